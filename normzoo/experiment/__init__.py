@@ -1,0 +1,1 @@
+"""What to run, how to run it, and where the results are kept. Importing this package does not import torch."""

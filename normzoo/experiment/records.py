@@ -1,0 +1,63 @@
+"""What a run leaves behind. Torch-free."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from normzoo.experiment.spec import RunSpec
+
+Status = Literal["ok", "diverged", "failed", "out-of-memory", "timeout", "interrupted"]
+
+
+class EpochRecord(BaseModel):
+    """The metrics after one epoch (counted from 1).
+
+    Losses are mean cross-entropies in nats, accuracies are fractions in 0..1, ``seconds`` is the
+    training time of the epoch, without evaluation. The training loss is the mean over the epoch's steps, as
+    the weights change; validation and test are evaluated after the epoch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+
+
+class RunRecord(BaseModel):
+    """The outcome of one run, whatever it was.
+
+    Attributes:
+        status: ``ok``, or why there is no trustworthy result.
+        error: one line; None when ok.
+        seconds: wall time of the run, evaluation included.
+        samples_per_second: training samples per second of training time; None when no epoch was finished.
+        peak_memory_bytes: the worker process's peak resident memory so far (CPU), or the run's peak
+            allocated memory (CUDA); None where it cannot be read.
+        notes: what a reader of the table should know, such as a place without a norm.
+        environment: versions, device, CPU, threads and commit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spec: RunSpec
+    status: Status
+    error: str | None = None
+    traceback: str | None = None
+    epochs: tuple[EpochRecord, ...] = ()
+    started_at: str
+    seconds: float
+    samples_per_second: float | None = None
+    peak_memory_bytes: int | None = None
+    engine: str = "loop"
+    notes: tuple[str, ...] = ()
+    environment: dict[str, Any] = {}
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """Test accuracy after the last epoch, in 0..1; None unless the run is ok."""
+        return self.epochs[-1].test_accuracy if self.status == "ok" and self.epochs else None

@@ -1,0 +1,142 @@
+"""What to run: the matrix a user asks for, and the single runs it consists of. Torch-free."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from normzoo.registry import DATASETS, TEMPLATES, canonical_norm, find, parse_spec
+
+PROTOCOL = 1
+"""Version of the training procedure. It enters every run's key: raise it when the same spec trains differently."""
+
+LrRule = Literal["linear", "sqrt", "fixed"]
+Optimizer = Literal["sgd", "adam", "rmsprop"]
+Placement = Literal["post", "pre"]
+
+
+def split_list(value: Any) -> Any:
+    """Read ``2,8,32``, ``[2,8,32]`` and ``2 8 32`` alike; anything but text passes through.
+
+    An item ``key=value`` without a colon continues the spec before it, so that
+    ``group:groups=4,eps=1e-3,batch`` is two norms.
+    """
+    if not isinstance(value, str):
+        return [value] if isinstance(value, int | float) else value
+    items: list[str] = []
+    for item in value.strip().removeprefix("[").removesuffix("]").replace(",", " ").split():
+        item = item.strip("'\"")
+        if items and ":" in items[-1] and "=" in item and ":" not in item:
+            items[-1] += f",{item}"
+        else:
+            items.append(item)
+    return items
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
+Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(split_list), Field(min_length=1)]
+
+
+class RunSpec(BaseModel):
+    """One run: everything that decides its result, and nothing else (no device, jobs or paths).
+
+    Attributes:
+        options: the template's own settings.
+        norm: the canonical spec of the norm.
+        norm_source: checksum of the file a user's own norm comes from; None for normzoo's.
+        dataset_checksum: checksum of the arrays and their split.
+        lr: the learning rate in force, after the rule for the batch size.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    template: str
+    options: dict[str, Any]
+    norm: str
+    norm_source: str | None
+    dataset: str
+    dataset_checksum: str
+    batch_size: int
+    seed: int
+    epochs: int
+    optimizer: Optimizer
+    lr: float
+
+    @property
+    def key(self) -> str:
+        """Hash of the canonical JSON of the spec and the protocol version; the same on every machine."""
+        return _digest({"protocol": PROTOCOL, **self.model_dump(mode="json")})
+
+    @property
+    def group_key(self) -> str:
+        """The same for all runs that differ only in their seed."""
+        return _digest(self.model_dump(mode="json", exclude={"seed"}))
+
+
+def _digest(value: dict[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class MatrixSpec(BaseModel):
+    """The matrix of runs that a user asks for: every norm x template x batch size x seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    batch_sizes: Sizes = Field((2, 8, 32), description="Batch sizes to train at.")
+    norms: Names = Field(
+        ("batch", "layer", "instance", "group", "none"),
+        description="Norms to compare: names, specs like group:groups=4, or your own as pkg.module:MyNorm.",
+    )
+    templates: Names = Field(("cnn", "lstm"), description="Networks to train them in.")
+    dataset: str = Field("digits", description="Dataset by name, or npz:PATH for your own arrays.")
+    seeds: int = Field(5, ge=1, description="How many seeds: 5 means the seeds 0 to 4.")
+    epochs: int = Field(5, ge=1, description="Passes over the training set, the same for every batch size.")
+    lr: float = Field(0.05, gt=0, description="Learning rate at the reference batch size.")
+    lr_rule: LrRule = Field("linear", description="How the learning rate follows the batch size.")
+    lr_reference: int = Field(32, ge=1, description="Batch size at which --lr applies as given.")
+    optimizer: Optimizer = Field("sgd", description="Optimizer; sgd has momentum 0.9.")
+    placement: Placement = Field("post", description="The norm after (post) or before (pre) the activation, in the cnn.")
+    widths: Sizes = Field((32, 64), description="Channels of the cnn's convolutions.")
+    hidden: int = Field(64, ge=1, description="Units of the cnn's dense layer and of the lstm.")
+
+    @field_validator("norms")
+    @classmethod
+    def _known_norms(cls, norms: tuple[str, ...]) -> tuple[str, ...]:
+        return _distinct("norm", norms, [canonical_norm(norm) for norm in norms])
+
+    @field_validator("templates")
+    @classmethod
+    def _known_templates(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
+        for name in templates:
+            find("template", TEMPLATES, name)
+        return _distinct("template", templates, list(templates))
+
+    @field_validator("batch_sizes")
+    @classmethod
+    def _distinct_batch_sizes(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(sizes)))
+
+    @field_validator("dataset")
+    @classmethod
+    def _known_dataset(cls, dataset: str) -> str:
+        name, _, argument = dataset.partition(":")
+        find("dataset", DATASETS, name)
+        if (name == "npz") != bool(argument):
+            raise ValueError("a dataset of your own is npz:PATH" if name == "npz" else f"'{name}' takes no ':{argument}'")
+        return dataset
+
+    def lr_at(self, batch_size: int) -> float:
+        """Return the learning rate in force at a batch size, by the rule."""
+        ratio = batch_size / self.lr_reference
+        scale = {"linear": ratio, "sqrt": ratio**0.5, "fixed": 1.0}[self.lr_rule]
+        return float(f"{self.lr * scale:.12g}")
+
+
+def _distinct(kind: str, names: tuple[str, ...], canonical: list[str]) -> tuple[str, ...]:
+    """Refuse two names of the same thing."""
+    for index, name in enumerate(canonical):
+        if name in canonical[:index]:
+            raise ValueError(f"{kind} '{names[index]}' is the same as '{names[canonical.index(name)]}'")
+    return names

@@ -1,0 +1,23 @@
+"""What there is to choose from: norms, templates, datasets. Torch-free, so that names can be listed and checked fast."""
+
+from normzoo.registry._spec import Spec, find, load, parse_options, parse_spec
+from normzoo.registry.datasets import DATASETS, DatasetEntry
+from normzoo.registry.norms import NORMS, NormEntry, canonical_norm, is_import_path, norm_entry
+from normzoo.registry.templates import TEMPLATES, TemplateEntry
+
+__all__ = [
+    "DATASETS",
+    "NORMS",
+    "TEMPLATES",
+    "DatasetEntry",
+    "NormEntry",
+    "Spec",
+    "TemplateEntry",
+    "canonical_norm",
+    "find",
+    "is_import_path",
+    "load",
+    "norm_entry",
+    "parse_options",
+    "parse_spec",
+]

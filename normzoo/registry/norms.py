@@ -1,0 +1,90 @@
+"""The norms, one entry each: what it pools, its formula and its source."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from normzoo.registry._spec import Option, Spec, find, parse_spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormEntry:
+    """A norm that can be asked for by name.
+
+    ``target`` is called as ``target(num_features, **options)`` and returns the layer; ``options`` are the
+    registry's own defaults, which a spec overrides.
+    """
+
+    target: str
+    pools: str
+    formula: str
+    source: str
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+_STANDARDIZE = "w * (x - mean) / sqrt(var + eps) + b"
+
+NORMS: dict[str, NormEntry] = {
+    "batch": NormEntry(
+        target="normzoo.layers:BatchNorm",
+        pools="all samples: one mean and variance per channel",
+        formula=_STANDARDIZE + "; running mean and var in evaluation",
+        source="Ioffe & Szegedy 2015",
+    ),
+    "layer": NormEntry(
+        target="normzoo.layers:layer_norm",
+        pools="all channels: one mean and variance per sample",
+        formula=_STANDARDIZE,
+        source="Ba et al. 2016; on maps as in Wu & He 2018",
+    ),
+    "instance": NormEntry(
+        target="normzoo.layers:InstanceNorm",
+        pools="nothing: one mean and variance per sample and channel",
+        formula=_STANDARDIZE,
+        source="Ulyanov et al. 2016",
+        options={"affine": True},
+    ),
+    "group": NormEntry(
+        target="normzoo.layers:group_norm",
+        pools="the channels of a group: one mean and variance per sample and group",
+        formula=_STANDARDIZE,
+        source="Wu & He 2018",
+        options={"groups": 8},
+    ),
+    "rms": NormEntry(
+        target="normzoo.layers:SampleRMSNorm",
+        pools="all channels: one root mean square per sample",
+        formula="w * x / sqrt(mean(x^2) + eps) + b",
+        source="Zhang & Sennrich 2019",
+    ),
+    "none": NormEntry(
+        target="normzoo.layers:NoNorm",
+        pools="nothing is normalized: the control",
+        formula="x",
+        source="-",
+    ),
+}
+
+
+def is_import_path(spec: Spec) -> bool:
+    """Whether the spec names a class of the user's own, ``pkg.module:Name``."""
+    return ":" in spec.target
+
+
+def norm_entry(spec: Spec) -> NormEntry:
+    """Return the registered entry of a spec, or raise an ``UnknownNameError`` with a suggestion."""
+    return find("norm", NORMS, spec.target, hint="; your own: pkg.module:MyNorm")
+
+
+def canonical_norm(text: str) -> str:
+    """Write a spec in its one canonical form, with the registry's defaults filled in.
+
+    >>> canonical_norm("group") == canonical_norm("group:groups=8")
+    True
+
+    Raises:
+        UnknownNameError: no norm of that name.
+        NormError: the spec does not read.
+    """
+    spec = parse_spec(text)
+    defaults = {} if is_import_path(spec) else norm_entry(spec).options
+    return str(Spec(spec.target, {**defaults, **spec.options}))
