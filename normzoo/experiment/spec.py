@@ -4,9 +4,9 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from normzoo.registry import DATASETS, TEMPLATES, canonical_norm, find, parse_spec
+from normzoo.registry import DATASETS, TEMPLATES, canonical_norm, find
 
 PROTOCOL = 1
 """Version of the training procedure. It enters every run's key: raise it when the same spec trains differently."""
@@ -97,7 +97,9 @@ class MatrixSpec(BaseModel):
     lr_rule: LrRule = Field("linear", description="How the learning rate follows the batch size.")
     lr_reference: int = Field(32, ge=1, description="Batch size at which --lr applies as given.")
     optimizer: Optimizer = Field("sgd", description="Optimizer; sgd has momentum 0.9.")
-    placement: Placement = Field("post", description="The norm after (post) or before (pre) the activation, in the cnn.")
+    placement: Placement = Field(
+        "post", description="The norm after (post) or before (pre) the activation, in the cnn."
+    )
     widths: Sizes = Field((32, 64), description="Channels of the cnn's convolutions.")
     hidden: int = Field(64, ge=1, description="Units of the cnn's dense layer and of the lstm.")
 
@@ -124,7 +126,9 @@ class MatrixSpec(BaseModel):
         name, _, argument = dataset.partition(":")
         find("dataset", DATASETS, name)
         if (name == "npz") != bool(argument):
-            raise ValueError("a dataset of your own is npz:PATH" if name == "npz" else f"'{name}' takes no ':{argument}'")
+            raise ValueError(
+                "a dataset of your own is npz:PATH" if name == "npz" else f"'{name}' takes no ':{argument}'"
+            )
         return dataset
 
     def lr_at(self, batch_size: int) -> float:

@@ -1,4 +1,4 @@
-"""What there is to choose from: norms, templates, datasets. Torch-free, so that names can be listed and checked fast."""
+"""What there is to choose from: norms, templates, datasets. Torch-free, so that names are listed and checked fast."""
 
 from normzoo.registry._spec import Spec, find, load, parse_options, parse_spec
 from normzoo.registry.datasets import DATASETS, DatasetEntry

@@ -1,0 +1,50 @@
+"""Normalization layers from scratch, behind one interface, drop-in for torch.nn's.
+
+A norm is a way of pooling moments: every sample and channel has a mean and a variance over its positions, and
+norms differ in which of these they put together. See ``Norm``.
+"""
+
+from normzoo.layers._base import Norm
+from normzoo.layers._batch import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
+from normzoo.layers._group import GroupNorm, group_norm, layer_norm
+from normzoo.layers._instance import InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+from normzoo.layers._layer import LayerNorm
+from normzoo.layers._make import NormFactory, make_norm, norm_factory
+from normzoo.layers._moments import Moments, Statistics, channel_moments, merge, pool_moments
+from normzoo.layers._none import NoNorm
+from normzoo.layers._pool import OverChannels, OverNothing, OverSamples, Pool, WithinGroups
+from normzoo.layers._rms import RMSNorm, SampleRMSNorm
+from normzoo.registry import NORMS
+
+__all__ = [
+    "NORMS",
+    "BatchNorm",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "GroupNorm",
+    "InstanceNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
+    "Moments",
+    "NoNorm",
+    "Norm",
+    "NormFactory",
+    "OverChannels",
+    "OverNothing",
+    "OverSamples",
+    "Pool",
+    "RMSNorm",
+    "SampleRMSNorm",
+    "Statistics",
+    "WithinGroups",
+    "channel_moments",
+    "group_norm",
+    "layer_norm",
+    "make_norm",
+    "merge",
+    "norm_factory",
+    "pool_moments",
+]

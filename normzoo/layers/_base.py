@@ -1,0 +1,157 @@
+"""The one interface behind all norms."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from normzoo.layers._moments import Statistics, channel_moments, pool_moments
+from normzoo.layers._normalize import scale_and_shift
+from normzoo.layers._pool import Pool
+
+
+class Norm(nn.Module, ABC):
+    """A layer that normalizes by pooled moments.
+
+    A concrete norm says what it pools, how its input is seen as samples, channels and positions ``(N, C, *)``, and
+    little else. Statistics are computed in float32 or wider whatever the input; the output keeps the input's
+    dtype and memory format.
+
+    Attributes:
+        needs_positions: the norm means nothing for plain vectors; a network puts none of it there.
+        centered: the mean is subtracted.
+        refuses_single_values_always: one value per statistic is an error in evaluation too, not only in training.
+        recurrent_gain: what ``weight`` should start at inside a recurrence.
+    """
+
+    needs_positions: ClassVar[bool] = False
+    centered: ClassVar[bool] = True
+    refuses_single_values_always: ClassVar[bool] = False
+    recurrent_gain: ClassVar[float] = 1.0
+
+    eps: float | None
+    weight: nn.Parameter | None
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        eps: float | None,
+        weight: bool,
+        bias: bool,
+        device: torch.device | str | None,
+        dtype: torch.dtype | None,
+    ) -> None:
+        super().__init__()
+        self.eps = eps
+        for name, present in (("weight", weight), ("bias", bias)):
+            parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype)) if present else None
+            self.register_parameter(name, parameter)
+
+    @property
+    @abstractmethod
+    def pool(self) -> Pool:
+        """Which cells of the samples-by-channels grid share one mean and variance."""
+
+    @abstractmethod
+    def _as_cells(self, x: Tensor) -> Tensor:
+        """Return ``x`` seen as ``(N, C, *)``, or raise a ValueError that says what is wrong with its shape."""
+
+    def reset_parameters(self) -> None:
+        """Set ``weight`` to one and ``bias`` to zero."""
+        if self.weight is not None:
+            nn.init.ones_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    @final  # type: ignore[misc]  # nn.Module declares forward as an attribute
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Normalize.
+
+        Args:
+            x: values, in the shape that the class states.
+            mask: True where a position counts: the shape of ``x`` without its channels (or normalized dimensions).
+                What does not count enters no statistic and comes out as zero.
+
+        Returns:
+            A tensor of the shape, dtype and memory format of ``x``.
+
+        Raises:
+            ValueError: wrong rank, channels or dtype, or only one value per statistic.
+        """
+        if not x.is_floating_point():
+            raise self._refusal("the input must be floating point", f"got dtype={x.dtype}", "cast it with x.float()")
+        cells = self._as_cells(x)
+        if mask is not None:
+            mask = self._cell_mask(mask, cells)
+        if cells.numel() == 0:
+            return self._normalize_nothing(x)
+        cells = cells.to(torch.promote_types(x.dtype, torch.float32))
+        statistics = self._known_statistics()
+        if statistics is None:
+            statistics = self._measure(cells, mask)
+        y = scale_and_shift(
+            cells, statistics, self._flat(self.weight), self._flat(self.bias), eps=self._eps(x), centered=self.centered
+        )
+        if mask is not None:
+            y = y.where(mask, 0.0)
+        return y.to(x.dtype).reshape(x.shape)
+
+    def _measure(self, cells: Tensor, mask: Tensor | None) -> Statistics:
+        """Pool the input's own moments, and let the norm remember them."""
+        per_pool = self.pool.cells(*cells.shape[:2]) * cells.shape[2:].numel()
+        if per_pool == 1 and self.centered and (self.training or self.refuses_single_values_always):
+            raise self._refusal(
+                "a mean and variance need more than one value",
+                f"got one value per statistic from shape {tuple(cells.shape)}",
+                "use a larger batch, more positions or fewer groups"
+                + (", or call .eval()" if self._can_evaluate_single_values() else ""),
+            )
+        statistics = pool_moments(channel_moments(cells, mask), self.pool)
+        self._remember(statistics)
+        return statistics
+
+    def _normalize_nothing(self, x: Tensor) -> Tensor:
+        """Return an empty output that is connected to the parameters, whose gradients are then zero."""
+        self._remember(None)
+        y = x.clone()
+        for parameter in (self.weight, self.bias):
+            if parameter is not None:
+                y = y + parameter.sum().to(y.dtype)
+        return y
+
+    def _cell_mask(self, mask: Tensor, cells: Tensor) -> Tensor:
+        """Return the mask as ``(N, 1, *)``."""
+        expected = (cells.shape[0], *cells.shape[2:])
+        if mask.numel() != torch.Size(expected).numel() or mask.dtype != torch.bool:
+            raise self._refusal(
+                "the mask must be boolean with one entry per sample and position",
+                f"got shape {tuple(mask.shape)} of {mask.dtype} for {expected}",
+                "leave out the channel dimension",
+            )
+        return mask.reshape(expected).unsqueeze(1)
+
+    def _known_statistics(self) -> Statistics | None:
+        """Return the statistics to normalize by instead of the input's own; None: measure the input."""
+        return None
+
+    def _remember(self, statistics: Statistics | None) -> None:
+        """Take notice of the statistics of an input; None: the input was empty."""
+
+    def _can_evaluate_single_values(self) -> bool:
+        """Whether one value per statistic is acceptable in evaluation."""
+        return not self.refuses_single_values_always
+
+    def _eps(self, x: Tensor) -> float:  # noqa: ARG002
+        """Return what is added to the variance."""
+        return self.eps or 0.0
+
+    def _flat(self, parameter: Tensor | None) -> Tensor | None:
+        """Return a parameter as one value per channel, ``(C,)``."""
+        return parameter if parameter is None else parameter.flatten()
+
+    def _refusal(self, rule: str, values: str, way_out: str) -> ValueError:
+        """Return an error that names the layer, the rule, the values and the way out."""
+        return ValueError(f"{type(self).__name__}: {rule}, {values}; {way_out}")

@@ -1,0 +1,71 @@
+"""Batch normalization: one mean and variance per channel, over all samples and positions.
+
+    y = weight * (x - mean) / sqrt(var + eps) + bias
+
+Ioffe & Szegedy (2015), "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
+Shift". In evaluation the running mean and variance stand for the batch's.
+"""
+
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from normzoo.layers._pool import OverSamples
+from normzoo.layers._tracked import TrackedNorm
+
+
+class BatchNorm(TrackedNorm):
+    """Batch normalization of inputs ``(N, C)`` or ``(N, C, *)``, whatever their rank.
+
+    Inside a recurrence ``weight`` should start at 0.1, so that tanh does not saturate (Cooijmans et al. 2016).
+
+    >>> y = BatchNorm(3)(torch.randn(8, 3, 5, 5))
+    >>> y.mean((0, 2, 3)).abs().max().item() < 1e-6
+    True
+    """
+
+    pool = OverSamples()
+    recurrent_gain = 0.1
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+
+    def _averaging_factor(self) -> Tensor | float:
+        """Return ``momentum``; without one, the weight that makes a plain average over all batches so far."""
+        if self.num_batches_tracked is None:
+            return self.momentum or 0.0
+        self.num_batches_tracked.add_(1)
+        return self.momentum if self.momentum is not None else self.num_batches_tracked.float().reciprocal()
+
+
+@final
+class BatchNorm1d(BatchNorm):
+    """Batch normalization of inputs ``(N, C)`` or ``(N, C, L)``; drop-in for ``torch.nn.BatchNorm1d``."""
+
+    ranks: ClassVar[tuple[int, ...] | None] = (2, 3)
+
+
+@final
+class BatchNorm2d(BatchNorm):
+    """Batch normalization of inputs ``(N, C, H, W)``; drop-in for ``torch.nn.BatchNorm2d``."""
+
+    ranks: ClassVar[tuple[int, ...] | None] = (4,)
+
+
+@final
+class BatchNorm3d(BatchNorm):
+    """Batch normalization of inputs ``(N, C, D, H, W)``; drop-in for ``torch.nn.BatchNorm3d``."""
+
+    ranks: ClassVar[tuple[int, ...] | None] = (5,)

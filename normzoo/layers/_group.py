@@ -1,0 +1,101 @@
+"""Group normalization: one mean and variance per sample and group of channels, over the positions.
+
+    y = weight * (x - mean) / sqrt(var + eps) + bias
+
+Wu & He (2018), "Group Normalization". One group is layer normalization of a map as they compare it; as many
+groups as channels is instance normalization.
+"""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from normzoo.layers._base import Norm
+from normzoo.layers._pool import Pool, WithinGroups
+
+
+@final
+class GroupNorm(Norm):
+    """Group normalization of inputs ``(N, C)`` or ``(N, C, *)``; drop-in for ``torch.nn.GroupNorm``.
+
+    Departure from torch.nn: one value per statistic (as many groups as channels, no positions) is an error in
+    training, where torch.nn returns ``bias``.
+
+    >>> y = GroupNorm(2, 6)(torch.randn(4, 6, 5, 5))
+    >>> y.unflatten(1, (2, 3)).mean((2, 3, 4)).abs().max().item() < 1e-6
+    True
+
+    Raises:
+        ValueError: ``num_groups`` does not divide ``num_channels``.
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__((num_channels,), eps=eps, weight=affine, bias=affine and bias, device=device, dtype=dtype)
+        self.num_groups = num_groups
+        self.num_channels = num_channels
+        self.affine = affine
+        if num_groups < 1 or num_channels % num_groups:
+            raise self._refusal(
+                "groups must divide channels",
+                f"got channels={num_channels}, groups={num_groups}",
+                f"use groups={_nearest_divisor(num_channels, num_groups)}"
+                + (f" or {_next_multiple(num_channels, num_groups)} channels" if num_groups > 0 else ""),
+            )
+        self.reset_parameters()
+
+    @property
+    def pool(self) -> Pool:
+        """The channels of a group."""
+        return WithinGroups(self.num_groups)
+
+    def _as_cells(self, x: Tensor) -> Tensor:
+        if x.ndim < 2:
+            raise self._refusal("the input must be at least 2D (N, C, *)", f"got {x.ndim}D", "add a batch dimension")
+        if x.shape[1] != self.num_channels:
+            raise self._refusal(
+                "the input's channels must equal num_channels",
+                f"got {x.shape[1]} channels in shape {tuple(x.shape)} and num_channels={self.num_channels}",
+                f"construct it with num_channels={x.shape[1]} or mend the input",
+            )
+        return x
+
+    def extra_repr(self) -> str:
+        """Return the arguments, as torch.nn prints them."""
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+def _nearest_divisor(channels: int, groups: int) -> int:
+    divisors = [divisor for divisor in range(1, channels + 1) if channels % divisor == 0] or [1]
+    return min(divisors, key=lambda divisor: abs(divisor - groups))
+
+
+def _next_multiple(channels: int, groups: int) -> int:
+    return (channels // groups + 1) * groups
+
+
+def group_norm(num_features: int, *, groups: int = 8, eps: float = 1e-5, affine: bool = True) -> GroupNorm:
+    """Return group normalization of ``num_features`` channels in ``groups`` groups: the registry's ``group``."""
+    return GroupNorm(groups, num_features, eps=eps, affine=affine)
+
+
+def layer_norm(num_features: int, *, eps: float = 1e-5, affine: bool = True) -> GroupNorm:
+    """Return layer normalization over all channels and positions of a sample: the registry's ``layer``.
+
+    In a map this is one group, with ``weight`` and ``bias`` per channel, as Wu & He (2018) compare it; for a
+    vector ``(N, C)`` it is ``LayerNorm(C)``.
+    """
+    return GroupNorm(1, num_features, eps=eps, affine=affine)

@@ -1,0 +1,38 @@
+"""Scale and shift: the other half of every norm, once its moments are pooled."""
+
+import torch
+from torch import Tensor
+
+from normzoo.layers._moments import Statistics
+
+
+def scale_and_shift(
+    x: Tensor, statistics: Statistics, weight: Tensor | None, bias: Tensor | None, *, eps: float, centered: bool
+) -> Tensor:
+    """Return ``weight * (x - mean) / sqrt(var + eps) + bias``, as one product and one sum per value.
+
+    With ``rstd = (var + eps)^-1/2``, ``a = rstd * weight`` and ``s = bias - mean * a`` on the grid, that is
+    ``y = a * x + s``. Not ``centered``, the mean counts as zero and mean(x^2) stands for the variance.
+
+    Args:
+        x: values of shape ``(N, C, *)``, float32 or wider.
+        statistics: pooled moments, broadcastable to ``(N, C)``.
+        weight: a factor per channel, ``(C,)``.
+        bias: a summand per channel, ``(C,)``.
+        eps: added to the variance.
+        centered: whether the mean is subtracted.
+    """
+    mean, var = statistics.mean, statistics.var
+    if not centered:
+        var = var + mean.square()
+    scale = torch.rsqrt(var + eps)
+    if weight is not None:
+        scale = scale * weight.to(x.dtype)
+    shift = -mean * scale if centered else None
+    if bias is not None:
+        shift = bias.to(x.dtype) if shift is None else shift + bias.to(x.dtype)
+        shift = shift.expand_as(scale)
+    across_positions = (..., *(None for _ in range(x.ndim - 2)))
+    if shift is None:
+        return x * scale[across_positions]
+    return torch.addcmul(shift[across_positions], x, scale[across_positions])

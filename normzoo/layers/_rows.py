@@ -1,0 +1,42 @@
+"""How the norms over trailing dimensions see their input: one row per statistic, each value a channel."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Size, Tensor
+
+from normzoo.layers._base import Norm
+from normzoo.layers._pool import OverChannels
+
+
+class RowNorm(Norm):
+    """What LayerNorm and RMSNorm share: ``normalized_shape``, the trailing dimensions over which each row is pooled."""
+
+    pool = OverChannels()
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int] | Size,
+        *,
+        eps: float | None,
+        weight: bool,
+        bias: bool,
+        device: torch.device | str | None,
+        dtype: torch.dtype | None,
+    ) -> None:
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        super().__init__(shape, eps=eps, weight=weight, bias=bias, device=device, dtype=dtype)
+        self.normalized_shape = shape
+        if not shape:
+            raise self._refusal("normalized_shape must have a dimension", "got ()", "give the trailing sizes")
+        self.reset_parameters()
+
+    def _as_cells(self, x: Tensor) -> Tensor:
+        leading = x.shape[: max(0, x.ndim - len(self.normalized_shape))]
+        if (*leading, *self.normalized_shape) != tuple(x.shape):
+            raise self._refusal(
+                "the input must end in normalized_shape",
+                f"got shape {tuple(x.shape)} and normalized_shape={self.normalized_shape}",
+                f"construct it with normalized_shape={tuple(x.shape[-len(self.normalized_shape) :])} or mend the input",
+            )
+        return x.reshape(leading.numel(), Size(self.normalized_shape).numel())

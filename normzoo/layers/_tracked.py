@@ -1,0 +1,129 @@
+"""Norms over channels that can keep running statistics, under torch.nn's names."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from normzoo.layers._base import Norm
+from normzoo.layers._moments import Statistics, at_least_one
+
+
+class TrackedNorm(Norm):
+    """What batch and instance norm share: ``num_features``, and running statistics in torch.nn's buffers.
+
+    While training, each input's pooled mean and unbiased variance move ``running_mean`` and ``running_var`` by the
+    fraction ``momentum``; in evaluation these stand for the input's own.
+
+    Attributes:
+        ranks: the numbers of dimensions an input may have; None for any from ``(N, C)`` on.
+    """
+
+    ranks: ClassVar[tuple[int, ...] | None] = None
+    refuses_single_values_always: ClassVar[bool] = True
+    _version = 2  # of the state_dict, as torch.nn's: since 2 it holds num_batches_tracked
+
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float,
+        momentum: float | None,
+        affine: bool,
+        track_running_stats: bool,
+        device: torch.device | str | None,
+        dtype: torch.dtype | None,
+        *,
+        bias: bool,
+    ) -> None:
+        super().__init__((num_features,), eps=eps, weight=affine, bias=affine and bias, device=device, dtype=dtype)
+        self.num_features = num_features
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        tracked: Mapping[str, Tensor | None] = dict.fromkeys(("running_mean", "running_var", "num_batches_tracked"))
+        if track_running_stats:
+            tracked = {
+                "running_mean": torch.zeros(num_features, device=device, dtype=dtype),
+                "running_var": torch.ones(num_features, device=device, dtype=dtype),
+                "num_batches_tracked": torch.tensor(0, dtype=torch.long, device=device),
+            }
+        for name, value in tracked.items():
+            self.register_buffer(name, value)
+        self.reset_parameters()
+
+    @abstractmethod
+    def _averaging_factor(self) -> Tensor | float:
+        """Return the weight of the newest input in the running statistics; called once per training input."""
+
+    def reset_parameters(self) -> None:
+        """Set ``weight`` to one, ``bias`` to zero, and forget the running statistics."""
+        self.reset_running_stats()
+        super().reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Set the running mean to zero, the running variance to one and the count of batches to zero."""
+        if self.running_mean is not None and self.running_var is not None:
+            nn.init.zeros_(self.running_mean)
+            nn.init.ones_(self.running_var)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.zero_()
+
+    def _as_cells(self, x: Tensor) -> Tensor:
+        ranks = self.ranks
+        if (x.ndim not in ranks) if ranks is not None else (x.ndim < 2):
+            wanted = " or ".join(f"{rank}D" for rank in ranks) if ranks is not None else "at least 2D"
+            raise self._refusal(
+                f"the input must be {wanted} (N, C, *)", f"got {x.ndim}D of shape {tuple(x.shape)}", self._rank_hint(x)
+            )
+        self._check_channels(x, x.shape[1])
+        return x
+
+    def _check_channels(self, x: Tensor, channels: int) -> None:
+        if channels != self.num_features:
+            raise self._refusal(
+                "the input's channels must equal num_features",
+                f"got {channels} channels in shape {tuple(x.shape)} and num_features={self.num_features}",
+                f"construct it with num_features={channels} or mend the input",
+            )
+
+    def _rank_hint(self, x: Tensor) -> str:
+        family = type(self).__name__.rstrip("123d")
+        return f"use {family}{x.ndim - 2}d" if 3 <= x.ndim <= 5 else f"reshape it or use {family}"
+
+    def _known_statistics(self) -> Statistics | None:
+        if self.training or self.running_mean is None or self.running_var is None:
+            return None
+        dtype = torch.promote_types(self.running_mean.dtype, torch.float32)
+        return Statistics(1.0, self.running_mean.to(dtype).unsqueeze(0), self.running_var.to(dtype).unsqueeze(0))
+
+    def _remember(self, statistics: Statistics | None) -> None:
+        if not self.training or not self.track_running_stats:
+            return
+        factor = self._averaging_factor()
+        if statistics is None or self.running_mean is None or self.running_var is None:
+            return
+        with torch.no_grad():
+            unbiased = statistics.var * (statistics.count / at_least_one(statistics.count - 1))
+            for running, newest in ((self.running_mean, statistics.mean), (self.running_var, unbiased)):
+                running.mul_(1 - factor).add_((newest.mean(0) * factor).to(running.dtype))
+
+    def extra_repr(self) -> str:
+        """Return the arguments, as torch.nn prints them."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *rest: Any
+    ) -> None:
+        key = prefix + "num_batches_tracked"
+        if local_metadata.get("version") in (None, 1) and self.track_running_stats and key not in state_dict:
+            state_dict[key] = torch.tensor(0, dtype=torch.long)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
