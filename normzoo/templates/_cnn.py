@@ -1,0 +1,67 @@
+"""A small convolutional network: the classic Keras MNIST classifier, with the norm as a parameter."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+
+from normzoo.layers import NormFactory
+from normzoo.templates._place import Shape, build, for_vectors, needs_positions
+
+
+class Cnn(nn.Module):
+    """Per width a 3x3 convolution and 2x2 max pooling, then a dense layer and a classifier; norms at all but the last.
+
+    The founding network is Conv 32, norm, pool, Conv 64, norm, pool, Dense 64, norm, Dense 10, each norm after the
+    ReLU. Departures from it: convolutions keep the size (zero padding), so that 8x8 images pass, and weights start as
+    torch starts them. A norm that needs positions is left out after the dense layer, and ``notes`` says so.
+
+    Args:
+        norm: makes the norm of each place from its number of channels.
+        shape: channels, height and width of the images.
+        classes: number of classes.
+        placement: the norm after the ReLU (``post``) or before it (``pre``).
+        widths: channels of the convolutions.
+        hidden: units of the dense layer.
+
+    Raises:
+        ValueError: the images are too small for as many poolings as there are widths.
+    """
+
+    def __init__(
+        self,
+        norm: NormFactory,
+        *,
+        shape: Shape,
+        classes: int,
+        placement: Literal["post", "pre"] = "post",
+        widths: Sequence[int] = (32, 64),
+        hidden: int = 64,
+    ) -> None:
+        super().__init__()
+        channels, height, width = shape
+        shrunk = (height >> len(widths), width >> len(widths))
+        if min(shrunk) < 1:
+            raise ValueError(
+                f"Cnn: {len(widths)} poolings need images of at least {2 ** len(widths)}x{2 ** len(widths)}, "
+                f"got {height}x{width}; use fewer widths"
+            )
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in zip((channels, *widths), widths, strict=False):
+            convolution = nn.Conv2d(fan_in, fan_out, 3, padding=1)
+            layers += [convolution, *_placed(build(norm, fan_out), placement), nn.MaxPool2d(2)]
+        dense = nn.Linear((widths[-1] if widths else channels) * shrunk[0] * shrunk[1], hidden)
+        layers += [nn.Flatten(), dense, *_placed(for_vectors(norm, hidden), placement), nn.Linear(hidden, classes)]
+        self.layers = nn.Sequential(*layers)
+        self.notes: tuple[str, ...] = ()
+        if needs_positions(build(norm, hidden)):
+            self.notes = ("no norm after the dense layer, whose vectors have no positions",)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images ``(N, C, H, W)`` to logits ``(N, classes)``."""
+        logits: Tensor = self.layers(images)
+        return logits
+
+
+def _placed(norm: nn.Module, placement: str) -> Iterator[nn.Module]:
+    yield from (nn.ReLU(), norm) if placement == "post" else (norm, nn.ReLU())

@@ -1,0 +1,113 @@
+"""A normalized LSTM over the rows of an image, and a classifier on its last state.
+
+    gates = norm(x_t W_ih') + norm(h W_hh') + bias;   c = f * c + i * g;   h = o * tanh(norm(c))
+
+Ba, Kiros & Hinton (2016), "Layer Normalization", and Cooijmans et al. (2016), "Recurrent Batch Normalization".
+"""
+
+import torch
+from torch import Tensor, nn
+
+from normzoo.layers import NormFactory
+from normzoo.templates._place import Shape, build, needs_positions
+
+
+class Lstm(nn.Module):
+    """Reads an image row by row as time steps ``(N, H, C * W)``, and classifies the last hidden state.
+
+    Args:
+        norm: makes the norm of each place from its number of channels.
+        shape: channels, height and width of the images.
+        classes: number of classes.
+        hidden: units of the LSTM.
+    """
+
+    def __init__(self, norm: NormFactory, *, shape: Shape, classes: int, hidden: int = 64) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.lstm = NormalizedLstm(norm, inputs=channels * width, hidden=hidden, steps=height)
+        self.classifier = nn.Linear(hidden, classes)
+        self.notes = self.lstm.notes
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images ``(N, C, H, W)`` to logits ``(N, classes)``."""
+        rows = images.transpose(1, 2).flatten(2)
+        logits: Tensor = self.classifier(self.lstm(rows)[:, -1])
+        return logits
+
+
+class NormalizedLstm(nn.Module):
+    """One LSTM layer with norms on the input-to-hidden and hidden-to-hidden transforms and on the cell.
+
+    Norms act at every step. One that keeps statistics (has buffers) keeps them per time step, and shares its
+    parameters over time. One that needs positions normalizes the input-to-hidden transform over time instead, and
+    nothing else. A norm may say what its ``weight`` should start at here (``recurrent_gain``: 0.1 for batch norm).
+    Gates are ordered input, forget, cell, output, as in ``torch.nn.LSTM``; weights start as there, the forget gate's
+    bias at 1.
+
+    Args:
+        norm: makes a norm from its number of channels.
+        inputs: features per time step.
+        hidden: units.
+        steps: time steps with statistics of their own; steps beyond share the last one's.
+    """
+
+    def __init__(self, norm: NormFactory, *, inputs: int, hidden: int, steps: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        bound = hidden**-0.5
+        self.weight_ih = nn.Parameter(torch.empty(4 * hidden, inputs).uniform_(-bound, bound))
+        self.weight_hh = nn.Parameter(torch.empty(4 * hidden, hidden).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(4 * hidden))
+        with torch.no_grad():
+            self.bias[hidden : 2 * hidden] = 1
+        over_time = build(norm, 4 * hidden)
+        self.over_time = over_time if needs_positions(over_time) else None
+        self.notes: tuple[str, ...] = ()
+        if self.over_time is not None:
+            self.notes = ("normalizes the input-to-hidden transform over time, and nothing else",)
+            return
+        self.norm_ih = _per_step(norm, 4 * hidden, steps)
+        self.norm_hh = _per_step(norm, 4 * hidden, steps)
+        self.norm_cell = _per_step(norm, hidden, steps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map inputs ``(N, T, inputs)`` to the hidden states ``(N, T, hidden)``."""
+        driven = x @ self.weight_ih.T
+        if self.over_time is not None:
+            driven = self.over_time(driven.transpose(1, 2)).transpose(1, 2)
+        h = c = x.new_zeros(len(x), self.hidden)
+        states = []
+        for step, step_input in enumerate(driven.unbind(1)):
+            h, c = self._step(step, step_input, h, c)
+            states.append(h)
+        return torch.stack(states, 1)
+
+    def _step(self, step: int, driven: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        recurrent = h @ self.weight_hh.T
+        if self.over_time is None:
+            driven, recurrent = _at(self.norm_ih, step)(driven), _at(self.norm_hh, step)(recurrent)
+        i, f, g, o = (driven + recurrent + self.bias).chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        squashed = c if self.over_time is not None else _at(self.norm_cell, step)(c)
+        return o.sigmoid() * squashed.tanh(), c
+
+
+def _per_step(norm: NormFactory, features: int, steps: int) -> nn.ModuleList:
+    """Make one norm per time step if it keeps statistics, all with the same parameters; otherwise one for all steps."""
+    first = build(norm, features)
+    gain = getattr(first, "recurrent_gain", 1.0)
+    if isinstance(weight := getattr(first, "weight", None), nn.Parameter) and gain != 1.0:
+        nn.init.constant_(weight, gain)
+    layers = [first]
+    if next(first.buffers(), None) is not None:
+        layers += [build(norm, features) for _ in range(steps - 1)]
+    for layer in layers[1:]:
+        for name, parameter in list(first.named_parameters()):
+            owner, _, leaf = name.rpartition(".")
+            setattr(layer.get_submodule(owner), leaf, parameter)
+    return nn.ModuleList(layers)
+
+
+def _at(layers: nn.ModuleList, step: int) -> nn.Module:
+    return layers[min(step, len(layers) - 1)]
