@@ -17,7 +17,7 @@ class EpochRecord(BaseModel):
     the weights change; validation and test are evaluated after the epoch.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     epoch: int
     train_loss: float

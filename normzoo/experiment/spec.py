@@ -45,6 +45,7 @@ class RunSpec(BaseModel):
         options: the template's own settings.
         norm: the canonical spec of the norm.
         norm_source: checksum of the file a user's own norm comes from; None for normzoo's.
+        dataset: its name; for the user's own file only ``npz``, since a path decides nothing.
         dataset_checksum: checksum of the arrays and their split.
         lr: the learning rate in force, after the rule for the batch size.
     """
@@ -93,7 +94,7 @@ class MatrixSpec(BaseModel):
     dataset: str = Field("digits", description="Dataset by name, or npz:PATH for your own arrays.")
     seeds: int = Field(5, ge=1, description="How many seeds: 5 means the seeds 0 to 4.")
     epochs: int = Field(5, ge=1, description="Passes over the training set, the same for every batch size.")
-    lr: float = Field(0.05, gt=0, description="Learning rate at the reference batch size.")
+    lr: float = Field(0.05, gt=0, allow_inf_nan=False, description="Learning rate at the reference batch size.")
     lr_rule: LrRule = Field("linear", description="How the learning rate follows the batch size.")
     lr_reference: int = Field(32, ge=1, description="Batch size at which --lr applies as given.")
     optimizer: Optimizer = Field("sgd", description="Optimizer; sgd has momentum 0.9.")

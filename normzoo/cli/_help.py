@@ -1,0 +1,25 @@
+"""What each command says of itself: the first paragraph in the list of commands, all of it in its own help.
+
+Kept apart from the commands, which are loaded only when they are called.
+"""
+
+COMPARE = """Train every norm in every template at every batch size, and print what differs.
+
+What is already in the store is not trained again: to go on after an interruption, repeat the command.
+
+Exit code: 0 when every run has a result, 1 when some have none, 2 for a mistaken request, 130 when interrupted.
+
+Example: normzoo compare --batch-sizes 2,8,32 --norms batch,group:groups=4,none --seeds 3
+"""
+
+REPORT = """Write stored results as markdown with a plot.
+
+Also while a comparison is still running.
+
+Example: normzoo report --store normzoo.sqlite -o reports/digits.md
+"""
+
+LIST = """Show the norms, templates and datasets there are.
+
+Example: normzoo list
+"""

@@ -1,0 +1,40 @@
+"""Summary in, files out: the markdown report and its plot."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from normzoo.errors import ConfigError
+from normzoo.experiment.records import RunRecord
+from normzoo.report import Summary, failure_lines, provenance, to_markdown
+
+
+def write_report(path: Path, summary: Summary, records: Mapping[str, RunRecord], command: str) -> list[Path]:
+    """Write the report at ``path`` and its plot beside it, and return both paths.
+
+    Raises:
+        ConfigError: the path is no markdown file, or cannot be written.
+    """
+    from normzoo.report.plots import accuracy_plot  # matplotlib, only when it is needed
+
+    check_report_path(path)
+    plot = path.with_suffix(".png")
+    text = to_markdown(
+        summary,
+        provenance=provenance(records),
+        command=command,
+        plot_paths=[plot.name],
+        failures=failure_lines(records),
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        accuracy_plot(summary, plot)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"report: '{path}' cannot be written: {error.strerror or error}") from error
+    return [path, plot]
+
+
+def check_report_path(path: Path) -> None:
+    """Refuse a report that is not a markdown file, before anything is trained for it."""
+    if path.suffix != ".md" or path.is_dir():
+        raise ConfigError(f"report: '{path}' must be a markdown file, NAME.md")

@@ -1,0 +1,170 @@
+"""``normzoo compare``: train the matrix, keep the results, print the tables."""
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group as FlagGroup
+from cyclopts import Parameter
+from rich.console import Console
+
+from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
+from normzoo.cli._flags import with_flags
+from normzoo.cli._plan import show_plan
+from normzoo.experiment.config import Configuration, resolve
+from normzoo.experiment.execution import Execution
+from normzoo.experiment.matrix import prepare_matrix, run_matrix
+from normzoo.experiment.plan import Group, expand, plan
+from normzoo.experiment.pool import WorkerPool
+from normzoo.experiment.prepared import Prepared
+from normzoo.experiment.spec import MatrixSpec, RunSpec
+from normzoo.experiment.store import Store
+
+Rerun = Literal["failed", "all"]
+_COMMAND = FlagGroup("This command", sort_key=2)
+
+
+def _own(text: str, name: str | None = None) -> Parameter:
+    """Return a flag of this command, which is no setting of a matrix."""
+    return Parameter(name=name, group=_COMMAND, help=text, negative="", show_default=False)
+
+
+@with_flags(Matrix=MatrixSpec, Execution=Execution)
+def compare(
+    *,
+    config: Annotated[list[Path] | None, _own("YAML file of settings; repeatable, later ones win.")] = None,
+    set_: Annotated[list[str] | None, _own("A setting as key=value; repeatable. Flags win over it.", "--set")] = None,
+    rerun: Annotated[Rerun | None, _own("Train again what failed, ran out of memory or time; or all.")] = None,
+    dry_run: Annotated[bool, _own("Show what would be trained, and train nothing.")] = False,
+    show_config: Annotated[bool, _own("Print the resolved settings as YAML, and train nothing.")] = False,
+    report: Annotated[Path | None, _own("Also write the report to PATH, a markdown file.")] = None,
+    **settings: Any,
+) -> int:
+    """Train the matrix over several seeds, and print what differs; ``settings`` are the models' flags."""
+    configuration = resolve(config or [], set_ or [], settings)
+    if show_config:
+        sys.stdout.write(configuration.to_yaml())
+        return EXIT_OK
+    with _terminated_as_interrupted():
+        if dry_run:
+            return _preview(configuration, rerun)
+        return _Comparison(configuration, rerun, report).run()
+
+
+def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
+    """Show the plan; the store is only read."""
+    path = configuration.execution.store
+    statuses: Mapping[str, str] = {}
+    if path.exists():
+        with Store(path, writable=False) as store:
+            statuses = store.statuses()
+    with WorkerPool() as pool:
+        prepared, runs, groups = _prepare(configuration, rerun, statuses, pool)
+    show_plan(configuration, prepared, runs, groups, Console())
+    return EXIT_OK
+
+
+def _prepare(
+    configuration: Configuration, rerun: Rerun | None, statuses: Mapping[str, str], pool: WorkerPool
+) -> tuple[Prepared, list[RunSpec], list[Group]]:
+    matrix, messages = configuration.matrix, Console(stderr=True)
+    with messages.status("loading torch and the data"):
+        prepared = prepare_matrix(matrix, configuration.execution, pool)
+    runs = expand(matrix, prepared.dataset, prepared.norm_sources)
+    groups = plan(runs, done_keys(statuses, rerun), prepared.dataset.train)
+    return prepared, runs, groups
+
+
+def done_keys(statuses: Mapping[str, str], rerun: Rerun | None) -> set[str]:
+    """Return the keys of the runs that are not to be trained (again).
+
+    Interrupted runs never count as done. A diverged run does, also for ``--rerun failed``: divergence is a result.
+    """
+    if rerun == "all":
+        return set()
+    settled = {"ok", "diverged"} if rerun == "failed" else {"ok", "diverged", "failed", "out-of-memory", "timeout"}
+    return {key for key, status in statuses.items() if status in settled}
+
+
+class _Comparison:
+    """One comparison from its configuration to its exit code."""
+
+    def __init__(self, configuration: Configuration, rerun: Rerun | None, report: Path | None) -> None:
+        self._configuration, self._rerun, self._report = configuration, rerun, report
+        self._interrupted = False
+
+    def run(self) -> int:
+        if self._report is not None:
+            from normzoo.cli._write_report import check_report_path
+
+            check_report_path(self._report)
+        with Store(self._configuration.execution.store) as store, WorkerPool() as pool:
+            prepared, runs, groups = _prepare(self._configuration, self._rerun, store.statuses(), pool)
+            keys = [run.key for run in runs]
+            store.add_sweep(command_line(), self._configuration.matrix, keys)
+            self._train(groups, prepared, pool, store)
+            return self._conclude(keys, store)
+
+    def _train(self, groups: Sequence[Group], prepared: Prepared, pool: WorkerPool, store: Store) -> None:
+        from normzoo.cli._progress import progress_for
+
+        if not groups:
+            return
+        try:
+            with progress_for(groups, Console(stderr=True)) as display:
+                run_matrix(
+                    groups,
+                    matrix=self._configuration.matrix,
+                    execution=self._configuration.execution,
+                    prepared=prepared,
+                    pool=pool,
+                    store=store,
+                    listener=display,
+                )
+        except KeyboardInterrupt:
+            self._interrupted = True
+
+    def _conclude(self, keys: Sequence[str], store: Store) -> int:
+        from normzoo.cli._show import show
+        from normzoo.cli._write_report import write_report
+        from normzoo.report import summarize
+
+        records = store.records(keys)
+        summary = summarize(self._configuration.matrix, records)
+        show(summary, records, Console())
+        if self._report is not None:
+            written = write_report(self._report, summary, records, command_line())
+            sys.stdout.write(f"\nwritten: {', '.join(map(str, written))}\n")
+        sys.stdout.flush()
+        if self._interrupted:
+            finished = sum(record.status != "interrupted" for record in records.values())
+            sys.stderr.write(
+                f"\nnormzoo: interrupted with {finished} of {len(keys)} runs finished, all of them kept in "
+                f"{store.path}; to go on, repeat:\n  {command_line()}\n"
+            )
+            return EXIT_INTERRUPTED
+        return EXIT_OK if all(record.status == "ok" for record in records.values()) else EXIT_FAILED_RUNS
+
+
+def command_line() -> str:
+    """Return the command as it was typed."""
+    return shlex.join(["normzoo", *sys.argv[1:]])
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Answer SIGTERM like Ctrl-C, so that workers end and results are kept."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

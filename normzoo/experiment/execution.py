@@ -1,0 +1,44 @@
+"""How to run: everything that does not change a result. Torch-free."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from normzoo.experiment.environment import available_cpus
+
+MAX_AUTO_JOBS = 8
+"""Each worker holds torch in memory (about half a GiB)."""
+
+
+class Execution(BaseModel):
+    """Where and with what to run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")
+    jobs: Literal["auto"] | int = Field("auto", description="Worker processes; auto: one per processor, one on a GPU.")
+    timeout: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="Seconds after which a single run is given up."
+    )
+    data_root: Path = Field(Path("data"), description="Folder of the downloaded datasets.")
+    download: bool = Field(False, description="Download a missing dataset.")
+    store: Path = Field(Path("normzoo.sqlite"), description="File in which results are kept.")
+
+    @field_validator("jobs", mode="before")
+    @classmethod
+    def _jobs(cls, jobs: Any) -> Any:
+        if jobs == "auto":
+            return jobs
+        try:
+            count = int(jobs)
+        except (TypeError, ValueError):
+            count = 0
+        if count < 1 or isinstance(jobs, float | bool):
+            raise ValueError(f"expected 'auto' or a number of at least 1, got '{jobs}'")
+        return count
+
+    def jobs_for(self, device: str, groups: int) -> int:
+        """Return how many workers to run for so many groups."""
+        automatic = 1 if device == "cuda" else min(available_cpus(), MAX_AUTO_JOBS)
+        return max(1, min(automatic if self.jobs == "auto" else self.jobs, groups))

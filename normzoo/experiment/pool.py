@@ -1,0 +1,112 @@
+"""The parent's side of its worker processes: start, hand out tasks, hear what happens, notice a death. Torch-free."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import connection, get_context
+from types import TracebackType
+from typing import Self
+
+from normzoo.experiment import worker as worker_process
+from normzoo.experiment.messages import Message, Task, WorkerDied
+
+_CONTEXT = get_context("spawn")
+
+
+class Worker:
+    """One worker process and the pipe to it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.connection, theirs = _CONTEXT.Pipe()
+        self._process = _CONTEXT.Process(
+            target=worker_process.main, args=(theirs,), name=f"normzoo worker {number}", daemon=True
+        )
+        with _ignoring_ctrl_c():  # inherited, so that Ctrl-C in a terminal reaches the parent alone
+            self._process.start()
+        theirs.close()
+
+    def send(self, task: Task) -> None:
+        """Hand out a task; a worker that is gone is noticed when it is heard."""
+        try:
+            self.connection.send(task)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+    def hear(self) -> Message:
+        """Return the next message; ``WorkerDied`` once the process is gone and all it said was heard."""
+        try:
+            message: Message = self.connection.recv()
+        except (EOFError, OSError):  # OSError: it ended in the middle of a message
+            self._process.join()
+            return WorkerDied(_death(self._process.exitcode))
+        return message
+
+    def has_message(self) -> bool:
+        """Whether ``hear`` would return at once."""
+        return self.connection.poll()
+
+    def kill(self) -> None:
+        """End the process now, and wait until it is gone."""
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+
+
+class WorkerPool:
+    """Starts workers as they are needed, and ends them all on leaving its context."""
+
+    def __init__(self) -> None:
+        self.workers: list[Worker] = []
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self.workers:
+            worker.kill()
+        self.workers.clear()
+
+    def start(self) -> Worker:
+        """Start one more worker."""
+        self._count += 1
+        worker = Worker(self._count)
+        self.workers.append(worker)
+        return worker
+
+    def end(self, worker: Worker) -> None:
+        """End one worker."""
+        worker.kill()
+        self.workers.remove(worker)
+
+    def wait(self, seconds: float | None = None) -> list[Worker]:
+        """Return the workers that have something to say, at the latest after so many seconds."""
+        by_connection = {worker.connection: worker for worker in self.workers}
+        ready = connection.wait(list(by_connection), seconds)
+        return [by_connection[each] for each in ready if isinstance(each, connection.Connection)]
+
+
+def _death(exit_code: int | None) -> str:
+    """Return how a process ended, in words."""
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        hint = "; perhaps the system ran out of memory" if name == "SIGKILL" else ""
+        return f"the worker process was killed by {name}{hint}"
+    return f"the worker process ended with exit code {exit_code}"
+
+
+@contextmanager
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """Ignore SIGINT for the moment in which a process is started."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,190 @@
+"""The store: one SQLite file in WAL mode, written as results come in. Torch-free."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from normzoo.errors import StoreError
+from normzoo.experiment.records import RunRecord
+from normzoo.experiment.spec import MatrixSpec
+
+APPLICATION_ID = 0x6E7A6F6F
+"""Marks an SQLite file as a normzoo store: ``nzoo`` in ASCII."""
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE runs (
+    key TEXT PRIMARY KEY,
+    status TEXT NOT NULL,
+    template TEXT NOT NULL,
+    norm TEXT NOT NULL,
+    dataset TEXT NOT NULL,
+    batch_size INTEGER NOT NULL,
+    seed INTEGER NOT NULL,
+    record TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sweeps (
+    id INTEGER PRIMARY KEY,
+    created_at TEXT NOT NULL,
+    command TEXT NOT NULL,
+    matrix TEXT NOT NULL,
+    keys TEXT NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One call of ``normzoo compare``: its command, resolved configuration, and the keys of its runs."""
+
+    id: int
+    created_at: str
+    command: str
+    matrix: MatrixSpec
+    keys: tuple[str, ...]
+
+
+class Store:
+    """Records by run key, and the sweeps that asked for them. Use as a context manager.
+
+    Every record is on disk when ``add`` returns: a kill at any moment loses none that was added.
+
+    Args:
+        path: the file; made if it is not there and ``writable``.
+        writable: False opens an existing store for reading.
+
+    Raises:
+        StoreError: the file is no normzoo store, is from a newer version, or cannot be opened or written.
+    """
+
+    def __init__(self, path: Path, *, writable: bool = True) -> None:
+        self.path = path
+        if not writable and not path.exists():
+            raise StoreError(f"store: there is no '{path}'; `normzoo compare` makes one, --store names another")
+        with self._refusing():
+            uri = f"{path.absolute().as_uri()}?{_mode(path, writable)}"
+            self._database = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+        try:
+            with self._refusing():
+                self._open(writable)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _open(self, writable: bool) -> None:
+        application_id, version, tables = (
+            self._scalar(query)
+            for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+        )
+        is_new = (application_id, version, tables) == (0, 0, 0)
+        if not is_new and application_id != APPLICATION_ID:
+            raise StoreError(f"store: '{self.path}' is a database, but not a normzoo store; name another with --store")
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"store: '{self.path}' is from a newer normzoo (format {version}, this one reads {SCHEMA_VERSION}); "
+                "upgrade normzoo or name another with --store"
+            )
+        if not writable:
+            return
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute("BEGIN IMMEDIATE")
+        if is_new and self._scalar("PRAGMA user_version") == 0:
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                self._database.execute(statement)
+            self._database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._database.execute("COMMIT")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the write-ahead log is merged into it."""
+        self._database.close()
+
+    def add(self, record: RunRecord) -> None:
+        """Keep a record, in place of an older one of the same run."""
+        spec = record.spec
+        row = (
+            spec.key,
+            record.status,
+            spec.template,
+            spec.norm,
+            spec.dataset,
+            spec.batch_size,
+            spec.seed,
+            record.model_dump_json(),
+        )
+        with self._refusing():
+            self._database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def add_sweep(self, command: str, matrix: MatrixSpec, keys: Sequence[str]) -> int:
+        """Keep what a command asked for, and return the sweep's number; repeating the last command adds nothing."""
+        last = self.sweeps()[-1:]
+        if last and (last[0].command, last[0].matrix, last[0].keys) == (command, matrix, tuple(keys)):
+            return last[0].id
+        row = (
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            command,
+            matrix.model_dump_json(),
+            json.dumps(list(keys)),
+        )
+        with self._refusing():
+            query = "INSERT INTO sweeps (created_at, command, matrix, keys) VALUES (?, ?, ?, ?)"
+            return int(self._database.execute(query, row).lastrowid or 0)
+
+    def statuses(self) -> dict[str, str]:
+        """Return the status of every run by its key."""
+        with self._refusing():
+            return dict(self._database.execute("SELECT key, status FROM runs"))
+
+    def records(self, keys: Sequence[str]) -> dict[str, RunRecord]:
+        """Return those records that there are, by key, in the order of ``keys``."""
+        query = "SELECT key, record FROM runs WHERE key IN (SELECT value FROM json_each(?))"
+        with self._refusing():
+            found: dict[str, str] = dict(self._database.execute(query, (json.dumps(list(keys)),)))
+        return {key: RunRecord.model_validate_json(found[key]) for key in keys if key in found}
+
+    def sweeps(self) -> list[Sweep]:
+        """Return all sweeps, the oldest first."""
+        with self._refusing():
+            rows: list[Any] = self._database.execute(
+                "SELECT id, created_at, command, matrix, keys FROM sweeps ORDER BY id"
+            ).fetchall()
+        return [
+            Sweep(number, created_at, command, MatrixSpec.model_validate_json(matrix), tuple(json.loads(keys)))
+            for number, created_at, command, matrix, keys in rows
+        ]
+
+    def _scalar(self, query: str) -> int:
+        return int(self._database.execute(query).fetchone()[0])
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Turn what SQLite refuses into a StoreError that names the file."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            reason = str(error)
+            if "not a database" in reason or "malformed" in reason:
+                raise StoreError(f"store: '{self.path}' is not a normzoo store ({reason})") from error
+            raise StoreError(f"store: '{self.path}' cannot be opened or written: {reason}") from error
+
+
+def _mode(path: Path, writable: bool) -> str:
+    """Return how to open the file: one that nobody is writing to is read without leaving files beside it."""
+    if writable:
+        return "mode=rwc"
+    return "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"

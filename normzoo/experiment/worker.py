@@ -1,0 +1,62 @@
+"""The worker process: waits for tasks, carries them out, sends back what happens. Imports torch, once."""
+
+import signal
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from normzoo.experiment.messages import (
+    Checked,
+    EpochDone,
+    GroupDone,
+    Message,
+    Prepare,
+    Refused,
+    RunDone,
+    Started,
+    Task,
+)
+
+
+def main(connection: "Connection[Message, Task]") -> None:
+    """Serve a parent until it closes the connection; Ctrl-C is the parent's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _serve(connection)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the parent is gone
+
+
+def _serve(connection: "Connection[Message, Task]") -> None:
+    sys.path.append(str(Path.cwd()))  # where a user's own norm may be
+
+    import torch
+
+    from normzoo.data import Dataset, load_dataset
+    from normzoo.errors import UsageError
+    from normzoo.experiment.prepare import prepare
+    from normzoo.experiment.train import train_group
+
+    loaded: dict[str, Dataset] = {}
+    while True:
+        task = connection.recv()
+        if isinstance(task, Prepare):
+            try:
+                prepared, loaded[task.matrix.dataset] = prepare(task.matrix, task.execution)
+            except UsageError as error:
+                connection.send(Refused(str(error)))
+            else:
+                connection.send(Checked(prepared))
+            continue
+        torch.set_num_threads(task.threads)
+        if task.dataset not in loaded:
+            loaded[task.dataset] = load_dataset(task.dataset, root=task.execution.data_root)
+        train_group(
+            task.runs,
+            loaded[task.dataset].to(task.device),
+            "cuda" if task.device == "cuda" else "cpu",
+            on_start=lambda spec: connection.send(Started(spec)),
+            on_epoch=lambda spec, epoch: connection.send(EpochDone(spec, epoch)),
+            on_record=lambda record: connection.send(RunDone(record)),
+        )
+        connection.send(GroupDone())
