@@ -1,0 +1,12 @@
+"""The datasets, resident as standardized tensors, and the order in which they are read.
+
+One file per dataset; :func:`load_dataset` is the way in. Importing this package imports torch,
+but neither torchvision nor scikit-learn.
+"""
+
+from normzoo.data._arrays import RawArrays
+from normzoo.data._dataset import Dataset, Split
+from normzoo.data._load import load_dataset
+from normzoo.data.batches import Batches, OrderedBatches
+
+__all__ = ["Batches", "Dataset", "OrderedBatches", "RawArrays", "Split", "load_dataset"]

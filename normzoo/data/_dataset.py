@@ -1,0 +1,54 @@
+"""A dataset in memory: three splits of images and labels, all on one device."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images (N, C, H, W), float32, and their labels (N,), int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "Split":
+        """Return the split on ``device``."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Three splits, standardized by the training split's mean and standard deviation per channel.
+
+    Attributes:
+        name: the spec it was asked for by, such as ``digits`` or ``npz:my.npz``.
+        train: what a network is trained on.
+        validation: held out from training, to choose by.
+        test: the test set.
+        classes: how many; labels run from 0 to ``classes - 1``.
+        checksum: of the arrays before standardization and of their split; 16 hex digits, the same on every device.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: int
+    checksum: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """One image's shape, (C, H, W)."""
+        channels, height, width = self.train.images.shape[1:]
+        return channels, height, width
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """Return the dataset with all its splits on ``device``."""
+        return replace(
+            self, train=self.train.to(device), validation=self.validation.to(device), test=self.test.to(device)
+        )

@@ -1,0 +1,74 @@
+"""The order in which a resident split is read: shuffled for training, in order for evaluation."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from normzoo.data._dataset import Split
+from normzoo.errors import DataError
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Batches:
+    """Whole batches of a split, in a new order at every iteration.
+
+    One iteration is one epoch. The orders are drawn one after another from a generator of this object's own,
+    so they depend on the seed and the number of samples, not on the batch size, the device or anything else
+    that draws random numbers. The samples left over when the batches are whole are dropped for that epoch:
+    a batch of one would have no variance.
+
+    >>> split = Split(torch.arange(5.0).reshape(5, 1, 1, 1), torch.arange(5))
+    >>> [labels.tolist() for _, labels in Batches(split, 2, seed=0)]
+    [[4, 0], [1, 3]]
+
+    Raises:
+        DataError: the batch size is below 1 or above the number of samples.
+    """
+
+    def __init__(self, split: Split, batch_size: int, *, seed: int) -> None:
+        if not 1 <= batch_size <= len(split):
+            raise DataError(
+                f"batch size {batch_size}: a batch holds at least 1 and at most the {len(split)} samples of its "
+                f"split; use a batch size from 1 to {len(split)}"
+            )
+        self._split = split
+        self._batch_size = batch_size
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return len(self._split) // self._batch_size
+
+    def __iter__(self) -> Iterator[Batch]:
+        # Drawn here and not in the generator function, so that an epoch that is begun always has its own order.
+        order = torch.randperm(len(self._split), generator=self._generator)
+        return self._read(order[: len(self) * self._batch_size].to(self._split.labels.device))
+
+    def _read(self, order: Tensor) -> Iterator[Batch]:
+        for indices in torch.split(order, self._batch_size):
+            yield self._split.images[indices], self._split.labels[indices]
+
+
+class OrderedBatches:
+    """All samples of a split in their own order, for evaluation; the last batch may be smaller.
+
+    The batches are views, not copies.
+
+    Raises:
+        DataError: the batch size is below 1.
+    """
+
+    def __init__(self, split: Split, batch_size: int = 1000) -> None:
+        if batch_size < 1:
+            raise DataError(f"batch size {batch_size}: a batch holds at least 1 sample; use 1 or more")
+        self._split = split
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self._split) // self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        images = torch.split(self._split.images, self._batch_size)
+        labels = torch.split(self._split.labels, self._batch_size)
+        return zip(images, labels, strict=True)
