@@ -1,0 +1,79 @@
+"""What stands around a table: its title, what its numbers are, and how the learning rate was set."""
+
+from pathlib import PurePath
+
+from normzoo.experiment.spec import MatrixSpec
+from normzoo.registry import TEMPLATES
+from normzoo.report._cells import BEST, PLUS_MINUS, TIED, change_header
+from normzoo.report._numbers import Summary
+from normzoo.report._statistics import LEVEL
+
+RULES = {
+    "linear": "scaled linearly with the batch size",
+    "sqrt": "scaled with the square root of the batch size",
+    "fixed": "the same at every batch size",
+}
+
+
+def dataset(matrix: MatrixSpec) -> str:
+    """Name the dataset; a file of the user's own without its folders.
+
+    >>> dataset(MatrixSpec(dataset="npz:some/where/mine.npz"))
+    'npz:mine.npz'
+    """
+    name, colon, path = matrix.dataset.partition(":")
+    return f"{name}{colon}{PurePath(path).name}"
+
+
+def title(matrix: MatrixSpec, template: str) -> str:
+    """Name what was trained: the template, its dataset, and the norm's placement where it has one.
+
+    >>> title(MatrixSpec(), "cnn")
+    'cnn on digits, norm after the activation'
+    """
+    has_placement = "placement" in TEMPLATES[template].options
+    where = {"post": ", norm after the activation", "pre": ", norm before the activation"}[matrix.placement]
+    return f"{template} on {dataset(matrix)}{where if has_placement else ''}"
+
+
+def legend(summary: Summary) -> str:
+    """Say what the numbers and signs in the tables are, as far as they occur."""
+    cells = [cell for table in summary.tables for cell in table.cells]
+    marks = {cell.mark for cell in cells}
+    parts = [_accuracy(summary.matrix, is_whole=all(cell.ok == cell.planned for cell in cells))]
+    if marks & {"best", "tied"}:
+        parts.append(f"{BEST} best of its column.")
+    if "tied" in marks:
+        parts.append(f"{TIED} cannot be told from the best (paired t test over seeds, Holm, level {LEVEL:g}).")
+    if any(cell.diverged or cell.failed for cell in cells):
+        parts.append("A norm with a diverged or failed run ranks behind those without.")
+    if len(summary.matrix.batch_sizes) > 1:
+        parts.append(f"{change_header(summary.matrix.batch_sizes)}: mean paired difference in points.")
+    return " ".join([*parts, "s/epoch: training seconds per epoch, over the batch sizes."])
+
+
+def _accuracy(matrix: MatrixSpec, *, is_whole: bool) -> str:
+    what = f"Test accuracy in %, after the last of {counted(matrix.epochs, 'epoch')}"
+    if matrix.seeds == 1:
+        return f"{what}, of a single seed."
+    fewer = "" if is_whole else ", fewer where the cell says so"
+    return f"{what}: mean {PLUS_MINUS} half width of the 95 % t interval over n = {matrix.seeds} seeds{fewer}."
+
+
+def training(matrix: MatrixSpec) -> str:
+    """Say how the runs were trained: optimizer, learning rate at every batch size, epochs."""
+    momentum = " with momentum 0.9" if matrix.optimizer == "sgd" else ""
+    rates = ", ".join(f"{matrix.lr_at(size):g} at {size}" for size in matrix.batch_sizes)
+    return (
+        f"Trained by {matrix.optimizer}{momentum} for {counted(matrix.epochs, 'epoch')} at every batch size; learning "
+        f"rate {matrix.lr:g} at batch size {matrix.lr_reference}, {RULES[matrix.lr_rule]} ({rates})."
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    >>> counted(1, "seed"), counted(5, "seed")
+    ('1 seed', '5 seeds')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,93 @@
+"""The text of a table's cells, the same in the terminal and in markdown."""
+
+from collections.abc import Sequence
+
+from normzoo.report._numbers import Cell, Row
+from normzoo.report._statistics import Difference
+
+BEST = "\N{BLACK CIRCLE}"
+TIED = "\N{WHITE CIRCLE}"
+NOTHING = "\N{EN DASH}"
+ARROW = "\N{RIGHTWARDS ARROW}"
+PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
+
+
+def percent(fraction: float) -> str:
+    """Write a fraction in percent, without the sign.
+
+    >>> percent(0.9312)
+    '93.1'
+    """
+    return f"{100 * fraction:.1f}"
+
+
+def with_interval(number: str, half_width: float | None) -> str:
+    """Write a number with the half width of its interval, where there is one.
+
+    >>> with_interval("93.1", 0.008)
+    '93.1 ±0.8'
+    """
+    return number if half_width is None else f"{number} {PLUS_MINUS}{percent(half_width)}"
+
+
+def accuracy_lines(cell: Cell) -> list[str]:
+    """Write a cell: mean, interval and mark; below it, where runs are lacking, how many and why."""
+    if cell.mean is None:
+        return _lack(cell)
+    mark = {"best": BEST, "tied": TIED}.get(cell.mark or "")
+    value = with_interval(percent(cell.mean), cell.half_width)
+    lines = [f"{value} {mark}" if mark else value]
+    if cell.ok < cell.planned:
+        lines.append(f"({', '.join([f'{cell.ok}/{cell.planned}', *_troubles(cell)])})")
+    return lines
+
+
+def _troubles(cell: Cell) -> list[str]:
+    counts = {"diverged": cell.diverged, "failed": cell.failed}
+    return [f"{count} {name}" for name, count in counts.items() if count]
+
+
+def _lack(cell: Cell) -> list[str]:
+    counts = {"diverged": cell.diverged, "failed": cell.failed}
+    return [f"{name} {count}/{cell.planned}" for name, count in counts.items() if count] or [NOTHING]
+
+
+def points(difference: Difference) -> str:
+    """Write a signed difference in percentage points, with its interval.
+
+    >>> points(Difference(-0.0123, 0.004, 5, 0.001))
+    '-1.2 ±0.4'
+    """
+    return with_interval(_signed(difference.mean), difference.half_width)
+
+
+def _signed(fraction: float) -> str:
+    text = f"{100 * fraction:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def change_lines(row: Row) -> list[str]:
+    """Write the change of a row; below it the number of pairs, where a seed lacks one."""
+    if row.change is None:
+        return [NOTHING]
+    lacks = row.change.pairs < row.cells[0].planned
+    return [points(row.change), *([f"(n={row.change.pairs})"] if lacks else [])]
+
+
+def change_header(batch_sizes: Sequence[int]) -> str:
+    """Write the header of the change from the largest to the smallest batch size."""
+    return f"{batch_sizes[-1]} {ARROW} {batch_sizes[0]}"
+
+
+def seconds_range(row: Row) -> str:
+    """Write the seconds per epoch of a row as a range over the batch sizes."""
+    seconds = [cell.seconds_per_epoch for cell in row.cells if cell.seconds_per_epoch is not None]
+    if not seconds:
+        return NOTHING
+    return NOTHING.join(dict.fromkeys([_seconds(min(seconds)), _seconds(max(seconds))]))
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 0.005:
+        return "<0.01"
+    return f"{seconds:.2f}" if seconds < 0.095 else f"{seconds:.1f}" if seconds < 9.95 else f"{seconds:.0f}"

@@ -1,0 +1,42 @@
+"""What a reader should know beside a table: what the runs noted, and where no test was possible."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from normzoo.experiment.records import RunRecord
+from normzoo.report._numbers import Row
+
+
+def record_notes(runs: Mapping[str, Iterable[RunRecord]]) -> list[str]:
+    """Return the distinct notes of the runs, each headed by the norms it is about unless it is about all.
+
+    A note that already begins with a norm's name is left as it is.
+    """
+    norms: dict[str, list[str]] = {}
+    for norm, records in runs.items():
+        for note in dict.fromkeys(note for record in records for note in record.notes):
+            norms.setdefault(note, []).append(norm)
+    return [_headed(note, about, list(runs)) for note, about in norms.items()]
+
+
+def _headed(note: str, about: Sequence[str], norms: Sequence[str]) -> str:
+    names_itself = any(note.startswith(norm.partition(":")[0]) for norm in about)
+    return note if names_itself or len(about) == len(norms) else f"{', '.join(about)}: {note}"
+
+
+def untested_notes(rows: Sequence[Row]) -> list[str]:
+    """Say where fewer than two seeds are shared with the best, so that nothing was tested."""
+    cells = [(row.norm, cell) for row in rows for cell in row.cells]
+    whole = sorted({cell.batch_size for _, cell in cells if cell.mark == "highest"})
+    notes = []
+    if whole:
+        sizes = ", ".join(map(str, whole))
+        notes.append(
+            f"n too small for a test: at batch size {sizes} no norm shares two seeds with that of the highest mean, "
+            "so none is marked"
+        )
+    notes += [
+        f"n too small for a test: {norm} at batch size {cell.batch_size} shares fewer than two seeds with the best"
+        for norm, cell in cells
+        if cell.mark == "untested" and cell.batch_size not in whole
+    ]
+    return notes

@@ -1,0 +1,84 @@
+"""Records as a store would hold them, without any training."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from normzoo.experiment.records import EpochRecord, RunRecord, Status
+from normzoo.experiment.spec import MatrixSpec, RunSpec
+from normzoo.registry import canonical_norm
+
+Outcome = float | Status | None
+"""The test accuracy after the last epoch, or the status of a run without one, or None for no record."""
+
+
+def run(
+    outcome: float | Status,
+    *,
+    template: str = "cnn",
+    norm: str = "batch",
+    batch_size: int = 2,
+    seed: int = 0,
+    seconds: tuple[float, ...] = (1.0, 1.0),
+    **fields: Any,
+) -> RunRecord:
+    """Make the record of one run; all epochs but the last have an accuracy of zero."""
+    spec = RunSpec(
+        template=template,
+        options={},
+        norm=canonical_norm(norm),
+        norm_source=None,
+        dataset="digits",
+        dataset_checksum="0123abcd",
+        batch_size=batch_size,
+        seed=seed,
+        epochs=len(seconds),
+        optimizer="sgd",
+        lr=0.05,
+    )
+    status: Status = outcome if isinstance(outcome, str) else "ok"
+    last = outcome if isinstance(outcome, float) else 0.0
+    return RunRecord(
+        spec=spec,
+        status=status,
+        epochs=tuple(_epoch(index, last if index == len(seconds) else 0.0, s) for index, s in enumerate(seconds, 1)),
+        started_at="2025-01-01T00:00:00Z",
+        seconds=sum(seconds),
+        **fields,
+    )
+
+
+def _epoch(index: int, accuracy: float, seconds: float) -> EpochRecord:
+    return EpochRecord(
+        epoch=index,
+        train_loss=1.0,
+        val_loss=1.0,
+        val_accuracy=0.5,
+        test_loss=1.0,
+        test_accuracy=accuracy,
+        seconds=seconds,
+    )
+
+
+def by_key(*records: RunRecord) -> dict[str, RunRecord]:
+    return {record.spec.key: record for record in records}
+
+
+def filled(matrix: MatrixSpec, outcome: Callable[[str, int, int], Outcome], **fields: Any) -> dict[str, RunRecord]:
+    """Make the records of a matrix; ``outcome`` receives norm, batch size and seed."""
+    records = {}
+    for template in matrix.templates:
+        for norm in matrix.norms:
+            for size in matrix.batch_sizes:
+                for seed in range(matrix.seeds):
+                    value = outcome(norm, size, seed)
+                    if value is not None:
+                        record = run(value, template=template, norm=norm, batch_size=size, seed=seed, **fields)
+                        records[record.spec.key] = record
+    return records
+
+
+def column(accuracies: Mapping[str, tuple[Outcome, ...]]) -> tuple[MatrixSpec, dict[str, RunRecord]]:
+    """Make a matrix of one template and one batch size, from the outcomes of every norm by seed."""
+    seeds = max(len(outcomes) for outcomes in accuracies.values())
+    matrix = MatrixSpec(norms=tuple(accuracies), templates=("cnn",), batch_sizes=(2,), seeds=seeds)
+    return matrix, filled(matrix, lambda norm, _, seed: accuracies[norm][seed])

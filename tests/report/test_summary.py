@@ -1,0 +1,165 @@
+"""From records to numbers, worked by hand; and matrices with much missing, which must still give numbers."""
+
+import math
+from collections.abc import Callable
+from statistics import fmean
+
+import pytest
+
+from normzoo.errors import UsageError
+from normzoo.experiment.spec import MatrixSpec
+from normzoo.report import Cell, Summary, summarize
+
+from .synthetic import Outcome, by_key, column, filled, run
+
+
+def cell(summary: Summary, norm: str, batch_size: int, template: int = 0) -> Cell:
+    row = next(row for row in summary.tables[template].rows if row.norm == norm)
+    return next(cell for cell in row.cells if cell.batch_size == batch_size)
+
+
+def test_the_accuracy_is_that_of_the_last_epoch() -> None:
+    matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=1)
+    summary = summarize(matrix, by_key(run(0.75, seconds=(1.0, 1.0, 1.0))))
+    assert cell(summary, "batch", 2).accuracies == {0: 0.75}
+
+
+def test_mean_interval_and_seeds() -> None:
+    matrix, records = column({"batch": (0.90, 0.92, 0.94)})
+    result = cell(summarize(matrix, records), "batch", 2)
+    assert result.accuracies == {0: 0.90, 1: 0.92, 2: 0.94}
+    assert result.mean == pytest.approx(0.92)
+    assert result.half_width == pytest.approx(0.04968, abs=1e-5)
+
+
+def test_every_status_is_counted_once() -> None:
+    outcomes: tuple[Outcome, ...] = (0.9, 0.8, "diverged", "failed", "out-of-memory", "timeout", "interrupted", None)
+    matrix, records = column({"batch": outcomes})
+    result = cell(summarize(matrix, records), "batch", 2)
+    assert (result.planned, result.ok, result.diverged, result.failed, result.missing) == (8, 2, 1, 3, 2)
+    assert result.accuracies.keys() == {0, 1}
+
+
+def test_rows_tables_and_cells_stand_in_the_order_of_the_matrix() -> None:
+    matrix = MatrixSpec(norms="none,group:groups=4,batch", templates="lstm,cnn", batch_sizes="8,2", seeds=1)
+    summary = summarize(matrix, {})
+    assert [table.template for table in summary.tables] == ["lstm", "cnn"]
+    assert [row.norm for row in summary.tables[0].rows] == ["none", "group:groups=4", "batch"]
+    assert [cell.batch_size for cell in summary.tables[1].rows[2].cells] == [2, 8]
+
+
+def test_a_norm_is_found_by_its_canonical_spec_and_named_as_typed() -> None:
+    matrix = MatrixSpec(norms="group:groups=8,batch", templates="cnn", batch_sizes="2", seeds=1)
+    summary = summarize(matrix, by_key(run(0.6, norm="group"), run(0.7, norm="batch")))
+    assert cell(summary, "group:groups=8", 2).accuracies == {0: 0.6}
+
+
+def test_records_beside_the_matrix_are_left_out() -> None:
+    matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=1)
+    beside = [run(0.1, seed=1), run(0.1, batch_size=4), run(0.1, norm="layer"), run(0.1, template="lstm")]
+    assert cell(summarize(matrix, by_key(run(0.6), *beside)), "batch", 2).accuracies == {0: 0.6}
+
+
+def test_two_records_at_one_place_are_refused() -> None:
+    one, two = run(0.6), run(0.6, seconds=(1.0, 1.0, 1.0))
+    with pytest.raises(UsageError, match=rf"two records of cnn, batch, batch size 2, seed 0 .*{two.spec.key}"):
+        summarize(MatrixSpec(), by_key(one, two))
+
+
+def test_seconds_are_the_median_over_runs_of_the_mean_over_epochs() -> None:
+    matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=4)
+    times = [(1.0, 3.0), (4.0, 6.0), (9.0, 11.0)]
+    runs = [run(0.9, seed=seed, seconds=seconds) for seed, seconds in enumerate(times)]
+    slow = run("diverged", seed=3, seconds=(500.0, 500.0))
+    assert cell(summarize(matrix, by_key(*runs, slow)), "batch", 2).seconds_per_epoch == 5.0
+
+
+def test_the_change_is_the_smallest_minus_the_largest_batch_size_paired_by_seed() -> None:
+    accuracies: dict[int, tuple[Outcome, ...]] = {2: (0.50, 0.60, 0.40), 8: (0.1, 0.1, 0.1), 32: (0.90, 0.95, "failed")}
+    matrix = MatrixSpec(norms="batch", templates="cnn", seeds=3)
+    change = summarize(matrix, filled(matrix, lambda _, size, seed: accuracies[size][seed])).tables[0].rows[0].change
+    assert change is not None
+    assert change.pairs == 2
+    assert change.mean == pytest.approx(-0.375)
+    # Differences -0.40 and -0.35: standard deviation 0.035355, t(0.975, 1) = 12.706, over sqrt(2).
+    assert change.half_width == pytest.approx(0.31766, abs=1e-4)
+
+
+def test_a_single_batch_size_has_no_change() -> None:
+    matrix, records = column({"batch": (0.9, 0.8)})
+    assert summarize(matrix, records).tables[0].rows[0].change is None
+
+
+def test_marks_reach_the_cells() -> None:
+    matrix, records = column({"batch": (0.5, 0.6, 0.4), "layer": (0.9, 0.95, 0.92), "none": ("diverged", 0.99, 0.99)})
+    summary = summarize(matrix, records)
+    assert [cell(summary, norm, 2).mark for norm in matrix.norms] == ["", "best", ""]
+    behind = cell(summary, "batch", 2).behind
+    assert behind is not None
+    assert behind.mean == pytest.approx(fmean([0.4, 0.35, 0.52]))
+
+
+def test_a_missing_run_does_not_demote() -> None:
+    matrix, records = column({"batch": (0.5, 0.6, 0.4), "layer": (0.9, 0.95, None)})
+    assert cell(summarize(matrix, records), "layer", 2).mark == "best"
+
+
+def test_one_seed_is_said_to_be_too_few() -> None:
+    matrix = MatrixSpec(templates="cnn", seeds=1)
+    (note,) = summarize(matrix, filled(matrix, lambda *_: 0.9)).tables[0].notes
+    assert note.startswith("n too small for a test: at batch size 2, 8, 32 ")
+
+
+def test_a_norm_with_one_common_seed_is_named_as_untested() -> None:
+    matrix, records = column({"batch": (0.9, 0.8, 0.9), "layer": (0.1, None, None), "none": (0.2, 0.3, 0.2)})
+    (note,) = summarize(matrix, records).tables[0].notes
+    assert note.startswith("n too small for a test: layer at batch size 2 ")
+
+
+def test_the_notes_of_the_runs_appear_once_with_the_norms_they_are_about() -> None:
+    matrix = MatrixSpec(norms="batch,layer,instance", templates="cnn,lstm", batch_sizes="2", seeds=2)
+    notes = {"batch": ("all",), "layer": ("all", "own"), "instance": ("all", "own", "instance: itself")}
+    records = {
+        key: record.model_copy(update={"notes": notes[record.spec.norm.partition(":")[0]]})
+        for key, record in filled(matrix, lambda *_: 0.5).items()
+        if record.spec.template == "cnn"
+    }
+    cnn, lstm = summarize(matrix, records).tables
+    assert cnn.notes == ("all", "layer, instance: own", "instance: itself")
+    assert lstm.notes == ()
+
+
+DEGENERATE: dict[str, Callable[[str, int, int], Outcome]] = {
+    "all tie": lambda *_: 0.5,
+    "all perfect": lambda *_: 1.0,
+    "everything diverged": lambda *_: "diverged",
+    "nothing there": lambda *_: None,
+    "one norm missing at one batch size": lambda norm, size, seed: (
+        None if (norm, size) == ("layer", 8) else 0.5 + 0.01 * seed
+    ),
+    "half missing": lambda norm, size, seed: None if (len(norm) + size + seed) % 2 else 0.4 + 0.1 * (seed % 3),
+    "one survivor": lambda _, __, seed: 0.4 if seed == 0 else "diverged",
+    "constant lead": lambda norm, _, seed: 0.1 * len(norm) + 0.01 * seed,
+}
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 5])
+@pytest.mark.parametrize("case", DEGENERATE)
+def test_degenerate_matrices_give_finite_numbers_or_none(case: str, seeds: int) -> None:
+    matrix = MatrixSpec(seeds=seeds)
+    summary = summarize(matrix, filled(matrix, DEGENERATE[case]))
+    for table in summary.tables:
+        for row in table.rows:
+            differences = [row.change, *(cell.behind for cell in row.cells)]
+            numbers = [value for d in differences if d for value in (d.mean, d.half_width, d.p_value)]
+            numbers += [value for c in row.cells for value in (c.mean, c.half_width, c.seconds_per_epoch)]
+            assert all(math.isfinite(value) for value in numbers if value is not None)
+            for result in row.cells:
+                assert result.ok + result.diverged + result.failed + result.missing == result.planned == seeds
+                assert (result.mean is None) == (result.mark is None) == (result.ok == 0)
+
+
+def test_where_all_tie_one_is_best_and_the_rest_tied() -> None:
+    matrix = MatrixSpec(seeds=5)
+    rows = summarize(matrix, filled(matrix, lambda *_: 0.5)).tables[0].rows
+    assert [row.cells[0].mark for row in rows] == ["best", "tied", "tied", "tied", "tied"]

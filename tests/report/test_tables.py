@@ -1,0 +1,148 @@
+"""The tables as a terminal of 80 columns shows them, cell by cell."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from normzoo.experiment.spec import MatrixSpec
+from normzoo.report import Summary, summarize, to_rich
+
+from .synthetic import Outcome, filled
+
+WIDE: dict[int, tuple[float, ...]] = {2: (0.10, 0.90, 0.99), 8: (0.91, 0.93, 0.95), 32: (0.97, 0.98, 0.99)}
+
+
+def screen(summary: Summary, width: int = 80) -> list[list[str]]:
+    """Return the lines of the screen, each split into what stands two or more blanks apart."""
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
+    console.print(*to_rich(summary, width=width))
+    assert isinstance(console.file, io.StringIO)
+    return [re.split(r"\s{2,}", line.strip()) for line in console.file.getvalue().splitlines()]
+
+
+def default() -> Summary:
+    """Summarize the default matrix with intervals as wide as they get."""
+    matrix = MatrixSpec(seeds=3)
+    return summarize(matrix, filled(matrix, lambda _, size, seed: WIDE[size][seed], seconds=(0.1, 0.1)))
+
+
+def test_the_default_matrix_fits_80_columns_cell_by_cell() -> None:
+    lines = screen(default())
+    header = ["norm", "batch 2", "batch 8", "batch 32", "32 → 2", "s/epoch"]
+    assert lines.count(header) == 2
+    batch = ["batch", "66.3 ±121.7 ●", "93.0 ±5.0 ●", "98.0 ±2.5 ●", "-31.7 ±119.5", "0.1"]
+    layer = ["layer", "66.3 ±121.7 ○", "93.0 ±5.0 ○", "98.0 ±2.5 ○", "-31.7 ±119.5", "0.1"]
+    assert lines.count(batch) == 2
+    assert lines.count(layer) == 2
+
+
+def test_every_norm_takes_one_line_where_every_column_is_wide() -> None:
+    matrix = MatrixSpec(seeds=3)
+    summary = summarize(matrix, filled(matrix, lambda *place: WIDE[2][place[2]]))
+    lines = screen(summary)
+    for norm in matrix.norms:
+        assert [len(line) for line in lines if line[0] == norm] == [6, 6]
+
+
+def test_lost_runs_stand_below_the_number() -> None:
+    def outcome(norm: str, size: int, seed: int) -> Outcome:
+        if norm == "none" and size == 32:
+            return "diverged" if seed == 0 else 0.8
+        return "failed" if norm == "instance" and size == 2 else 0.9
+
+    matrix = MatrixSpec(templates="cnn", seeds=3)
+    lines = screen(summarize(matrix, filled(matrix, outcome)))
+    assert ["none", "90.0 ±0.0 ○", "90.0 ±0.0 ○", "80.0 ±0.0", "+10.0 ±0.0", "1.0"] in lines
+    assert ["(2/3, 1 diverged)", "(n=2)"] in lines
+    assert ["instance", "failed 3/3", "90.0 ±0.0 ○", "90.0 ±0.0 ○", "–", "1.0"] in lines  # noqa: RUF001
+
+
+def test_counts_wrap_before_a_number_or_a_name_does() -> None:
+    def outcome(_: str, size: int, seed: int) -> Outcome:
+        lost: tuple[Outcome, ...] = (0.9, 0.9, "diverged", "diverged", "failed")
+        return (0.1, 0.9, 0.1, 0.9, 0.9)[seed] if size == 2 else lost[seed]
+
+    matrix = MatrixSpec(norms="group:groups=4,batch", templates="cnn")
+    lines = screen(summarize(matrix, filled(matrix, outcome)))
+    assert ["group:groups=4", "58.0 ±54.4 ●", "90.0 ±0.0 ●", "90.0 ±0.0 ●", "-40.0 ±508.2", "1.0"] in lines
+    assert ["(2/5, 2", "(2/5, 2", "(n=2)"] in lines
+    assert lines.count(["diverged, 1", "diverged, 1"]) == 2
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_what_does_not_fit_is_continued_below_and_nothing_is_cut(width: int) -> None:
+    matrix = MatrixSpec(batch_sizes="1,2,4,8,16,32,64", norms="batch,layer", templates="cnn", seeds=2)
+    summary = summarize(matrix, filled(matrix, lambda _, size, seed: 0.01 * size + 0.1 * seed))
+    lines = screen(summary, width)
+    headers = [cell for line in lines if line[0] == "norm" for cell in line[1:]]
+    assert headers == [*(f"batch {size}" for size in matrix.batch_sizes), "64 → 1", "s/epoch"]
+    cells = [cell for line in lines if line[0] == "batch" for cell in line[1:]]
+    assert cells == [*(f"{size + 5}.0 ±63.5 ●" for size in matrix.batch_sizes), "-63.0 ±0.0", "1.0"]
+
+
+def test_a_single_batch_size_has_no_change() -> None:
+    matrix = MatrixSpec(batch_sizes="8", templates="cnn", seeds=2)
+    assert ["norm", "batch 8", "s/epoch"] in screen(summarize(matrix, {}))
+
+
+def test_a_name_shorter_than_its_header_does_not_narrow_it() -> None:
+    matrix = MatrixSpec(norms="rms", batch_sizes="8", templates="cnn", seeds=2)
+    assert ["norm", "batch 8", "s/epoch"] in screen(summarize(matrix, {}))
+
+
+def test_a_long_name_is_folded_not_cut() -> None:
+    name = "normzoo.somewhere.deep_inside:MyNorm"
+    matrix = MatrixSpec(norms=("batch", name), templates="cnn", seeds=1)
+    lines = screen(summarize(matrix, {}))
+    start = next(index for index, line in enumerate(lines) if line[0].startswith("normzoo."))
+    assert lines[start][0] + lines[start + 1][0] == name
+
+
+def test_the_best_are_coloured_beside_their_sign() -> None:
+    matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", batch_sizes="2", seeds=3)
+    accuracies = {"batch": 0.9, "layer": 0.9, "none": 0.5}
+    summary = summarize(matrix, filled(matrix, lambda norm, _, seed: accuracies[norm] + 0.01 * seed))
+    (table,) = [shown for shown in to_rich(summary) if isinstance(shown, Table)]
+    cells = list(table.columns[1].cells)
+    styles = {cell.plain[-1]: cell.spans[0].style for cell in cells if isinstance(cell, Text) and cell.spans}
+    assert styles == {"●": "bold green", "○": "green"}
+
+
+def words(summary: Summary) -> str:
+    return " ".join(word for line in screen(summary) for cell in line for word in cell.split())
+
+
+def test_what_the_numbers_are_and_how_they_came_about_is_said() -> None:
+    text = words(default())
+    assert "cnn on digits, norm after the activation" in text
+    assert "lstm on digits norm" in text
+    assert "after the last of 5 epochs: mean ± half width of the 95 % t interval over n = 3 seeds." in text
+    assert "○ cannot be told from the best (paired t test over seeds, Holm, level 0.05)" in text
+    assert "sgd with momentum 0.9 for 5 epochs" in text
+    assert "scaled linearly with the batch size (0.003125 at 2, 0.0125 at 8, 0.05 at 32)" in text
+
+
+def test_n_is_said_to_vary_where_it_does() -> None:
+    matrix = MatrixSpec(seeds=3)
+    summary = summarize(matrix, filled(matrix, lambda norm, _, seed: "diverged" if norm == "none" and seed else 0.5))
+    text = words(summary)
+    assert "n = 3 seeds, fewer where the cell says so" in text
+    assert "diverged or failed run ranks behind" in text
+
+
+def test_a_single_seed_claims_no_interval_and_no_best() -> None:
+    matrix = MatrixSpec(seeds=1)
+    text = words(summarize(matrix, filled(matrix, lambda norm, *_: 0.1 * len(norm))))
+    assert "n too small for a test" in text
+    assert "of a single seed." in text
+    assert not set("±●○") & set(text)
+
+
+def test_the_notes_of_the_runs_are_shown_below_their_table() -> None:
+    matrix = MatrixSpec(seeds=2)
+    text = words(summarize(matrix, filled(matrix, lambda *_: 0.5, notes=("no norm [here]",))))
+    assert text.count("no norm [here]") == 2
