@@ -70,6 +70,11 @@ class RunSpec(BaseModel):
         return _digest({"protocol": PROTOCOL, **self.model_dump(mode="json")})
 
     @property
+    def label(self) -> str:
+        """The run in a few words, as it is named wherever runs are shown."""
+        return f"{self.template}, {self.norm}, batch size {self.batch_size}, seed {self.seed}"
+
+    @property
     def group_key(self) -> str:
         """The same for all runs that differ only in their seed."""
         return _digest(self.model_dump(mode="json", exclude={"seed"}))

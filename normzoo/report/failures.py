@@ -8,8 +8,11 @@ SHOWN = 10
 
 
 def failure_lines(records: Mapping[str, RunRecord], *, shown: int = SHOWN) -> list[str]:
-    """Return a line for each run that is not ok, in the order of the matrix; after ``shown`` of them, their number."""
-    troubled = sorted((record for record in records.values() if record.status != "ok"), key=_order)
+    """Return a line for each run that ended without a result; after ``shown`` of them, how many more.
+
+    Interrupted runs are merely unfinished, and are not among them.
+    """
+    troubled = sorted((record for record in records.values() if record.status not in ("ok", "interrupted")), key=_order)
     lines = [_line(record) for record in troubled[:shown]]
     return lines if len(troubled) <= shown else [*lines, f"and {len(troubled) - shown} more"]
 
@@ -20,7 +23,6 @@ def _order(record: RunRecord) -> tuple[str, str, int, int]:
 
 
 def _line(record: RunRecord) -> str:
-    spec = record.spec
     reason = (record.error or "").strip().partition("\n")[0]
-    where = f"{record.status}: {spec.template}, {spec.norm}, batch size {spec.batch_size}, seed {spec.seed}"
+    where = f"{record.status}: {record.spec.label}"
     return f"{where}: {reason}" if reason else where

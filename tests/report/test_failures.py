@@ -17,7 +17,11 @@ def test_a_line_says_what_where_and_the_first_line_of_why() -> None:
 
 
 def test_a_run_without_a_reason_ends_with_its_place() -> None:
-    assert failure_lines(by_key(run("interrupted"))) == ["interrupted: cnn, batch, batch size 2, seed 0"]
+    assert failure_lines(by_key(run("timeout"))) == ["timeout: cnn, batch, batch size 2, seed 0"]
+
+
+def test_interrupted_runs_are_unfinished_and_no_failures() -> None:
+    assert failure_lines(by_key(run("interrupted"))) == []
 
 
 def test_the_order_is_that_of_the_places_not_of_the_records() -> None:

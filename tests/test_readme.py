@@ -1,0 +1,93 @@
+"""What the README, the configs and the reports say is what the code does."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from normzoo.cli import main
+from normzoo.experiment.config import resolve
+from normzoo.experiment.store import Store
+from normzoo.report import failure_lines, provenance, summarize, to_markdown
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+REPORTS = sorted((ROOT / "reports").glob("*.md"))
+_BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+
+
+def _compare_commands() -> list[str]:
+    lines = [line.partition(" #")[0].strip() for kind, text in _BLOCKS if kind == "sh" for line in text.splitlines()]
+    parts = [part.strip() for line in lines for part in line.split("&&")]
+    return [part for part in parts if re.match(r"(\.venv/bin/)?normzoo compare", part)]
+
+
+@pytest.mark.parametrize("command", _compare_commands())
+def test_each_comparison_in_the_readme_reads(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every `normzoo compare` line of the README is a valid command."""
+    monkeypatch.chdir(ROOT)
+    flags = [flag for flag in shlex.split(command)[1:] if flag != "--dry-run"]
+    assert main([*flags, "--show-config"]) == 0
+    assert "batch_sizes:" in capsys.readouterr().out
+
+
+def test_the_readme_shows_at_least_three_comparisons() -> None:
+    """The pattern above finds the README's commands at all."""
+    assert len(_compare_commands()) >= 3
+
+
+def test_the_python_of_the_readme_runs() -> None:
+    """The six lines that import a layer do what they say."""
+    blocks = [text for kind, text in _BLOCKS if kind == "python"]
+    assert blocks
+    for text in blocks:
+        names: dict[str, object] = {}
+        exec(text, names)  # noqa: S102  # the README's own lines
+        assert tuple(names["y"].shape) == (2, 64, 16, 16)  # type: ignore[attr-defined]
+
+
+def test_the_test_command_of_ci_is_that_of_the_readme() -> None:
+    """CI takes its test command out of the README by its marker, which stands before exactly one block."""
+    assert README.count("<!-- command: test -->\n```sh\n") == 1
+    assert "<!-- command: test -->" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_each_config_states_purpose_command_and_minutes(path: Path) -> None:
+    """A config is headed by what it is for, its command and how long that takes, and it reads."""
+    header = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
+    assert [line.split(":")[0] for line in header[:3]] == ["# Purpose", "# Command", "# Minutes"]
+    assert f"--config configs/{path.name}" in header[1]
+    assert re.search(r"about \d+", header[2])
+    resolve([path], [], {})
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
+    """A report is, to the letter, what its store says."""
+    with Store(path.with_suffix(".sqlite"), writable=False) as store:
+        sweep = store.sweeps()[-1]
+        records = store.records(sweep.keys)
+    text = to_markdown(
+        summarize(sweep.matrix, records),
+        provenance=provenance(records),
+        command=sweep.command,
+        plot_paths=[path.with_suffix(".png").name],
+        failures=failure_lines(records),
+    )
+    assert path.read_text(encoding="utf-8") == text
+    assert path.with_suffix(".png").exists()
+
+
+def test_the_tables_of_the_readme_are_those_of_the_digits_report() -> None:
+    """The README's numbers come from a stored run."""
+    report = (ROOT / "reports" / "digits.md").read_text(encoding="utf-8")
+    shown = README.split("<!-- table -->")[1].split("<!-- /table -->")[0]
+    tables = re.findall(r"(?:^\|.*\n)+", shown, flags=re.MULTILINE)
+    assert len(tables) == 2
+    for table in tables:
+        assert table in report
