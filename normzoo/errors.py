@@ -28,6 +28,10 @@ __all__ = [
 ]
 
 
+MAX_LISTED = 20
+"""How many names a message lists at most."""
+
+
 class NormzooError(Exception):
     """The root of normzoo's own errors."""
 
@@ -43,7 +47,8 @@ class UnknownNameError(UsageError):
         names = list(known)
         nearest = difflib.get_close_matches(name, names, n=1)
         suggestion = f"; did you mean '{nearest[0]}'?" if nearest else ""
-        super().__init__(f"unknown {kind} '{name}'{suggestion} (known: {', '.join(names)}{hint})")
+        listed = ", ".join(names if len(names) <= MAX_LISTED else [*names[:MAX_LISTED], "..."])
+        super().__init__(f"unknown {kind} '{name}'{suggestion} (known: {listed}{hint})")
 
     def __reduce__(self) -> tuple[type[UsageError], tuple[str]]:
         # Crosses from a worker to its parent as its message.

@@ -85,11 +85,12 @@ class Norm(nn.Module, ABC):
             raise self._refusal("the input must be floating point", f"got dtype={x.dtype}", "cast it with x.float()")
         cells = self._as_cells(x)
         if mask is not None:
-            mask = self._cell_mask(mask, cells)
+            mask = self._cell_mask(mask, x, cells)
+            cells = cells.where(mask, 0.0)  # a NaN there would reach the parameters' gradients
         if cells.numel() == 0:
             return self._normalize_nothing(x)
         cells = cells.to(torch.promote_types(x.dtype, torch.float32))
-        statistics = self._known_statistics()
+        statistics = self._known_statistics(cells.dtype)
         if statistics is None:
             statistics = self._measure(cells, mask)
         y = scale_and_shift(
@@ -97,7 +98,7 @@ class Norm(nn.Module, ABC):
         )
         if mask is not None:
             y = y.where(mask, 0.0)
-        return y.to(x.dtype).reshape(x.shape)
+        return _in_format_of(x, y.to(x.dtype))
 
     def _measure(self, cells: Tensor, mask: Tensor | None) -> Statistics:
         """Pool the input's own moments, and let the norm remember them."""
@@ -122,19 +123,23 @@ class Norm(nn.Module, ABC):
                 y = y + parameter.sum().to(y.dtype)
         return y
 
-    def _cell_mask(self, mask: Tensor, cells: Tensor) -> Tensor:
+    def _cell_mask(self, mask: Tensor, x: Tensor, cells: Tensor) -> Tensor:
         """Return the mask as ``(N, 1, *)``."""
-        expected = (cells.shape[0], *cells.shape[2:])
-        if mask.numel() != torch.Size(expected).numel() or mask.dtype != torch.bool:
+        expected = self._mask_shape(x)
+        if tuple(mask.shape) != expected or mask.dtype != torch.bool:
             raise self._refusal(
                 "the mask must be boolean with one entry per sample and position",
-                f"got shape {tuple(mask.shape)} of {mask.dtype} for {expected}",
-                "leave out the channel dimension",
+                f"got {mask.dtype} of shape {tuple(mask.shape)} for an input of shape {tuple(x.shape)}",
+                f"pass torch.bool of shape {expected}",
             )
-        return mask.reshape(expected).unsqueeze(1)
+        return mask.reshape(cells.shape[0], 1, *cells.shape[2:])
 
-    def _known_statistics(self) -> Statistics | None:
-        """Return the statistics to normalize by instead of the input's own; None: measure the input."""
+    def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
+        """Return the shape that a mask of ``x`` has."""
+        return (x.shape[0], *x.shape[2:])
+
+    def _known_statistics(self, dtype: torch.dtype) -> Statistics | None:  # noqa: ARG002
+        """Return what to normalize by instead of the input's own statistics, in ``dtype`` or wider; None: measure."""
         return None
 
     def _remember(self, statistics: Statistics | None) -> None:
@@ -155,3 +160,12 @@ class Norm(nn.Module, ABC):
     def _refusal(self, rule: str, values: str, way_out: str) -> ValueError:
         """Return an error that names the layer, the rule, the values and the way out."""
         return ValueError(f"{type(self).__name__}: {rule}, {values}; {way_out}")
+
+
+def _in_format_of(x: Tensor, y: Tensor) -> Tensor:
+    """Return ``y`` in the shape and memory format of ``x``."""
+    y = y.reshape(x.shape)
+    # channels_last is told by the strides, since torch.vmap cannot be asked for it.
+    if x.ndim in (4, 5) and x.stride(1) == 1 and not x.is_contiguous():
+        y = y.movedim(1, -1).contiguous().movedim(-1, 1)
+    return y

@@ -47,7 +47,9 @@ class BatchNorm(TrackedNorm):
         if self.num_batches_tracked is None:
             return self.momentum or 0.0
         self.num_batches_tracked.add_(1)
-        return self.momentum if self.momentum is not None else self.num_batches_tracked.float().reciprocal()
+        if self.momentum is not None or self.running_mean is None:
+            return self.momentum or 0.0
+        return self.num_batches_tracked.to(torch.promote_types(self.running_mean.dtype, torch.float32)).reciprocal()
 
 
 @final

@@ -10,6 +10,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from normzoo.layers._moments import Statistics
 from normzoo.layers._pool import OverNothing
 from normzoo.layers._tracked import TrackedNorm
 
@@ -48,10 +49,20 @@ class InstanceNorm(TrackedNorm):
 
     def _as_cells(self, x: Tensor) -> Tensor:
         """See an input without a batch dimension, where the class fixes the rank, as a batch of one."""
-        if self.ranks is not None and x.ndim + 1 in self.ranks:
+        if self._lacks_batch(x):
             self._check_channels(x, x.shape[0])
             return x.unsqueeze(0)
         return super()._as_cells(x)
+
+    def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
+        return tuple(x.shape[1:]) if self._lacks_batch(x) else super()._mask_shape(x)
+
+    def _lacks_batch(self, x: Tensor) -> bool:
+        return self.ranks is not None and x.ndim + 1 in self.ranks
+
+    def _known_statistics(self, dtype: torch.dtype) -> Statistics | None:
+        """As in torch.nn, ``track_running_stats`` set to False later sets aside what was remembered."""
+        return super()._known_statistics(dtype) if self.track_running_stats else None
 
 
 @final

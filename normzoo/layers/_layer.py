@@ -21,6 +21,9 @@ class LayerNorm(RowNorm):
     ``weight`` and ``bias`` have the shape ``normalized_shape``. For convolutional maps ``(N, C, H, W)`` with a factor
     per channel, as the literature compares it, use ``make_norm("layer", C)``.
 
+    Departure from torch.nn: one value per statistic (``normalized_shape`` of one value) is an error in training,
+    where torch.nn returns ``bias``.
+
     >>> y = LayerNorm(6)(torch.randn(4, 5, 6))
     >>> y.mean(-1).abs().max().item() < 1e-6
     True

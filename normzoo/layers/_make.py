@@ -49,8 +49,11 @@ def make_norm(spec: str, num_features: int) -> nn.Module:
 def _reason(error: Exception, target: Callable[..., object]) -> str:
     """Return why a norm was not built; for arguments it does not take, those that it does."""
     if isinstance(error, TypeError):
-        parameters = list(inspect.signature(target).parameters)[1:]
-        return f"{error} (it takes: {', '.join(parameters)})"
+        try:
+            parameters = list(inspect.signature(target).parameters)[1:]
+        except ValueError:  # some built-in types do not tell
+            return str(error)
+        return f"{error} ({'it takes: ' + ', '.join(parameters) if parameters else 'it takes no options'})"
     return str(error) or type(error).__name__
 
 

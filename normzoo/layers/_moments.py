@@ -86,7 +86,9 @@ def pool_moments(cells: Moments, pool: Pool) -> Statistics:
     if not isinstance(cells.count, Tensor):
         mean = pool.average(cells.mean)
         spread = (cells.mean - mean).square()
-        return Statistics(cells.count * size, mean, pool.average(spread + cells.m2 / cells.count))
+        if cells.count != 1:  # a single value has no spread of its own
+            spread = spread + cells.m2 / cells.count
+        return Statistics(cells.count * size, mean, pool.average(spread))
     count = cells.count.expand_as(cells.mean)
     average_count = pool.average(count)
     weight = average_count.clamp(min=1 / size)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 @final
 class NoNorm(nn.Module):
-    """Return the input. Accepts and ignores what norms take, so that it can stand in any norm's place."""
+    """Return the input; takes a mask as norms do, and ignores it, so that it can stand in any norm's place."""
 
     def __init__(self, num_features: int | None = None) -> None:
         super().__init__()

@@ -28,11 +28,13 @@ def scale_and_shift(
     scale = torch.rsqrt(var + eps)
     if weight is not None:
         scale = scale * weight.to(x.dtype)
-    shift = -mean * scale if centered else None
-    if bias is not None:
-        shift = bias.to(x.dtype) if shift is None else shift + bias.to(x.dtype)
-        shift = shift.expand_as(scale)
-    across_positions = (..., *(None for _ in range(x.ndim - 2)))
-    if shift is None:
-        return x * scale[across_positions]
-    return torch.addcmul(shift[across_positions], x, scale[across_positions])
+    shift = None if bias is None else bias.to(x.dtype).unsqueeze(0)
+    if centered:
+        shift = -mean * scale if shift is None else torch.addcmul(shift, mean, scale, value=-1)
+    scale = _across_positions(scale, x)
+    return x * scale if shift is None else torch.addcmul(_across_positions(shift, x), x, scale)
+
+
+def _across_positions(grid: Tensor, x: Tensor) -> Tensor:
+    """Return a grid that broadcasts to the ``(N, C)`` of ``x`` as one that broadcasts to all of ``x``."""
+    return grid if x.ndim == 2 else grid.reshape(*grid.shape, *(1 for _ in range(x.ndim - 2)))

@@ -1,6 +1,7 @@
 """How the norms over trailing dimensions see their input: one row per statistic, each value a channel."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Size, Tensor
@@ -24,7 +25,7 @@ class RowNorm(Norm):
         device: torch.device | str | None,
         dtype: torch.dtype | None,
     ) -> None:
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = (int(normalized_shape),) if isinstance(normalized_shape, int | Integral) else tuple(normalized_shape)
         super().__init__(shape, eps=eps, weight=weight, bias=bias, device=device, dtype=dtype)
         self.normalized_shape = shape
         if not shape:
@@ -40,3 +41,6 @@ class RowNorm(Norm):
                 f"construct it with normalized_shape={tuple(x.shape[-len(self.normalized_shape) :])} or mend the input",
             )
         return x.reshape(leading.numel(), Size(self.normalized_shape).numel())
+
+    def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
+        return tuple(x.shape[: x.ndim - len(self.normalized_shape)])

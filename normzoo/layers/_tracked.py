@@ -93,13 +93,15 @@ class TrackedNorm(Norm):
             )
 
     def _rank_hint(self, x: Tensor) -> str:
+        if self.ranks is None:
+            return "add a batch dimension"
         family = type(self).__name__.rstrip("123d")
         return f"use {family}{x.ndim - 2}d" if 3 <= x.ndim <= 5 else f"reshape it or use {family}"
 
-    def _known_statistics(self) -> Statistics | None:
+    def _known_statistics(self, dtype: torch.dtype) -> Statistics | None:
         if self.training or self.running_mean is None or self.running_var is None:
             return None
-        dtype = torch.promote_types(self.running_mean.dtype, torch.float32)
+        dtype = torch.promote_types(self.running_mean.dtype, dtype)
         return Statistics(1.0, self.running_mean.to(dtype).unsqueeze(0), self.running_var.to(dtype).unsqueeze(0))
 
     def _remember(self, statistics: Statistics | None) -> None:
@@ -110,8 +112,13 @@ class TrackedNorm(Norm):
             return
         with torch.no_grad():
             unbiased = statistics.var * (statistics.count / at_least_one(statistics.count - 1))
+            share: Tensor | float = 1.0 / statistics.mean.shape[0]
+            if isinstance(statistics.count, Tensor):  # what is masked out entirely has no say
+                counted = statistics.count.clamp(max=1)
+                share = counted / at_least_one(counted.sum(0))
+                factor = factor * counted.amax(0)
             for running, newest in ((self.running_mean, statistics.mean), (self.running_var, unbiased)):
-                running.mul_(1 - factor).add_((newest.mean(0) * factor).to(running.dtype))
+                running.mul_(1 - factor).add_(((newest * share).sum(0) * factor).to(running.dtype))
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""
@@ -125,5 +132,7 @@ class TrackedNorm(Norm):
     ) -> None:
         key = prefix + "num_batches_tracked"
         if local_metadata.get("version") in (None, 1) and self.track_running_stats and key not in state_dict:
-            state_dict[key] = torch.tensor(0, dtype=torch.long)
+            count = self.num_batches_tracked
+            known = count is not None and not count.is_meta
+            state_dict[key] = count if known else torch.tensor(0, dtype=torch.long)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)

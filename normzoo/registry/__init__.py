@@ -1,8 +1,8 @@
 """What there is to choose from: norms, templates, datasets. Torch-free, so that names are listed and checked fast."""
 
-from normzoo.registry._spec import Spec, find, load, parse_options, parse_spec
+from normzoo.registry._spec import Spec, find, load
 from normzoo.registry.datasets import DATASETS, DatasetEntry
-from normzoo.registry.norms import NORMS, NormEntry, canonical_norm, is_import_path, norm_entry
+from normzoo.registry.norms import NORMS, NormEntry, canonical_norm, is_import_path, norm_entry, parse_spec
 from normzoo.registry.templates import TEMPLATES, TemplateEntry
 
 __all__ = [
@@ -18,6 +18,5 @@ __all__ = [
     "is_import_path",
     "load",
     "norm_entry",
-    "parse_options",
     "parse_spec",
 ]

@@ -1,10 +1,8 @@
-"""The small language in which a norm is asked for: ``NAME[:key=value,...]`` or ``pkg.module:Name[:key=value,...]``."""
+"""A name with options, and what it is looked up in."""
 
 import importlib
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
-
-import yaml
 
 from normzoo.errors import NormError, UnknownNameError
 
@@ -21,24 +19,6 @@ class Spec(NamedTuple):
     def __str__(self) -> str:
         options = ",".join(f"{key}={'none' if value is None else value}" for key, value in sorted(self.options.items()))
         return f"{self.target}:{options}" if options else self.target
-
-
-def parse_spec(text: str) -> Spec:
-    """Read a spec.
-
-    >>> parse_spec("group:groups=8,eps=1e-3")
-    Spec(target='group', options={'groups': 8, 'eps': 0.001})
-    >>> parse_spec("my_package.my_module:MyNorm")
-    Spec(target='my_package.my_module:MyNorm', options={})
-
-    Raises:
-        NormError: an option is not of the form ``key=value``.
-    """
-    parts = [part.strip() for part in text.split(":")]
-    is_path = len(parts) > 1 and "=" not in parts[1]
-    target = ":".join(parts[:2]) if is_path else parts[0]
-    options = ":".join(parts[2:] if is_path else parts[1:])
-    return Spec(target, parse_options(text, options))
 
 
 def parse_options(text: str, options: str) -> dict[str, Option]:
@@ -60,8 +40,7 @@ def _scalar(value: str) -> Option:
         return float(value) if "e" in value.lower() or "." in value else int(value)
     except ValueError:
         pass
-    read = yaml.safe_load(value)
-    return read if isinstance(read, bool) else value
+    return {"true": True, "false": False}.get(value.lower(), value)
 
 
 def find(kind: str, table: Mapping[str, Entry], name: str, hint: str = "") -> Entry:
@@ -87,4 +66,4 @@ def load(path: str) -> object:
         return getattr(module, attribute)
     except AttributeError:
         public = [name for name in vars(module) if not name.startswith("_")]
-        raise UnknownNameError(f"name in module '{module_name}':", attribute, public[:20]) from None
+        raise UnknownNameError(f"name in module '{module_name}':", attribute, public) from None

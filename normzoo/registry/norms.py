@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from normzoo.registry._spec import Option, Spec, find, parse_spec
+from normzoo.registry._spec import Option, Spec, find, parse_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,23 @@ NORMS: dict[str, NormEntry] = {
         source="-",
     ),
 }
+
+
+def parse_spec(text: str) -> Spec:
+    """Read how a norm is asked for: ``NAME[:key=value,...]``, or ``pkg.module:Name[:key=value,...]`` for one's own.
+
+    >>> parse_spec("group:groups=8,eps=1e-3")
+    Spec(target='group', options={'groups': 8, 'eps': 0.001})
+    >>> parse_spec("my_package.my_module:MyNorm")
+    Spec(target='my_package.my_module:MyNorm', options={})
+
+    Raises:
+        NormError: an option is not of the form ``key=value``.
+    """
+    parts = [part.strip() for part in text.split(":")]
+    is_path = len(parts) > 1 and parts[0] not in NORMS and "=" not in parts[1]
+    target = ":".join(parts[:2]) if is_path else parts[0]
+    return Spec(target, parse_options(text, ":".join(parts[2 if is_path else 1 :])))
 
 
 def is_import_path(spec: Spec) -> bool:

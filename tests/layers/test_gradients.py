@@ -1,0 +1,48 @@
+"""Are the gradients, and the gradients of the gradients, those of finite differences?"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck, gradgradcheck
+from torch.func import functional_call
+
+from .cases import CASES, Case
+from .references import random_mask, randomized
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+every_mode = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+with_and_without_mask = pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
+
+
+def function_of_everything(case: Case, training: bool, masked: bool) -> tuple[Callable[..., Any], list[Tensor]]:
+    """Return the layer as a function of its input, weight and bias, and where to evaluate it."""
+    layer = randomized(case.ours(torch.float64)).train(training)
+    parameters = {name: parameter.detach().requires_grad_() for name, parameter in layer.named_parameters()}
+    mask = random_mask(case) if masked else None
+
+    def function(x: Tensor, *values: Tensor) -> Any:
+        buffers = {name: buffer.clone() for name, buffer in layer.named_buffers()}
+        return functional_call(layer, {**dict(zip(parameters, values, strict=True)), **buffers}, (x, mask))
+
+    return function, [case.input().requires_grad_(), *parameters.values()]
+
+
+@with_and_without_mask
+@every_mode
+@every_case
+def test_first_derivatives(case: Case, training: bool, masked: bool) -> None:
+    """The gradients of input, weight and bias hold in float64, in training and evaluation, with a mask and without."""
+    function, inputs = function_of_everything(case, training, masked)
+    assert gradcheck(function, inputs)
+
+
+@with_and_without_mask
+@every_mode
+@every_case
+def test_second_derivatives(case: Case, training: bool, masked: bool) -> None:
+    """The gradients can be differentiated once more, as gradient penalties do."""
+    function, inputs = function_of_everything(case, training, masked)
+    assert gradgradcheck(function, inputs, fast_mode=True)

@@ -1,0 +1,97 @@
+"""Are the norms equal where the mathematics says they are?"""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from normzoo.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, SampleRMSNorm, make_norm
+
+from .references import randomized
+
+MAPS = [(4, 6), (3, 6, 5), (3, 6, 4, 5), (2, 6, 2, 3, 4)]
+every_shape = pytest.mark.parametrize("shape", MAPS, ids=lambda shape: f"{len(shape)}D")
+shapes_with_positions = pytest.mark.parametrize("shape", MAPS[1:], ids=lambda shape: f"{len(shape)}D")
+
+
+def assert_equal_layers(one: nn.Module, other: nn.Module, x: Tensor) -> None:
+    """With the same weight and bias, outputs and the gradient of the input agree."""
+    randomized(one.double())
+    other.double().load_state_dict(one.state_dict(), strict=False)
+    results = []
+    for layer in (one, other):
+        leaf = x.clone().requires_grad_()
+        y = layer(leaf)
+        y.pow(3).sum().backward()
+        results.append((y, leaf.grad))
+    assert_close(results[0], results[1], rtol=1e-9, atol=1e-9)
+
+
+@every_shape
+def test_one_group_is_layer_norm(shape: tuple[int, ...]) -> None:
+    """Group norm with one group is what the registry calls ``layer``."""
+    x = torch.randn(shape, dtype=torch.float64)
+    assert_equal_layers(GroupNorm(1, 6), make_norm("layer", 6), x)
+
+
+def test_layer_norm_of_vectors_is_layernorm() -> None:
+    """On vectors ``layer`` is LayerNorm, and ``rms`` is RMSNorm."""
+    x = torch.randn(5, 6, dtype=torch.float64)
+    assert_equal_layers(LayerNorm(6), make_norm("layer", 6), x)
+    assert_equal_layers(RMSNorm(6, eps=1e-5), SampleRMSNorm(6, bias=False), x)
+
+
+@shapes_with_positions
+def test_layer_norm_of_maps_is_layernorm_without_affine(shape: tuple[int, ...]) -> None:
+    """On maps ``layer`` and ``rms`` pool what LayerNorm and RMSNorm pool over all dimensions but the first."""
+    x = torch.randn(shape, dtype=torch.float64)
+    assert_equal_layers(LayerNorm(shape[1:], elementwise_affine=False), make_norm("layer:affine=false", 6), x)
+    rms = RMSNorm(shape[1:], eps=1e-5, elementwise_affine=False)
+    assert_equal_layers(rms, make_norm("rms:affine=false", 6), x)
+
+
+@shapes_with_positions
+def test_as_many_groups_as_channels_is_instance_norm(shape: tuple[int, ...]) -> None:
+    """Group norm in which every channel is a group is instance norm."""
+    x = torch.randn(shape, dtype=torch.float64)
+    assert_equal_layers(GroupNorm(6, 6), InstanceNorm(6, affine=True), x)
+
+
+@shapes_with_positions
+def test_batch_of_one_is_instance_norm(shape: tuple[int, ...]) -> None:
+    """Batch norm of one sample in training is instance norm, running statistics included."""
+    x = torch.randn(1, *shape[1:], dtype=torch.float64)
+    batch, instance = BatchNorm(6), InstanceNorm(6, affine=True, track_running_stats=True)
+    assert_equal_layers(batch, instance, x)
+    assert_close(batch.running_mean, instance.running_mean, rtol=1e-9, atol=1e-9)
+    assert_close(batch.running_var, instance.running_var, rtol=1e-9, atol=1e-9)
+
+
+@shapes_with_positions
+def test_positions_are_samples_to_batch_norm(shape: tuple[int, ...]) -> None:
+    """Batch norm of ``(N, C, *)`` is batch norm of its positions as vectors, running statistics included."""
+    x = torch.randn(shape, dtype=torch.float64)
+    of_maps, of_vectors = randomized(BatchNorm(6).double()), BatchNorm(6).double()
+    of_vectors.load_state_dict(of_maps.state_dict())
+    y = of_maps(x).movedim(1, -1).flatten(0, -2)
+    assert_close(of_vectors(x.movedim(1, -1).flatten(0, -2)), y, rtol=1e-9, atol=1e-9)
+    assert_close(of_vectors.state_dict(), of_maps.state_dict(), rtol=1e-9, atol=1e-9)
+
+
+@every_shape
+def test_batch_norm_in_evaluation_folds_into_a_scale_and_shift(shape: tuple[int, ...]) -> None:
+    """In evaluation batch norm is one fixed factor and summand per channel."""
+    layer = randomized(BatchNorm(6).double()).eval()
+    broadcast = (-1, *(1 for _ in shape[2:]))
+    scale = layer.weight / (layer.running_var + layer.eps).sqrt()
+    shift = layer.bias - scale * layer.running_mean
+    x = torch.randn(shape, dtype=torch.float64)
+    assert_close(layer(x), x * scale.reshape(broadcast) + shift.reshape(broadcast), rtol=1e-9, atol=1e-9)
+
+
+@every_shape
+def test_rms_of_centered_input_is_layer_norm(shape: tuple[int, ...]) -> None:
+    """Where each sample has mean zero already, ``rms`` and ``layer`` agree."""
+    x = torch.randn(shape, dtype=torch.float64)
+    x = x - x.mean(tuple(range(1, x.ndim)), keepdim=True)
+    assert_close(make_norm("layer", 6).double()(x), make_norm("rms", 6).double()(x), rtol=1e-9, atol=1e-9)

@@ -1,0 +1,172 @@
+"""Does the factory build every norm there is, and the user's own, and say what is wrong with a request?"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from normzoo import layers
+from normzoo.errors import NormError, UnknownNameError
+from normzoo.layers import NORMS, make_norm, norm_factory
+
+SHAPES = [(4, 16), (4, 16, 5), (4, 16, 3, 5), (2, 16, 2, 3, 2)]
+
+MODULE = """
+from torch import nn
+
+class Doubling(nn.Module):
+    def __init__(self, num_features, factor=2.0, *, label="plain"):
+        super().__init__()
+        self.num_features, self.factor, self.label = num_features, factor, label
+
+    def forward(self, x, mask=None):
+        return self.factor * x
+
+class Fussy(nn.Module):
+    def __init__(self, num_features):
+        raise RuntimeError("only on Sundays")
+
+class Silent(nn.Module):
+    def __init__(self, num_features):
+        raise RuntimeError
+
+class NoModule:
+    def __init__(self, num_features):
+        pass
+
+def doubling(num_features):
+    return Doubling(num_features)
+
+constant = 3
+"""
+
+
+def needs_positions(name: str) -> bool:
+    """Whether a norm means nothing for vectors."""
+    return getattr(make_norm(name, 16), "needs_positions", False)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A user's module on the import path; one that cannot be imported lies beside it."""
+    name = f"own_norms_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(MODULE, encoding="utf-8")
+    (tmp_path / f"{name}_broken.py").write_text("1 / 0\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [(name, shape) for name in NORMS for shape in SHAPES if len(shape) > 2 or not needs_positions(name)],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)}D",
+)
+def test_every_registered_norm_trains(name: str, shape: tuple[int, ...]) -> None:
+    """Each builds from channels alone and goes forward and backward on vectors, sequences, maps and volumes."""
+    layer = make_norm(name, 16)
+    x = torch.randn(shape, requires_grad=True)
+    y = layer(x, torch.ones(shape[0], *shape[2:], dtype=torch.bool))
+    assert y.shape == x.shape
+    y.pow(2).sum().backward()
+    assert x.grad is not None
+    assert all(parameter.grad is not None for parameter in layer.parameters())
+
+
+def test_only_instance_norm_needs_positions() -> None:
+    """Vectors are left out above for instance norm alone."""
+    assert {name for name in NORMS if needs_positions(name)} == {"instance"}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_every_registered_norm_learns_scale_and_shift_alike(name: str) -> None:
+    """Norms are compared with the same parameters: a weight and a bias per channel, the control with none."""
+    shapes = {key: tuple(value.shape) for key, value in make_norm(name, 16).named_parameters()}
+    assert shapes == ({} if name == "none" else {"weight": (16,), "bias": (16,)})
+
+
+def test_options_reach_the_layer() -> None:
+    """Options of a spec become arguments, over the registry's defaults."""
+    group = make_norm("group:groups=4,eps=1e-3", 16)
+    assert isinstance(group, layers.GroupNorm)
+    assert (group.num_groups, group.eps) == (4, 1e-3)
+    assert make_norm("group", 16).num_groups == 8
+    batch = make_norm("batch:momentum=none,affine=false", 16)
+    assert isinstance(batch, layers.BatchNorm)
+    assert batch.momentum is None
+    assert batch.weight is None
+    assert make_norm("instance", 16).weight is not None
+    assert make_norm("instance:affine=false", 16).weight is None
+
+
+def test_none_is_the_identity() -> None:
+    """The control returns its very input, masked or not."""
+    x = torch.randn(2, 3)
+    layer = make_norm("none", 3)
+    assert layer(x) is x
+    assert layer(x, torch.tensor([True, False])) is x
+
+
+def test_factory_builds_the_norm_of_its_spec() -> None:
+    """A factory takes channels alone, and makes a new layer each time."""
+    factory = norm_factory("group:groups=2")
+    one, other = factory(4), factory(6)
+    assert repr(one) == repr(make_norm("group:groups=2", 4))
+    assert repr(other) == repr(make_norm("group:groups=2", 6))
+    assert factory(4) is not one
+
+
+def test_users_class(own: str) -> None:
+    """A class by its import path is called with the channels and the options."""
+    layer: Any = make_norm(f"{own}:Doubling:factor=3,label=wide", 5)
+    assert (layer.num_features, layer.factor, layer.label) == (5, 3, "wide")
+    assert_close(layer(torch.ones(2, 5)), torch.full((2, 5), 3.0))
+    assert type(make_norm(f"{own}:doubling", 5)).__name__ == "Doubling"
+
+
+def test_torchs_own_modules() -> None:
+    """Any module that takes a number of channels will do."""
+    assert isinstance(make_norm("torch.nn:Identity", 8), nn.Identity)
+    assert isinstance(make_norm("torch.nn:BatchNorm2d:eps=1e-3", 8), nn.BatchNorm2d)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("grup", ["unknown norm 'grup'", "did you mean 'group'?", "batch", "pkg.module:MyNorm"]),
+        ("batchnorm:eps=1", ["unknown norm 'batchnorm'", "did you mean 'batch'?"]),
+        ("OWN:Dubling", ["OWN", "'Dubling'", "did you mean 'Doubling'?"]),
+    ],
+)
+def test_unknown_names_suggest_the_nearest(spec: str, expected: list[str], own: str) -> None:
+    """A misspelt name gets the nearest one and the list."""
+    with pytest.raises(UnknownNameError) as refusal:
+        make_norm(spec.replace("OWN", own), 8)
+    assert all(part.replace("OWN", own) in str(refusal.value) for part in expected)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("group:grps=2", ["'group:grps=2' cannot be built for 8 channels", "grps", "it takes: groups, eps, affine"]),
+        ("none:eps=1", ["eps", "it takes: "]),
+        ("group:groups=3", ["groups must divide channels, got channels=8, groups=3", "use groups="]),
+        ("OWN:Doubling:size=2", ["size", "it takes: factor, label"]),
+        ("OWN:Fussy", ["'OWN:Fussy' cannot be built for 8 channels", "only on Sundays"]),
+        ("OWN:Silent", ["RuntimeError"]),
+        ("OWN:NoModule", ["OWN:NoModule must make a torch.nn.Module, it made a NoModule"]),
+        ("OWN:constant", ["OWN:constant is no class or function that makes a torch.nn.Module"]),
+        ("OWN_broken:Norm", ["cannot import 'OWN_broken'", "ZeroDivisionError: division by zero"]),
+        ("no_such_module_here:Norm", ["cannot import 'no_such_module_here'", "ModuleNotFoundError"]),
+        ("builtins:dict", ["'builtins:dict' cannot be built for 8 channels", "not iterable"]),
+        ("math:sqrt", ["math:sqrt must make a torch.nn.Module, it made a float"]),
+        ("group:groups=4,eps", ["'group:groups=4,eps'", "key=value", "got 'eps'"]),
+    ],
+)
+def test_requests_that_cannot_be_met(spec: str, expected: list[str], own: str) -> None:
+    """What is wrong with the request, the class or its module is said in one error."""
+    with pytest.raises(NormError) as refusal:
+        make_norm(spec.replace("OWN", own), 8)
+    assert [part for part in expected if part.replace("OWN", own) not in str(refusal.value)] == []

@@ -1,0 +1,118 @@
+"""Does a mask mean: as if only the valid values were there?"""
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from normzoo import layers
+
+from .cases import CASES, NORMS, TRACKED, Case
+from .references import by_hand, random_mask, randomized
+
+every_norm = pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)
+every_tracked = pytest.mark.parametrize("case", TRACKED, ids=lambda case: case.id)
+close = partial(assert_close, rtol=1e-8, atol=1e-8)
+
+
+def results(layer: Any, x: Tensor, mask: Tensor | None, cotangent: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the output, and the gradients of the input and the parameters."""
+    layer.zero_grad()
+    leaf = x.clone().requires_grad_()
+    y = layer(leaf, mask)
+    y.backward(cotangent)
+    return y.detach(), {"x": leaf.grad, **{name: parameter.grad for name, parameter in layer.named_parameters()}}
+
+
+@every_norm
+def test_only_valid_values_count(case: Case) -> None:
+    """Output and gradients are those of the valid values normalized by hand; masked values come out zero."""
+    layer, mask = randomized(case.ours(torch.float64)), random_mask(case)
+    x, cotangent = case.input(), torch.randn(case.shape, dtype=torch.float64)
+    y, gradients = results(layer, x, mask, cotangent)
+    leaf = x.clone().requires_grad_()
+    expected = by_hand(case, layer, leaf, mask)
+    layer.zero_grad()
+    torch.autograd.backward([expected], [cotangent])
+    close(y, expected)
+    assert torch.all(y[~case.spread_out(mask)] == 0)
+    parameters = {name: parameter.grad for name, parameter in layer.named_parameters()}
+    close(gradients, {"x": leaf.grad, **parameters})
+
+
+@pytest.mark.parametrize("garbage", [float("nan"), float("inf"), -1e30], ids=str)
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@every_norm
+def test_masked_values_leak_nowhere(case: Case, training: bool, garbage: float) -> None:
+    """What stands in masked places reaches no output, no gradient and no running statistic."""
+    mask = random_mask(case)
+    layer = randomized(case.ours(torch.float64)).train(training)
+    twin = case.ours(torch.float64).train(training)
+    twin.load_state_dict(layer.state_dict())
+    x, cotangent = case.input(), torch.randn(case.shape, dtype=torch.float64)
+    spoiled = torch.where(case.spread_out(mask), x, garbage)
+    close(results(layer, spoiled, mask, cotangent), results(twin, x, mask, cotangent))
+    close(layer.state_dict(), twin.state_dict())
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_mask_of_all_is_no_mask(case: Case, training: bool) -> None:
+    """A mask that is True throughout changes nothing."""
+    mask = torch.ones(case.mask_shape, dtype=torch.bool)
+    layer = randomized(case.ours(torch.float64)).train(training)
+    twin = case.ours(torch.float64).train(training)
+    twin.load_state_dict(layer.state_dict())
+    x, cotangent = case.input(), torch.randn(case.shape, dtype=torch.float64)
+    close(results(layer, x, mask, cotangent), results(twin, x, None, cotangent))
+    close(layer.state_dict(), twin.state_dict())
+
+
+@every_tracked
+def test_running_statistics_are_of_valid_values(case: Case) -> None:
+    """Running statistics move towards the mean and unbiased variance of the valid values of each pool."""
+    layer, mask, x = case.ours(torch.float64), random_mask(case), case.input()
+    mask[0] = True
+    assert case.pools is not None
+    pools, valid = case.pools(case.shape), case.spread_out(mask)
+    values = [x[(pools == pool) & valid] for pool in sorted(set(pools.flatten().tolist()))]
+    mean = torch.stack([v.mean() for v in values]).reshape(-1, case.shape[1]).mean(0)
+    var = torch.stack([v.var() if len(v) > 1 else v.sum() * 0 for v in values]).reshape(-1, case.shape[1]).mean(0)
+    layer(x, mask)
+    unset = 1.0 if isinstance(layer, layers.BatchNorm) else 0.0
+    fraction = unset if layer.momentum is None else layer.momentum
+    close(layer.running_mean, fraction * mean)
+    close(layer.running_var, (1 - fraction) + fraction * var)
+
+
+@every_tracked
+def test_samples_masked_out_are_not_remembered(case: Case) -> None:
+    """A sample without valid values leaves the running statistics that its absence leaves."""
+    layer, without = case.ours(torch.float64), case.ours(torch.float64)
+    x, mask = case.input(), torch.ones(case.mask_shape, dtype=torch.bool)
+    mask[-1] = False
+    assert torch.all(layer(x, mask)[-1] == 0)
+    without(x[:-1])
+    close(layer.state_dict(), without.state_dict())
+
+
+@every_norm
+def test_mask_of_nothing(case: Case) -> None:
+    """With no valid value at all, outputs and gradients are zero, and running statistics stay as they were."""
+    layer = randomized(case.ours(torch.float64))
+    before = {name: buffer.clone() for name, buffer in layer.named_buffers() if name.startswith("running")}
+    mask = torch.zeros(case.mask_shape, dtype=torch.bool)
+    y, gradients = results(layer, case.input(), mask, torch.randn(case.shape, dtype=torch.float64))
+    assert torch.all(y == 0)
+    assert all(torch.all(gradient == 0) for gradient in gradients.values())
+    close({name: layer.get_buffer(name) for name in before}, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("case", [case for case in NORMS if case.takes_single_samples], ids=lambda case: case.id)
+def test_mask_without_a_batch_dimension(case: Case) -> None:
+    """A single sample takes a mask without the batch dimension."""
+    layer, mask, x = randomized(case.ours(torch.float64)).eval(), random_mask(case), case.input()
+    close(layer(x[0], mask[0]), layer(x[:1], mask[:1])[0])

@@ -1,0 +1,169 @@
+"""Is what cannot be normalized refused, in words that name the layer, the rule, the values and the way out?"""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from normzoo import layers
+
+from .cases import NORMS, TRACKED, Case
+
+CHANNELS = "the input's channels must equal num_features"
+Refusal = tuple[Callable[[], object], str]
+
+CONSTRUCTIONS: dict[str, Refusal] = {
+    "groups-too-many": (
+        lambda: layers.GroupNorm(8, 30),
+        "GroupNorm: groups must divide channels, got channels=30, groups=8; use groups=6 or 32 channels",
+    ),
+    "groups-more-than-channels": (
+        lambda: layers.GroupNorm(8, 4),
+        "GroupNorm: groups must divide channels, got channels=4, groups=8; use groups=4 or 8 channels",
+    ),
+    "groups-none": (
+        lambda: layers.GroupNorm(0, 6),
+        "GroupNorm: groups must divide channels, got channels=6, groups=0; use groups=1",
+    ),
+    "layer-of-nothing": (
+        lambda: layers.LayerNorm(()),
+        "LayerNorm: normalized_shape must have a dimension, got (); give the trailing sizes",
+    ),
+    "rms-of-nothing": (
+        lambda: layers.RMSNorm([]),
+        "RMSNorm: normalized_shape must have a dimension, got (); give the trailing sizes",
+    ),
+}
+
+INPUTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
+    "batch1d-4D": (
+        lambda: layers.BatchNorm1d(3),
+        (2, 3, 4, 5),
+        "BatchNorm1d: the input must be 2D or 3D (N, C, *), got 4D of shape (2, 3, 4, 5); use BatchNorm2d",
+    ),
+    "batch2d-3D": (
+        lambda: layers.BatchNorm2d(3),
+        (2, 3, 4),
+        "BatchNorm2d: the input must be 4D (N, C, *), got 3D of shape (2, 3, 4); use BatchNorm1d",
+    ),
+    "batch3d-2D": (
+        lambda: layers.BatchNorm3d(3),
+        (2, 3),
+        "BatchNorm3d: the input must be 5D (N, C, *), got 2D of shape (2, 3); reshape it or use BatchNorm",
+    ),
+    "batch-1D": (
+        lambda: layers.BatchNorm(3),
+        (3,),
+        "BatchNorm: the input must be at least 2D (N, C, *), got 1D of shape (3,); add a batch dimension",
+    ),
+    "batch-channels": (
+        lambda: layers.BatchNorm2d(3),
+        (2, 4, 5, 5),
+        f"BatchNorm2d: {CHANNELS}, got 4 channels in shape (2, 4, 5, 5) and num_features=3; "
+        "construct it with num_features=4 or mend the input",
+    ),
+    "instance1d-1D": (
+        lambda: layers.InstanceNorm1d(3),
+        (3,),
+        "InstanceNorm1d: the input must be 3D (N, C, *), got 1D of shape (3,); reshape it or use InstanceNorm",
+    ),
+    "instance2d-5D": (
+        lambda: layers.InstanceNorm2d(3),
+        (2, 3, 4, 4, 4),
+        "InstanceNorm2d: the input must be 4D (N, C, *), got 5D of shape (2, 3, 4, 4, 4); use InstanceNorm3d",
+    ),
+    "instance-channels-without-batch": (
+        lambda: layers.InstanceNorm2d(3),
+        (4, 5, 5),
+        f"InstanceNorm2d: {CHANNELS}, got 4 channels in shape (4, 5, 5) and num_features=3; "
+        "construct it with num_features=4 or mend the input",
+    ),
+    "group-1D": (
+        lambda: layers.GroupNorm(1, 3),
+        (3,),
+        "GroupNorm: the input must be at least 2D (N, C, *), got 1D; add a batch dimension",
+    ),
+    "group-channels": (
+        lambda: layers.GroupNorm(1, 3),
+        (2, 4, 5),
+        "GroupNorm: the input's channels must equal num_channels, got 4 channels in shape (2, 4, 5) and "
+        "num_channels=3; construct it with num_channels=4 or mend the input",
+    ),
+    "layer-shape": (
+        lambda: layers.LayerNorm((3, 4)),
+        (2, 4, 3),
+        "LayerNorm: the input must end in normalized_shape, got shape (2, 4, 3) and normalized_shape=(3, 4); "
+        "construct it with normalized_shape=(4, 3) or mend the input",
+    ),
+    "rms-rank": (
+        lambda: layers.RMSNorm((3, 4)),
+        (4,),
+        "RMSNorm: the input must end in normalized_shape, got shape (4,) and normalized_shape=(3, 4)",
+    ),
+    "sample-rms-channels": (
+        lambda: layers.SampleRMSNorm(3),
+        (2, 4),
+        "SampleRMSNorm: the input must be (N, C, *) with num_features channels, got shape (2, 4) and num_features=3; "
+        "mend the input or num_features",
+    ),
+}
+
+
+@pytest.mark.parametrize(("build", "message"), CONSTRUCTIONS.values(), ids=CONSTRUCTIONS)
+def test_impossible_layers(build: Callable[[], object], message: str) -> None:
+    """A layer that cannot be is refused when it is built."""
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011  # the whole message is compared
+        build()
+    assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize(("build", "shape", "message"), INPUTS.values(), ids=INPUTS)
+def test_unfitting_inputs(build: Callable[[], nn.Module], shape: tuple[int, ...], message: str) -> None:
+    """An input of the wrong rank or size is refused, in training and evaluation."""
+    for training in (True, False):
+        with pytest.raises(ValueError) as refusal:  # noqa: PT011
+            build().train(training)(torch.randn(shape))
+        assert str(refusal.value).startswith(message)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64], ids=str)
+@pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)
+def test_inputs_that_are_not_floating_point(case: Case, dtype: torch.dtype) -> None:
+    """Integers, truth values and complex numbers are refused."""
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011
+        case.ours()(torch.ones(case.shape, dtype=dtype))
+    assert str(refusal.value) == (
+        f"{case.layer.__name__}: the input must be floating point, got dtype={dtype}; cast it with x.float()"
+    )
+
+
+@pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)
+def test_unfitting_masks(case: Case) -> None:
+    """A mask of another type or shape is refused, even one with the right number of entries."""
+    shape = case.mask_shape
+    wrong: list[Tensor] = [
+        torch.ones(shape),
+        torch.ones(case.shape, dtype=torch.bool),
+        torch.ones(*shape, 1, dtype=torch.bool),
+        torch.ones(*shape[1:], shape[0], dtype=torch.bool) if len(shape) > 1 else torch.ones(1, dtype=torch.bool),
+    ]
+    for mask in wrong:
+        if mask.shape == shape and mask.dtype == torch.bool:
+            continue
+        with pytest.raises(ValueError) as refusal:  # noqa: PT011
+            case.ours()(case.input(torch.float32), mask)
+        assert str(refusal.value) == (
+            f"{case.layer.__name__}: the mask must be boolean with one entry per sample and position, "
+            f"got {mask.dtype} of shape {tuple(mask.shape)} for an input of shape {case.shape}; "
+            f"pass torch.bool of shape {shape}"
+        )
+
+
+@pytest.mark.parametrize("case", TRACKED, ids=lambda case: case.id)
+def test_a_refused_input_is_not_counted(case: Case) -> None:
+    """After a refusal the number of batches is what it was."""
+    layer = case.ours()
+    with pytest.raises(ValueError, match=CHANNELS):
+        layer(torch.randn(case.shape[0], case.shape[1] + 1, *case.shape[2:]))
+    assert layer.num_batches_tracked == 0
