@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from cyclopts import App
-from cyclopts.exceptions import CycloptsError
+from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 import normzoo
 from normzoo.cli import _help
@@ -53,7 +53,7 @@ def _refuse(message: str) -> int:
 
 def _usage_message(error: CycloptsError) -> str:
     """Return the error in one line; for stray words, how lists are written."""
-    unused = getattr(error, "unused_tokens", None)
-    if unused:
-        return f"unexpected '{' '.join(unused)}'; write lists with commas and without spaces, as in 2,8,32"
+    if isinstance(error, UnusedCliTokensError):
+        words = " ".join(error.unused_tokens or ())
+        return f"unexpected '{words}'; write lists with commas and without spaces, as in 2,8,32"
     return str(error)

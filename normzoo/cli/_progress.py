@@ -13,11 +13,6 @@ from normzoo.experiment.records import EpochRecord, RunRecord
 from normzoo.experiment.spec import RunSpec
 
 
-def describe(spec: RunSpec) -> str:
-    """Name a run in a few words, as it is named wherever runs are shown."""
-    return f"{spec.template} {spec.norm} batch {spec.batch_size} seed {spec.seed}"
-
-
 class LiveProgress:
     """An overall bar that counts optimizer steps, with the time left, and a line for each run in flight."""
 
@@ -50,7 +45,7 @@ class LiveProgress:
     def started(self, spec: RunSpec) -> None:
         """Add a line for the run."""
         steps = self._steps[spec.key]
-        self._runs[spec.key] = self._progress.add_task(describe(spec), total=steps, status=f"epoch 0/{spec.epochs}")
+        self._runs[spec.key] = self._progress.add_task(spec.label, total=steps, status=f"epoch 0/{spec.epochs}")
 
     def epoch(self, spec: RunSpec, epoch: EpochRecord) -> None:
         """Move the run's line and the overall bar by an epoch."""
@@ -122,7 +117,7 @@ class PlainProgress:
         elapsed = time.monotonic() - self._start
         left = elapsed / self._done_steps * (self._all_steps - self._done_steps)
         mean = f"test accuracy {100 * sum(accuracies) / len(accuracies):.1f} %" if accuracies else "no result"
-        place = f"{spec.template} {spec.norm} batch {spec.batch_size}"
+        place = f"{spec.template}, {spec.norm}, batch size {spec.batch_size}"
         return f"{self._finished}/{self._total} runs: {place}: {mean}, about {_duration(left)} left"
 
     def _print(self, line: str) -> None:
@@ -138,7 +133,7 @@ def progress_for(groups: Sequence[Group], console: Console) -> Display:
 
 
 def _trouble(record: RunRecord) -> str:
-    return f"{record.status}: {describe(record.spec)}: {record.error}"
+    return f"{record.status}: {record.spec.label}: {record.error}"
 
 
 def _duration(seconds: float) -> str:

@@ -77,7 +77,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
         raise ConfigError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from error
     if content is None:
         raise ConfigError(f"{path}: is empty; write settings as key: value, for example `batch_sizes: [2, 8, 32]`")

@@ -91,6 +91,8 @@ class Store:
                 "upgrade normzoo or name another with --store"
             )
         if not writable:
+            if is_new:
+                raise StoreError(f"store: '{self.path}' is empty; `normzoo compare` without --dry-run fills it")
             return
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")

@@ -1,7 +1,10 @@
 """The worker process: waits for tasks, carries them out, sends back what happens. Imports torch, once."""
 
+import os
 import signal
 import sys
+import threading
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -21,10 +24,19 @@ from normzoo.experiment.messages import (
 def main(connection: "Connection[Message, Task]") -> None:
     """Serve a parent until it closes the connection; Ctrl-C is the parent's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _serve(connection)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent is gone
+
+
+def _end_with_parent() -> None:
+    """End this process once its parent is gone, even in the middle of an epoch, however long that is."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _serve(connection: "Connection[Message, Task]") -> None:

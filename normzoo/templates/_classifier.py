@@ -77,7 +77,8 @@ class Classifier(LightningModule):
         """Count a batch into the metrics of its split."""
         inputs, labels = batch
         logits = self.network(inputs)
-        self._metric(self.losses, dataloader_idx).update(cross_entropy(logits, labels), len(labels))
+        # A loss per sample, not a mean and its weight: torchmetrics drops weights along with the check for NaNs.
+        self._metric(self.losses, dataloader_idx).update(cross_entropy(logits, labels, reduction="none"))
         self._metric(self.accuracies, dataloader_idx).update(logits, labels)
 
     def on_validation_epoch_end(self) -> None:
