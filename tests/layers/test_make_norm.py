@@ -151,7 +151,7 @@ def test_unknown_names_suggest_the_nearest(spec: str, expected: list[str], own: 
     ("spec", "expected"),
     [
         ("group:grps=2", ["'group:grps=2' cannot be built for 8 channels", "grps", "it takes: groups, eps, affine"]),
-        ("none:eps=1", ["eps", "it takes: "]),
+        ("none:eps=1", ["eps", "it takes no options"]),
         ("group:groups=3", ["groups must divide channels, got channels=8, groups=3", "use groups="]),
         ("OWN:Doubling:size=2", ["size", "it takes: factor, label"]),
         ("OWN:Fussy", ["'OWN:Fussy' cannot be built for 8 channels", "only on Sundays"]),
