@@ -117,7 +117,7 @@ class PlainProgress:
         elapsed = time.monotonic() - self._start
         left = elapsed / self._done_steps * (self._all_steps - self._done_steps)
         mean = f"test accuracy {100 * sum(accuracies) / len(accuracies):.1f} %" if accuracies else "no result"
-        place = f"{spec.template}, {spec.norm}, batch size {spec.batch_size}"
+        place = spec.label.rpartition(",")[0]  # all but the seed
         return f"{self._finished}/{self._total} runs: {place}: {mean}, about {_duration(left)} left"
 
     def _print(self, line: str) -> None:

@@ -1,10 +1,10 @@
 """The parent's side of its worker processes: start, hand out tasks, hear what happens, notice a death. Torch-free."""
 
 import signal
-import threading
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, resource_tracker
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +23,7 @@ class Worker:
         self._process = _CONTEXT.Process(
             target=worker_process.main, args=(theirs,), name=f"normzoo worker {number}", daemon=True
         )
-        with _ignoring_ctrl_c():  # inherited, so that Ctrl-C in a terminal reaches the parent alone
+        with _holding_back_ctrl_c():  # inherited, so that Ctrl-C in a terminal reaches the parent alone
             self._process.start()
         theirs.close()
 
@@ -100,13 +100,14 @@ def _death(exit_code: int | None) -> str:
 
 
 @contextmanager
-def _ignoring_ctrl_c() -> Iterator[None]:
-    """Ignore SIGINT for the moment in which a process is started."""
-    if threading.current_thread() is not threading.main_thread():
+def _holding_back_ctrl_c() -> Iterator[None]:
+    """Let SIGINT wait for the moment in which a process is started; it is not lost, as it would be if ignored."""
+    if sys.platform == "win32":
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # or it would be started below, and let signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from normzoo.registry import DATASETS, TEMPLATES, canonical_norm, find
+from normzoo.registry import DATASETS, TEMPLATES, canonical_norm, find, short_norm
 
 PROTOCOL = 1
 """Version of the training procedure. It enters every run's key: raise it when the same spec trains differently."""
@@ -72,7 +72,7 @@ class RunSpec(BaseModel):
     @property
     def label(self) -> str:
         """The run in a few words, as it is named wherever runs are shown."""
-        return f"{self.template}, {self.norm}, batch size {self.batch_size}, seed {self.seed}"
+        return f"{self.template}, {short_norm(self.norm)}, batch size {self.batch_size}, seed {self.seed}"
 
     @property
     def group_key(self) -> str:
@@ -98,8 +98,8 @@ class MatrixSpec(BaseModel):
     templates: Names = Field(("cnn", "lstm"), description="Networks to train them in.")
     dataset: str = Field("digits", description="Dataset by name, or npz:PATH for your own arrays.")
     seeds: int = Field(5, ge=1, description="How many seeds: 5 means the seeds 0 to 4.")
-    epochs: int = Field(5, ge=1, description="Passes over the training set, the same for every batch size.")
-    lr: float = Field(0.05, gt=0, allow_inf_nan=False, description="Learning rate at the reference batch size.")
+    epochs: int = Field(3, ge=1, description="Passes over the training set, the same for every batch size.")
+    lr: float = Field(0.1, gt=0, allow_inf_nan=False, description="Learning rate at the reference batch size.")
     lr_rule: LrRule = Field("linear", description="How the learning rate follows the batch size.")
     lr_reference: int = Field(32, ge=1, description="Batch size at which --lr applies as given.")
     optimizer: Optimizer = Field("sgd", description="Optimizer; sgd has momentum 0.9.")

@@ -2,7 +2,7 @@
 
 from normzoo.registry._spec import Spec, find, load
 from normzoo.registry.datasets import DATASETS, DatasetEntry
-from normzoo.registry.norms import NORMS, NormEntry, canonical_norm, is_import_path, norm_entry, parse_spec
+from normzoo.registry.norms import NORMS, NormEntry, canonical_norm, is_import_path, norm_entry, parse_spec, short_norm
 from normzoo.registry.templates import TEMPLATES, TemplateEntry
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "load",
     "norm_entry",
     "parse_spec",
+    "short_norm",
 ]

@@ -105,3 +105,15 @@ def canonical_norm(text: str) -> str:
     spec = parse_spec(text)
     defaults = {} if is_import_path(spec) else norm_entry(spec).options
     return str(Spec(spec.target, {**defaults, **spec.options}))
+
+
+def short_norm(text: str) -> str:
+    """Write a spec as briefly as possible, without the registry's defaults.
+
+    >>> short_norm("group:groups=8"), short_norm("group:groups=4")
+    ('group', 'group:groups=4')
+    """
+    spec = parse_spec(text)
+    defaults = {} if is_import_path(spec) else norm_entry(spec).options
+    own = {key: value for key, value in spec.options.items() if key not in defaults or defaults[key] != value}
+    return str(Spec(spec.target, own))

@@ -11,9 +11,7 @@ def test_ok_runs_are_not_listed() -> None:
 
 def test_a_line_says_what_where_and_the_first_line_of_why() -> None:
     record = run("out-of-memory", norm="group", batch_size=8, seed=3, error="not enough memory\nby far")
-    assert failure_lines(by_key(record)) == [
-        "out-of-memory: cnn, group:groups=8, batch size 8, seed 3: not enough memory"
-    ]
+    assert failure_lines(by_key(record)) == ["out-of-memory: cnn, group, batch size 8, seed 3: not enough memory"]
 
 
 def test_a_run_without_a_reason_ends_with_its_place() -> None:
