@@ -10,7 +10,7 @@ import normzoo
 from normzoo.cli import _help
 from normzoo.errors import NormzooError
 
-__all__ = ["app", "main"]
+__all__ = ["EXIT_FAILED_RUNS", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_USAGE", "app", "main"]
 
 EXIT_OK, EXIT_FAILED_RUNS, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 

@@ -106,7 +106,7 @@ class _Comparison:
         with Store(self._configuration.execution.store) as store, WorkerPool() as pool:
             prepared, runs, groups = _prepare(self._configuration, self._rerun, store.statuses(), pool)
             keys = [run.key for run in runs]
-            store.add_sweep(command_line(), self._configuration.matrix, keys)
+            store.add_sweep(command_line(), self._configuration, keys)
             self._train(groups, prepared, pool, store)
             return self._conclude(keys, store)
 

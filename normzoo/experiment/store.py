@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from normzoo.errors import StoreError
+from normzoo.experiment.config import Configuration
+from normzoo.experiment.execution import Execution
 from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import MatrixSpec
 
@@ -34,6 +36,7 @@ CREATE TABLE sweeps (
     created_at TEXT NOT NULL,
     command TEXT NOT NULL,
     matrix TEXT NOT NULL,
+    execution TEXT NOT NULL,
     keys TEXT NOT NULL
 );
 """
@@ -47,6 +50,7 @@ class Sweep:
     created_at: str
     command: str
     matrix: MatrixSpec
+    execution: Execution
     keys: tuple[str, ...]
 
 
@@ -132,19 +136,21 @@ class Store:
         with self._refusing():
             self._database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
-    def add_sweep(self, command: str, matrix: MatrixSpec, keys: Sequence[str]) -> int:
+    def add_sweep(self, command: str, configuration: Configuration, keys: Sequence[str]) -> int:
         """Keep what a command asked for, and return the sweep's number; repeating the last command adds nothing."""
         last = self.sweeps()[-1:]
+        matrix, execution = configuration.matrix, configuration.execution
         if last and (last[0].command, last[0].matrix, last[0].keys) == (command, matrix, tuple(keys)):
             return last[0].id
         row = (
             datetime.now(UTC).isoformat(timespec="seconds"),
             command,
             matrix.model_dump_json(),
+            execution.model_dump_json(),
             json.dumps(list(keys)),
         )
         with self._refusing():
-            query = "INSERT INTO sweeps (created_at, command, matrix, keys) VALUES (?, ?, ?, ?)"
+            query = "INSERT INTO sweeps (created_at, command, matrix, execution, keys) VALUES (?, ?, ?, ?, ?)"
             return int(self._database.execute(query, row).lastrowid or 0)
 
     def statuses(self) -> dict[str, str]:
@@ -163,11 +169,18 @@ class Store:
         """Return all sweeps, the oldest first."""
         with self._refusing():
             rows: list[Any] = self._database.execute(
-                "SELECT id, created_at, command, matrix, keys FROM sweeps ORDER BY id"
+                "SELECT id, created_at, command, matrix, execution, keys FROM sweeps ORDER BY id"
             ).fetchall()
         return [
-            Sweep(number, created_at, command, MatrixSpec.model_validate_json(matrix), tuple(json.loads(keys)))
-            for number, created_at, command, matrix, keys in rows
+            Sweep(
+                id=number,
+                created_at=created_at,
+                command=command,
+                matrix=MatrixSpec.model_validate_json(matrix),
+                execution=Execution.model_validate_json(execution),
+                keys=tuple(json.loads(keys)),
+            )
+            for number, created_at, command, matrix, execution, keys in rows
         ]
 
     def _scalar(self, query: str) -> int:

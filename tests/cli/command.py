@@ -1,0 +1,86 @@
+"""Runs the real command in a folder of its own, and reads what it leaves in its store."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import normzoo
+from normzoo.experiment.records import RunRecord
+from normzoo.experiment.store import Store
+
+COMMAND = (sys.executable, "-P", "-m", "normzoo")
+"""``-P``: the current folder is not on the path, as for the installed ``normzoo``."""
+
+TINY = ("--epochs", "1", "--batch-sizes", "64", "--widths", "4", "--hidden", "8", "--device", "cpu", "--jobs", "1")
+"""What every comparison here has in common: a run takes a tenth of a second."""
+
+SECONDS = 240
+"""After which a command hangs; far more than any takes on a busy machine."""
+
+_REMOVED = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "PYTHONPATH", "PYTHONSAFEPATH")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command said, and its exit code."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return an environment in which the output does not depend on who runs the tests."""
+    kept = {name: value for name, value in os.environ.items() if name not in _REMOVED}
+    root = Path(normzoo.__file__).parents[1]
+    return {**kept, "PYTHONPATH": str(root), "COLUMNS": "100", "LINES": "40", **changes}
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> Outcome:
+    """Run ``normzoo`` with these arguments."""
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=SECONDS,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def compare(folder: Path, *arguments: str) -> Outcome:
+    """Run ``normzoo compare`` on tiny networks; arguments given here win."""
+    return run(folder, "compare", *merged(*arguments))
+
+
+def merged(*arguments: str) -> list[str]:
+    """Return ``TINY`` with the flags that ``arguments`` name replaced."""
+    pairs = dict(zip(TINY[::2], TINY[1::2], strict=True))
+    kept = [word for flag, value in pairs.items() if flag not in arguments for word in (flag, value)]
+    return [*arguments, *kept]
+
+
+def stored(folder: Path) -> dict[str, RunRecord]:
+    """Return all records in the store, by key."""
+    with Store(folder / "normzoo.sqlite", writable=False) as store:
+        return store.records(list(store.statuses()))
+
+
+def as_json(records: dict[str, RunRecord]) -> dict[str, str]:
+    """Return records in a form in which NaN equals NaN."""
+    return {key: record.model_dump_json() for key, record in records.items()}
+
+
+def wait_for(happened: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
+    """Wait until something has happened, or fail."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)

@@ -1,0 +1,61 @@
+"""One store over the life of a comparison: made, repeated, widened, reported, trained anew."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from normzoo.experiment.records import RunRecord
+
+from .command import Outcome, compare, merged, run, stored
+from .terminal import run_in_terminal
+
+FIRST = ("--norms", "none,batch", "--seeds", "1", "--jobs", "2")
+WIDER = ("--norms", "none,batch,layer", "--seeds", "1", "--batch-sizes", "64,128")
+SEEDS = ("--norms", "none,batch", "--seeds", "2", "--report", "reports/digits.md")
+DRY = ("--norms", "none,batch,layer", "--seeds", "2", "--batch-sizes", "64,128", "--dry-run")
+ANEW = ("--norms", "none", "--seeds", "1", "--templates", "cnn", "--rerun", "all")
+
+Records = dict[str, RunRecord]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a command said, and the store's records after it."""
+
+    outcome: Outcome
+    records: Records
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The steps, in order; ``anew`` is in a terminal."""
+
+    folder: Path
+    first: Step
+    again: Step
+    wider: Step
+    seeds: Step
+    dry: Step
+    anew: Step
+    latest: Outcome
+    earliest: Outcome
+    absent: Outcome
+
+
+def grow(folder: Path) -> Growth:
+    """Play it."""
+
+    def step(*arguments: str) -> Step:
+        return Step(compare(folder, *arguments), stored(folder))
+
+    return Growth(
+        folder=folder,
+        first=step(*FIRST),
+        again=step(*FIRST),
+        wider=step(*WIDER),
+        seeds=step(*SEEDS),
+        dry=step(*DRY),
+        anew=Step(run_in_terminal(folder, "compare", *merged(*ANEW)), stored(folder)),
+        latest=run(folder, "report", "-o", "latest.md"),
+        earliest=run(folder, "report", "--sweep", "1", "--output", "made/for/it/earliest.md"),
+        absent=run(folder, "report", "--sweep", "99", "-o", "absent.md"),
+    )

@@ -1,0 +1,33 @@
+"""Runs the command in a pseudo-terminal, where it shows colours and a live display."""
+
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+from .command import COMMAND, SECONDS, Outcome, environment
+
+
+def run_in_terminal(folder: Path, *arguments: str, **variables: str) -> Outcome:
+    """Run ``normzoo`` with stdout and stderr in one terminal; what it shows is the outcome's ``stdout``."""
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(TERM="xterm-256color", **variables),
+        stdin=subprocess.DEVNULL,
+        stdout=slave,
+        stderr=slave,
+    ) as process:
+        os.close(slave)
+        shown = b"".join(iter(lambda: _read(master), b""))
+        code = process.wait(SECONDS)
+    os.close(master)
+    return Outcome(code, shown.decode(errors="replace"), "")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux's way of saying that nobody has it open any more
+        return b""

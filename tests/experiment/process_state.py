@@ -1,0 +1,58 @@
+"""Says what training changes in a process beyond the run itself: ``python -m tests.experiment.process_state``."""
+
+import os
+import random
+import signal
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+from normzoo.data import load_dataset
+from normzoo.experiment.train import train_run
+
+from .synthetic import run_spec
+from .troubled_norms import Raising
+
+
+def process_state() -> dict[str, Any]:
+    """Return what a run could leave behind: the environment, handlers, filters, generators, and torch's switches."""
+    return {
+        "environment": dict(os.environ),
+        "path": list(sys.path),
+        "handlers": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+        "warnings": list(warnings.filters),
+        "python": random.getstate(),
+        "numpy": repr(np.random.get_state(legacy=False)),
+        "grad": torch.is_grad_enabled(),
+        "inference": torch.is_inference_mode_enabled(),
+        "dtype": torch.get_default_dtype(),
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "benchmark": torch.backends.cudnn.benchmark,
+        "precision": torch.get_float32_matmul_precision(),
+    }
+
+
+def main() -> None:
+    """Train a run that is ok, one that diverges and one that fails, and print the names of what each changed."""
+    digits = load_dataset("digits")
+    tiny: dict[str, Any] = {
+        "options": {"placement": "post", "widths": [4], "hidden": 8},
+        "norm": "none",
+        "batch_size": 64,
+        "epochs": 1,
+    }
+    changes: list[dict[str, Any]] = [{}, {"lr": 1e9}, {"norm": f"{Raising.__module__}:Raising"}]
+    for change in changes:
+        before = process_state()
+        record = train_run(run_spec(**{**tiny, **change}), digits, "cpu", lambda spec, epoch: None)  # noqa: ARG005
+        after = process_state()
+        changed = [name for name, value in after.items() if value != before[name]]
+        sys.stdout.write(f"{record.status}: {', '.join(changed) or 'nothing'}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Which of defaults, files, ``--set`` and flags wins?"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from normzoo.experiment.config import KEYS, Configuration, resolve
+from normzoo.experiment.execution import Execution
+from normzoo.experiment.spec import MatrixSpec
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Two files that both speak of epochs and seeds."""
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text("epochs: 11\nseeds: 11\nhidden: 11\n")
+    second.write_text("epochs: 12\nseeds: 12\njobs: 2\n")
+    return [first, second]
+
+
+def test_without_anything_there_are_the_defaults() -> None:
+    """Every setting has one."""
+    assert resolve([], [], {}) == Configuration(MatrixSpec(), Execution())
+
+
+def test_each_layer_wins_over_those_before_it(files: list[Path]) -> None:
+    """Defaults, then files in order, then --set, then flags; each setting for itself."""
+    configuration = resolve(files, ["seeds=13", "lr=0.5"], {"lr": "0.25", "epochs": None})
+    matrix = configuration.matrix
+    assert matrix.hidden == 11
+    assert matrix.epochs == 12
+    assert matrix.seeds == 13
+    assert matrix.lr == 0.25
+    assert matrix.optimizer == MatrixSpec().optimizer
+    assert configuration.execution.jobs == 2
+
+
+def test_the_order_of_files_and_of_assignments_counts(files: list[Path]) -> None:
+    """The later wins."""
+    matrix = resolve(list(reversed(files)), ["lr=1", "lr=2"], {}).matrix
+    assert (matrix.epochs, matrix.seeds, matrix.lr) == (11, 11, 2.0)
+
+
+def test_a_flag_wins_over_everything(files: list[Path]) -> None:
+    """What is typed last is meant."""
+    assert resolve(files, ["epochs=13"], {"epochs": "14"}).matrix.epochs == 14
+
+
+def test_set_takes_a_key_as_a_flag_writes_it() -> None:
+    """``--set batch-sizes=2,8`` is ``--batch-sizes 2,8``; only the first = separates."""
+    matrix = resolve([], ["batch-sizes=2,8", "norms=group:groups=4,none"], {}).matrix
+    assert matrix.batch_sizes == (2, 8)
+    assert matrix.norms == ("group:groups=4", "none")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {},
+        {"norms": "group:groups=4,eps=1e-3,none", "lr": "1e-5", "batch_sizes": "1,64", "widths": "4"},
+        {"dataset": "npz:some folder/a:b.npz", "timeout": "2.5", "jobs": "3", "store": "no.sqlite", "download": True},
+    ],
+)
+def test_a_printed_configuration_reads_back_as_itself(flags: dict[str, Any], tmp_path: Path) -> None:
+    """``to_yaml`` is a file for ``--config``, and names every setting."""
+    configuration = resolve([], [], flags)
+    path = tmp_path / "printed.yaml"
+    path.write_text(configuration.to_yaml())
+    assert resolve([path], [], {}) == configuration
+    assert tuple(yaml.safe_load(configuration.to_yaml())) == KEYS
+
+
+def test_yaml_writes_numbers_as_people_do(tmp_path: Path) -> None:
+    """YAML takes 1e-3 for text, and none for text as well, which is what is meant by both."""
+    path = tmp_path / "settings.yaml"
+    path.write_text("lr: 1e-3\nbatch_sizes: [4, '8']\nnorms: [none, batch]\nseeds: '3'\n")
+    matrix = resolve([path], [], {}).matrix
+    assert (matrix.lr, matrix.batch_sizes, matrix.norms, matrix.seeds) == (0.001, (4, 8), ("none", "batch"), 3)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "device", "groups", "expected"),
+    [(3, "cpu", 10, 3), (3, "cpu", 2, 2), (3, "cuda", 10, 3), (3, "cpu", 0, 1), ("auto", "cuda", 10, 1)],
+)
+def test_there_are_no_more_workers_than_groups(jobs: Any, device: str, groups: int, expected: int) -> None:
+    """As many as asked for; automatically one on a GPU."""
+    assert Execution(jobs=jobs).jobs_for(device, groups) == expected
+
+
+def test_automatic_workers_are_one_per_processor_up_to_eight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each holds torch in memory."""
+    for processors, expected in ((1, 1), (2, 2), (64, 8)):
+        monkeypatch.setattr("normzoo.experiment.execution.available_cpus", lambda count=processors: count)
+        assert Execution().jobs_for("cpu", 100) == expected

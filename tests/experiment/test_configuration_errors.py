@@ -1,0 +1,108 @@
+"""Does a mistake in the configuration get one line that says what to change, and where?"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from normzoo.errors import ConfigError
+from normzoo.experiment.config import resolve
+from normzoo.registry import TEMPLATES
+
+
+def refusal(*arguments: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        resolve(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty; write settings as key: value"),
+        ("# nothing but a remark\n", "is empty; write settings as key: value"),
+        ("seeds: [1", "is not valid YAML: while parsing a flow sequence"),
+        ("seeds: 1\n  epochs: 2\n", "is not valid YAML: mapping values are not allowed here"),
+        ("seeds: 2020-13-45\n", "is not valid YAML: month must be in 1..12"),
+        ("\x00", "is not valid YAML: unacceptable character"),
+        ("- seeds\n- epochs\n", "expected settings as key: value, got a list"),
+        ("just text\n", "expected settings as key: value, got a str"),
+        ("batch_size: [2]\n", "unknown key 'batch_size'; did you mean 'batch_sizes'? (known: batch_sizes, norms,"),
+        ("1: 2\n", "unknown key '1' (known: "),
+        ("seeds: many\n", "seeds: expected a whole number, got 'many'"),
+        ("seeds: 2.5\n", "seeds: expected a whole number, got '2.5'"),
+        ("lr: fast\n", "lr: expected a number, got 'fast'"),
+        ("lr: -1\n", "lr: must be greater than 0, got -1"),
+        ("batch_sizes: [2, 0]\n", "batch_sizes: must be at least 1, got 0"),
+        ("batch_sizes: []\n", "batch_sizes: must not be empty"),
+        ("batch_sizes:\n", "batch_sizes: Input should be a valid tuple, got 'None'"),
+        ("norms: [1]\n", "norms: Input should be a valid string, got '1'"),
+        ("optimizer: sdg\n", "optimizer: unknown optimizer 'sdg'; did you mean 'sgd'? (known: sgd, adam, rmsprop)"),
+        ("device: gpu\n", "device: unknown device 'gpu'; did you mean 'cpu'? (known: auto, cpu, cuda)"),
+        ("jobs: 0\n", "jobs: expected 'auto' or a number of at least 1, got '0'"),
+        ("jobs: yes\n", "jobs: expected 'auto' or a number of at least 1, got 'True'"),
+        ("norms: [bach]\n", "norms: unknown norm 'bach'; did you mean 'batch'?"),
+        ("norms: [batch, batch]\n", "norms: norm 'batch' is the same as 'batch'"),
+    ],
+)
+def test_a_file_that_does_not_read_is_named_with_the_reason(content: str, message: str, tmp_path: Path) -> None:
+    """The file, the key, the rule and the value."""
+    path = tmp_path / "settings.yaml"
+    path.write_text(content)
+    assert refusal([path], [], {}).startswith(f"{path}: {message}")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """By its path."""
+    path = tmp_path / "missing.yaml"
+    assert refusal([path], [], {}) == f"{path}: there is no such file"
+
+
+def test_a_folder_and_binary_data_are_no_settings(tmp_path: Path) -> None:
+    """What the system says is passed on."""
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe\xfa")
+    assert refusal([tmp_path], [], {}).startswith(f"{tmp_path}: cannot be read: ")
+    assert refusal([binary], [], {}).startswith(f"{binary}: cannot be read: 'utf-8' codec can't decode")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("seeds", "--set: expected key=value, got 'seeds'"),
+        ("seed=3", "--set: unknown key 'seed'; did you mean 'seeds'?"),
+        ("seeds=x", "--set: seeds: expected a whole number, got 'x'"),
+        ("seeds=", "--set: seeds: expected a whole number, got ''"),
+    ],
+)
+def test_an_assignment_that_does_not_read_is_named(assignment: str, message: str) -> None:
+    """As --set, not as a file or a flag."""
+    assert refusal([], [assignment], {}).startswith(message)
+
+
+def test_a_flag_is_named_as_it_is_typed() -> None:
+    """With its dashes."""
+    assert refusal([], [], {"batch_sizes": "2,x"}) == "--batch-sizes: expected a whole number, got 'x'"
+
+
+def test_everything_that_is_wrong_is_said_at_once_each_with_its_origin(tmp_path: Path) -> None:
+    """Nobody has to mend one thing to hear of the next; settings of both models are in the one line."""
+    path = tmp_path / "settings.yaml"
+    path.write_text("lr: 0\nhidden: x\n")
+    assert refusal([path], ["seeds=0"], {"jobs": "-1", "templates": "mlp", "epochs": "1.5"}).split("; ") == [
+        f"--templates: unknown template 'mlp' (known: {', '.join(TEMPLATES)})",
+        "--set: seeds: must be at least 1, got 0",
+        "--epochs: expected a whole number, got '1.5'",
+        f"{path}: lr: must be greater than 0, got 0",
+        f"{path}: hidden: expected a whole number, got 'x'",
+        "--jobs: expected 'auto' or a number of at least 1, got '-1'",
+    ]
+
+
+def test_a_value_that_a_later_layer_overrides_is_not_complained_about(tmp_path: Path) -> None:
+    """Only what is in force can be wrong."""
+    path = tmp_path / "settings.yaml"
+    path.write_text("seeds: many\n")
+    assert resolve([path], [], {"seeds": "2"}).matrix.seeds == 2

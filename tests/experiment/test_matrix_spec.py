@@ -1,0 +1,85 @@
+"""What does a matrix refuse, and which learning rate does it set?"""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from normzoo.experiment.spec import MatrixSpec
+
+
+@pytest.mark.parametrize(
+    ("rule", "rates"),
+    [
+        ("linear", {8: 0.0125, 32: 0.05, 128: 0.2}),
+        ("sqrt", {8: 0.025, 32: 0.05, 128: 0.1}),
+        ("fixed", {8: 0.05, 32: 0.05, 128: 0.05}),
+    ],
+)
+def test_the_learning_rate_follows_the_batch_size_by_the_rule(rule: Any, rates: dict[int, float]) -> None:
+    """Proportional to the batch size, to its root, or not at all; as given at the reference."""
+    matrix = MatrixSpec(lr=0.05, lr_rule=rule, lr_reference=32)
+    assert {size: matrix.lr_at(size) for size in rates} == rates
+
+
+def test_a_learning_rate_is_a_plain_decimal() -> None:
+    """0.1 at 32 is 0.3 at 96, not 0.30000000000000004: it is part of a key, and is shown."""
+    assert MatrixSpec(lr=0.1).lr_at(96) == 0.3
+
+
+def test_batch_sizes_are_put_in_order_and_counted_once() -> None:
+    """32,2,2 asks for what 2,32 asks for."""
+    assert MatrixSpec(batch_sizes=(32, 2, 2)).batch_sizes == (2, 32)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"norms": ("batch", "batch")}, "norm 'batch' is the same as 'batch'"),
+        ({"norms": ("group", "none", "group:groups=8")}, "norm 'group:groups=8' is the same as 'group'"),
+        ({"norms": ("batch:eps=1e-3", "batch:eps=0.001")}, "norm 'batch:eps=0.001' is the same as 'batch:eps=1e-3'"),
+        ({"templates": ("cnn", "cnn")}, "template 'cnn' is the same as 'cnn'"),
+    ],
+)
+def test_two_names_of_the_same_thing_are_refused(setting: dict[str, Any], message: str) -> None:
+    """They would be one run under two headings."""
+    with pytest.raises(ValidationError, match=message):
+        MatrixSpec(**setting)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"norms": ("bach",)}, "unknown norm 'bach'; did you mean 'batch'?"),
+        ({"norms": ("group:groups=",)}, "expected options of the form key=value, got 'groups='"),
+        ({"norms": ()}, "at least 1 item"),
+        ({"templates": ("cn",)}, "unknown template 'cn'; did you mean 'cnn'?"),
+        ({"dataset": "digit"}, "unknown dataset 'digit'; did you mean 'digits'?"),
+        ({"dataset": "npz"}, "a dataset of your own is npz:PATH"),
+        ({"dataset": "npz:"}, "a dataset of your own is npz:PATH"),
+        ({"dataset": "digits:x"}, "'digits' takes no ':x'"),
+        ({"batch_sizes": (2, 0)}, "greater than or equal to 1"),
+        ({"seeds": 0}, "greater than or equal to 1"),
+        ({"epochs": 0}, "greater than or equal to 1"),
+        ({"lr": 0}, "greater than 0"),
+        ({"lr": float("nan")}, "finite"),
+        ({"lr": float("inf")}, "finite"),
+        ({"lr_rule": "cubic"}, "'linear', 'sqrt' or 'fixed'"),
+        ({"optimizer": "lion"}, "'sgd', 'adam' or 'rmsprop'"),
+        ({"placement": "middle"}, "'post' or 'pre'"),
+        ({"widths": ()}, "at least 1 item"),
+        ({"hidden": 0}, "greater than or equal to 1"),
+        ({"momentum": 0.9}, "Extra inputs are not permitted"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_run_is_refused(setting: dict[str, Any], message: str) -> None:
+    """With a message that says what would do."""
+    with pytest.raises(ValidationError) as caught:
+        MatrixSpec(**setting)
+    assert message in str(caught.value)
+
+
+def test_a_users_own_norm_is_not_looked_for_yet() -> None:
+    """Only a worker imports it; here its path is enough."""
+    assert MatrixSpec(norms=("no.such.module:Norm",)).norms == ("no.such.module:Norm",)

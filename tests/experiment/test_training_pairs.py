@@ -1,0 +1,103 @@
+"""Can runs be paired by seed, and repeated?"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from normzoo.data import Dataset
+from normzoo.experiment.records import RunRecord
+from normzoo.experiment.train import build_network
+from normzoo.registry import NORMS
+from normzoo.templates import Classifier
+
+from .conftest import Train, tiny_spec
+from .troubled_norms import Drawing
+
+
+def metrics(record: RunRecord) -> list[dict[str, float]]:
+    return [epoch.model_dump(exclude={"seconds"}) for epoch in record.epochs]
+
+
+@pytest.mark.parametrize("template", ["cnn", "lstm"])
+@pytest.mark.parametrize("norm", ["none", "batch", "instance:affine=True"])
+def test_the_same_spec_gives_the_same_metrics_to_the_last_digit(train: Train, template: str, norm: str) -> None:
+    """Whatever was drawn or trained before."""
+    spec = {"template": template, "norm": norm, "epochs": 2}
+    first = train(**spec)
+    torch.manual_seed(999)
+    train(norm="batch", seed=5)
+    torch.rand(3)
+    assert first.status == "ok"
+    assert metrics(train(**spec)) == metrics(first)
+
+
+def test_another_seed_gives_other_metrics(train: Train) -> None:
+    """Otherwise seeds would be no replicates."""
+    assert metrics(train(seed=0)) != metrics(train(seed=1))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("template", ["cnn", "lstm"])
+def test_the_same_seed_gives_every_norm_the_same_initial_weights(template: str, norm: str, digits: Dataset) -> None:
+    """Convolutions, dense layers and LSTM weights are equal; only the norms' own parameters differ."""
+    options: dict[str, Any] = {"placement": "post", "widths": [8], "hidden": 8} if template == "cnn" else {"hidden": 8}
+    control = build_network(tiny_spec(template=template, options=options, seed=7), digits).state_dict()
+    state = build_network(tiny_spec(template=template, options=options, norm=norm, seed=7), digits).state_dict()
+    assert len(control) >= 5
+    assert set(control) <= set(state)
+    for name, value in control.items():
+        assert torch.equal(state[name], value), name
+
+
+@pytest.fixture
+def labels_seen(train: Train, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[int]]]:
+    """Trains a run, and returns the labels of each of its steps."""
+    seen: list[list[int]] = []
+    training_step = Classifier.training_step
+
+    def watching(module: Classifier, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        seen.append(batch[1].tolist())
+        return training_step(module, batch, index)
+
+    monkeypatch.setattr(Classifier, "training_step", watching)
+
+    def watch(**changes: Any) -> list[list[int]]:
+        seen.clear()
+        assert train(**changes).status == "ok"
+        return list(seen)
+
+    return watch
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance:affine=True", f"{Drawing.__module__}:Drawing"])
+@pytest.mark.parametrize("template", ["cnn", "lstm"])
+def test_the_same_seed_gives_every_norm_the_same_order_of_the_data(
+    template: str, norm: str, labels_seen: Callable[..., list[list[int]]]
+) -> None:
+    """Step by step over two epochs, also under a norm that uses up random numbers."""
+    control = labels_seen(seed=3, epochs=2)
+    assert len(control) == 2 * (1078 // 64)
+    assert labels_seen(seed=3, epochs=2, norm=norm, template=template) == control
+
+
+def test_another_seed_and_another_epoch_have_another_order(labels_seen: Callable[..., list[list[int]]]) -> None:
+    """Otherwise the test above could not fail."""
+    first, second = labels_seen(seed=3, epochs=2), labels_seen(seed=4, epochs=2)
+    assert first != second
+    assert first[: len(first) // 2] != first[len(first) // 2 :]
+
+
+def test_a_run_leaves_the_process_as_it_found_it() -> None:
+    """A process and an environment of its own, since what leaks mostly leaks once: nothing in it changes."""
+    command = [sys.executable, "-m", "tests.experiment.process_state"]
+    root = Path(__file__).parents[2]
+    variables = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
+    done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["ok: nothing", "diverged: nothing", "failed: nothing"]

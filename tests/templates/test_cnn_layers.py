@@ -1,0 +1,83 @@
+"""Which layers is the ``cnn`` made of, and in which order?"""
+
+import pytest
+from torch import nn
+
+from normzoo.layers import BatchNorm, GroupNorm, InstanceNorm, norm_factory
+from normzoo.templates import Cnn
+
+from .own_norms import Positional
+
+
+def kinds(network: Cnn) -> list[type[nn.Module]]:
+    return [type(layer) for layer in network.layers]
+
+
+def test_layer_by_layer_it_is_the_founding_network() -> None:
+    """Conv 32, ReLU, norm, pool, Conv 64, ReLU, norm, pool, Dense 64, ReLU, norm, Dense 10: nothing more."""
+    layers = list(Cnn(norm_factory("batch"), shape=(1, 28, 28), classes=10).layers)
+    described = [str(layer).partition(", eps")[0] for layer in layers]
+    assert described == [
+        "Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))",
+        "ReLU()",
+        "BatchNorm(32",
+        "MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)",
+        "Conv2d(32, 64, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))",
+        "ReLU()",
+        "BatchNorm(64",
+        "MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)",
+        "Flatten(start_dim=1, end_dim=-1)",
+        "Linear(in_features=3136, out_features=64, bias=True)",
+        "ReLU()",
+        "BatchNorm(64",
+        "Linear(in_features=64, out_features=10, bias=True)",
+    ]
+
+
+def test_pre_puts_each_norm_before_its_relu_and_moves_nothing_else() -> None:
+    """The placement exchanges norm and activation at all three places."""
+    post, pre = (
+        kinds(Cnn(norm_factory("group:groups=4"), shape=(1, 8, 8), classes=10, placement=placement))
+        for placement in ("post", "pre")
+    )
+    swapped = {nn.ReLU: GroupNorm, GroupNorm: nn.ReLU}
+    assert post.count(nn.ReLU) == post.count(GroupNorm) == 3
+    assert pre == [swapped.get(kind, kind) for kind in post]
+
+
+@pytest.mark.parametrize(("widths", "hidden"), [((4,), 8), ((8, 16), 24), ((4, 8, 16), 8)])
+def test_widths_and_hidden_size_every_layer(widths: tuple[int, ...], hidden: int) -> None:
+    """One block per width, and a dense layer of ``hidden`` units over what the poolings left."""
+    network = Cnn(norm_factory("batch"), shape=(3, 8, 8), classes=5, widths=widths, hidden=hidden)
+    convolutions = [layer for layer in network.layers if isinstance(layer, nn.Conv2d)]
+    dense, classifier = (layer for layer in network.layers if isinstance(layer, nn.Linear))
+    norms = [layer.num_features for layer in network.layers if isinstance(layer, BatchNorm)]
+    assert [layer.out_channels for layer in convolutions] == list(widths)
+    assert [layer.in_channels for layer in convolutions] == [3, *widths[:-1]]
+    left = 8 >> len(widths)
+    assert (dense.in_features, dense.out_features) == (widths[-1] * left * left, hidden)
+    assert (classifier.in_features, classifier.out_features) == (hidden, 5)
+    assert norms == [*widths, hidden]
+
+
+@pytest.mark.parametrize("placement", ["post", "pre"])
+def test_instance_leaves_the_dense_place_without_norm_and_says_so(placement: str) -> None:
+    """Vectors have no positions to normalize over; a reader of the table learns of the gap."""
+    network = Cnn(norm_factory("instance"), shape=(1, 8, 8), classes=10, placement=placement)  # type: ignore[arg-type]
+    after_flattening = list(network.layers)[kinds(network).index(nn.Flatten) :]
+    assert sum(isinstance(layer, InstanceNorm) for layer in network.layers) == 2
+    assert not any(isinstance(layer, InstanceNorm) for layer in after_flattening)
+    assert network.notes == ("no norm after the dense layer, whose vectors have no positions",)
+
+
+def test_a_norm_of_the_users_own_may_declare_that_it_needs_positions() -> None:
+    """The template asks the norm, not its name."""
+    network = Cnn(Positional, shape=(1, 8, 8), classes=10)
+    assert kinds(network).count(Positional) == 2
+    assert network.notes
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "group", "rms", "none"])
+def test_where_every_place_has_its_norm_there_is_no_note(norm: str) -> None:
+    """A note is only about what is missing."""
+    assert Cnn(norm_factory(norm), shape=(1, 8, 8), classes=10).notes == ()

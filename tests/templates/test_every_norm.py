@@ -1,0 +1,67 @@
+"""Does every registered norm work in every registered template?"""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from normzoo.layers import norm_factory
+from normzoo.registry import NORMS, TEMPLATES, load
+
+SETTINGS: dict[str, Any] = {"placement": "post", "widths": (8, 16), "hidden": 32}
+
+pytestmark = [
+    pytest.mark.parametrize("norm", NORMS),
+    pytest.mark.parametrize("template", TEMPLATES),
+]
+
+
+def network_of(template: str, norm: str) -> nn.Module:
+    entry = TEMPLATES[template]
+    build: Any = load(entry.target)
+    options = {name: SETTINGS[name] for name in entry.options}
+    network: nn.Module = build(norm_factory(norm), shape=(1, 8, 8), classes=3, **options)
+    return network
+
+
+def batch() -> tuple[Tensor, Tensor]:
+    labels = torch.arange(12) % 3
+    return torch.randn(12, 1, 8, 8) + labels.reshape(-1, 1, 1, 1), labels
+
+
+def test_it_learns(template: str, norm: str) -> None:
+    """Twenty steps on one batch lower the loss, with finite gradients for every parameter."""
+    network = network_of(template, norm)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
+    images, labels = batch()
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = cross_entropy(network(images), labels)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        losses.append(loss.item())
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_in_evaluation_a_sample_does_not_depend_on_the_others(template: str, norm: str) -> None:
+    """Whatever a norm pools in training, a test image's logits are its own."""
+    network = network_of(template, norm)
+    images, _ = batch()
+    network(images)
+    network.eval()
+    together, alone = network(images), network(images[:1])
+    assert together.shape == (12, 3)
+    torch.testing.assert_close(together[:1], alone)
+
+
+def test_it_can_be_saved_and_loaded(template: str, norm: str) -> None:
+    """The state of one network makes another compute the same."""
+    first, second = network_of(template, norm), network_of(template, norm)
+    images, _ = batch()
+    first(images)
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(second.eval()(images), first.eval()(images))
