@@ -18,7 +18,7 @@ from normzoo.cli._flags import with_flags
 from normzoo.cli._plan import show_plan
 from normzoo.experiment.config import Configuration, resolve
 from normzoo.experiment.execution import Execution
-from normzoo.experiment.matrix import prepare_matrix, run_matrix
+from normzoo.experiment.matrix import MatrixRunner, prepare_matrix
 from normzoo.experiment.plan import Group, expand, plan
 from normzoo.experiment.pool import WorkerPool
 from normzoo.experiment.prepared import Prepared
@@ -74,7 +74,7 @@ def _prepare(
 ) -> tuple[Prepared, list[RunSpec], list[Group]]:
     matrix, messages = configuration.matrix, Console(stderr=True)
     with messages.status("loading torch and the data"):
-        prepared = prepare_matrix(matrix, configuration.execution, pool)
+        prepared = prepare_matrix(configuration, pool)
     runs = expand(matrix, prepared.dataset, prepared.norm_sources)
     groups = plan(runs, done_keys(statuses, rerun), prepared.dataset.train)
     return prepared, runs, groups
@@ -117,15 +117,7 @@ class _Comparison:
             return
         try:
             with progress_for(groups, Console(stderr=True)) as display:
-                run_matrix(
-                    groups,
-                    matrix=self._configuration.matrix,
-                    execution=self._configuration.execution,
-                    prepared=prepared,
-                    pool=pool,
-                    store=store,
-                    listener=display,
-                )
+                MatrixRunner(self._configuration, prepared, pool, store, display).run(groups)
         except KeyboardInterrupt:
             self._interrupted = True
 

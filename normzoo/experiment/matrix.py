@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from normzoo.errors import NormzooError, UsageError
+from normzoo.experiment.config import Configuration
 from normzoo.experiment.environment import available_cpus
-from normzoo.experiment.execution import Execution
+from normzoo.experiment.interrupts import interrupts_deferred
 from normzoo.experiment.messages import (
     Checked,
     EpochDone,
@@ -26,7 +27,7 @@ from normzoo.experiment.plan import Group
 from normzoo.experiment.pool import Worker, WorkerPool
 from normzoo.experiment.prepared import Prepared
 from normzoo.experiment.records import EpochRecord, RunRecord, Status
-from normzoo.experiment.spec import MatrixSpec, RunSpec
+from normzoo.experiment.spec import RunSpec
 from normzoo.experiment.store import Store
 
 
@@ -43,7 +44,7 @@ class Listener(Protocol):
         """Hear that a run is over and its record is in the store."""
 
 
-def prepare_matrix(matrix: MatrixSpec, execution: Execution, pool: WorkerPool) -> Prepared:
+def prepare_matrix(configuration: Configuration, pool: WorkerPool) -> Prepared:
     """Have a worker check the matrix against data, device and norms.
 
     Raises:
@@ -51,7 +52,7 @@ def prepare_matrix(matrix: MatrixSpec, execution: Execution, pool: WorkerPool) -
         NormzooError: the worker died over it.
     """
     worker = pool.start()
-    worker.send(Prepare(matrix, execution))
+    worker.send(Prepare(configuration.matrix, configuration.execution))
     message = worker.hear()
     match message:
         case Checked(prepared):
@@ -75,62 +76,49 @@ class _Job:
     epochs: list[EpochRecord] = field(default_factory=list)
 
 
-def run_matrix(
-    groups: Sequence[Group],
-    *,
-    matrix: MatrixSpec,
-    execution: Execution,
-    prepared: Prepared,
-    pool: WorkerPool,
-    store: Store,
-    listener: Listener,
-) -> None:
-    """Train the groups in worker processes, and keep every record as it comes in.
+@dataclass
+class MatrixRunner:
+    """Hands out groups of runs to workers, and keeps every record as it comes in.
 
     A worker that dies or exceeds the time limit loses the run it was at; the rest of its group goes on in a new one.
-
-    Raises:
-        KeyboardInterrupt: passed on, after what was finished is kept and what was not is recorded as interrupted.
     """
-    _Parent(groups, matrix, execution, prepared, pool, store, listener).run()
 
+    configuration: Configuration
+    prepared: Prepared
+    pool: WorkerPool
+    store: Store
+    listener: Listener
+    _queue: deque[tuple[RunSpec, ...]] = field(default_factory=deque, init=False)
+    _jobs: dict[Worker, _Job] = field(default_factory=dict, init=False)
+    _size: int = field(default=1, init=False)
 
-class _Parent:
-    def __init__(
-        self,
-        groups: Sequence[Group],
-        matrix: MatrixSpec,
-        execution: Execution,
-        prepared: Prepared,
-        pool: WorkerPool,
-        store: Store,
-        listener: Listener,
-    ) -> None:
+    def run(self, groups: Sequence[Group]) -> None:
+        """Train the groups.
+
+        Raises:
+            KeyboardInterrupt: passed on, once what was finished is kept and what was not is recorded as interrupted.
+        """
         self._queue = deque(group.runs for group in groups)
-        self._dataset, self._execution, self._prepared = matrix.dataset, execution, prepared
-        self._pool, self._store, self._listener = pool, store, listener
-        self._size = execution.jobs_for(prepared.device, len(groups))
-        self._threads = max(1, available_cpus() // self._size)
-        self._jobs: dict[Worker, _Job] = {}
-
-    def run(self) -> None:
+        self._size = self.configuration.execution.jobs_for(self.prepared.device, len(groups))
         try:
             while self._queue or self._jobs:
                 self._hand_out()
-                for worker in self._pool.wait(self._patience()):
-                    self._answer(worker, worker.hear())
+                for worker in self.pool.wait(self._patience()):
+                    with interrupts_deferred():
+                        self._answer(worker, worker.hear())
                 self._end_overdue()
         except KeyboardInterrupt:
             self._interrupt()
             raise
 
     def _hand_out(self) -> None:
-        idle = [worker for worker in self._pool.workers if worker not in self._jobs]
+        idle = [worker for worker in self.pool.workers if worker not in self._jobs]
         while self._queue and len(self._jobs) < self._size:
-            worker = idle.pop() if idle else self._pool.start()
+            worker = idle.pop() if idle else self.pool.start()
             runs = self._queue.popleft()
             self._jobs[worker] = _Job(deque(runs))
-            worker.send(Train(runs, self._dataset, self._execution, self._prepared.device, self._threads))
+            dataset, execution = self.configuration.matrix.dataset, self.configuration.execution
+            worker.send(Train(runs, dataset, execution, self.prepared.device, self._threads))
 
     def _answer(self, worker: Worker, message: Message) -> None:
         job = self._jobs.get(worker)
@@ -139,10 +127,10 @@ class _Parent:
                 job.current, job.epochs = spec, []
                 job.started, job.started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
                 job.waiting.remove(spec)
-                self._listener.started(spec)
+                self.listener.started(spec)
             case EpochDone(spec, epoch) if job:
                 job.epochs.append(epoch)
-                self._listener.epoch(spec, epoch)
+                self.listener.epoch(spec, epoch)
             case RunDone(record) if job:
                 job.current = None
                 self._keep(record)
@@ -151,14 +139,19 @@ class _Parent:
             case WorkerDied(reason):
                 self._lose(worker, "failed", reason)
 
+    @property
+    def _threads(self) -> int:
+        """How many threads each worker gets."""
+        return max(1, available_cpus() // self._size)
+
     def _keep(self, record: RunRecord) -> None:
-        self._store.add(record)
-        self._listener.finished(record)
+        self.store.add(record)
+        self.listener.finished(record)
 
     def _lose(self, worker: Worker, status: Status, reason: str) -> None:
         """Record the run that a worker was at, and queue the rest of its group again."""
         job = self._jobs.pop(worker, None)
-        self._pool.end(worker)
+        self.pool.end(worker)
         if job is None:
             return
         if job.current is None and job.waiting:
@@ -176,18 +169,18 @@ class _Parent:
             epochs=tuple(job.epochs),
             started_at=job.started_at or datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=time.monotonic() - job.started if job.started else 0.0,
-            environment={**self._prepared.environment, "threads": self._threads},
+            environment={**self.prepared.environment, "threads": self._threads},
         )
 
     def _patience(self) -> float | None:
         """Return the seconds until the next run exceeds the time limit."""
-        if self._execution.timeout is None:
+        if self.configuration.execution.timeout is None:
             return None
         started = [job.started for job in self._jobs.values() if job.current]
-        return max(0.0, min(started) + self._execution.timeout - time.monotonic()) if started else None
+        return max(0.0, min(started) + self.configuration.execution.timeout - time.monotonic()) if started else None
 
     def _end_overdue(self) -> None:
-        limit = self._execution.timeout
+        limit = self.configuration.execution.timeout
         if limit is None:
             return
         for worker, job in list(self._jobs.items()):

@@ -1,14 +1,12 @@
 """The parent's side of its worker processes: start, hand out tasks, hear what happens, notice a death. Torch-free."""
 
 import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing import connection, get_context, resource_tracker
+from multiprocessing import connection, get_context
 from types import TracebackType
 from typing import Self
 
 from normzoo.experiment import worker as worker_process
+from normzoo.experiment.interrupts import ctrl_c_blocked, interrupts_deferred
 from normzoo.experiment.messages import Message, Task, WorkerDied
 
 _CONTEXT = get_context("spawn")
@@ -23,7 +21,10 @@ class Worker:
         self._process = _CONTEXT.Process(
             target=worker_process.main, args=(theirs,), name=f"normzoo worker {number}", daemon=True
         )
-        with _holding_back_ctrl_c():  # inherited, so that Ctrl-C in a terminal reaches the parent alone
+        with (
+            interrupts_deferred(),
+            ctrl_c_blocked(),
+        ):  # there for good: Ctrl-C is the parent's to answer
             self._process.start()
         theirs.close()
 
@@ -97,17 +98,3 @@ def _death(exit_code: int | None) -> str:
         hint = "; perhaps the system ran out of memory" if name == "SIGKILL" else ""
         return f"the worker process was killed by {name}{hint}"
     return f"the worker process ended with exit code {exit_code}"
-
-
-@contextmanager
-def _holding_back_ctrl_c() -> Iterator[None]:
-    """Let SIGINT wait for the moment in which a process is started; it is not lost, as it would be if ignored."""
-    if sys.platform == "win32":
-        yield
-        return
-    resource_tracker.ensure_running()  # or it would be started below, and let signals through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +45,7 @@ class Story:
 def interrupt(folder: Path) -> Story:
     """Play it."""
     shutil.copy(Path(__file__).with_name("holding.py"), folder)
-    early = _ended(folder, "normzoo.sqlite", signal.SIGINT)
+    early = _ended(folder, "a worker", signal.SIGINT)
     (folder / "hold-First").touch()
     killed = _ended(folder, "held-First", signal.SIGKILL)
     (folder / "hold-First").rename(folder / "hold-Second")
@@ -56,7 +58,13 @@ def interrupt(folder: Path) -> Story:
 
 
 def _ended(folder: Path, sign: str, number: signal.Signals) -> Interruption:
-    """Start the command, and send a signal once a file shows how far it is: SIGINT to all, as a terminal does."""
+    """Start the command, and send a signal once it is so far: SIGINT to all its processes, as a terminal does.
+
+    Args:
+        folder: where it runs.
+        sign: by what one sees how far it is: a file that appears, or ``a worker``.
+        number: the signal.
+    """
     with (folder / "stdout").open("w+") as stdout, (folder / "stderr").open("w+") as stderr:
         process = subprocess.Popen(
             [*COMMAND, "compare", *merged(*MATRIX)],
@@ -68,7 +76,7 @@ def _ended(folder: Path, sign: str, number: signal.Signals) -> Interruption:
             start_new_session=True,
         )
         try:
-            wait_for(lambda: (folder / sign).exists() or process.poll() is not None, sign)
+            wait_for(lambda: _shows(folder, sign, process.pid) or process.poll() is not None, sign)
             (process.send_signal if number == signal.SIGKILL else lambda to: os.killpg(process.pid, to))(number)
             process.wait(SECONDS)
             left = _left_of(process.pid)
@@ -79,6 +87,12 @@ def _ended(folder: Path, sign: str, number: signal.Signals) -> Interruption:
         stderr.seek(0)
         outcome = Outcome(process.returncode, stdout.read(), stderr.read())
     return Interruption(outcome, stored(folder), left)
+
+
+def _shows(folder: Path, sign: str, group: int) -> bool:
+    if sign == "a worker":
+        return len(_members(group)) == 3  # the parent, its worker, and what Python starts beside it
+    return (folder / sign).exists()
 
 
 def _left_of(group: int) -> list[int]:
@@ -92,11 +106,17 @@ def _left_of(group: int) -> list[int]:
 
 def _members(group: int) -> list[int]:
     """Return the living processes of a group; those that wait to be buried do not count."""
-    listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,pgid=,stat="],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    processes = [line.split() for line in listing.splitlines()]
-    return [int(pid) for pid, pgid, state in processes if int(pgid) == group and not state.startswith("Z")]
+    return [pid for pid, of_group, state in _processes() if of_group == group and state != "Z"]
+
+
+def _processes() -> Iterator[tuple[int, int, str]]:
+    """Yield number, group and state of every process: from /proc, and where there is none, from ps."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended since
+            state, _, group = path.read_text().rpartition(") ")[2].split()[:3]
+            yield int(path.parent.name), int(group), state
+    if not Path("/proc").exists():
+        command = ["ps", "-A", "-o", "pid=,pgid=,stat="]
+        for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines():
+            pid, pgid, states = line.split()
+            yield int(pid), int(pgid), states[0]

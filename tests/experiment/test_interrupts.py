@@ -1,0 +1,41 @@
+"""Ctrl-C comes when it may, and is never lost."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from normzoo.experiment.interrupts import ctrl_c_blocked, interrupts_deferred
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_deferred_interrupt_comes_at_the_end(number: signal.Signals) -> None:
+    """What is under way is done whole, and then the interrupt is raised."""
+    done = []
+
+    def work() -> None:
+        with interrupts_deferred():
+            os.kill(os.getpid(), number)
+            done.append("all of it")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["all of it"]
+
+
+def test_without_an_interrupt_nothing_is_raised_and_handlers_are_as_before() -> None:
+    """The context leaves no trace."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with interrupts_deferred():
+        pass
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_process_started_while_ctrl_c_is_blocked_does_not_hear_it() -> None:
+    """This is how workers leave Ctrl-C in a terminal to their parent."""
+    script = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('alive')"
+    with ctrl_c_blocked():
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.communicate(timeout=30)[0] == "alive\n"
