@@ -2,7 +2,6 @@
 
 import re
 
-from normzoo.experiment.spec import MatrixSpec
 from normzoo.experiment.store import Store
 
 from .growth import FIRST, Growth
@@ -64,7 +63,7 @@ def test_every_run_has_a_record(growth: Growth) -> None:
         assert record.spec.key == key
         assert record.status == "ok"
         assert (record.spec.batch_size, record.spec.seed, len(record.epochs)) == (64, 0, 1)
-        assert record.spec.lr == MatrixSpec().lr_at(64)
+        assert record.spec.lr == 0.1  # 0.05 at 32, linear
         assert {"torch", "cpu", "commit", "device", "threads"} <= set(record.environment)
 
 
