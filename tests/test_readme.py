@@ -86,8 +86,7 @@ def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
 def test_the_tables_of_the_readme_are_those_of_the_digits_report() -> None:
     """The README's numbers come from a stored run."""
     report = (ROOT / "reports" / "digits.md").read_text(encoding="utf-8")
-    shown = README.split("<!-- table -->")[1].split("<!-- /table -->")[0]
-    tables = re.findall(r"(?:^\|.*\n)+", shown, flags=re.MULTILINE)
+    tables = [table for table in re.findall(r"(?:^\|.*\n)+", README, flags=re.MULTILINE) if "s/epoch" in table]
     assert len(tables) == 2
     for table in tables:
         assert table in report
