@@ -2,19 +2,23 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from normzoo.errors import ConfigError
 from normzoo.experiment.records import RunRecord
-from normzoo.report import Summary, failure_lines, provenance, to_markdown
+
+if TYPE_CHECKING:
+    from normzoo.report import Summary
 
 
-def write_report(path: Path, summary: Summary, records: Mapping[str, RunRecord], command: str) -> list[Path]:
+def write_report(path: Path, summary: "Summary", records: Mapping[str, RunRecord], command: str) -> list[Path]:
     """Write the report at ``path`` and its plot beside it, and return both paths.
 
     Raises:
         ConfigError: the path is no markdown file, or cannot be written.
     """
-    from normzoo.report.plots import accuracy_plot  # matplotlib, only when it is needed
+    from normzoo.report import failure_lines, provenance, to_markdown  # scipy and matplotlib take a while
+    from normzoo.report.plots import accuracy_plot
 
     check_report_path(path)
     plot = path.with_suffix(".png")

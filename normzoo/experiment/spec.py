@@ -34,8 +34,17 @@ def split_list(value: Any) -> Any:
     return items
 
 
+def refuse_boolean(value: Any) -> Any:
+    """Refuse what YAML makes of ``yes`` and ``no`` where a number is meant."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, got '{value}'; YAML reads yes and no, on and off as true and false")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1)]
+Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
-Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(split_list), Field(min_length=1)]
+Sizes = Annotated[tuple[Count, ...], BeforeValidator(split_list), Field(min_length=1)]
 
 
 class RunSpec(BaseModel):
@@ -97,17 +106,17 @@ class MatrixSpec(BaseModel):
     )
     templates: Names = Field(("cnn", "lstm"), description="Networks to train them in.")
     dataset: str = Field("digits", description="Dataset by name, or npz:PATH for your own arrays.")
-    seeds: int = Field(5, ge=1, description="How many seeds: 5 means the seeds 0 to 4.")
-    epochs: int = Field(4, ge=1, description="Passes over the training set, the same for every batch size.")
-    lr: float = Field(0.05, gt=0, allow_inf_nan=False, description="Learning rate at the reference batch size.")
+    seeds: Count = Field(5, description="How many seeds: 5 means the seeds 0 to 4.")
+    epochs: Count = Field(4, description="Passes over the training set, the same for every batch size.")
+    lr: Rate = Field(0.05, description="Learning rate at the reference batch size.")
     lr_rule: LrRule = Field("linear", description="How the learning rate follows the batch size.")
-    lr_reference: int = Field(32, ge=1, description="Batch size at which --lr applies as given.")
+    lr_reference: Count = Field(32, description="Batch size at which --lr applies as given.")
     optimizer: Optimizer = Field("sgd", description="Optimizer; sgd has momentum 0.9.")
     placement: Placement = Field(
         "post", description="The norm after (post) or before (pre) the activation, in the cnn."
     )
     widths: Sizes = Field((32, 64), description="Channels of the cnn's convolutions.")
-    hidden: int = Field(64, ge=1, description="Units of the cnn's dense layer and of the lstm.")
+    hidden: Count = Field(64, description="Units of the cnn's dense layer and of the lstm.")
 
     @field_validator("norms")
     @classmethod

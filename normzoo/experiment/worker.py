@@ -24,6 +24,7 @@ from normzoo.experiment.messages import (
 def main(connection: "Connection[Message, Task]") -> None:
     """Serve a parent until it closes the connection; Ctrl-C is the parent's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.dup2(2, 1)  # what a user's norm prints goes to stderr: stdout is for the tables
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _serve(connection)

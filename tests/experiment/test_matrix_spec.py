@@ -83,3 +83,10 @@ def test_what_cannot_be_run_is_refused(setting: dict[str, Any], message: str) ->
 def test_a_users_own_norm_is_not_looked_for_yet() -> None:
     """Only a worker imports it; here its path is enough."""
     assert MatrixSpec(norms=("no.such.module:Norm",)).norms == ("no.such.module:Norm",)
+
+
+@pytest.mark.parametrize("setting", [{"seeds": True}, {"batch_sizes": [2, False]}, {"lr": True}])
+def test_what_yaml_makes_of_yes_is_no_number(setting: dict[str, Any]) -> None:
+    """`seeds: yes` is a slip of the pen, not one seed."""
+    with pytest.raises(ValidationError, match=r"expected a (whole )?number"):
+        MatrixSpec(**setting)

@@ -75,7 +75,7 @@ def test_an_absolute_plot_path_is_refused() -> None:
 
 
 def test_failures_are_listed_as_given_and_their_section_is_left_out_without_any() -> None:
-    assert "## Runs without a result\n\n```text\ndiverged: cnn, instance:affine=True" in report()
+    assert "## Runs without a result\n\n```text\ndiverged: cnn, instance" in report()
     assert "Runs without a result" not in report(failures=[])
 
 

@@ -120,9 +120,9 @@ def test_what_the_numbers_are_and_how_they_came_about_is_said() -> None:
     text = words(default())
     assert "cnn on digits, norm after the activation" in text
     assert "lstm on digits norm" in text
-    assert "after the last of 5 epochs: mean ± half width of the 95 % t interval over n = 3 seeds." in text
+    assert "after the last of 4 epochs: mean ± half width of the 95 % t interval over n = 3 seeds." in text
     assert "○ cannot be told from the best (paired t test over seeds, Holm, level 0.05)" in text
-    assert "sgd with momentum 0.9 for 5 epochs" in text
+    assert "sgd with momentum 0.9 for 4 epochs" in text
     assert "scaled linearly with the batch size (0.003125 at 2, 0.0125 at 8, 0.05 at 32)" in text
 
 
