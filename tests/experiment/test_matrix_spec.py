@@ -62,7 +62,7 @@ def test_two_names_of_the_same_thing_are_refused(setting: dict[str, Any], messag
         ({"seeds": 0}, "greater than or equal to 1"),
         ({"epochs": 0}, "greater than or equal to 1"),
         ({"lr": 0}, "greater than 0"),
-        ({"lr": float("nan")}, "finite"),
+        ({"lr": float("nan")}, "greater than 0"),
         ({"lr": float("inf")}, "finite"),
         ({"lr_rule": "cubic"}, "'linear', 'sqrt' or 'fixed'"),
         ({"optimizer": "lion"}, "'sgd', 'adam' or 'rmsprop'"),
