@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from normzoo.cli import main
-from normzoo.experiment.config import resolve
+from normzoo.experiment.config import reproducing_command, resolve
 from normzoo.experiment.store import Store
 from normzoo.report import failure_lines, provenance, summarize, to_markdown
 
@@ -75,7 +75,7 @@ def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
     text = to_markdown(
         summarize(sweep.matrix, records),
         provenance=provenance(records),
-        command=sweep.command,
+        command=reproducing_command(sweep.matrix),
         plot_paths=[path.with_suffix(".png").name],
         failures=failure_lines(records),
     )

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NormzooError as error:
         return _refuse(str(error))
     except KeyboardInterrupt:
-        sys.stderr.write("normzoo: interrupted\n")
+        sys.stderr.write("normzoo: interrupted; what was finished is kept, and the same command goes on from there\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stderr.close()

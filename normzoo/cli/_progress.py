@@ -12,6 +12,9 @@ from normzoo.experiment.plan import Group, total_steps
 from normzoo.experiment.records import EpochRecord, RunRecord
 from normzoo.experiment.spec import RunSpec
 
+SILENCE_SECONDS = 30
+"""After which plain progress says how far it is."""
+
 
 class LiveProgress:
     """An overall bar that counts optimizer steps, with the time left, and a line for each run in flight."""
@@ -74,7 +77,7 @@ class LiveProgress:
 
 
 class PlainProgress:
-    """A line per group of seeds, as its last run is over, and one per run without a result."""
+    """A line per group of seeds, as its last run is over, one per run without a result, and one after long silence."""
 
     def __init__(self, groups: Sequence[Group], console: Console) -> None:
         self._console = console
@@ -83,9 +86,11 @@ class PlainProgress:
         self._total, self._finished = sum(self._waiting.values()), 0
         self._steps = {run.key: group.steps for group in groups for run in group.runs}
         self._all_steps, self._done_steps = total_steps(groups), 0
-        self._start = time.monotonic()
+        self._left = dict(self._steps)
+        self._start = self._spoken = time.monotonic()
 
     def __enter__(self) -> Self:
+        self._print(f"{self._total} runs to train")
         return self
 
     def __exit__(
@@ -96,14 +101,17 @@ class PlainProgress:
     def started(self, spec: RunSpec) -> None:
         """Say nothing."""
 
-    def epoch(self, spec: RunSpec, epoch: EpochRecord) -> None:
-        """Say nothing."""
+    def epoch(self, spec: RunSpec, epoch: EpochRecord) -> None:  # noqa: ARG002
+        """Say how far it is, if nothing was said for long."""
+        self._advance(spec.key, self._steps[spec.key] // spec.epochs)
+        if time.monotonic() - self._spoken > SILENCE_SECONDS:
+            self._print(f"{self._finished}/{self._total} runs, {self._time_left()}")
 
     def finished(self, record: RunRecord) -> None:
         """Count the run, and say how its group did once that is over."""
         spec = record.spec
         self._finished += 1
-        self._done_steps += self._steps[spec.key]
+        self._advance(spec.key, self._left[spec.key])
         self._waiting[spec.group_key] -= 1
         if record.test_accuracy is not None:
             self._accuracies[spec.group_key].append(record.test_accuracy)
@@ -114,13 +122,21 @@ class PlainProgress:
 
     def _group_line(self, spec: RunSpec) -> str:
         accuracies = self._accuracies[spec.group_key]
-        elapsed = time.monotonic() - self._start
-        left = elapsed / self._done_steps * (self._all_steps - self._done_steps)
         mean = f"test accuracy {100 * sum(accuracies) / len(accuracies):.1f} %" if accuracies else "no result"
         place = spec.label.rpartition(",")[0]  # all but the seed
-        return f"{self._finished}/{self._total} runs: {place}: {mean}, about {_duration(left)} left"
+        return f"{self._finished}/{self._total} runs: {place}: {mean}, {self._time_left()}"
+
+    def _advance(self, key: str, steps: int) -> None:
+        self._left[key] -= steps
+        self._done_steps += steps
+
+    def _time_left(self) -> str:
+        elapsed = time.monotonic() - self._start
+        left = elapsed / self._done_steps * (self._all_steps - self._done_steps)
+        return f"about {_duration(left)} left"
 
     def _print(self, line: str) -> None:
+        self._spoken = time.monotonic()
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

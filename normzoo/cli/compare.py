@@ -4,7 +4,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Literal
@@ -39,7 +39,7 @@ def compare(
     *,
     config: Annotated[list[Path] | None, _own("YAML file of settings; repeatable, later ones win.")] = None,
     set_: Annotated[list[str] | None, _own("A setting as key=value; repeatable. Flags win over it.", "--set")] = None,
-    rerun: Annotated[Rerun | None, _own("Train again what failed, ran out of memory or time; or all.")] = None,
+    rerun: Annotated[Rerun | None, _own("Train again: failed (also out of memory or time), or all.")] = None,
     dry_run: Annotated[bool, _own("Show what would be trained, and train nothing.")] = False,
     show_config: Annotated[bool, _own("Print the resolved settings as YAML, and train nothing.")] = False,
     report: Annotated[Path | None, _own("Also write the report to PATH, a markdown file.")] = None,
@@ -127,20 +127,29 @@ class _Comparison:
         from normzoo.report import summarize
 
         records = store.records(keys)
+        if self._interrupted and all(record.status == "interrupted" for record in records.values()):
+            sys.stderr.write(f"normzoo: interrupted before any run was finished; {self._how_to_go_on()}\n")
+            return EXIT_INTERRUPTED
         summary = summarize(self._configuration.matrix, records)
-        show(summary, records, Console())
-        if self._report is not None:
-            written = write_report(self._report, summary, records, command_line())
-            sys.stdout.write(f"\nwritten: {', '.join(map(str, written))}\n")
-        sys.stdout.flush()
+        written = write_report(self._report, summary, records) if self._report else []
+        with suppress(BrokenPipeError):  # whoever read the tables has seen enough
+            show(summary, records, Console())
+            if written:
+                sys.stdout.write(f"\nwritten: {', '.join(map(str, written))}\n")
+            sys.stdout.flush()
         if self._interrupted:
             finished = sum(record.status != "interrupted" for record in records.values())
             sys.stderr.write(
-                f"\nnormzoo: interrupted with {finished} of {len(keys)} runs finished, all of them kept in "
-                f"{store.path}; to go on, repeat:\n  {command_line()}\n"
+                f"\nnormzoo: interrupted; {finished} of {len(keys)} runs are finished and kept in {store.path}; "
+                f"{self._how_to_go_on()}\n"
             )
             return EXIT_INTERRUPTED
         return EXIT_OK if all(record.status == "ok" for record in records.values()) else EXIT_FAILED_RUNS
+
+    def _how_to_go_on(self) -> str:
+        if self._rerun == "all":
+            return "what was not trained again keeps its earlier result"
+        return f"to go on, repeat:\n  {command_line()}"
 
 
 def command_line() -> str:

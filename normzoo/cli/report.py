@@ -27,7 +27,7 @@ def report(
     with Store(store, writable=False) as opened:
         chosen = _choose(opened.sweeps(), sweep, store)
         records = opened.records(chosen.keys)
-    written = write_report(output, summarize(chosen.matrix, records), records, chosen.command)
+    written = write_report(output, summarize(chosen.matrix, records), records)
     sys.stdout.write(f"written: {', '.join(map(str, written))}\n")
     return 0
 

@@ -1,6 +1,7 @@
 """From defaults, YAML files, ``--set`` and flags to one resolved configuration. Torch-free."""
 
 import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,17 @@ class Configuration:
         """Return the configuration as YAML that ``--config`` reads back."""
         settings = {**self.matrix.model_dump(mode="json"), **self.execution.model_dump(mode="json")}
         return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=100)
+
+
+def reproducing_command(matrix: MatrixSpec) -> str:
+    """Return the command that trains this matrix anew anywhere, with the settings that are not the defaults."""
+    words = ["normzoo", "compare"]
+    for key, field in MatrixSpec.model_fields.items():
+        value = getattr(matrix, key)
+        if key == "batch_sizes" or value != field.get_default():
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words += ["--" + key.replace("_", "-"), text]
+    return shlex.join(words)
 
 
 def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[str, Any]) -> Configuration:
@@ -100,7 +112,7 @@ def _check_key(key: object, origin: str) -> None:
 
 def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str, str]) -> str:
     """Return one thing that is wrong: where it was said, the rule, and the value."""
-    key = str(detail["loc"][0])
+    key = str(detail["loc"][0]) if detail["loc"] else "settings"  # without a place: several settings together
     value, context = detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case "value_error":
@@ -110,6 +122,12 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str,
             rule = f"unknown {key} '{value}'{_nearest(str(value), choices)} (known: {', '.join(choices)})"
         case "too_short":
             rule = "must not be empty"
+        case "tuple_type":
+            rule = f"expected a list such as 2,8,32, got '{value}'"
+        case "string_type":
+            rule = f"expected text, got '{value}'; put it in quotes if YAML reads it as something else"
+        case "path_type":
+            rule = f"expected a path, got '{value}'"
         case "int_parsing" | "int_type" | "int_from_float":
             rule = f"expected a whole number, got '{value}'"
         case "float_parsing" | "float_type":

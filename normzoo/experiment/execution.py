@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from normzoo.experiment.environment import available_cpus
+from normzoo.experiment.spec import Rate
 
 MAX_AUTO_JOBS = 8
 """Each worker holds torch in memory (about half a GiB)."""
@@ -18,9 +19,7 @@ class Execution(BaseModel):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")
     jobs: Literal["auto"] | int = Field("auto", description="Worker processes; auto: one per processor, one on a GPU.")
-    timeout: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="Seconds after which a single run is given up."
-    )
+    timeout: Rate | None = Field(None, description="Seconds after which a single run is given up.")
     data_root: Path = Field(Path("data"), description="Folder of the downloaded datasets.")
     download: bool = Field(False, description="Download a missing dataset.")
     store: Path = Field(Path("normzoo.sqlite"), description="File in which results are kept.")

@@ -79,5 +79,6 @@ def _build_each_network(
                 build_network(run, dataset)
             except NormError as error:
                 raise NormError(f"norms: in the {run.template}, {error}") from error
-            except ValueError as error:
-                raise ConfigError(f"templates: {error}") from error
+            except Exception as error:
+                reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+                raise ConfigError(f"the {run.template} with norm '{run.norm}' cannot be built: {reason}") from error

@@ -36,7 +36,7 @@ class RunRecord(BaseModel):
         error: one line; None when ok.
         seconds: wall time of the run, evaluation included.
         samples_per_second: training samples per second of training time; None when no epoch was finished.
-        peak_memory_bytes: the worker process's peak resident memory so far (CPU), or the run's peak
+        peak_memory_bytes: the worker process's peak resident memory during the run (CPU), or the run's peak
             allocated memory (CUDA); None where it cannot be read.
         notes: what a reader of the table should know, such as a place without a norm.
         environment: versions, device, CPU, threads and commit.

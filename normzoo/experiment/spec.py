@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from normzoo.registry import DATASETS, TEMPLATES, canonical_norm, find, short_norm
 
@@ -145,6 +145,15 @@ class MatrixSpec(BaseModel):
                 "a dataset of your own is npz:PATH" if name == "npz" else f"'{name}' takes no ':{argument}'"
             )
         return dataset
+
+    @model_validator(mode="after")
+    def _usable_learning_rates(self) -> Self:
+        for size in self.batch_sizes:
+            if not 0 < self.lr_at(size) < float("inf"):
+                raise ValueError(
+                    f"lr {self.lr:g} at batch size {self.lr_reference} makes {self.lr_at(size):g} at {size}"
+                )
+        return self
 
     def lr_at(self, batch_size: int) -> float:
         """Return the learning rate in force at a batch size, by the rule."""

@@ -69,6 +69,8 @@ class Store:
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
         self.path = path
+        if path.is_dir():
+            raise StoreError(f"store: '{path}' is a folder; name a file in it, such as {path / 'normzoo.sqlite'}")
         if not writable and not path.exists():
             raise StoreError(f"store: there is no '{path}'; `normzoo compare` makes one, --store names another")
         with self._refusing():
@@ -121,7 +123,7 @@ class Store:
         self._database.close()
 
     def add(self, record: RunRecord) -> None:
-        """Keep a record, in place of an older one of the same run."""
+        """Keep a record, in place of an older one of the same run; but an interruption takes the place of nothing."""
         spec = record.spec
         row = (
             spec.key,
@@ -134,7 +136,8 @@ class Store:
             record.model_dump_json(),
         )
         with self._refusing():
-            self._database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            conflict = "IGNORE" if record.status == "interrupted" else "REPLACE"
+            self._database.execute(f"INSERT OR {conflict} INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
 
     def add_sweep(self, command: str, configuration: Configuration, keys: Sequence[str]) -> int:
         """Keep what a command asked for, and return the sweep's number; repeating the last command adds nothing."""
@@ -202,4 +205,4 @@ def _mode(path: Path, writable: bool) -> str:
     """Return how to open the file: one that nobody is writing to is read without leaving files beside it."""
     if writable:
         return "mode=rwc"
-    return "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+    return "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"

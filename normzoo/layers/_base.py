@@ -1,6 +1,7 @@
 """The one interface behind all norms."""
 
 from abc import ABC, abstractmethod
+from numbers import Real
 from typing import ClassVar, final
 
 import torch
@@ -22,12 +23,14 @@ class Norm(nn.Module, ABC):
         needs_positions: the norm means nothing for plain vectors; a network puts none of it there.
         centered: the mean is subtracted.
         refuses_single_values_always: one value per statistic is an error in evaluation too, not only in training.
+        eps_may_be_none: None is a value of ``eps``, and means the machine epsilon.
         recurrent_gain: what ``weight`` should start at inside a recurrence.
     """
 
     needs_positions: ClassVar[bool] = False
     centered: ClassVar[bool] = True
     refuses_single_values_always: ClassVar[bool] = False
+    eps_may_be_none: ClassVar[bool] = False
     recurrent_gain: ClassVar[float] = 1.0
 
     eps: float | None
@@ -46,6 +49,8 @@ class Norm(nn.Module, ABC):
     ) -> None:
         super().__init__()
         self.eps = eps
+        if not isinstance(eps, Real) and not (eps is None and self.eps_may_be_none):
+            raise self._refusal("eps must be a number", f"got eps={eps!r}", "use for example eps=1e-5")
         for name, present in (("weight", weight), ("bias", bias)):
             parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype)) if present else None
             self.register_parameter(name, parameter)

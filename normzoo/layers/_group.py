@@ -6,6 +6,7 @@ Wu & He (2018), "Group Normalization". One group is layer normalization of a map
 groups as channels is instance normalization.
 """
 
+from numbers import Integral
 from typing import final
 
 import torch
@@ -45,6 +46,10 @@ class GroupNorm(Norm):
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.affine = affine
+        if not isinstance(num_groups, Integral):
+            raise self._refusal(
+                "groups must be a whole number", f"got groups={num_groups!r}", "use for example groups=8"
+            )
         if num_groups < 1 or num_channels % num_groups:
             raise self._refusal(
                 "groups must divide channels",

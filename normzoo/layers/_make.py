@@ -6,7 +6,7 @@ from collections.abc import Callable
 from torch import nn
 
 from normzoo.errors import NormError
-from normzoo.registry import Spec, is_import_path, load, norm_entry, parse_spec
+from normzoo.registry import is_import_path, load, norm_entry, parse_spec
 
 NormFactory = Callable[[int], nn.Module]
 """Takes a number of channels, returns a norm of that many."""
@@ -33,6 +33,9 @@ def make_norm(spec: str, num_features: int) -> nn.Module:
     else:
         entry = norm_entry(parsed)
         target, options = load(entry.target), {**entry.options, **parsed.options}
+    for option in ("device", "dtype"):
+        if option in parsed.options:
+            raise NormError(f"norm '{spec}': {option} is no part of a norm's definition; move the layer with .to(...)")
     if not callable(target):
         raise NormError(f"norm '{spec}': {parsed.target} is no class or function that makes a torch.nn.Module")
     try:
@@ -64,6 +67,3 @@ def norm_factory(spec: str) -> NormFactory:
         return make_norm(spec, num_features)
 
     return factory
-
-
-__all__ = ["NormFactory", "Spec", "make_norm", "norm_factory"]

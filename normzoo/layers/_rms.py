@@ -28,6 +28,7 @@ class RMSNorm(RowNorm):
     """
 
     centered = False
+    eps_may_be_none = True
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ def load(path: str) -> object:
     module_name, _, attribute = path.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise NormError(f"cannot import '{module_name}' for '{path}': {type(error).__name__}: {error}") from error
     try:
         return getattr(module, attribute)

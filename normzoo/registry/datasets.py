@@ -44,7 +44,7 @@ DATASETS: dict[str, DatasetEntry] = {
     ),
     "npz": DatasetEntry(
         target="normzoo.data.npz:load",
-        summary="npz:PATH, your own arrays x_train, y_train, x_test, y_test",
+        summary="npz:PATH, your own x_train and x_test (N, H, W[, C]), y_train and y_test 0..K-1",
         source="your own",
     ),
 }

@@ -1,12 +1,13 @@
 """Which of defaults, files, ``--set`` and flags wins?"""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from normzoo.experiment.config import KEYS, Configuration, resolve
+from normzoo.experiment.config import KEYS, Configuration, reproducing_command, resolve
 from normzoo.experiment.execution import Execution
 from normzoo.experiment.spec import MatrixSpec
 
@@ -94,3 +95,16 @@ def test_automatic_workers_are_one_per_processor_up_to_eight(monkeypatch: pytest
     for processors, expected in ((1, 1), (2, 2), (64, 8)):
         monkeypatch.setattr("normzoo.experiment.execution.available_cpus", lambda count=processors: count)
         assert Execution().jobs_for("cpu", 100) == expected
+
+
+def test_the_reproducing_command_is_what_differs_from_the_defaults_and_reads_back() -> None:
+    """No paths or jobs: anyone can type it anywhere, and it means the same matrix."""
+    matrix = MatrixSpec(batch_sizes=(2, 4), norms=("batch", "group:groups=4,eps=0.001"), lr_rule="sqrt")
+    command = reproducing_command(matrix)
+    expected = "normzoo compare --batch-sizes 2,4 --norms batch,group:groups=4,eps=0.001 --lr-rule sqrt"
+    assert command == expected
+    words = shlex.split(command)[2:]
+    flags = {
+        flag.removeprefix("--").replace("-", "_"): value for flag, value in zip(words[::2], words[1::2], strict=True)
+    }
+    assert resolve([], [], flags).matrix == matrix

@@ -63,7 +63,7 @@ def test_registered_norms_have_no_source(own_module: Path) -> None:
         ({"norms": ("no_such_module:Norm",)}, NormError, "cannot import 'no_such_module'"),
         ({"norms": ("own_norm_to_prepare:Your",)}, UsageError, "'Your'; did you mean|unknown name in module"),
         ({"norms": ("own_norm_to_prepare:NUMBER",)}, NormError, "is no class or function"),
-        ({"widths": (4, 4, 4, 4)}, ConfigError, "templates: Cnn: .* use fewer widths"),
+        ({"widths": (4, 4, 4, 4)}, ConfigError, "the cnn with norm .* Cnn: .* use fewer widths"),
     ],
     ids=str,
 )

@@ -138,3 +138,14 @@ def test_records_are_not_to_be_changed() -> None:
     for model in (RunRecord, EpochRecord):
         assert model.model_config["frozen"]
         assert model.model_config["extra"] == "forbid"
+
+
+def test_an_interruption_takes_the_place_of_no_result(path: Path) -> None:
+    """Ctrl-C while everything is trained again loses nothing; what is trained again afterwards counts."""
+    done = run_record(run_spec())
+    with Store(path) as store:
+        store.add(done)
+        store.add(done.model_copy(update={"status": "interrupted", "error": "interrupted by the user"}))
+        assert store.records([done.spec.key])[done.spec.key] == done
+        store.add(done.model_copy(update={"status": "failed"}))
+        assert store.statuses() == {done.spec.key: "failed"}

@@ -61,11 +61,6 @@ def test_a_text_file_is_refused_and_left_alone(tmp_path: Path, writable: bool) -
     assert path.read_bytes() == before
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    """SQLite cannot open it."""
-    assert "cannot be opened or written: unable to open database file" in refusal(tmp_path)
-
-
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     """A folder that does not exist, and one that is a file."""
     (tmp_path / "file").write_text("x")
@@ -139,3 +134,13 @@ def test_a_damaged_store_is_named(tmp_path: Path) -> None:
     path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
     with Store(path, writable=False) as store, pytest.raises(StoreError, match="is not a normzoo store"):
         store.statuses()
+
+
+@pytest.mark.parametrize("writable", [True, False])
+@pytest.mark.parametrize("name", [".", "folder"])
+def test_a_folder_is_no_store(name: str, writable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the current one."""
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="is a folder; name a file in it"):
+        Store(Path(name), writable=writable)
