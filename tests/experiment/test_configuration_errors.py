@@ -42,7 +42,6 @@ def refusal(*arguments: Any) -> str:
         ("optimizer: sdg\n", "optimizer: unknown optimizer 'sdg'; did you mean 'sgd'? (known: sgd, adam, rmsprop)"),
         ("timeout: yes\n", "timeout: expected a number, got 'True'"),
         ("store: 3\n", "store: expected a path, got '3'"),
-        ("lr: 1e300\nlr_reference: 1\nbatch_sizes: [1000000000]\n", "settings: lr 1e+300 at batch size 1 makes"),
         ("device: gpu\n", "device: unknown device 'gpu'; did you mean 'cpu'? (known: auto, cpu, cuda)"),
         ("jobs: 0\n", "jobs: expected 'auto' or a number of at least 1, got '0'"),
         ("jobs: yes\n", "jobs: expected 'auto' or a number of at least 1, got 'True'"),
@@ -109,3 +108,9 @@ def test_a_value_that_a_later_layer_overrides_is_not_complained_about(tmp_path: 
     path = tmp_path / "settings.yaml"
     path.write_text("seeds: many\n")
     assert resolve([path], [], {"seeds": "2"}).matrix.seeds == 2
+
+
+def test_a_learning_rate_that_leaves_the_numbers_at_some_batch_size_is_refused() -> None:
+    """It is a matter of several settings together, and is said before anything is trained."""
+    message = refusal([], [], {"lr": "1e300", "lr_reference": "1", "batch_sizes": "1000000000"})
+    assert message == "settings: lr 1e+300 at batch size 1 makes inf at 1000000000"
