@@ -56,7 +56,7 @@ AT_ONCE = {
     "store-text": _compare("--store notes.sqlite", "store: 'notes.sqlite' is not a normzoo store"),
     "store-other": _compare("--store other.sqlite", "'other.sqlite' is a database, but not a normzoo store"),
     "store-newer": _compare("--store newer.sqlite", "store: 'newer.sqlite' is from a newer normzoo (format 99"),
-    "store-folder": _compare("--store folder", "store: 'folder' cannot be opened or written"),
+    "store-folder": _compare("--store folder", "store: 'folder' is a folder; name a file in it"),
     "store-nowhere": _compare("--store missing/s.sqlite", "store: 'missing/s.sqlite' cannot be opened or written"),
     "report-suffix": _compare("--report out.txt", "report: 'out.txt' must be a markdown file, NAME.md"),
     "report-folder": _compare("--report folder", "report: 'folder' must be a markdown file, NAME.md"),
@@ -74,7 +74,7 @@ BY_A_WORKER = {
     "groups": _compare(
         "--norms none,group:groups=3", "norm 'group:groups=3' cannot be built for 4 channels: GroupNorm: groups must"
     ),
-    "images-too-small": _compare("--widths 4,4,4,4", "templates: Cnn: 4 poolings need images of at least 16x16"),
+    "images-too-small": _compare("--widths 4,4,4,4", "Cnn: 4 poolings need images of at least 16x16"),
     "norm-not-importable": _compare("--norms no_such_module:Norm", "cannot import 'no_such_module'"),
     "norm-not-in-module": _compare("--norms own_norms:Optinal", "'Optinal'; did you mean 'Optional'?"),
     "norm-no-module": _compare("--norms own_norms:NoModule", "must make a torch.nn.Module, it made a NoModule"),

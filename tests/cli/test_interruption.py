@@ -15,7 +15,9 @@ def test_before_training_ctrl_c_ends_it_at_once(story: Story) -> None:
     """While torch is still loading: a word on stderr, no tables, no processes."""
     assert story.early.outcome.code == 130
     assert story.early.outcome.stdout == ""
-    assert story.early.outcome.stderr == "normzoo: interrupted\n"
+    assert story.early.outcome.stderr == (
+        "normzoo: interrupted; what was finished is kept, and the same command goes on from there\n"
+    )
     assert story.early.left == []
     assert story.early.records == {}
 
@@ -57,9 +59,7 @@ def test_ctrl_c_shows_the_tables_so_far_and_how_to_go_on(story: Story) -> None:
     assert [row.split()[0] for row in rows] == ["none", "holding:First", "holding:Second"]
     assert "%" in outcome.stdout
     *_, told, command = outcome.stderr.splitlines()
-    assert told == (
-        "normzoo: interrupted with 4 of 6 runs finished, all of them kept in normzoo.sqlite; to go on, repeat:"
-    )
+    assert told == ("normzoo: interrupted; 4 of 6 runs are finished and kept in normzoo.sqlite; to go on, repeat:")
     assert command.startswith("  normzoo compare --norms none,holding:First,holding:Second --seeds 2")
     assert "Traceback" not in outcome.stderr
 
