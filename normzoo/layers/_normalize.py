@@ -1,6 +1,7 @@
 """Scale and shift: the other half of every norm, once its moments are pooled.
 
-The gradient is left to autograd. Worked out by hand it looked no faster on small maps in an informal trial, and double backward and torch.func come for free this way.
+The gradient is left to autograd. Worked out by hand it looked no faster on small maps in an informal
+trial, and double backward and torch.func come for free this way.
 """
 
 import torch
