@@ -6,6 +6,7 @@ norms differ in which of these they put together. See ``Norm``.
 
 from normzoo.layers._base import Norm
 from normzoo.layers._batch import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
+from normzoo.layers._engine import engine
 from normzoo.layers._group import GroupNorm, group_norm, layer_norm
 from normzoo.layers._instance import InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from normzoo.layers._layer import LayerNorm
@@ -41,6 +42,7 @@ __all__ = [
     "Statistics",
     "WithinGroups",
     "channel_moments",
+    "engine",
     "group_norm",
     "layer_norm",
     "make_norm",

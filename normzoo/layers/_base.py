@@ -1,14 +1,15 @@
 """The one interface behind all norms."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from numbers import Real
 from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
-from normzoo.layers._moments import Statistics, channel_moments, pool_moments
-from normzoo.layers._normalize import scale_and_shift
+from normzoo.layers._normalize import Problem, Running
+from normzoo.layers._op import normalize
 from normzoo.layers._pool import Pool
 
 
@@ -61,8 +62,12 @@ class Norm(nn.Module, ABC):
         """Which cells of the samples-by-channels grid share one mean and variance."""
 
     @abstractmethod
-    def _as_cells(self, x: Tensor) -> Tensor:
-        """Return ``x`` seen as ``(N, C, *)``, or raise a ValueError that says what is wrong with its shape."""
+    def _size(self, x: Tensor) -> tuple[int, int, int]:
+        """Return how many samples, channels and positions ``x`` has; it is laid out in that order.
+
+        Raises:
+            ValueError: the shape does not fit; the message says what is wrong with it.
+        """
 
     def reset_parameters(self) -> None:
         """Set ``weight`` to one and ``bias`` to zero."""
@@ -88,48 +93,40 @@ class Norm(nn.Module, ABC):
         """
         if not x.is_floating_point():
             raise self._refusal("the input must be floating point", f"got dtype={x.dtype}", "cast it with x.float()")
-        cells = self._as_cells(x)
+        samples, channels, positions = self._size(x)
         if mask is not None:
-            mask = self._cell_mask(mask, x, cells)
-            cells = cells.where(mask, 0.0)  # a NaN there would reach the parameters' gradients
-        if cells.numel() == 0:
+            mask = self._mask_of_cells(mask, x, (samples, channels, positions))
+        if x.numel() == 0:
             return self._normalize_nothing(x)
-        cells = cells.to(torch.promote_types(x.dtype, torch.float32))
-        statistics = self._known_statistics(cells.dtype)
-        if statistics is None:
-            statistics = self._measure(cells, mask)
-        y = scale_and_shift(
-            cells, statistics, self._flat(self.weight), self._flat(self.bias), eps=self._eps(x), centered=self.centered
-        )
-        if mask is not None:
-            y = y.where(mask, 0.0)
-        return _in_format_of(x, y.to(x.dtype))
+        known = self._known_statistics()
+        if known is None and self.centered and self.pool.cells(samples, channels) * positions == 1:
+            self._refuse_single_values((samples, channels, *x.shape[2:]) if positions == 1 else x.shape)
+        problem = Problem(self.pool, samples, channels, positions, self._eps(x), self.centered, known is not None)
+        return normalize(problem, x, self.weight, self.bias, known or self._memory(), mask)
 
-    def _measure(self, cells: Tensor, mask: Tensor | None) -> Statistics:
-        """Pool the input's own moments, and let the norm remember them."""
-        per_pool = self.pool.cells(*cells.shape[:2]) * cells.shape[2:].numel()
-        if per_pool == 1 and self.centered and (self.training or self.refuses_single_values_always):
+    def _refuse_single_values(self, shape: Sequence[int]) -> None:
+        """Raise an error where one value per statistic is not acceptable."""
+        if self.training or self.refuses_single_values_always:
             raise self._refusal(
                 "a mean and variance need more than one value",
-                f"got one value per statistic from shape {tuple(cells.shape)}",
+                f"got one value per statistic from shape {tuple(shape)}",
                 "use a larger batch, more positions or fewer groups"
                 + (", or call .eval()" if self._can_evaluate_single_values() else ""),
             )
-        statistics = pool_moments(channel_moments(cells, mask), self.pool)
-        self._remember(statistics)
-        return statistics
 
     def _normalize_nothing(self, x: Tensor) -> Tensor:
         """Return an empty output that is connected to the parameters, whose gradients are then zero."""
-        self._remember(None)
+        batches = self._memory().batches
+        if batches is not None:
+            batches.add_(1)
         y = x.clone()
         for parameter in (self.weight, self.bias):
             if parameter is not None:
                 y = y + parameter.sum().to(y.dtype)
         return y
 
-    def _cell_mask(self, mask: Tensor, x: Tensor, cells: Tensor) -> Tensor:
-        """Return the mask as ``(N, 1, *)``."""
+    def _mask_of_cells(self, mask: Tensor, x: Tensor, size: tuple[int, int, int]) -> Tensor:
+        """Return the mask so that it broadcasts to the cells."""
         expected = self._mask_shape(x)
         if tuple(mask.shape) != expected or mask.dtype != torch.bool:
             raise self._refusal(
@@ -137,18 +134,20 @@ class Norm(nn.Module, ABC):
                 f"got {mask.dtype} of shape {tuple(mask.shape)} for an input of shape {tuple(x.shape)}",
                 f"pass torch.bool of shape {expected}",
             )
-        return mask.reshape(cells.shape[0], 1, *cells.shape[2:])
+        samples, channels, positions = size
+        return mask.reshape(samples, *(1 for _ in self.pool.split(channels)), positions)
 
     def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
         """Return the shape that a mask of ``x`` has."""
         return (x.shape[0], *x.shape[2:])
 
-    def _known_statistics(self, dtype: torch.dtype) -> Statistics | None:  # noqa: ARG002
-        """Return what to normalize by instead of the input's own statistics, in ``dtype`` or wider; None: measure."""
+    def _known_statistics(self) -> Running | None:
+        """Return what to normalize by instead of the input's own statistics; None: by its own."""
         return None
 
-    def _remember(self, statistics: Statistics | None) -> None:
-        """Take notice of the statistics of an input; None: the input was empty."""
+    def _memory(self) -> Running:
+        """Return the running statistics that an input's own are to update."""
+        return Running()
 
     def _can_evaluate_single_values(self) -> bool:
         """Whether one value per statistic is acceptable in evaluation."""
@@ -158,19 +157,6 @@ class Norm(nn.Module, ABC):
         """Return what is added to the variance."""
         return self.eps or 0.0
 
-    def _flat(self, parameter: Tensor | None) -> Tensor | None:
-        """Return a parameter as one value per channel, ``(C,)``."""
-        return parameter if parameter is None else parameter.flatten()
-
     def _refusal(self, rule: str, values: str, way_out: str) -> ValueError:
         """Return an error that names the layer, the rule, the values and the way out."""
         return ValueError(f"{type(self).__name__}: {rule}, {values}; {way_out}")
-
-
-def _in_format_of(x: Tensor, y: Tensor) -> Tensor:
-    """Return ``y`` in the shape and memory format of ``x``."""
-    y = y.reshape(x.shape)
-    # channels_last is told by the strides, since torch.vmap cannot be asked for it.
-    if x.ndim in (4, 5) and x.stride(1) == 1 and not x.is_contiguous():
-        y = y.movedim(1, -1).contiguous().movedim(-1, 1)
-    return y

@@ -42,14 +42,10 @@ class BatchNorm(TrackedNorm):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
-    def _averaging_factor(self) -> Tensor | float:
-        """Return ``momentum``; without one, the weight that makes a plain average over all batches so far."""
-        if self.num_batches_tracked is None:
-            return self.momentum or 0.0
-        self.num_batches_tracked.add_(1)
-        if self.momentum is not None or self.running_mean is None:
-            return self.momentum or 0.0
-        return self.num_batches_tracked.to(torch.promote_types(self.running_mean.dtype, torch.float32)).reciprocal()
+    def _averaging(self) -> tuple[Tensor | None, float | None]:
+        """Return ``momentum``; None, where batches are counted, makes a plain average over all of them."""
+        batches = self.num_batches_tracked
+        return batches, (self.momentum or 0.0) if batches is None else self.momentum
 
 
 @final

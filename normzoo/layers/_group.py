@@ -64,7 +64,7 @@ class GroupNorm(Norm):
         """The channels of a group."""
         return WithinGroups(self.num_groups)
 
-    def _as_cells(self, x: Tensor) -> Tensor:
+    def _size(self, x: Tensor) -> tuple[int, int, int]:
         if x.ndim < 2:
             raise self._refusal("the input must be at least 2D (N, C, *)", f"got {x.ndim}D", "add a batch dimension")
         if x.shape[1] != self.num_channels:
@@ -73,7 +73,7 @@ class GroupNorm(Norm):
                 f"got {x.shape[1]} channels in shape {tuple(x.shape)} and num_channels={self.num_channels}",
                 f"construct it with num_channels={x.shape[1]} or mend the input",
             )
-        return x
+        return x.shape[0], x.shape[1], x.shape[2:].numel()
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""

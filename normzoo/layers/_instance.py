@@ -10,7 +10,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from normzoo.layers._moments import Statistics
+from normzoo.layers._normalize import Running
 from normzoo.layers._pool import OverNothing
 from normzoo.layers._tracked import TrackedNorm
 
@@ -43,16 +43,16 @@ class InstanceNorm(TrackedNorm):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
-    def _averaging_factor(self) -> Tensor | float:
+    def _averaging(self) -> tuple[Tensor | None, float | None]:
         """Return ``momentum``; as in torch.nn, None means that nothing is remembered, and batches are not counted."""
-        return self.momentum or 0.0
+        return None, self.momentum or 0.0
 
-    def _as_cells(self, x: Tensor) -> Tensor:
+    def _size(self, x: Tensor) -> tuple[int, int, int]:
         """See an input without a batch dimension, where the class fixes the rank, as a batch of one."""
         if self._lacks_batch(x):
             self._check_channels(x, x.shape[0])
-            return x.unsqueeze(0)
-        return super()._as_cells(x)
+            return 1, x.shape[0], x.shape[1:].numel()
+        return super()._size(x)
 
     def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
         return tuple(x.shape[1:]) if self._lacks_batch(x) else super()._mask_shape(x)
@@ -60,9 +60,9 @@ class InstanceNorm(TrackedNorm):
     def _lacks_batch(self, x: Tensor) -> bool:
         return self.ranks is not None and x.ndim + 1 in self.ranks
 
-    def _known_statistics(self, dtype: torch.dtype) -> Statistics | None:
+    def _known_statistics(self) -> Running | None:
         """As in torch.nn, ``track_running_stats`` set to False later sets aside what was remembered."""
-        return super()._known_statistics(dtype) if self.track_running_stats else None
+        return super()._known_statistics() if self.track_running_stats else None
 
 
 @final

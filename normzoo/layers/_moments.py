@@ -6,8 +6,10 @@ moments of the whole from counts, means and sums of squared deviations, without 
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
+from normzoo.layers._context import is_plain_call
 from normzoo.layers._pool import Pool
 
 
@@ -23,10 +25,13 @@ class Moments(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What a norm normalizes by: mean and biased variance, each over ``count`` values."""
+    """What a norm normalizes by: mean and biased variance, each over ``count`` values.
+
+    Without a mean, none is subtracted, and ``var`` is the mean square.
+    """
 
     count: Tensor | float  # type: ignore[assignment]  # hides tuple.count, which nobody needs here
-    mean: Tensor
+    mean: Tensor | None
     var: Tensor
 
 
@@ -52,43 +57,46 @@ def at_least_one(count: Tensor | float) -> Tensor | float:
 
 
 def channel_moments(x: Tensor, mask: Tensor | None = None) -> Moments:
-    """Return the moments of each sample and channel over its positions.
+    """Return the moments of each cell, a sample and channel, over its positions.
 
     Args:
-        x: values of shape ``(N, C, *)``, float32 or wider.
-        mask: True where a position counts, of shape ``(N, 1, *)``.
+        x: values of shape ``(N, *split, L)``, float32 or wider: samples, channels as a pool lays them out, positions.
+        mask: True where a position counts; broadcastable to ``x``.
 
     Returns:
-        Moments of shape ``(N, C)``; without positions, each value is its own mean.
+        Moments of shape ``(N, *split, 1)``; with one position, each value is its own mean.
     """
-    positions = tuple(range(2, x.ndim))
-    count: Tensor | float = float(x.shape[2:].numel())
+    count: Tensor | float = float(x.shape[-1])
     if mask is not None:
-        count = mask.sum(positions, dtype=x.dtype) if positions else mask.to(x.dtype)
+        count = mask.sum(-1, keepdim=True, dtype=x.dtype)
         x = x.where(mask, 0.0)
-    if not positions:
+    if x.shape[-1] == 1:
         return Moments(count, x, x.new_zeros(()))
-    # Two passes: on a CPU torch.var_mean takes many times as long over these dimensions.
-    mean = x.sum(positions, keepdim=True) / at_least_one(_over_positions(count, x))
+    # Two passes: on a CPU torch.var_mean takes many times as long over the last dimension.
+    mean = x.mean(-1, keepdim=True) if mask is None else x.sum(-1, keepdim=True) / at_least_one(count)
     deviation = x - mean
     if mask is not None:
         deviation = deviation.where(mask, 0.0)
-    return Moments(count, mean.flatten(1), deviation.square().sum(positions))
+    return Moments(count, mean, sum_of_squares(deviation))
 
 
-def _over_positions(grid: Tensor | float, x: Tensor) -> Tensor | float:
-    """Return a grid that broadcasts to ``(N, C)`` as one that broadcasts to ``x``."""
-    return grid.reshape(*grid.shape, *(1 for _ in range(x.ndim - 2))) if isinstance(grid, Tensor) else grid
+def sum_of_squares(x: Tensor) -> Tensor:
+    """Sum the squares over positions, the last dimension, which is kept."""
+    if is_plain_call():  # one pass over the values, but its second derivative at zero is NaN
+        return torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
+    return x.square().sum(-1, keepdim=True)
 
 
 def pool_moments(cells: Moments, pool: Pool) -> Statistics:
-    """Pool the moments of an ``(N, C)`` grid of cells; what comes back broadcasts to the grid.
+    """Pool the moments of a grid ``(N, *split, 1)`` of cells; what comes back broadcasts to the grid.
 
     Uncounted cells (all masked) do not weigh in; a pool without any value has mean 0 and variance 0.
     """
-    size = pool.cells(*cells.mean.shape)
+    size = _cells_per_pool(cells.mean, pool)
     if not isinstance(cells.count, Tensor):
         mean = pool.average(cells.mean)
+        if mean is cells.mean:  # every cell for itself
+            return Statistics(cells.count, mean, (cells.m2 / cells.count).expand_as(mean))
         spread = (cells.mean - mean).square()
         if cells.count != 1:  # a single value has no spread of its own
             spread = spread + cells.m2 / cells.count
@@ -99,3 +107,22 @@ def pool_moments(cells: Moments, pool: Pool) -> Statistics:
     mean = pool.average(count * cells.mean) / weight
     spread = count * (cells.mean - mean).square()
     return Statistics(average_count * size, mean, pool.average(spread + cells.m2) / weight)
+
+
+def pool_squares(x: Tensor, pool: Pool, mask: Tensor | None = None) -> Statistics:
+    """Return the mean square of each pool in the variance's place, for norms that subtract no mean.
+
+    ``x`` and ``mask`` are as in ``channel_moments``.
+    """
+    size = _cells_per_pool(x, pool)
+    if mask is None:
+        positions = float(x.shape[-1])
+        squares = x.square() if positions == 1 else sum_of_squares(x) / positions
+        return Statistics(positions * size, None, pool.average(squares))
+    count = pool.average(mask.sum(-1, keepdim=True, dtype=x.dtype).expand(*x.shape[:-1], 1))
+    squares = x.where(mask, 0.0).square().sum(-1, keepdim=True)
+    return Statistics(count * size, None, pool.average(squares) / count.clamp(min=1 / size))
+
+
+def _cells_per_pool(grid: Tensor, pool: Pool) -> int:
+    return pool.cells(grid.shape[0], grid.shape[1:-1].numel())

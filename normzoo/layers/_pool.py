@@ -1,6 +1,6 @@
 """A pool: which cells of the samples-by-channels grid share one mean and one variance.
 
-A pool is an averaging operator on ``(N, C)`` grids. It is all in which the classic norms differ.
+A pool is an averaging operator on grids. It is all in which the classic norms differ.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,17 @@ from torch import Tensor
 
 
 class Pool(Protocol):
-    """An averaging operator on the grid of samples and channels."""
+    """An averaging operator on the grid of samples and channels; hashable, and equal to its like.
+
+    Within a grid the C channels are laid out as ``split(C)``, so that what is averaged is a dimension of its own.
+    """
+
+    def split(self, channels: int) -> tuple[int, ...]:
+        """Return the dimensions in which the channels are laid out; their product is ``channels``."""
+        ...
 
     def average(self, t: Tensor) -> Tensor:
-        """Average an ``(N, C)`` grid over each pool; the result broadcasts to ``(N, C)``."""
+        """Average a grid ``(N, *split, ...)`` over each pool; the result broadcasts to the grid."""
         ...
 
     def cells(self, samples: int, channels: int) -> int:
@@ -25,8 +32,12 @@ class Pool(Protocol):
 class OverNothing:
     """Every sample and channel for itself: instance norm."""
 
+    def split(self, channels: int) -> tuple[int, ...]:
+        """Return ``(C,)``."""
+        return (channels,)
+
     def average(self, t: Tensor) -> Tensor:
-        """Return ``(N, C)`` as it is."""
+        """Return ``(N, C, ...)`` as it is."""
         return t
 
     def cells(self, samples: int, channels: int) -> int:  # noqa: ARG002
@@ -38,8 +49,12 @@ class OverNothing:
 class OverSamples:
     """All samples, for each channel: batch norm."""
 
+    def split(self, channels: int) -> tuple[int, ...]:
+        """Return ``(C,)``."""
+        return (channels,)
+
     def average(self, t: Tensor) -> Tensor:
-        """Return ``(1, C)``."""
+        """Return ``(1, C, ...)``."""
         return t.mean(0, keepdim=True)
 
     def cells(self, samples: int, channels: int) -> int:  # noqa: ARG002
@@ -51,8 +66,12 @@ class OverSamples:
 class OverChannels:
     """All channels, for each sample: layer norm."""
 
+    def split(self, channels: int) -> tuple[int, ...]:
+        """Return ``(C,)``."""
+        return (channels,)
+
     def average(self, t: Tensor) -> Tensor:
-        """Return ``(N, 1)``."""
+        """Return ``(N, 1, ...)``."""
         return t.mean(1, keepdim=True)
 
     def cells(self, samples: int, channels: int) -> int:  # noqa: ARG002
@@ -66,10 +85,13 @@ class WithinGroups:
 
     groups: int
 
+    def split(self, channels: int) -> tuple[int, ...]:
+        """Return ``(groups, C / groups)``."""
+        return (self.groups, channels // self.groups)
+
     def average(self, t: Tensor) -> Tensor:
-        """Return ``(N, C)``, constant within each group."""
-        grouped = t.reshape(t.shape[0], self.groups, -1)
-        return grouped.mean(2, keepdim=True).expand_as(grouped).flatten(1)
+        """Return ``(N, groups, 1, ...)``."""
+        return t.mean(2, keepdim=True)
 
     def cells(self, samples: int, channels: int) -> int:  # noqa: ARG002
         """Return C / groups."""

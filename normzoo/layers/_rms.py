@@ -76,14 +76,14 @@ class SampleRMSNorm(Norm):
         self.num_features = num_features
         self.reset_parameters()
 
-    def _as_cells(self, x: Tensor) -> Tensor:
+    def _size(self, x: Tensor) -> tuple[int, int, int]:
         if x.ndim < 2 or x.shape[1] != self.num_features:
             raise self._refusal(
                 "the input must be (N, C, *) with num_features channels",
                 f"got shape {tuple(x.shape)} and num_features={self.num_features}",
                 "mend the input or num_features",
             )
-        return x
+        return x.shape[0], x.shape[1], x.shape[2:].numel()
 
     def extra_repr(self) -> str:
         """Return the arguments."""

@@ -32,15 +32,15 @@ class RowNorm(Norm):
             raise self._refusal("normalized_shape must have a dimension", "got ()", "give the trailing sizes")
         self.reset_parameters()
 
-    def _as_cells(self, x: Tensor) -> Tensor:
-        leading = x.shape[: max(0, x.ndim - len(self.normalized_shape))]
-        if (*leading, *self.normalized_shape) != tuple(x.shape):
+    def _size(self, x: Tensor) -> tuple[int, int, int]:
+        dims = len(self.normalized_shape)
+        if x.shape[-dims:] != self.normalized_shape:
             raise self._refusal(
                 "the input must end in normalized_shape",
                 f"got shape {tuple(x.shape)} and normalized_shape={self.normalized_shape}",
                 f"construct it with normalized_shape={tuple(x.shape[-len(self.normalized_shape) :])} or mend the input",
             )
-        return x.reshape(leading.numel(), Size(self.normalized_shape).numel())
+        return x.shape[:-dims].numel(), x.shape[-dims:].numel(), 1
 
     def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
         return tuple(x.shape[: x.ndim - len(self.normalized_shape)])

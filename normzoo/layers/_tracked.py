@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.layers._base import Norm
-from normzoo.layers._moments import Statistics, at_least_one
+from normzoo.layers._normalize import Running
 
 
 class TrackedNorm(Norm):
@@ -58,8 +58,11 @@ class TrackedNorm(Norm):
         self.reset_parameters()
 
     @abstractmethod
-    def _averaging_factor(self) -> Tensor | float:
-        """Return the weight of the newest input in the running statistics; called once per training input."""
+    def _averaging(self) -> tuple[Tensor | None, float | None]:
+        """Return the counter of batches, if there is one to count up, and the weight of the newest batch.
+
+        Without a weight, it is the one that makes a plain average over all batches so far.
+        """
 
     def reset_parameters(self) -> None:
         """Set ``weight`` to one, ``bias`` to zero, and forget the running statistics."""
@@ -74,15 +77,17 @@ class TrackedNorm(Norm):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.zero_()
 
-    def _as_cells(self, x: Tensor) -> Tensor:
+    def _size(self, x: Tensor) -> tuple[int, int, int]:
         ranks = self.ranks
-        if (x.ndim not in ranks) if ranks is not None else (x.ndim < 2):
+        shape = x.shape
+        rank = len(shape)
+        if (rank not in ranks) if ranks is not None else (rank < 2):
             wanted = " or ".join(f"{rank}D" for rank in ranks) if ranks is not None else "at least 2D"
             raise self._refusal(
-                f"the input must be {wanted} (N, C, *)", f"got {x.ndim}D of shape {tuple(x.shape)}", self._rank_hint(x)
+                f"the input must be {wanted} (N, C, *)", f"got {rank}D of shape {tuple(shape)}", self._rank_hint(x)
             )
-        self._check_channels(x, x.shape[1])
-        return x
+        self._check_channels(x, shape[1])
+        return shape[0], shape[1], shape[2:].numel()
 
     def _check_channels(self, x: Tensor, channels: int) -> None:
         if channels != self.num_features:
@@ -98,27 +103,15 @@ class TrackedNorm(Norm):
         family = type(self).__name__.rstrip("123d")
         return f"use {family}{x.ndim - 2}d" if 3 <= x.ndim <= 5 else f"reshape it or use {family}"
 
-    def _known_statistics(self, dtype: torch.dtype) -> Statistics | None:
+    def _known_statistics(self) -> Running | None:
         if self.training or self.running_mean is None or self.running_var is None:
             return None
-        dtype = torch.promote_types(self.running_mean.dtype, dtype)
-        return Statistics(1.0, self.running_mean.to(dtype).unsqueeze(0), self.running_var.to(dtype).unsqueeze(0))
+        return Running(self.running_mean, self.running_var)
 
-    def _remember(self, statistics: Statistics | None) -> None:
+    def _memory(self) -> Running:
         if not self.training or not self.track_running_stats:
-            return
-        factor = self._averaging_factor()
-        if statistics is None or self.running_mean is None or self.running_var is None:
-            return
-        with torch.no_grad():
-            unbiased = statistics.var * (statistics.count / at_least_one(statistics.count - 1))
-            share: Tensor | float = 1.0 / statistics.mean.shape[0]
-            if isinstance(statistics.count, Tensor):  # what is masked out entirely has no say
-                counted = statistics.count.clamp(max=1)
-                share = counted / at_least_one(counted.sum(0))
-                factor = factor * counted.amax(0)
-            for running, newest in ((self.running_mean, statistics.mean), (self.running_var, unbiased)):
-                running.mul_(1 - factor).add_(((newest * share).sum(0) * factor).to(running.dtype))
+            return Running()
+        return Running(self.running_mean, self.running_var, *self._averaging())
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""

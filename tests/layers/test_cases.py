@@ -12,6 +12,16 @@ from normzoo import layers
 from .cases import CASES
 
 SOURCES = sorted(Path(layers.__file__).parent.glob("*.py"))
+NO_NORMALIZATION = (
+    "torch.linalg.vector_norm",  # the length of a vector
+    "torch._inductor.",  # the compiler of our own functions
+    "torch._subclasses.fake_tensor.",
+    "torch.ops.aten.copy_.default",
+    "torch._C._len_torch_dispatch_stack",
+    "torch._C._are_functorch_transforms_active",
+    "torch._C._is_tracing",
+    "torch._C._current_graph_task_id",
+)
 FORBIDDEN_PLACES = ("torch.nn.functional", "torch.nn.modules", "torch.ops", "torch._", "torch.backends", "torch.jit")
 
 
@@ -38,8 +48,10 @@ def forbidden_uses(source: str) -> list[str]:
 
 
 def _is_forbidden(name: str) -> bool:
-    if not name.startswith("torch."):
+    if not name.startswith("torch.") or f"{name}.".startswith(NO_NORMALIZATION):
         return False
+    if any(allowed.startswith(f"{name}.") for allowed in NO_NORMALIZATION):
+        return False  # on the way to an attribute that is allowed
     last = name.rsplit(".", 1)[-1].lower()
     return name.startswith(FORBIDDEN_PLACES) or "norm" in last or last.startswith("native_")
 

@@ -13,6 +13,7 @@ from normzoo.layers import (
     OverNothing,
     OverSamples,
     Pool,
+    Statistics,
     WithinGroups,
     channel_moments,
     merge,
@@ -82,13 +83,19 @@ def test_merge_far_from_zero_in_single_precision() -> None:
     assert_close(whole.m2 / whole.count, values.double().var(0, correction=0), rtol=1e-2, atol=0, check_dtype=False)
 
 
+def cells(x: Tensor, pool: Pool | None = None) -> Tensor:
+    """See a tensor ``(N, C, *)`` as samples, channels as the pool lays them out, and positions."""
+    channels = x.shape[1:2] if pool is None else pool.split(x.shape[1])
+    return x.reshape(x.shape[0], *channels, -1)
+
+
 @every_shape
 def test_channel_moments_are_over_positions(shape: tuple[int, ...]) -> None:
     """Every sample and channel has the moments of its positions."""
     x = random(*shape)
-    count, mean, m2 = channel_moments(x)
-    expected = moments_of(x.flatten(2).movedim(-1, 0) if x.ndim > 2 else x.unsqueeze(0))
-    close((mean, m2.expand_as(mean)), expected[1:])
+    count, mean, m2 = channel_moments(cells(x))
+    expected = moments_of(cells(x).movedim(-1, 0))
+    close((mean.squeeze(-1), m2.expand_as(mean).squeeze(-1)), expected[1:])
     assert count == expected.count.flatten()[0]  # type: ignore[union-attr]
 
 
@@ -97,13 +104,24 @@ def test_masked_channel_moments_are_over_valid_positions(shape: tuple[int, ...])
     """Under a mask every sample and channel has the moments of its valid positions, NaN elsewhere or not."""
     x, mask = random(*shape), torch.rand(shape[0], 1, *shape[2:]) < 0.5
     mask[0] = False
-    count, mean, m2 = channel_moments(x.masked_fill(~mask, float("nan")), mask)
+    count, mean, m2 = channel_moments(cells(x.masked_fill(~mask, float("nan"))), mask.reshape(shape[0], 1, -1))
     assert isinstance(count, Tensor)
     for n in range(shape[0]):
         for c in range(shape[1]):
             expected = moments_of(x[n, c][mask[n, 0]])
-            got = (count.expand_as(mean)[n, c], mean[n, c], m2.expand_as(mean)[n, c])
+            got = (count.expand_as(mean)[n, c, 0], mean[n, c, 0], m2.expand_as(mean)[n, c, 0])
             close(got, tuple(expected))
+
+
+def pooled(x: Tensor, pool: Pool, mask: Tensor | None) -> Statistics:
+    """Return what is pooled from all values, spread over the grid of samples and channels."""
+    if mask is not None:
+        mask = mask.reshape(x.shape[0], *(1 for _ in pool.split(x.shape[1])), -1)
+    count, mean, var = pool_moments(channel_moments(cells(x, pool), mask), pool)
+    assert mean is not None
+    grid = (x.shape[0], *pool.split(x.shape[1]), 1)
+    spread = [torch.as_tensor(t, dtype=x.dtype).expand(grid).reshape(x.shape[:2]) for t in (count, mean, var)]
+    return Statistics(*spread)
 
 
 @every_pool
@@ -117,32 +135,29 @@ def test_pooled_moments_are_over_all_values_of_a_pool(
     mask = (torch.rand(shape[0], 1, *shape[2:]) < 0.5) if masked else torch.ones(shape[0], 1, *shape[2:]) > 0
     if masked:
         mask[0] = False
-    statistics = pool_moments(channel_moments(x, mask if masked else None), pool)
-    grid = torch.Size(shape[:2])
-    count = torch.as_tensor(statistics.count, dtype=x.dtype).expand(grid)
-    mean, var = statistics.mean.expand(grid), statistics.var.expand(grid)
     numbers, valid = pools(shape), mask.expand(shape)
+    statistics = pooled(x, pool, mask if masked else None)
     for number in set(numbers.flatten().tolist()):
-        cells = (numbers == number).flatten(2).any(-1) if x.ndim > 2 else numbers == number
+        members = (numbers == number).flatten(2).any(-1) if x.ndim > 2 else numbers == number
         values = x[(numbers == number) & valid]
         expected = [
             float(len(values)),
             values.mean() if len(values) else 0.0,
             values.var(correction=0) if len(values) else 0.0,
         ]
-        for got, wanted in zip((count, mean, var), expected, strict=True):
-            close(got[cells], torch.as_tensor(wanted, dtype=x.dtype).expand_as(got[cells]))
+        for got, wanted in zip(statistics, expected, strict=True):
+            close(got[members], torch.as_tensor(wanted, dtype=x.dtype).expand_as(got[members]))
 
 
 @every_pool
 def test_pools_are_averaging_projections(pool: Pool, pools: Pools) -> None:
     """A pool averages its cells, once and for all, and is its own adjoint."""
-    grid = (4, 6)
+    grid = (4, *pool.split(6))
     a, b = torch.randn(grid, dtype=torch.float64), torch.randn(grid, dtype=torch.float64)
     averaged = pool.average(a).expand(grid)
-    numbers = pools(grid)
+    numbers = pools((4, 6)).reshape(grid)
     for number in set(numbers.flatten().tolist()):
         close(averaged[numbers == number], a[numbers == number].mean().expand_as(averaged[numbers == number]))
-        assert int((numbers == number).sum()) == pool.cells(*grid)
+        assert int((numbers == number).sum()) == pool.cells(4, 6)
     close(pool.average(averaged).expand(grid), averaged)
     close((averaged * b).sum(), (a * pool.average(b).expand(grid)).sum())

@@ -1,0 +1,80 @@
+"""Compiling a function of tensors for tensors of given shapes, layouts and types, through torch's compiler.
+
+``torch.compile`` would guard every call and wrap it for autograd, which takes longer than a small norm itself. Here
+the caller knows that the tensors fit, and has the gradient; so the function is traced once, and what the compiler
+makes of it is called directly. The compiler keeps its results on disk (``TORCHINDUCTOR_CACHE_DIR``), where a later
+process finds them.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import increment_version
+from torch.fx import GraphModule
+
+Argument = Tensor | float | None
+Compiled = Callable[[Sequence[Argument]], Sequence[Tensor]]
+
+
+def compile_function(function: Callable[..., list[Tensor]], example: Sequence[Argument]) -> Compiled:
+    """Compile ``function(*arguments)`` for arguments like those of the example.
+
+    What is None in the example is None in every call; a number may be another one. Inputs that the function changes
+    are changed, and autograd is told.
+
+    Raises:
+        Exception: whatever the compiler raises, for instance where there is no C++ compiler.
+    """
+    from torch._inductor.compile_fx import compile_fx_inner
+    from torch._inductor.decomposition import select_decomp_table
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    given = [index for index, argument in enumerate(example) if argument is not None]
+    numbers = [position for position, index in enumerate(given) if not isinstance(example[index], Tensor)]
+    device = next(argument.device for argument in example if isinstance(argument, Tensor))
+
+    def of_given(*tensors: Tensor) -> list[Tensor]:
+        arguments: list[Tensor | None] = [None] * len(example)
+        for index, tensor in zip(given, tensors, strict=True):
+            arguments[index] = tensor
+        return function(*arguments)
+
+    present = [argument for argument in example if argument is not None]
+    tensors = [each.detach() if isinstance(each, Tensor) else _as_tensor(each, device) for each in present]
+    fakes = FakeTensorMode()
+    with torch.no_grad(), torch.autocast(device.type, enabled=False), fakes:
+        inputs = [fakes.from_tensor(tensor) for tensor in tensors]
+        functional = torch.func.functionalize(of_given, remove="mutations_and_views")
+        graph = make_fx(functional, decomposition_table=select_decomp_table())(*inputs)
+        graph.graph.eliminate_dead_code()
+    with torch.no_grad():
+        call: Any = compile_fx_inner(graph, inputs)
+    run = call.current_callable
+    changed = [given[position] for position in _changed_inputs(graph)]
+
+    def compiled(arguments: Sequence[Argument]) -> Sequence[Tensor]:
+        inputs: list[Any] = [arguments[index] for index in given]
+        for position in numbers:
+            inputs[position] = _as_tensor(inputs[position], device)
+        outputs: Sequence[Tensor] = run(inputs)
+        if changed:
+            increment_version([arguments[index] for index in changed])
+        return outputs
+
+    return compiled
+
+
+@lru_cache(maxsize=1024)
+def _as_tensor(number: float, device: torch.device) -> Tensor:
+    return torch.tensor(number, dtype=torch.float64, device=device)
+
+
+def _changed_inputs(graph: GraphModule) -> list[int]:
+    """Return the positions of the inputs that the graph copies something into."""
+    inputs = [node for node in graph.graph.nodes if node.op == "placeholder"]
+    targets = {node.args[0] for node in graph.graph.nodes if node.target is torch.ops.aten.copy_.default}
+    return [position for position, node in enumerate(inputs) if node in targets]

@@ -1,0 +1,32 @@
+"""What a layer asks torch about the call at hand. Only here and in ``_compiler`` are names used that torch underlines."""
+
+import torch
+from torch.autograd import forward_ad
+
+
+def must_be_traceable() -> bool:
+    """Whether somebody else differentiates, maps, compiles or exports this call.
+
+    Then a layer is to be the plain operations that it consists of, which torch knows how to transform.
+    """
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+        or torch._C._is_tracing()
+    )
+
+
+def is_plain_call() -> bool:
+    """Whether operations are merely carried out: not recorded for a gradient, transformed, compiled or traced."""
+    return not torch.is_grad_enabled() and not is_intercepted() and not must_be_traceable()
+
+
+def is_intercepted() -> bool:
+    """Whether a dispatch mode, such as one that counts operations or fakes tensors, looks at each operation."""
+    return torch._C._len_torch_dispatch_stack() > 0
+
+
+def is_recomputation() -> bool:
+    """Whether this runs inside a backward pass, where activation checkpointing repeats the forward pass."""
+    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1

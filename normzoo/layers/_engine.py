@@ -1,0 +1,257 @@
+"""Engines: how the op's arithmetic is carried out.
+
+``eager``: operation by operation. ``compiled``: as one compiled function per kind of call. ``auto``: eagerly, until
+a kind of call has taken as long as compiling it would; then compiled, unless that turns out slower.
+"""
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from threading import Lock
+from typing import Any, Literal, final, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from normzoo.errors import UnknownNameError
+from normzoo.layers._compiler import Compiled, compile_function
+from normzoo.layers._context import is_intercepted
+from normzoo.layers._normalize import Problem, backward, forward
+
+Engine = Literal["eager", "compiled", "auto"]
+Arguments = Sequence[Any]
+
+VARIABLE = "NORMZOO_ENGINE"
+"""The environment variable that sets the engine of a process."""
+
+STARTUP_SECONDS = 10.0
+"""What the first compilation of a process costs at most: the compiler has to be loaded first."""
+
+COMPILATION_SECONDS = 1.5
+"""What a compilation costs, until this process has measured its own."""
+
+TRIALS = 20
+"""How many compiled calls are timed before they are compared with eager ones."""
+
+MOST_KINDS = 4096
+"""How many kinds of calls are kept account of; beyond, as with inputs of ever new sizes, calls are eager."""
+
+
+def _checked(name: str) -> Engine:
+    for known in get_args(Engine):
+        if name == known:
+            return known
+    raise UnknownNameError("engine", name, get_args(Engine))
+
+
+_chosen: ContextVar[Engine] = ContextVar("engine", default=_checked(os.environ.get(VARIABLE) or "auto"))
+
+
+@contextmanager
+def engine(name: Engine) -> Iterator[None]:
+    """Within the context, let norms run on the engine of that name; a backward pass uses that of its forward pass.
+
+    Args:
+        name: ``"eager"``, ``"compiled"`` or ``"auto"``. Outside any context it is that of the environment variable
+            ``NORMZOO_ENGINE``, or ``"auto"``.
+
+    Engines agree to rounding. ``auto`` may change over during training, at a moment that depends on the clock; so it
+    stays eager where ``torch.use_deterministic_algorithms`` is on.
+
+    Raises:
+        UnknownNameError: no such engine.
+
+    >>> from normzoo.layers import LayerNorm
+    >>> with engine("eager"):
+    ...     y = LayerNorm(4)(torch.randn(2, 4))
+    """
+    token = _chosen.set(_checked(name))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+class Kernel:
+    """Both directions of the op, operation by operation."""
+
+    __slots__ = ("problem",)
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+    def forward(self, arguments: Arguments) -> Sequence[Tensor]:
+        """Return what ``_normalize.forward`` returns."""
+        return forward(self.problem, *arguments)
+
+    def backward(self, wanted: tuple[bool, bool, bool], arguments: Arguments) -> Sequence[Tensor]:
+        """Return what ``_normalize.backward`` returns."""
+        return backward(self.problem, wanted, *arguments)
+
+
+@final
+class _TunedKernel(Kernel):
+    """Both directions of the op for one kind of call, compiled at once or when that repays.
+
+    Backward passes of one forward pass can differ in the layout of the gradient, and in what is wanted.
+    """
+
+    __slots__ = ("_backwards", "_forward", "_patient")
+
+    def __init__(self, problem: Problem, *, patient: bool) -> None:
+        super().__init__(problem)
+        self._patient = patient
+        self._forward = _Variant(partial(forward, problem), patient=patient)
+        self._backwards: dict[object, _Variant] = {}
+
+    def forward(self, arguments: Arguments) -> Sequence[Tensor]:
+        return self._forward(arguments)
+
+    def backward(self, wanted: tuple[bool, bool, bool], arguments: Arguments) -> Sequence[Tensor]:
+        grad = arguments[0]
+        key = (wanted, grad.stride(), grad.dtype, type(grad))
+        variant = self._backwards.get(key)
+        if variant is None:
+            if type(grad) is not Tensor:
+                return super().backward(wanted, arguments)
+            variant = _Variant(partial(backward, self.problem, wanted), patient=self._patient)
+            self._backwards[key] = variant
+        return variant(arguments)
+
+
+_kernels: dict[object, Kernel] = {}
+
+
+def select(problem: Problem, arguments: Arguments) -> Kernel:
+    """Return what carries out the op for arguments of ``_normalize.forward``, on the engine chosen here and now."""
+    name = _chosen.get()
+    if name == "eager" or (name == "auto" and torch.are_deterministic_algorithms_enabled()):
+        return Kernel(problem)
+    x, *rest = arguments
+    key = (
+        name,
+        problem,
+        torch.get_num_threads(),
+        type(x),
+        x.dtype,
+        x.device,
+        x.shape,
+        x.stride(),
+        *[(type(t), t.dtype, t.device, t.is_contiguous()) if isinstance(t, Tensor) else t is None for t in rest],
+    )
+    kernel = _kernels.get(key)
+    if kernel is None:
+        if len(_kernels) >= MOST_KINDS or not _can_be_compiled(x, rest):
+            return Kernel(problem)
+        kernel = _kernels[key] = _TunedKernel(problem, patient=name == "auto")
+    return kernel
+
+
+def _can_be_compiled(x: Tensor, rest: Arguments) -> bool:
+    """Whether all are ordinary tensors on one device that the compiler serves, with their values close together."""
+    others = [t for t in rest if isinstance(t, Tensor)]
+    return (
+        x.device.type in ("cpu", "cuda")
+        and all(type(t) in (Tensor, Parameter) and t.device == x.device for t in (x, *others))
+        and (x.is_contiguous() or (x.ndim in (4, 5) and x.movedim(1, -1).is_contiguous()))
+        and all(t.is_contiguous() for t in others)
+    )
+
+
+class _Accounts:
+    """What compiling has cost this process, and what not compiling has."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.eager_seconds = 0.0
+        self.compilations = 0
+        self.compilation_seconds = 0.0
+        self.in_vain = False
+        self.warned = False
+
+    def repays(self, eager_seconds: float) -> bool:
+        """Whether a kind of call has taken as long as compiling it would take."""
+        if self.in_vain:
+            return False
+        if not self.compilations:
+            return eager_seconds >= COMPILATION_SECONDS and self.eager_seconds >= STARTUP_SECONDS
+        return eager_seconds >= self.compilation_seconds / self.compilations
+
+
+_accounts = _Accounts()
+
+
+@final
+class _Variant:
+    """A function for one kind of arguments, eager or compiled."""
+
+    __slots__ = ("_best_compiled", "_best_eager", "_compiled", "_eager_for_good", "_function", "_patient", "_seconds",
+                 "_trials")  # fmt: skip
+
+    def __init__(self, function: Callable[..., list[Tensor]], *, patient: bool) -> None:
+        self._function = function
+        self._patient = patient
+        self._compiled: Compiled | None = None
+        self._eager_for_good = False
+        self._trials = TRIALS if patient else 0
+        self._seconds = 0.0
+        self._best_eager = self._best_compiled = float("inf")
+
+    def __call__(self, arguments: Arguments) -> Sequence[Tensor]:
+        if is_intercepted():
+            return self._function(*arguments)
+        compiled = self._compiled
+        if compiled is not None:
+            return self._try(compiled, arguments) if self._trials else compiled(arguments)
+        if self._eager_for_good or _accounts.in_vain:
+            return self._function(*arguments)
+        if not self._patient or _accounts.repays(self._seconds):
+            self._compile(arguments)
+            return self(arguments)
+        start = time.perf_counter()
+        outputs = self._function(*arguments)
+        elapsed = time.perf_counter() - start
+        self._seconds += elapsed
+        _accounts.eager_seconds += elapsed
+        self._best_eager = min(self._best_eager, elapsed)
+        return outputs
+
+    def _try(self, compiled: Compiled, arguments: Arguments) -> Sequence[Tensor]:
+        """Call it compiled and take the time; in the end, go back to eager if that was faster."""
+        start = time.perf_counter()
+        outputs = compiled(arguments)
+        self._best_compiled = min(self._best_compiled, time.perf_counter() - start)
+        self._trials -= 1
+        if not self._trials and self._best_compiled > self._best_eager:
+            self._compiled, self._eager_for_good = None, True
+        return outputs
+
+    def _compile(self, arguments: Arguments) -> None:
+        """Compile it; where that fails, stay eager, and say so once."""
+        with _accounts.lock:
+            if self._compiled is not None or self._eager_for_good:
+                return
+            start = time.perf_counter()
+            try:
+                compiled = compile_function(self._function, arguments)
+            except Exception as error:
+                self._eager_for_good = True
+                if not _accounts.compilations:
+                    _accounts.in_vain = True
+                _warn_once(error)
+                return
+            _accounts.compilations += 1
+            _accounts.compilation_seconds += time.perf_counter() - start
+            self._compiled = compiled
+
+
+def _warn_once(error: Exception) -> None:
+    if not _accounts.warned:
+        _accounts.warned = True
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        warnings.warn(f"norms cannot be compiled here and run eagerly: {reason}", RuntimeWarning, stacklevel=2)
