@@ -1,4 +1,7 @@
-"""What a layer asks torch about the call at hand. Only here and in ``_compiler`` are names used that torch underlines."""
+"""What a layer asks torch about the call at hand.
+
+Only here and in ``_compiler`` are names used that torch keeps to itself.
+"""
 
 import torch
 from torch.autograd import forward_ad
@@ -15,11 +18,6 @@ def must_be_traceable() -> bool:
         or forward_ad._current_level >= 0
         or torch._C._is_tracing()
     )
-
-
-def is_plain_call() -> bool:
-    """Whether operations are merely carried out: not recorded for a gradient, transformed, compiled or traced."""
-    return not torch.is_grad_enabled() and not is_intercepted() and not must_be_traceable()
 
 
 def is_intercepted() -> bool:

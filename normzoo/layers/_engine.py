@@ -19,9 +19,10 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from normzoo.errors import UnknownNameError
+from normzoo.layers import _eager, _normalize
 from normzoo.layers._compiler import Compiled, compile_function
 from normzoo.layers._context import is_intercepted
-from normzoo.layers._normalize import Problem, backward, forward
+from normzoo.layers._normalize import Problem, Running
 
 Engine = Literal["eager", "compiled", "auto"]
 Arguments = Sequence[Any]
@@ -78,20 +79,20 @@ def engine(name: Engine) -> Iterator[None]:
 
 
 class Kernel:
-    """Both directions of the op, operation by operation."""
+    """Both directions of the op; here, operation by operation."""
 
     __slots__ = ("problem",)
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
 
-    def forward(self, arguments: Arguments) -> Sequence[Tensor]:
+    def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Sequence[Tensor]:
         """Return what ``_normalize.forward`` returns."""
-        return forward(self.problem, *arguments)
+        return _eager.forward(self.problem, x, weight, bias, running)
 
-    def backward(self, wanted: tuple[bool, bool, bool], arguments: Arguments) -> Sequence[Tensor]:
+    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Tensor | None) -> Sequence[Tensor]:
         """Return what ``_normalize.backward`` returns."""
-        return backward(self.problem, wanted, *arguments)
+        return _eager.backward(self.problem, wanted, grad, *saved)
 
 
 @final
@@ -106,33 +107,45 @@ class _TunedKernel(Kernel):
     def __init__(self, problem: Problem, *, patient: bool) -> None:
         super().__init__(problem)
         self._patient = patient
-        self._forward = _Variant(partial(forward, problem), patient=patient)
+        self._forward = _Variant(_flat(_eager.forward, problem), _flat(_normalize.forward, problem), patient=patient)
         self._backwards: dict[object, _Variant] = {}
 
-    def forward(self, arguments: Arguments) -> Sequence[Tensor]:
-        return self._forward(arguments)
+    def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Sequence[Tensor]:
+        return self._forward((x, weight, bias, *running))
 
-    def backward(self, wanted: tuple[bool, bool, bool], arguments: Arguments) -> Sequence[Tensor]:
-        grad = arguments[0]
+    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Tensor | None) -> Sequence[Tensor]:
         key = (wanted, grad.stride(), grad.dtype, type(grad))
         variant = self._backwards.get(key)
         if variant is None:
             if type(grad) is not Tensor:
-                return super().backward(wanted, arguments)
-            variant = _Variant(partial(backward, self.problem, wanted), patient=self._patient)
+                return super().backward(wanted, grad, *saved)
+            variant = _Variant(
+                partial(_eager.backward, self.problem, wanted),
+                partial(_normalize.backward, self.problem, wanted),
+                patient=self._patient,
+            )
             self._backwards[key] = variant
-        return variant(arguments)
+        return variant((grad, *saved))
+
+
+def _flat(forward: Callable[..., list[Tensor]], problem: Problem) -> Callable[..., list[Tensor]]:
+    """Return a forward function that takes running statistics one by one."""
+
+    def flat(x: Tensor, weight: Tensor | None, bias: Tensor | None, *running: Any) -> list[Tensor]:
+        return forward(problem, x, weight, bias, Running(*running))
+
+    return flat
 
 
 _kernels: dict[object, Kernel] = {}
 
 
-def select(problem: Problem, arguments: Arguments) -> Kernel:
-    """Return what carries out the op for arguments of ``_normalize.forward``, on the engine chosen here and now."""
+def select(problem: Problem, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Kernel:
+    """Return what carries out the op for such arguments, on the engine chosen here and now."""
     name = _chosen.get()
     if name == "eager" or (name == "auto" and torch.are_deterministic_algorithms_enabled()):
         return Kernel(problem)
-    x, *rest = arguments
+    rest = (weight, bias, *running)
     key = (
         name,
         problem,
@@ -190,11 +203,23 @@ _accounts = _Accounts()
 class _Variant:
     """A function for one kind of arguments, eager or compiled."""
 
-    __slots__ = ("_best_compiled", "_best_eager", "_compiled", "_eager_for_good", "_function", "_patient", "_seconds",
-                 "_trials")  # fmt: skip
+    __slots__ = (
+        "_best_compiled",
+        "_best_eager",
+        "_compiled",
+        "_eager",
+        "_eager_for_good",
+        "_functional",
+        "_patient",
+        "_seconds",
+        "_trials",
+    )
 
-    def __init__(self, function: Callable[..., list[Tensor]], *, patient: bool) -> None:
-        self._function = function
+    def __init__(
+        self, eager: Callable[..., list[Tensor]], functional: Callable[..., list[Tensor]], *, patient: bool
+    ) -> None:
+        self._eager = eager
+        self._functional = functional
         self._patient = patient
         self._compiled: Compiled | None = None
         self._eager_for_good = False
@@ -204,17 +229,17 @@ class _Variant:
 
     def __call__(self, arguments: Arguments) -> Sequence[Tensor]:
         if is_intercepted():
-            return self._function(*arguments)
+            return self._eager(*arguments)
         compiled = self._compiled
         if compiled is not None:
             return self._try(compiled, arguments) if self._trials else compiled(arguments)
         if self._eager_for_good or _accounts.in_vain:
-            return self._function(*arguments)
+            return self._eager(*arguments)
         if not self._patient or _accounts.repays(self._seconds):
             self._compile(arguments)
             return self(arguments)
         start = time.perf_counter()
-        outputs = self._function(*arguments)
+        outputs = self._eager(*arguments)
         elapsed = time.perf_counter() - start
         self._seconds += elapsed
         _accounts.eager_seconds += elapsed
@@ -238,7 +263,7 @@ class _Variant:
                 return
             start = time.perf_counter()
             try:
-                compiled = compile_function(self._function, arguments)
+                compiled = compile_function(self._functional, arguments)
             except Exception as error:
                 self._eager_for_good = True
                 if not _accounts.compilations:

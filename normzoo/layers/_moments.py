@@ -6,10 +6,8 @@ moments of the whole from counts, means and sums of squared deviations, without 
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from normzoo.layers._context import is_plain_call
 from normzoo.layers._pool import Pool
 
 
@@ -77,14 +75,7 @@ def channel_moments(x: Tensor, mask: Tensor | None = None) -> Moments:
     deviation = x - mean
     if mask is not None:
         deviation = deviation.where(mask, 0.0)
-    return Moments(count, mean, sum_of_squares(deviation))
-
-
-def sum_of_squares(x: Tensor) -> Tensor:
-    """Sum the squares over positions, the last dimension, which is kept."""
-    if is_plain_call():  # one pass over the values, but its second derivative at zero is NaN
-        return torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
-    return x.square().sum(-1, keepdim=True)
+    return Moments(count, mean, deviation.square().sum(-1, keepdim=True))
 
 
 def pool_moments(cells: Moments, pool: Pool) -> Statistics:
@@ -117,7 +108,7 @@ def pool_squares(x: Tensor, pool: Pool, mask: Tensor | None = None) -> Statistic
     size = _cells_per_pool(x, pool)
     if mask is None:
         positions = float(x.shape[-1])
-        squares = x.square() if positions == 1 else sum_of_squares(x) / positions
+        squares = x.square() if positions == 1 else x.square().mean(-1, keepdim=True)
         return Statistics(positions * size, None, pool.average(squares))
     count = pool.average(mask.sum(-1, keepdim=True, dtype=x.dtype).expand(*x.shape[:-1], 1))
     squares = x.where(mask, 0.0).square().sum(-1, keepdim=True)

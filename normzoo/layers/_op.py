@@ -1,7 +1,7 @@
 """The one differentiable op behind every norm."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch.autograd import Function
 
 from normzoo.layers._context import is_recomputation, must_be_traceable
 from normzoo.layers._engine import Kernel, select
-from normzoo.layers._normalize import Problem, Running, forward
+from normzoo.layers._normalize import Problem, Running, backward, forward
 
 
 def normalize(
@@ -26,18 +26,16 @@ def normalize(
     weight and the statistics. A call that somebody else transforms, compiles or exports, and a masked one, is the
     plain operations, whose gradient is autograd's.
     """
-    traceable = mask is not None or must_be_traceable()
     if running.mean is not None and not problem.known and is_recomputation():
         running = Running()  # it was updated when the input first came by
-    arguments = (x, weight, bias, *running)
-    if traceable:
-        return forward(problem, *arguments, mask)[0]
-    kernel = select(problem, arguments)
+    if mask is not None or must_be_traceable():
+        return forward(problem, x, weight, bias, running, mask)[0]
+    kernel = select(problem, x, weight, bias, running)
     if torch.is_grad_enabled() and (
         x.requires_grad or (weight is not None and weight.requires_grad) or (bias is not None and bias.requires_grad)
     ):
-        return _apply(x, weight, bias, kernel, arguments)
-    return kernel.forward(arguments)[0]
+        return _apply(x, weight, bias, running, kernel)
+    return kernel.forward(x, weight, bias, running)[0]
 
 
 class _Normalize(Function):
@@ -45,17 +43,12 @@ class _Normalize(Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, kernel: Kernel, arguments: tuple[Any, ...]
+        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running, kernel: Kernel
     ) -> Tensor:
-        y, *statistics = kernel.forward(arguments)
-        problem = kernel.problem
-        if problem.known:
-            _, _, _, mean, var, _, _ = arguments
-            if not ctx.needs_input_grad[1]:
-                x = None  # the gradient does not depend on it
-        else:
-            mean, var = statistics if problem.centered else (None, statistics[0])
-        ctx.save_for_backward(x, weight, mean, var)
+        y, *statistics = kernel.forward(x, weight, bias, running)
+        mean = running.mean if kernel.problem.known else statistics[0] if kernel.problem.centered else None
+        needed = ctx.needs_input_grad[1] or not kernel.problem.known
+        ctx.save_for_backward(x if needed else None, weight, mean, statistics[-1])
         ctx.kernel = kernel
         return y
 
@@ -63,9 +56,9 @@ class _Normalize(Function):
     def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
         wanted = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():
-            gradients = _differentiable_gradients(ctx.kernel.problem, wanted, grad, ctx.saved_tensors)
+            gradients = _differentiable_gradients(ctx.kernel.problem, wanted, grad, *ctx.saved_tensors)
         else:
-            gradients = ctx.kernel.backward(wanted, (grad, *ctx.saved_tensors))
+            gradients = ctx.kernel.backward(wanted, grad, *ctx.saved_tensors)
         remaining = iter(gradients)
         return *(next(remaining) if want else None for want in wanted), None, None
 
@@ -75,14 +68,16 @@ _apply = super(Function, _Normalize).apply
 
 
 def _differentiable_gradients(
-    problem: Problem, wanted: tuple[bool, bool, bool], grad: Tensor, saved: Sequence[Tensor | None]
+    problem: Problem,
+    wanted: tuple[bool, bool, bool],
+    grad: Tensor,
+    x: Tensor | None,
+    weight: Tensor | None,
+    mean: Tensor | None,
+    rstd: Tensor,
 ) -> Sequence[Tensor]:
-    """Return the gradients as autograd finds them, so that it can differentiate them in turn."""
-    x, weight, mean, var = saved
-    known = (mean, var) if problem.known else (None, None)
-    if x is None:  # nor was the bias: no gradient depends on their values
-        x = torch.zeros_like(grad, requires_grad=True)
-    bias = torch.zeros_like(weight, requires_grad=True) if weight is not None and wanted[2] else None
-    inputs = [tensor for tensor, want in zip((x, weight, bias), wanted, strict=True) if want and tensor is not None]
-    y = forward(problem, x, weight, bias, *known, None, None)[0]
-    return torch.autograd.grad(y, inputs, grad, create_graph=True)
+    """Return the gradients by operations that autograd records, so that it can differentiate them in turn."""
+    if x is not None and not problem.known:
+        _, *statistics = forward(problem, x, weight, None, Running())  # anew, as functions of x
+        mean, rstd = statistics if problem.centered else (None, *statistics)
+    return backward(problem, wanted, grad, x, weight, mean, rstd)

@@ -1,0 +1,143 @@
+"""The arithmetic of ``_normalize`` for the eager engine: the same two functions, with as few operations as will do.
+
+Nothing records what is done here, so that intermediate values are overwritten, and the variance is taken about the
+pool's mean at once. Read ``_normalize`` first.
+"""
+
+import torch
+from torch import Tensor
+
+from normzoo.layers._moments import Statistics
+from normzoo.layers._normalize import Problem, Running, folds, laid_out_as, update_running
+
+
+def forward(problem: Problem, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> list[Tensor]:
+    """Do as ``_normalize.forward``, without a mask."""
+    cells = problem.see(x)
+    factor = None if weight is None else problem.per_channel(weight, cells)
+    summand = None if bias is None else problem.per_channel(bias, cells)
+    if problem.known:
+        y, *statistics = _by_known(problem, cells, factor, summand, running)
+    else:
+        y, *statistics = _by_own(problem, cells, factor, summand, running)
+    return [laid_out_as(x, y.to(x.dtype).reshape(x.shape)), *statistics]
+
+
+def _by_known(
+    problem: Problem, cells: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running
+) -> list[Tensor]:
+    """Return the output and rstd, for statistics that are given."""
+    mean, var = (problem.per_channel(known, cells) for known in running.known())
+    rstd = var.add(problem.eps).rsqrt_()
+    scale = rstd if weight is None else rstd * weight
+    shift = (mean * scale).neg_() if bias is None else bias - mean * scale
+    return [(cells * scale).add_(shift), rstd]
+
+
+def _by_own(
+    problem: Problem, cells: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running
+) -> list[Tensor]:
+    """Return the output, the mean of a centered norm and rstd, for the input's own statistics."""
+    average, positions = problem.pool.average, problem.positions
+    mean, deviation = None, cells
+    if problem.centered:
+        mean = average(cells if positions == 1 else cells.mean(-1, keepdim=True))
+        deviation = cells - mean
+    if positions == 1:
+        var = average(deviation.square())
+    else:  # one pass over the values, where squaring and adding up take three
+        squares = torch.linalg.vector_norm(deviation, dim=-1, keepdim=True).square_()
+        var = average(squares.mul_(1 / positions))
+    if running.mean is not None:
+        _update(
+            running,
+            Statistics(float(problem.positions * problem.pool.cells(problem.samples, problem.channels)), mean, var),
+        )
+    rstd = var.add(problem.eps).rsqrt_()
+    if weight is not None and folds(cells, rstd):
+        y = _times(problem, deviation, rstd * weight)
+    else:
+        y = _times(problem, deviation, rstd)
+        if weight is not None:
+            y.mul_(weight)
+    if bias is not None:
+        y.add_(bias)
+    return [y, rstd] if mean is None else [y, mean, rstd]
+
+
+def _times(problem: Problem, deviation: Tensor, scale: Tensor) -> Tensor:
+    """Multiply what is deviation from a mean in its place; without a mean it is the input, which is left alone."""
+    return deviation.mul_(scale) if problem.centered else deviation * scale
+
+
+def backward(
+    problem: Problem,
+    wanted: tuple[bool, bool, bool],
+    grad: Tensor,
+    x: Tensor | None,
+    weight: Tensor | None,
+    mean: Tensor | None,
+    rstd: Tensor,
+) -> list[Tensor]:
+    """Do as ``_normalize.backward``."""
+    g = problem.see(grad)
+    factor = None if weight is None else problem.per_channel(weight, g)
+    sums = g if problem.positions == 1 else g.sum(-1, keepdim=True)
+    gradients = []
+    deviation = products = None
+    if x is not None:
+        deviation = problem.deviation(x, mean)
+        products = g * deviation
+        if problem.positions > 1:
+            products = products.sum(-1, keepdim=True)
+        if wanted[1] and weight is not None:
+            gradients.append((products * rstd).sum(0).reshape(weight.shape))
+    if wanted[2] and weight is not None:
+        gradients.append(sums.sum(0).reshape(weight.shape))
+    if not wanted[0]:
+        return gradients
+    if problem.known or deviation is None or products is None:
+        dx = g * (rstd if factor is None else rstd * factor)
+    else:
+        dx = _input_gradient(problem, g, deviation, sums, products, rstd, factor)
+    return [laid_out_as(grad, dx.to(grad.dtype).reshape(grad.shape)), *gradients]
+
+
+def _input_gradient(
+    problem: Problem,
+    g: Tensor,
+    deviation: Tensor,
+    sums: Tensor,
+    products: Tensor,
+    rstd: Tensor,
+    weight: Tensor | None,
+) -> Tensor:
+    """Return the input's gradient, where its own statistics normalized it; overwrites what it can."""
+    average, share = problem.pool.average, rstd * (-1 / problem.positions)
+    if weight is not None:
+        sums, products = sums * weight, products.mul_(weight)
+    slope = average(products).mul_((share * rstd).mul_(rstd))
+    offset = average(sums) * share
+    if folds(g, rstd):
+        dx = g * (rstd if weight is None else rstd * weight)
+    else:
+        dx = sums * rstd  # in which weight is contained
+    dx.add_(_times(problem, deviation, slope))
+    return dx.add_(offset) if problem.centered else dx
+
+
+def _update(running: Running, statistics: Statistics) -> None:
+    """Do as ``update_running``; with ordinary running statistics, by interpolation."""
+    mean, var = running.known()
+    momentum = running.momentum
+    if not isinstance(momentum, float) or statistics.mean is None or mean.dtype != statistics.mean.dtype:
+        update_running(running, statistics)
+        return
+    if running.batches is not None:
+        running.batches.add_(1)
+    for tracked, newest in (
+        (mean, statistics.mean),
+        (var, statistics.var * (statistics.count / max(statistics.count - 1, 1))),
+    ):
+        newest = newest.mean(0) if newest.shape[0] > 1 else newest
+        tracked.lerp_(newest.reshape(tracked.shape), momentum)
