@@ -15,6 +15,9 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 from torch.fx import GraphModule
 
+OPTIONS = {"cpp.min_chunk_size": 8192}
+"""How the compiler is set: threads take microseconds to wake, so that each is to have as many values to work on."""
+
 Argument = Tensor | float | None
 Compiled = Callable[[Sequence[Argument]], Sequence[Tensor]]
 
@@ -28,6 +31,7 @@ def compile_function(function: Callable[..., list[Tensor]], example: Sequence[Ar
     Raises:
         Exception: whatever the compiler raises, for instance where there is no C++ compiler.
     """
+    from torch._inductor import config
     from torch._inductor.compile_fx import compile_fx_inner
     from torch._inductor.decomposition import select_decomp_table
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -51,7 +55,7 @@ def compile_function(function: Callable[..., list[Tensor]], example: Sequence[Ar
         functional = torch.func.functionalize(of_given, remove="mutations_and_views")
         graph = make_fx(functional, decomposition_table=select_decomp_table())(*inputs)
         graph.graph.eliminate_dead_code()
-    with torch.no_grad():
+    with torch.no_grad(), config.patch(OPTIONS):
         call: Any = compile_fx_inner(graph, inputs)
     run = call.current_callable
     changed = [given[position] for position in _changed_inputs(graph)]

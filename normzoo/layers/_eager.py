@@ -118,10 +118,8 @@ def _input_gradient(
         sums, products = sums * weight, products.mul_(weight)
     slope = average(products).mul_((share * rstd).mul_(rstd))
     offset = average(sums) * share
-    if folds(g, rstd):
-        dx = g * (rstd if weight is None else rstd * weight)
-    else:
-        dx = sums * rstd  # in which weight is contained
+    scale = rstd if weight is None else rstd * weight if folds(g, rstd) else None
+    dx = sums * rstd if scale is None else g * scale  # sums contain the weight
     dx.add_(_times(problem, deviation, slope))
     return dx.add_(offset) if problem.centered else dx
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, final, get_args
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
+from torch.nn import Buffer, Parameter
 
 from normzoo.errors import UnknownNameError
 from normzoo.layers import _eager, _normalize
@@ -50,7 +50,8 @@ def _checked(name: str) -> Engine:
     raise UnknownNameError("engine", name, get_args(Engine))
 
 
-_chosen: ContextVar[Engine] = ContextVar("engine", default=_checked(os.environ.get(VARIABLE) or "auto"))
+_DEFAULT = _checked(os.environ.get(VARIABLE) or "auto")
+_chosen: ContextVar[Engine] = ContextVar("engine", default=_DEFAULT)
 
 
 @contextmanager
@@ -97,35 +98,34 @@ class Kernel:
 
 @final
 class _TunedKernel(Kernel):
-    """Both directions of the op for one kind of call, compiled at once or when that repays.
+    """Both directions of the op for one kind of call, each compiled at once or, if ``patient``, when that repays.
 
     Backward passes of one forward pass can differ in the layout of the gradient, and in what is wanted.
     """
 
-    __slots__ = ("_backwards", "_forward", "_patient")
+    __slots__ = ("_forward", "_patient", "_variants")
 
-    def __init__(self, problem: Problem, *, patient: bool) -> None:
+    def __init__(self, problem: Problem, variants: "dict[object, _Variant]", *, patient: bool) -> None:
         super().__init__(problem)
         self._patient = patient
-        self._forward = _Variant(_flat(_eager.forward, problem), _flat(_normalize.forward, problem), patient=patient)
-        self._backwards: dict[object, _Variant] = {}
+        self._variants = variants
+        if None not in variants:
+            variants[None] = _Variant(_flat(_eager.forward, problem), _flat(_normalize.forward, problem))
+        self._forward = variants[None]
 
     def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Sequence[Tensor]:
-        return self._forward((x, weight, bias, *running))
+        return self._forward((x, weight, bias, *running), self._patient)
 
     def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Tensor | None) -> Sequence[Tensor]:
         key = (wanted, grad.stride(), grad.dtype, type(grad))
-        variant = self._backwards.get(key)
+        variant = self._variants.get(key)
         if variant is None:
             if type(grad) is not Tensor:
                 return super().backward(wanted, grad, *saved)
-            variant = _Variant(
-                partial(_eager.backward, self.problem, wanted),
-                partial(_normalize.backward, self.problem, wanted),
-                patient=self._patient,
+            variant = self._variants[key] = _Variant(
+                partial(_eager.backward, self.problem, wanted), partial(_normalize.backward, self.problem, wanted)
             )
-            self._backwards[key] = variant
-        return variant((grad, *saved))
+        return variant((grad, *saved), self._patient)
 
 
 def _flat(forward: Callable[..., list[Tensor]], problem: Problem) -> Callable[..., list[Tensor]]:
@@ -137,17 +137,18 @@ def _flat(forward: Callable[..., list[Tensor]], problem: Problem) -> Callable[..
     return flat
 
 
-_kernels: dict[object, Kernel] = {}
+_kernels: dict[object, tuple[Kernel, Kernel]] = {}
+"""For each kind of call the kernels of the engines ``compiled`` and ``auto``, which share what is compiled."""
 
 
 def select(problem: Problem, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Kernel:
     """Return what carries out the op for such arguments, on the engine chosen here and now."""
     name = _chosen.get()
-    if name == "eager" or (name == "auto" and torch.are_deterministic_algorithms_enabled()):
+    patient = name == "auto"
+    if name == "eager" or (patient and torch.are_deterministic_algorithms_enabled()):
         return Kernel(problem)
-    rest = (weight, bias, *running)
+    mean, var, batches, momentum = running
     key = (
-        name,
         problem,
         torch.get_num_threads(),
         type(x),
@@ -155,22 +156,29 @@ def select(problem: Problem, x: Tensor, weight: Tensor | None, bias: Tensor | No
         x.device,
         x.shape,
         x.stride(),
-        *[(type(t), t.dtype, t.device, t.is_contiguous()) if isinstance(t, Tensor) else t is None for t in rest],
+        weight is None or (type(weight), weight.dtype, weight.device, weight.is_contiguous()),
+        bias is None or (type(bias), bias.dtype, bias.device, bias.is_contiguous()),
+        mean is None or (type(mean), mean.dtype, mean.device, mean.is_contiguous()),
+        var is None or (type(var), var.dtype, var.device, var.is_contiguous()),
+        batches is None or (type(batches), batches.device),
+        momentum is None,
     )
-    kernel = _kernels.get(key)
-    if kernel is None:
-        if len(_kernels) >= MOST_KINDS or not _can_be_compiled(x, rest):
+    kernels = _kernels.get(key)
+    if kernels is None:
+        if len(_kernels) >= MOST_KINDS or not _can_be_compiled(x, weight, bias, mean, var, batches):
             return Kernel(problem)
-        kernel = _kernels[key] = _TunedKernel(problem, patient=name == "auto")
-    return kernel
+        variants: dict[object, _Variant] = {}
+        at_once, later = (_TunedKernel(problem, variants, patient=patient) for patient in (False, True))
+        kernels = _kernels[key] = (at_once, later)
+    return kernels[patient]
 
 
-def _can_be_compiled(x: Tensor, rest: Arguments) -> bool:
+def _can_be_compiled(x: Tensor, *rest: Tensor | None) -> bool:
     """Whether all are ordinary tensors on one device that the compiler serves, with their values close together."""
-    others = [t for t in rest if isinstance(t, Tensor)]
+    others = [t for t in rest if t is not None]
     return (
         x.device.type in ("cpu", "cuda")
-        and all(type(t) in (Tensor, Parameter) and t.device == x.device for t in (x, *others))
+        and all(type(t) in (Tensor, Parameter, Buffer) and t.device == x.device for t in (x, *others))
         and (x.is_contiguous() or (x.ndim in (4, 5) and x.movedim(1, -1).is_contiguous()))
         and all(t.is_contiguous() for t in others)
     )
@@ -184,16 +192,22 @@ class _Accounts:
         self.eager_seconds = 0.0
         self.compilations = 0
         self.compilation_seconds = 0.0
-        self.in_vain = False
+        self.in_vain = False  # nothing can be compiled here
         self.warned = False
 
     def repays(self, eager_seconds: float) -> bool:
         """Whether a kind of call has taken as long as compiling it would take."""
-        if self.in_vain:
-            return False
-        if not self.compilations:
+        if self.compilations == 0:
             return eager_seconds >= COMPILATION_SECONDS and self.eager_seconds >= STARTUP_SECONDS
         return eager_seconds >= self.compilation_seconds / self.compilations
+
+    def fail(self, error: Exception) -> None:
+        """Take note that something could not be compiled; the first time, warn."""
+        self.in_vain = self.compilations == 0
+        if not self.warned:
+            self.warned = True
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            warnings.warn(f"norms cannot be compiled here and run eagerly: {reason}", RuntimeWarning, stacklevel=2)
 
 
 _accounts = _Accounts()
@@ -203,80 +217,62 @@ _accounts = _Accounts()
 class _Variant:
     """A function for one kind of arguments, eager or compiled."""
 
-    __slots__ = (
-        "_best_compiled",
-        "_best_eager",
-        "_compiled",
-        "_eager",
-        "_eager_for_good",
-        "_functional",
-        "_patient",
-        "_seconds",
-        "_trials",
-    )
+    __slots__ = ("_best", "_compiled", "_eager", "_failed", "_functional", "_seconds", "_slower", "_trials")
 
-    def __init__(
-        self, eager: Callable[..., list[Tensor]], functional: Callable[..., list[Tensor]], *, patient: bool
-    ) -> None:
+    def __init__(self, eager: Callable[..., list[Tensor]], functional: Callable[..., list[Tensor]]) -> None:
         self._eager = eager
         self._functional = functional
-        self._patient = patient
         self._compiled: Compiled | None = None
-        self._eager_for_good = False
-        self._trials = TRIALS if patient else 0
+        self._failed = False
         self._seconds = 0.0
-        self._best_eager = self._best_compiled = float("inf")
+        self._best = [float("inf"), float("inf")]  # seconds of a call: eager, compiled
+        self._trials = TRIALS
+        self._slower = False
 
-    def __call__(self, arguments: Arguments) -> Sequence[Tensor]:
-        if is_intercepted():
-            return self._eager(*arguments)
+    def __call__(self, arguments: Arguments, patient: bool) -> Sequence[Tensor]:
         compiled = self._compiled
-        if compiled is not None:
-            return self._try(compiled, arguments) if self._trials else compiled(arguments)
-        if self._eager_for_good or _accounts.in_vain:
+        if compiled is None:
+            return self._call_eager(arguments, patient)
+        if is_intercepted() or (patient and self._slower):
             return self._eager(*arguments)
-        if not self._patient or _accounts.repays(self._seconds):
-            self._compile(arguments)
-            return self(arguments)
+        if patient and self._trials:
+            return self._try(compiled, arguments)
+        return compiled(arguments)
+
+    def _call_eager(self, arguments: Arguments, patient: bool) -> Sequence[Tensor]:
+        """Call it eagerly and take the time, unless it is time to compile it."""
+        if self._failed or _accounts.in_vain or is_intercepted():
+            return self._eager(*arguments)
+        if (not patient or _accounts.repays(self._seconds)) and self._compile(arguments):
+            return self(arguments, patient)
         start = time.perf_counter()
         outputs = self._eager(*arguments)
         elapsed = time.perf_counter() - start
         self._seconds += elapsed
+        self._best[0] = min(self._best[0], elapsed)
         _accounts.eager_seconds += elapsed
-        self._best_eager = min(self._best_eager, elapsed)
         return outputs
 
     def _try(self, compiled: Compiled, arguments: Arguments) -> Sequence[Tensor]:
-        """Call it compiled and take the time; in the end, go back to eager if that was faster."""
+        """Call it compiled and take the time; after some calls, go back to eager if that was faster."""
         start = time.perf_counter()
         outputs = compiled(arguments)
-        self._best_compiled = min(self._best_compiled, time.perf_counter() - start)
+        self._best[1] = min(self._best[1], time.perf_counter() - start)
         self._trials -= 1
-        if not self._trials and self._best_compiled > self._best_eager:
-            self._compiled, self._eager_for_good = None, True
+        self._slower = self._trials == 0 and self._best[1] > self._best[0]
         return outputs
 
-    def _compile(self, arguments: Arguments) -> None:
+    def _compile(self, arguments: Arguments) -> bool:
         """Compile it; where that fails, stay eager, and say so once."""
         with _accounts.lock:
-            if self._compiled is not None or self._eager_for_good:
-                return
-            start = time.perf_counter()
-            try:
-                compiled = compile_function(self._functional, arguments)
-            except Exception as error:
-                self._eager_for_good = True
-                if not _accounts.compilations:
-                    _accounts.in_vain = True
-                _warn_once(error)
-                return
-            _accounts.compilations += 1
-            _accounts.compilation_seconds += time.perf_counter() - start
-            self._compiled = compiled
-
-
-def _warn_once(error: Exception) -> None:
-    if not _accounts.warned:
-        _accounts.warned = True
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        warnings.warn(f"norms cannot be compiled here and run eagerly: {reason}", RuntimeWarning, stacklevel=2)
+            if self._compiled is None and not self._failed:
+                start = time.perf_counter()
+                try:
+                    self._compiled = compile_function(self._functional, arguments)
+                except Exception as error:
+                    self._failed = True
+                    _accounts.fail(error)
+                else:
+                    _accounts.compilations += 1
+                    _accounts.compilation_seconds += time.perf_counter() - start
+            return self._compiled is not None

@@ -59,6 +59,8 @@ class _Normalize(Function):
             gradients = _differentiable_gradients(ctx.kernel.problem, wanted, grad, *ctx.saved_tensors)
         else:
             gradients = ctx.kernel.backward(wanted, grad, *ctx.saved_tensors)
+        if all(wanted):
+            return *gradients, None, None
         remaining = iter(gradients)
         return *(next(remaining) if want else None for want in wanted), None, None
 

@@ -111,7 +111,8 @@ class TrackedNorm(Norm):
     def _memory(self) -> Running:
         if not self.training or not self.track_running_stats:
             return Running()
-        return Running(self.running_mean, self.running_var, *self._averaging())
+        buffers = self._buffers  # in the order in which they were registered; attributes take ten times as long
+        return Running(buffers["running_mean"], buffers["running_var"], *self._averaging())
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""
