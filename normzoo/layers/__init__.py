@@ -13,7 +13,7 @@ from normzoo.layers._layer import LayerNorm
 from normzoo.layers._make import NormFactory, make_norm, norm_factory
 from normzoo.layers._moments import Moments, Statistics, channel_moments, merge, pool_moments
 from normzoo.layers._none import NoNorm
-from normzoo.layers._pool import OverChannels, OverNothing, OverSamples, Pool, WithinGroups
+from normzoo.layers._pool import OverChannels, OverNothing, OverSamples, Pool, WithinGroups, average, cells_per_pool
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
 from normzoo.registry import NORMS
 
@@ -41,6 +41,8 @@ __all__ = [
     "SampleRMSNorm",
     "Statistics",
     "WithinGroups",
+    "average",
+    "cells_per_pool",
     "channel_moments",
     "engine",
     "group_norm",

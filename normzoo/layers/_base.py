@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from normzoo.layers._normalize import Problem, Running
 from normzoo.layers._op import normalize
-from normzoo.layers._pool import Pool
+from normzoo.layers._pool import Pool, cells_per_pool
 
 
 class Norm(nn.Module, ABC):
@@ -99,9 +99,11 @@ class Norm(nn.Module, ABC):
         if x.numel() == 0:
             return self._normalize_nothing(x)
         known = self._known_statistics()
-        if known is None and self.centered and self.pool.cells(samples, channels) * positions == 1:
-            self._refuse_single_values((samples, channels, *x.shape[2:]) if positions == 1 else x.shape)
-        problem = Problem(self.pool, samples, channels, positions, self._eps(x), self.centered, known is not None)
+        pool = self.pool
+        split = pool.split(channels)
+        if known is None and self.centered and positions * cells_per_pool((samples, *split), pool.axes) == 1:
+            self._refuse_single_values(x.shape if positions > 1 else (samples, channels, *x.shape[2:]))
+        problem = Problem(samples, split, positions, pool.axes, self._eps(x), self.centered, known is not None)
         return normalize(problem, x, self.weight, self.bias, known or self._memory(), mask)
 
     def _refuse_single_values(self, shape: Sequence[int]) -> None:

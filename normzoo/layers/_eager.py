@@ -9,6 +9,7 @@ from torch import Tensor
 
 from normzoo.layers._moments import Statistics
 from normzoo.layers._normalize import Problem, Running, folds, laid_out_as, update_running
+from normzoo.layers._pool import average, cells_per_pool
 
 
 def forward(problem: Problem, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> list[Tensor]:
@@ -38,20 +39,20 @@ def _by_own(
     problem: Problem, cells: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running
 ) -> list[Tensor]:
     """Return the output, the mean of a centered norm and rstd, for the input's own statistics."""
-    average, positions = problem.pool.average, problem.positions
+    axes, positions = problem.axes, problem.positions
     mean, deviation = None, cells
     if problem.centered:
-        mean = average(cells if positions == 1 else cells.mean(-1, keepdim=True))
+        mean = average(cells if positions == 1 else cells.mean(-1, keepdim=True), axes)
         deviation = cells - mean
     if positions == 1:
-        var = average(deviation.square())
+        var = average(deviation.square(), axes)
     else:  # one pass over the values, where squaring and adding up take three
         squares = torch.linalg.vector_norm(deviation, dim=-1, keepdim=True).square_()
-        var = average(squares.mul_(1 / positions))
+        var = average(squares.mul_(1 / positions), axes)
     if running.mean is not None:
         _update(
             running,
-            Statistics(float(problem.positions * problem.pool.cells(problem.samples, problem.channels)), mean, var),
+            Statistics(float(positions * cells_per_pool(cells.shape, axes)), mean, var),
         )
     rstd = var.add(problem.eps).rsqrt_()
     if weight is not None and folds(cells, rstd):
@@ -113,11 +114,11 @@ def _input_gradient(
     weight: Tensor | None,
 ) -> Tensor:
     """Return the input's gradient, where its own statistics normalized it; overwrites what it can."""
-    average, share = problem.pool.average, rstd * (-1 / problem.positions)
+    axes, share = problem.axes, rstd * (-1 / problem.positions)
     if weight is not None:
         sums, products = sums * weight, products.mul_(weight)
-    slope = average(products).mul_((share * rstd).mul_(rstd))
-    offset = average(sums) * share
+    slope = average(products, axes).mul_((share * rstd).mul_(rstd))
+    offset = average(sums, axes) * share
     scale = rstd if weight is None else rstd * weight if folds(g, rstd) else None
     dx = sums * rstd if scale is None else g * scale  # sums contain the weight
     dx.add_(_times(problem, deviation, slope))

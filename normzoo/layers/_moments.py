@@ -4,11 +4,12 @@ Chan, Golub & LeVeque (1983), "Algorithms for computing the sample variance": mo
 moments of the whole from counts, means and sums of squared deviations, without ever forming E[x^2] - E[x]^2.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
-from normzoo.layers._pool import Pool
+from normzoo.layers._pool import average, cells_per_pool
 
 
 class Moments(NamedTuple):
@@ -78,42 +79,38 @@ def channel_moments(x: Tensor, mask: Tensor | None = None) -> Moments:
     return Moments(count, mean, deviation.square().sum(-1, keepdim=True))
 
 
-def pool_moments(cells: Moments, pool: Pool) -> Statistics:
-    """Pool the moments of a grid ``(N, *split, 1)`` of cells; what comes back broadcasts to the grid.
+def pool_moments(cells: Moments, axes: Sequence[int]) -> Statistics:
+    """Pool the moments of a grid ``(N, *split, 1)`` over a pool's axes; what comes back broadcasts to the grid.
 
     Uncounted cells (all masked) do not weigh in; a pool without any value has mean 0 and variance 0.
     """
-    size = _cells_per_pool(cells.mean, pool)
+    size = cells_per_pool(cells.mean.shape, axes)
     if not isinstance(cells.count, Tensor):
-        mean = pool.average(cells.mean)
+        mean = average(cells.mean, axes)
         if mean is cells.mean:  # every cell for itself
             return Statistics(cells.count, mean, (cells.m2 / cells.count).expand_as(mean))
         spread = (cells.mean - mean).square()
         if cells.count != 1:  # a single value has no spread of its own
             spread = spread + cells.m2 / cells.count
-        return Statistics(cells.count * size, mean, pool.average(spread))
+        return Statistics(cells.count * size, mean, average(spread, axes))
     count = cells.count.expand_as(cells.mean)
-    average_count = pool.average(count)
+    average_count = average(count, axes)
     weight = average_count.clamp(min=1 / size)
-    mean = pool.average(count * cells.mean) / weight
+    mean = average(count * cells.mean, axes) / weight
     spread = count * (cells.mean - mean).square()
-    return Statistics(average_count * size, mean, pool.average(spread + cells.m2) / weight)
+    return Statistics(average_count * size, mean, average(spread + cells.m2, axes) / weight)
 
 
-def pool_squares(x: Tensor, pool: Pool, mask: Tensor | None = None) -> Statistics:
+def pool_squares(x: Tensor, axes: Sequence[int], mask: Tensor | None = None) -> Statistics:
     """Return the mean square of each pool in the variance's place, for norms that subtract no mean.
 
     ``x`` and ``mask`` are as in ``channel_moments``.
     """
-    size = _cells_per_pool(x, pool)
+    size = cells_per_pool(x.shape, axes)
     if mask is None:
         positions = float(x.shape[-1])
         squares = x.square() if positions == 1 else x.square().mean(-1, keepdim=True)
-        return Statistics(positions * size, None, pool.average(squares))
-    count = pool.average(mask.sum(-1, keepdim=True, dtype=x.dtype).expand(*x.shape[:-1], 1))
+        return Statistics(positions * size, None, average(squares, axes))
+    count = average(mask.sum(-1, keepdim=True, dtype=x.dtype).expand(*x.shape[:-1], 1), axes)
     squares = x.where(mask, 0.0).square().sum(-1, keepdim=True)
-    return Statistics(count * size, None, pool.average(squares) / count.clamp(min=1 / size))
-
-
-def _cells_per_pool(grid: Tensor, pool: Pool) -> int:
-    return pool.cells(grid.shape[0], grid.shape[1:-1].numel())
+    return Statistics(count * size, None, average(squares, axes) / count.clamp(min=1 / size))

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from normzoo.layers._moments import Statistics, at_least_one, channel_moments, pool_moments, pool_squares
-from normzoo.layers._pool import Pool
+from normzoo.layers._pool import average
 
 _MANY, _BLOCK = 1024, 16
 """From how many samples on they are first summed in blocks, and in blocks of how many: their rows stay in a cache."""
@@ -58,26 +58,26 @@ class Problem(NamedTuple):
     """All that says what is to be computed, except the tensors.
 
     Attributes:
-        pool: which cells share a statistic.
         samples: N.
-        channels: C.
+        split: how the C channels are laid out; their product is C.
         positions: L; ``N * C * L`` is the number of values.
+        axes: the dimensions of the grid ``(N, *split)`` over which is pooled.
         eps: added to the variance.
         centered: whether a mean is subtracted.
         known: whether the statistics are given, and constants, rather than the input's own.
     """
 
-    pool: Pool
     samples: int
-    channels: int
+    split: tuple[int, ...]
     positions: int
+    axes: tuple[int, ...]
     eps: float
     centered: bool
     known: bool
 
     def see(self, x: Tensor) -> Tensor:
         """Return ``x`` as cells ``(N, *split, L)``, in float32 or wider."""
-        cells = x.reshape(self.samples, *self.pool.split(self.channels), self.positions)
+        cells = x.reshape(self.samples, *self.split, self.positions)
         return cells.float() if x.dtype in (torch.bfloat16, torch.float16) else cells
 
     def deviation(self, x: Tensor, mean: Tensor | None) -> Tensor:
@@ -120,9 +120,9 @@ def forward(
     if problem.known:
         statistics = Statistics(1.0, *(problem.per_channel(known, cells) for known in running.known()))
     elif problem.centered:
-        statistics = pool_moments(channel_moments(cells, mask), problem.pool)
+        statistics = pool_moments(channel_moments(cells, mask), problem.axes)
     else:
-        statistics = pool_squares(cells, problem.pool, mask)
+        statistics = pool_squares(cells, problem.axes, mask)
     if not problem.known:
         with torch.no_grad():
             update_running(running, statistics)
@@ -230,8 +230,8 @@ def _through_statistics(
     if weight is not None:
         sums, products = sums * weight, products * weight
     share = rstd * (-1 / problem.positions)
-    through_variance = deviation * (problem.pool.average(products) * (share * rstd * rstd))
-    return through_variance + problem.pool.average(sums) * share if problem.centered else through_variance
+    through_variance = deviation * (average(products, problem.axes) * (share * rstd * rstd))
+    return through_variance + average(sums, problem.axes) * share if problem.centered else through_variance
 
 
 def _over_samples(per_cell: Tensor, parameter: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ def normalize(
     """
     if running.mean is not None and not problem.known and is_recomputation():
         running = Running()  # it was updated when the input first came by
+    if mask is None and torch.compiler.is_dynamo_compiling() and _is_taken_whole():
+        return _whole(x, weight, bias, *running, *problem)
     if mask is not None or must_be_traceable():
         return forward(problem, x, weight, bias, running, mask)[0]
     kernel = select(problem, x, weight, bias, running)
@@ -36,6 +38,16 @@ def normalize(
     ):
         return _apply(x, weight, bias, running, kernel)
     return kernel.forward(x, weight, bias, running)[0]
+
+
+class _Traced(Kernel):
+    """Both directions of the op as operations that can be traced."""
+
+    def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Sequence[Tensor]:
+        return forward(self.problem, x, weight, bias, running)
+
+    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
+        return backward(self.problem, wanted, grad, *saved)
 
 
 class _Normalize(Function):
@@ -63,6 +75,32 @@ class _Normalize(Function):
             return *gradients, None, None
         remaining = iter(gradients)
         return *(next(remaining) if want else None for want in wanted), None, None
+
+
+def _is_taken_whole() -> bool:
+    """Have torch.compile take ``_whole`` as one operation of its graph, rather than look at each line of it."""
+    torch.compiler.allow_in_graph(_whole)
+    return True
+
+
+# Set by torch.compiler.assume_constant_result, too, but that loads the whole compiler.
+_is_taken_whole._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def _whole(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    batches: Tensor | None,
+    momentum: float | None,
+    *problem: Any,
+) -> Tensor:
+    """Normalize within a graph that somebody compiles: arguments are tensors, numbers and tuples of numbers."""
+    running = Running(running_mean, running_var, batches, momentum)
+    kernel = _Traced(Problem(*problem))
+    return _apply(x, weight, bias, running, kernel)
 
 
 # Applying it directly leaves out a look at functorch's state and at the signature, which take longer than a small norm.
