@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from normzoo.registry import DATASETS, TEMPLATES, canonical_norm, find, short_norm
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Version of the training procedure. It enters every run's key: raise it when the same spec trains differently."""
 
 LrRule = Literal["linear", "sqrt", "fixed"]

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import time
 import traceback
 import warnings
@@ -19,7 +20,7 @@ from normzoo.experiment.memory import peak_memory_bytes, reset_peak_memory
 from normzoo.experiment.prepared import Device
 from normzoo.experiment.records import EpochRecord, RunRecord, Status
 from normzoo.experiment.spec import RunSpec
-from normzoo.layers import norm_factory
+from normzoo.layers import Engine, checked_engine, engine, norm_factory
 from normzoo.registry import TEMPLATES, find, load
 from normzoo.templates import Classifier
 
@@ -62,7 +63,8 @@ def train_run(spec: RunSpec, dataset: Dataset, device: Device, on_epoch: OnEpoch
     try:
         network = build_network(spec, dataset)
         notes = tuple(getattr(network, "notes", ()))
-        _fit(spec, network, dataset, device, keep)
+        with engine(norm_engine()):
+            _fit(spec, network, dataset, device, keep)
         if not _is_finite(epochs[-1]):
             status, error = "diverged", f"the loss is no longer finite in epoch {epochs[-1].epoch}"
     except Exception as caught:
@@ -93,10 +95,15 @@ def build_network(spec: RunSpec, dataset: Dataset) -> nn.Module:
     return network
 
 
+def norm_engine() -> Engine:
+    """Return the engine for norms: ``NORMZOO_ENGINE``, or eager, since ``auto`` changes over when the clock says so."""
+    return checked_engine(os.environ.get("NORMZOO_ENGINE") or "eager")
+
+
 def worker_environment(device: Device) -> dict[str, Any]:
     """Return the environment with what only torch knows."""
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
-    return {**describe_environment(), "device": name, "threads": torch.get_num_threads()}
+    return {**describe_environment(), "device": name, "threads": torch.get_num_threads(), "norm_engine": norm_engine()}
 
 
 def _fit(

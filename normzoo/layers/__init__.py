@@ -6,7 +6,7 @@ norms differ in which of these they put together. See ``Norm``.
 
 from normzoo.layers._base import Norm
 from normzoo.layers._batch import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
-from normzoo.layers._engine import engine
+from normzoo.layers._engine import Engine, checked_engine, engine
 from normzoo.layers._group import GroupNorm, group_norm, layer_norm
 from normzoo.layers._instance import InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from normzoo.layers._layer import LayerNorm
@@ -23,6 +23,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "Engine",
     "GroupNorm",
     "InstanceNorm",
     "InstanceNorm1d",
@@ -44,6 +45,7 @@ __all__ = [
     "average",
     "cells_per_pool",
     "channel_moments",
+    "checked_engine",
     "engine",
     "group_norm",
     "layer_norm",

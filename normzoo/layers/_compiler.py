@@ -47,8 +47,11 @@ def compile_function(function: Callable[..., list[Tensor]], example: Sequence[Ar
             arguments[index] = tensor
         return function(*arguments)
 
-    present = [argument for argument in example if argument is not None]
-    tensors = [each.detach() if isinstance(each, Tensor) else _as_tensor(each, device) for each in present]
+    tensors = [
+        argument.detach() if isinstance(argument, Tensor) else _as_tensor(argument, device)
+        for argument in example
+        if argument is not None
+    ]
     fakes = FakeTensorMode()
     with torch.no_grad(), torch.autocast(device.type, enabled=False), fakes:
         inputs = [fakes.from_tensor(tensor) for tensor in tensors]
@@ -66,7 +69,8 @@ def compile_function(function: Callable[..., list[Tensor]], example: Sequence[Ar
             inputs[position] = _as_tensor(inputs[position], device)
         outputs: Sequence[Tensor] = run(inputs)
         if changed:
-            increment_version([arguments[index] for index in changed])
+            touched: list[Any] = [arguments[index] for index in changed]
+            increment_version(touched)
         return outputs
 
     return compiled

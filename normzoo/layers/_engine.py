@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from threading import Lock
-from typing import Any, Literal, final, get_args
+from typing import Any, Literal, cast, final, get_args
 
 import torch
 from torch import Tensor
@@ -43,14 +43,18 @@ MOST_KINDS = 4096
 """How many kinds of calls are kept account of; beyond, as with inputs of ever new sizes, calls are eager."""
 
 
-def _checked(name: str) -> Engine:
-    for known in get_args(Engine):
-        if name == known:
-            return known
+def checked_engine(name: str) -> Engine:
+    """Return the name of an engine as such.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    if name in get_args(Engine):
+        return cast("Engine", name)
     raise UnknownNameError("engine", name, get_args(Engine))
 
 
-_DEFAULT = _checked(os.environ.get(VARIABLE) or "auto")
+_DEFAULT = checked_engine(os.environ.get(VARIABLE) or "auto")
 _chosen: ContextVar[Engine] = ContextVar("engine", default=_DEFAULT)
 
 
@@ -72,7 +76,7 @@ def engine(name: Engine) -> Iterator[None]:
     >>> with engine("eager"):
     ...     y = LayerNorm(4)(torch.randn(2, 4))
     """
-    token = _chosen.set(_checked(name))
+    token = _chosen.set(checked_engine(name))
     try:
         yield
     finally:
@@ -91,7 +95,7 @@ class Kernel:
         """Return what ``_normalize.forward`` returns."""
         return _eager.forward(self.problem, x, weight, bias, running)
 
-    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Tensor | None) -> Sequence[Tensor]:
+    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
         """Return what ``_normalize.backward`` returns."""
         return _eager.backward(self.problem, wanted, grad, *saved)
 
@@ -116,7 +120,7 @@ class _TunedKernel(Kernel):
     def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Sequence[Tensor]:
         return self._forward((x, weight, bias, *running), self._patient)
 
-    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Tensor | None) -> Sequence[Tensor]:
+    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
         key = (wanted, grad.stride(), grad.dtype, type(grad))
         variant = self._variants.get(key)
         if variant is None:

@@ -4,7 +4,6 @@ Chan, Golub & LeVeque (1983), "Algorithms for computing the sample variance": mo
 moments of the whole from counts, means and sums of squared deviations, without ever forming E[x^2] - E[x]^2.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -79,7 +78,7 @@ def channel_moments(x: Tensor, mask: Tensor | None = None) -> Moments:
     return Moments(count, mean, deviation.square().sum(-1, keepdim=True))
 
 
-def pool_moments(cells: Moments, axes: Sequence[int]) -> Statistics:
+def pool_moments(cells: Moments, axes: tuple[int, ...]) -> Statistics:
     """Pool the moments of a grid ``(N, *split, 1)`` over a pool's axes; what comes back broadcasts to the grid.
 
     Uncounted cells (all masked) do not weigh in; a pool without any value has mean 0 and variance 0.
@@ -101,7 +100,7 @@ def pool_moments(cells: Moments, axes: Sequence[int]) -> Statistics:
     return Statistics(average_count * size, mean, average(spread + cells.m2, axes) / weight)
 
 
-def pool_squares(x: Tensor, axes: Sequence[int], mask: Tensor | None = None) -> Statistics:
+def pool_squares(x: Tensor, axes: tuple[int, ...], mask: Tensor | None = None) -> Statistics:
     """Return the mean square of each pool in the variance's place, for norms that subtract no mean.
 
     ``x`` and ``mask`` are as in ``channel_moments``.

@@ -22,50 +22,49 @@ def normalize(
 ) -> Tensor:
     """Normalize; the arguments are those of ``_normalize.forward``.
 
-    An ordinary call runs the engine's kernels and its analytic gradient, and saves no more for it than the input, the
-    weight and the statistics. A call that somebody else transforms, compiles or exports, and a masked one, is the
-    plain operations, whose gradient is autograd's.
+    An ordinary call runs the engine's kernels and their analytic gradient, and saves no more for it than the input,
+    the weight and the statistics. Inside somebody's ``torch.compile`` the same op is traced. A call that is otherwise
+    transformed, and a masked one, is the plain operations, whose gradient is autograd's.
     """
     if running.mean is not None and not problem.known and is_recomputation():
         running = Running()  # it was updated when the input first came by
     if mask is None and torch.compiler.is_dynamo_compiling() and _is_taken_whole():
-        return _whole(x, weight, bias, *running, *problem)
+        return _whole(x, weight, bias, tuple(running), tuple(problem))
     if mask is not None or must_be_traceable():
         return forward(problem, x, weight, bias, running, mask)[0]
     kernel = select(problem, x, weight, bias, running)
     if torch.is_grad_enabled() and (
-        x.requires_grad or (weight is not None and weight.requires_grad) or (bias is not None and bias.requires_grad)
-    ):
-        return _apply(x, weight, bias, running, kernel)
+        x.requires_grad
+        or (weight is not None and weight.requires_grad)
+        or (bias is not None and bias.requires_grad)
+    ):  # fmt: skip
+        y: Tensor = _apply(x, weight, bias, running, kernel)
+        return y
     return kernel.forward(x, weight, bias, running)[0]
-
-
-class _Traced(Kernel):
-    """Both directions of the op as operations that can be traced."""
-
-    def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Sequence[Tensor]:
-        return forward(self.problem, x, weight, bias, running)
-
-    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
-        return backward(self.problem, wanted, grad, *saved)
 
 
 class _Normalize(Function):
     """The op as autograd sees it: a kernel forward, its partner backward."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running, kernel: Kernel
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        running: Running,
+        kernel: Kernel,
     ) -> Tensor:
         y, *statistics = kernel.forward(x, weight, bias, running)
-        mean = running.mean if kernel.problem.known else statistics[0] if kernel.problem.centered else None
-        needed = ctx.needs_input_grad[1] or not kernel.problem.known
-        ctx.save_for_backward(x if needed else None, weight, mean, statistics[-1])
+        problem, (wants_x, wants_weight, *_) = kernel.problem, ctx.needs_input_grad
+        depends_on_x = wants_weight or (wants_x and not problem.known)
+        mean = running.mean if problem.known else statistics[0] if problem.centered else None
+        ctx.save_for_backward(x if depends_on_x else None, weight, mean, statistics[-1])
         ctx.kernel = kernel
         return y
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Any:
         wanted = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():
             gradients = _differentiable_gradients(ctx.kernel.problem, wanted, grad, *ctx.saved_tensors)
@@ -77,34 +76,8 @@ class _Normalize(Function):
         return *(next(remaining) if want else None for want in wanted), None, None
 
 
-def _is_taken_whole() -> bool:
-    """Have torch.compile take ``_whole`` as one operation of its graph, rather than look at each line of it."""
-    torch.compiler.allow_in_graph(_whole)
-    return True
-
-
-# Set by torch.compiler.assume_constant_result, too, but that loads the whole compiler.
-_is_taken_whole._dynamo_marked_constant = True  # type: ignore[attr-defined]
-
-
-def _whole(
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    batches: Tensor | None,
-    momentum: float | None,
-    *problem: Any,
-) -> Tensor:
-    """Normalize within a graph that somebody compiles: arguments are tensors, numbers and tuples of numbers."""
-    running = Running(running_mean, running_var, batches, momentum)
-    kernel = _Traced(Problem(*problem))
-    return _apply(x, weight, bias, running, kernel)
-
-
 # Applying it directly leaves out a look at functorch's state and at the signature, which take longer than a small norm.
-_apply = super(Function, _Normalize).apply
+_apply: Any = super(Function, _Normalize).apply
 
 
 def _differentiable_gradients(
@@ -119,5 +92,35 @@ def _differentiable_gradients(
     """Return the gradients by operations that autograd records, so that it can differentiate them in turn."""
     if x is not None and not problem.known:
         _, *statistics = forward(problem, x, weight, None, Running())  # anew, as functions of x
-        mean, rstd = statistics if problem.centered else (None, *statistics)
+        mean, rstd = statistics[0] if problem.centered else None, statistics[-1]
     return backward(problem, wanted, grad, x, weight, mean, rstd)
+
+
+class _TracedKernel(Kernel):
+    """Both directions of the op as operations that can be traced."""
+
+    __slots__ = ()
+
+    def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Sequence[Tensor]:
+        return forward(self.problem, x, weight, bias, running)
+
+    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
+        return backward(self.problem, wanted, grad, *saved)
+
+
+def _whole(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, running: tuple[Any, ...], problem: tuple[Any, ...]
+) -> Tensor:
+    """Normalize as one operation of a graph, whose arguments can be tensors, numbers and tuples of them."""
+    y: Tensor = _apply(x, weight, bias, Running(*running), _TracedKernel(Problem(*problem)))
+    return y
+
+
+def _is_taken_whole() -> bool:
+    """Have torch.compile take ``_whole`` as one operation, rather than look at, and guard, each line of it."""
+    torch.compiler.allow_in_graph(_whole)  # type: ignore[no-untyped-call]
+    return True
+
+
+# What torch.compiler.assume_constant_result sets; to call that would load the compiler with every import of a norm.
+_is_taken_whole._dynamo_marked_constant = True  # type: ignore[attr-defined]

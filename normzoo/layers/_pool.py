@@ -25,7 +25,7 @@ class Pool(Protocol):
         """Return the dimensions in which the channels are laid out; their product is ``channels``."""
 
 
-def average(t: Tensor, axes: Sequence[int]) -> Tensor:
+def average(t: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Average a grid ``(N, *split, ...)`` over each pool; the result broadcasts to the grid."""
     return t.mean(axes, keepdim=True) if axes else t
 

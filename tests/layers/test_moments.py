@@ -13,7 +13,6 @@ from normzoo.layers import (
     OverNothing,
     OverSamples,
     Pool,
-    Statistics,
     WithinGroups,
     average,
     cells_per_pool,
@@ -115,15 +114,14 @@ def test_masked_channel_moments_are_over_valid_positions(shape: tuple[int, ...])
             close(got, tuple(expected))
 
 
-def pooled(x: Tensor, pool: Pool, mask: Tensor | None) -> Statistics:
-    """Return what is pooled from all values, spread over the grid of samples and channels."""
+def pooled(x: Tensor, pool: Pool, mask: Tensor | None) -> list[Tensor]:
+    """Return count, mean and variance of the pools, spread over the grid of samples and channels."""
     if mask is not None:
         mask = mask.reshape(x.shape[0], *(1 for _ in pool.split(x.shape[1])), -1)
     count, mean, var = pool_moments(channel_moments(cells(x, pool), mask), pool.axes)
     assert mean is not None
     grid = (x.shape[0], *pool.split(x.shape[1]), 1)
-    spread = [torch.as_tensor(t, dtype=x.dtype).expand(grid).reshape(x.shape[:2]) for t in (count, mean, var)]
-    return Statistics(*spread)
+    return [torch.as_tensor(t, dtype=x.dtype).expand(grid).reshape(x.shape[:2]) for t in (count, mean, var)]
 
 
 @every_pool
