@@ -19,6 +19,19 @@ Also while a comparison is still running.
 Example: normzoo report --store normzoo.sqlite -o reports/digits.md
 """
 
+BENCH = """Measure how fast the layers are.
+
+Example: normzoo bench layers
+"""
+
+BENCH_LAYERS = """Time every norm on tiny to large inputs against torch.nn, and what else is installed.
+
+All contenders are timed in one process, by turns; the tables show ratios. The whole takes about 20 minutes on two
+CPU cores, most of them compiling; fewer norms, sizes or parts take less.
+
+Example: normzoo bench layers --norms batch,group --parts plain --dtypes float32
+"""
+
 LIST = """Show the norms, templates and datasets there are.
 
 Example: normzoo list

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from normzoo.layers._base import Norm
-from normzoo.layers._pool import Pool, WithinGroups
+from normzoo.layers._pool import Pool, WithinGroups, product
 
 
 @final
@@ -73,7 +73,7 @@ class GroupNorm(Norm):
                 f"got {x.shape[1]} channels in shape {tuple(x.shape)} and num_channels={self.num_channels}",
                 f"construct it with num_channels={x.shape[1]} or mend the input",
             )
-        return x.shape[0], x.shape[1], x.shape[2:].numel()
+        return x.shape[0], x.shape[1], product(x.shape[2:])
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""

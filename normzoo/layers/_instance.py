@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from normzoo.layers._normalize import Running
-from normzoo.layers._pool import OverNothing
+from normzoo.layers._pool import OverNothing, product
 from normzoo.layers._tracked import TrackedNorm
 
 
@@ -51,7 +51,7 @@ class InstanceNorm(TrackedNorm):
         """See an input without a batch dimension, where the class fixes the rank, as a batch of one."""
         if self._lacks_batch(x):
             self._check_channels(x, x.shape[0])
-            return 1, x.shape[0], x.shape[1:].numel()
+            return 1, x.shape[0], product(x.shape[1:])
         return super()._size(x)
 
     def _mask_shape(self, x: Tensor) -> tuple[int, ...]:

@@ -32,10 +32,15 @@ def average(t: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 def cells_per_pool(grid: Sequence[int], axes: Sequence[int]) -> int:
     """Return how many cells of a grid of that shape one pool holds."""
-    cells = 1
-    for axis in axes:
-        cells *= grid[axis]
-    return cells
+    return product([grid[axis] for axis in axes])
+
+
+def product(sizes: Sequence[int]) -> int:
+    """Return the product of some sizes, which may be symbols; ``Size.numel`` and ``math.prod`` do not take those."""
+    total = 1
+    for size in sizes:
+        total *= size
+    return total
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Size, Tensor
 
 from normzoo.layers._base import Norm
-from normzoo.layers._pool import OverChannels
+from normzoo.layers._pool import OverChannels, product
 from normzoo.layers._rows import RowNorm
 
 
@@ -83,7 +83,7 @@ class SampleRMSNorm(Norm):
                 f"got shape {tuple(x.shape)} and num_features={self.num_features}",
                 "mend the input or num_features",
             )
-        return x.shape[0], x.shape[1], x.shape[2:].numel()
+        return x.shape[0], x.shape[1], product(x.shape[2:])
 
     def extra_repr(self) -> str:
         """Return the arguments."""

@@ -7,7 +7,7 @@ import torch
 from torch import Size, Tensor
 
 from normzoo.layers._base import Norm
-from normzoo.layers._pool import OverChannels
+from normzoo.layers._pool import OverChannels, product
 
 
 class RowNorm(Norm):
@@ -40,7 +40,7 @@ class RowNorm(Norm):
                 f"got shape {tuple(x.shape)} and normalized_shape={self.normalized_shape}",
                 f"construct it with normalized_shape={tuple(x.shape[-len(self.normalized_shape) :])} or mend the input",
             )
-        return x.shape[:-dims].numel(), x.shape[-dims:].numel(), 1
+        return product(x.shape[:-dims]), product(x.shape[-dims:]), 1
 
     def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
         return tuple(x.shape[: x.ndim - len(self.normalized_shape)])

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from normzoo.layers._base import Norm
 from normzoo.layers._normalize import Running
+from normzoo.layers._pool import product
 
 
 class TrackedNorm(Norm):
@@ -87,7 +88,7 @@ class TrackedNorm(Norm):
                 f"the input must be {wanted} (N, C, *)", f"got {rank}D of shape {tuple(shape)}", self._rank_hint(x)
             )
         self._check_channels(x, shape[1])
-        return shape[0], shape[1], shape[2:].numel()
+        return shape[0], shape[1], product(shape[2:])
 
     def _check_channels(self, x: Tensor, channels: int) -> None:
         if channels != self.num_features:

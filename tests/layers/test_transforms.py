@@ -6,26 +6,14 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.func import functional_call, stack_module_state, vmap
+from torch.autograd import forward_ad
+from torch.func import functional_call, grad, jvp, stack_module_state, vjp, vmap
 from torch.testing import assert_close
+
+from normzoo.layers import Engine, engine
 
 from .cases import CASES, Case
 from .references import random_mask, randomized
-
-COMPILED = [
-    case
-    for case in CASES
-    if case.id
-    in {
-        "batch-vectors",
-        "batch-sequences-cumulative",
-        "instance-sequences-tracked",
-        "group-maps",
-        "layer-sequences",
-        "rms-vectors",
-        "sample-rms-maps",
-    }
-]
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
@@ -59,8 +47,78 @@ def test_stacked_maps_with_channels_last(case: Case) -> None:
     assert_close(vmap(layer)(channels_last), torch.stack([layer(part) for part in x]))
 
 
+def function_of(case: Case) -> tuple[Any, list[Tensor]]:
+    """Return the layer in training as a function of its input and parameters, and these."""
+    layer = randomized(case.ours(torch.float64))
+    parameters = {name: parameter.detach() for name, parameter in layer.named_parameters()}
+
+    def function(x: Tensor, *values: Tensor) -> Tensor:
+        buffers = {name: buffer.clone() for name, buffer in layer.named_buffers()}
+        output: Tensor = functional_call(layer, {**dict(zip(parameters, values, strict=True)), **buffers}, (x,))
+        return output
+
+    return function, [case.input(), *parameters.values()]
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own rules for forward mode
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_jvp_is_the_transpose_of_vjp(case: Case) -> None:
+    """Forward-mode derivatives, along any direction, are those of reverse mode."""
+    function, arguments = function_of(case)
+    tangents = [torch.randn_like(argument) for argument in arguments]
+    y, tangent = jvp(function, tuple(arguments), tuple(tangents))  # type: ignore[misc]
+    cotangent = torch.randn_like(y)
+    gradients = vjp(function, *arguments)[1](cotangent)
+    inner = sum((a * b).sum() for a, b in zip(gradients, tangents, strict=True))
+    assert_close((tangent * cotangent).sum(), inner, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own rules for forward mode
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_dual_numbers(case: Case) -> None:
+    """So are those of ``torch.autograd.forward_ad`` without torch.func."""
+    function, arguments = function_of(case)
+    tangents = [torch.randn_like(argument) for argument in arguments]
+    expected = jvp(function, tuple(arguments), tuple(tangents))[1]
+    with forward_ad.dual_level():
+        dual: Any = forward_ad.make_dual
+        undual: Any = forward_ad.unpack_dual
+        duals = [dual(a, t) for a, t in zip(arguments, tangents, strict=True)]
+        assert_close(undual(function(*duals)).tangent, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["eager", "compiled"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_grad_is_that_of_autograd(case: Case, name: Engine) -> None:
+    """``torch.func.grad`` gives what a backward pass gives, whatever the engine."""
+    function, arguments = function_of(case)
+
+    def loss(*arguments: Tensor) -> Tensor:
+        return function(*arguments).pow(3).sum()  # type: ignore[no-any-return]
+
+    with engine(name):
+        found = grad(loss, argnums=tuple(range(len(arguments))))(*arguments)
+        leaves = [argument.clone().requires_grad_() for argument in arguments]
+        expected = torch.autograd.grad(loss(*leaves), leaves)
+    assert_close(found, expected, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if list(case.ours().parameters())], ids=lambda case: case.id)
+def test_parameters_alone_can_be_mapped(case: Case) -> None:
+    """One input under many parameters, also where only the last of them is mapped."""
+    function, (x, *parameters) = function_of(case)
+    for mapped in range(len(parameters)):
+        stacks = [torch.randn(3, *p.shape).double() if i == mapped else p for i, p in enumerate(parameters)]
+        dims = tuple(0 if index == mapped else None for index in range(len(parameters)))
+        found = vmap(function, in_dims=(None, *dims))(x, *stacks)
+        one_by_one = [
+            function(x, *(s[n] if i == mapped else s for i, s in enumerate(stacks))) for n in range(3)
+        ]  # fmt: skip
+        assert_close(found, torch.stack(one_by_one), rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")  # of that release alone
-@pytest.mark.parametrize("case", COMPILED, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_compiled_is_eager(case: Case) -> None:
     """Compiled whole, without a break, a layer gives the outputs, gradients and running statistics it gives eagerly."""
     layer = randomized(case.ours(torch.float64))
@@ -81,3 +139,28 @@ def test_compiled_is_eager(case: Case) -> None:
     x = case.input()
     twin.eval()
     assert_close(compiled(x), layer.eval()(x))
+
+
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.id in ("batch-maps", "group-maps", "layer-sequences")], ids=lambda c: c.id
+)
+def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
+    """Inside somebody's ``torch.compile`` a model is one graph, whatever the engine and the batch size."""
+    model: Any = torch.nn.Sequential(randomized(case.ours(torch.float64)), torch.nn.Tanh())
+    twin = copy.deepcopy(model)
+    torch.compiler.reset()
+    compiled = torch.compile(twin, fullgraph=True)
+    for samples in (3, 5, 8):
+        x = case.input()
+        x = x[torch.arange(samples) % len(x)] + torch.randn(samples, *x.shape[1:]).double()
+        found = []
+        for function, module in ((model, model), (compiled, twin)):
+            module.zero_grad()
+            leaf = x.clone().requires_grad_()
+            with engine("compiled"):
+                y = function(leaf)
+                y.pow(3).sum().backward()
+            found.append((y.detach(), leaf.grad, [parameter.grad for parameter in module.parameters()]))
+        assert_close(found[1], found[0], rtol=1e-9, atol=1e-9)
+        assert_close(twin.state_dict(), model.state_dict(), rtol=1e-9, atol=1e-9)

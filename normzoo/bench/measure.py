@@ -1,0 +1,229 @@
+"""Timing one case: all contenders in one process, by turns, in random order."""
+
+import copy
+import gc
+import random
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from normzoo.bench.peers import GPU_ONLY, PEERS, ours, torch_nn
+from normzoo.bench.records import AUTO, EAGER, REFERENCE, Measurement, Timing
+from normzoo.bench.spec import Case
+from normzoo.layers import engine
+
+CALLS_SECONDS = 2e-3
+"""A round makes so many calls that they take about this long."""
+
+LEAST_ROUNDS, MOST_ROUNDS = 15, 300
+
+TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 4e-2, torch.float16: 5e-3}
+
+Context = Callable[[], AbstractContextManager[Any]]
+
+
+class Contender:
+    """A layer, how it is called, and what was measured of it."""
+
+    def __init__(self, name: str, module: nn.Module, case: Case, device: torch.device, context: Context) -> None:
+        self.name = name
+        self.module = module.to(device=device, dtype=getattr(torch, case.dtype)).train(case.mode == "train")
+        self.call: Any = torch.compile(self.module, dynamic=False) if case.place == "compiled" else self.module
+        self.trains = case.mode == "train"
+        self.context = context
+        self.seconds: list[float] = []
+
+    def step(self, x: Tensor, grad: Tensor) -> None:
+        """Make one call: forward and backward, or forward only."""
+        if not self.trains:
+            with torch.no_grad():
+                self.call(x)
+            return
+        self.call(x).backward(grad)
+        x.grad = None
+        for parameter in self.module.parameters():
+            parameter.grad = None
+
+    def time(self, x: Tensor, grad: Tensor, calls: int) -> float:
+        """Return the seconds of one call, averaged over some."""
+        with self.context():
+            _wait_for(x.device)
+            start = time.perf_counter()
+            for _ in range(calls):
+                self.step(x, grad)
+            _wait_for(x.device)
+            return (time.perf_counter() - start) / calls
+
+    def results(self, x: Tensor, grad: Tensor) -> list[Tensor]:
+        """Return the output and, in training, the gradients."""
+        with self.context(), torch.set_grad_enabled(self.trains):
+            y: Tensor = self.call(x)
+            if not self.trains:
+                return [y]
+            parameters = list(self.module.parameters())
+            return [y.detach(), *torch.autograd.grad(y, [x, *parameters], grad)]
+
+
+def measure(case: Case, device: torch.device, seconds: float) -> Measurement:
+    """Check that all contenders of a case compute the same, then time them.
+
+    Args:
+        case: what to measure.
+        device: where.
+        seconds: how long to time each contender, about.
+
+    Raises:
+        RuntimeError: a contender computes something else.
+    """
+    torch.manual_seed(0)
+    torch.compiler.reset()
+    x, grad = (_input(case, device) for _ in range(2))
+    x.requires_grad_(case.mode == "train")
+    contenders, skipped = _contenders(case, device)
+    _align(contenders)
+    _check(case, contenders, x, grad)
+    _warm_up(contenders, x, grad)
+    saved = {each.name: _saved_bytes(each, x) for each in contenders} if case.mode == "train" else {}
+    calls, rounds = _time(contenders, x, grad, seconds)
+    size = x.numel() * x.element_size()
+    return Measurement(
+        case=case,
+        timings={each.name: _timing(each.seconds) for each in contenders},
+        saved_bytes=saved,
+        moved_bytes=(5 if case.mode == "train" else 2) * size,
+        rounds=rounds,
+        calls=calls,
+        skipped=skipped,
+    )
+
+
+def copy_bandwidth(device: torch.device) -> float:
+    """Return the bytes that a large copy reads and writes in a second."""
+    source = torch.randn((64 if device.type == "cpu" else 1024) * 2**18, device=device)
+    target = torch.empty_like(source)
+    seconds = []
+    for _ in range(20):
+        _wait_for(device)
+        start = time.perf_counter()
+        target.copy_(source)
+        _wait_for(device)
+        seconds.append(time.perf_counter() - start)
+    return 2 * source.numel() * source.element_size() / statistics.median(seconds)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _input(case: Case, device: torch.device) -> Tensor:
+    x = torch.randn(case.shape, device=device).to(getattr(torch, case.dtype))
+    if case.format == "channels_last":
+        return x.contiguous(memory_format=torch.channels_last if x.ndim == 4 else torch.channels_last_3d)
+    return x
+
+
+def _contenders(case: Case, device: torch.device) -> tuple[list[Contender], dict[str, str]]:
+    """Return torch.nn's layer first, then ours, then what else there is; and who is not there, and why."""
+    found = [
+        Contender(REFERENCE, torch_nn(case), case, device, nullcontext),
+        Contender(AUTO, ours(case), case, device, lambda: engine("auto")),
+    ]
+    if case.place == "compiled":
+        return found, {}
+    found.append(Contender(EAGER, ours(case), case, device, lambda: engine("eager")))
+    skipped = {}
+    for name, (build, _) in PEERS.items():
+        if name in GPU_ONLY and device.type != "cuda":
+            skipped[name] = "runs on a GPU only"
+            continue
+        try:
+            module = build(case)
+        except ImportError:
+            skipped[name] = "not installed"
+            continue
+        if module is None:
+            skipped[name] = "has none"
+        else:
+            found.append(Contender(name, module, case, device, nullcontext))
+    return found, skipped
+
+
+def _align(contenders: list[Contender]) -> None:
+    """Give all the same parameters, which are not those they start with."""
+    for name, parameter in contenders[0].module.named_parameters():
+        value = torch.randn_like(parameter) * 0.2 + (1 if name == "weight" else 0)
+        for contender in contenders:
+            with torch.no_grad():
+                contender.module.get_parameter(name).copy_(value)
+
+
+def _check(case: Case, contenders: list[Contender], x: Tensor, grad: Tensor) -> None:
+    """Refuse a contender that is further from the results in float64 than its type allows, or than torch.nn is."""
+    wide = case.model_copy(update={"dtype": "float64", "place": "plain"})
+    exact = Contender("float64", copy.deepcopy(contenders[0].module), wide, x.device, nullcontext)
+    wanted = exact.results(x.detach().double().requires_grad_(x.requires_grad), grad.double())
+    limit = TOLERANCES[getattr(torch, case.dtype)]
+    for contender in contenders:
+        found = contender.results(x, grad)
+        errors = [_relative_error(got, exact) for got, exact in zip(found, wanted, strict=True)]
+        if contender is contenders[0]:
+            limit = max(limit, 1.5 * max(errors))
+        if not max(errors) <= limit:
+            raise RuntimeError(f"{case}: {contender.name} is off by {max(errors):.1e}, more than {limit:.0e}")
+
+
+def _relative_error(found: Tensor, exact: Tensor) -> float:
+    return float((found.double() - exact).abs().max() / exact.abs().max().clamp(min=1))
+
+
+def _warm_up(contenders: list[Contender], x: Tensor, grad: Tensor) -> None:
+    """Call each until nothing is left to be compiled or decided; that of ``auto`` is what many calls would bring."""
+    for contender in contenders:
+        contender.time(x, grad, 5)
+        if contender.name == AUTO:
+            with engine("compiled"):
+                contender.step(x, grad)
+            contender.time(x, grad, 30)
+
+
+def _saved_bytes(contender: Contender, x: Tensor) -> int:
+    """Return the bytes that autograd keeps of a forward pass, each storage counted once."""
+    storages: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with contender.context(), saved_tensors_hooks(note, lambda tensor: tensor):
+        contender.call(x)
+    return sum(storages.values())
+
+
+def _time(contenders: list[Contender], x: Tensor, grad: Tensor, seconds: float) -> tuple[int, int]:
+    """Time the contenders by turns; return the calls of a round, and the rounds."""
+    slowest = max(contender.time(x, grad, 3) for contender in contenders)
+    calls = max(1, round(CALLS_SECONDS / slowest))
+    rounds = min(MOST_ROUNDS, max(LEAST_ROUNDS, round(seconds / (calls * slowest))))
+    order = random.Random(0)  # noqa: S311
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            for contender in order.sample(contenders, len(contenders)):
+                contender.seconds.append(contender.time(x, grad, calls))
+    finally:
+        gc.enable()
+    return calls, rounds
+
+
+def _timing(seconds: list[float]) -> Timing:
+    lower, median, upper = statistics.quantiles(seconds, n=4)
+    return Timing(median=median, lower=lower, upper=upper)

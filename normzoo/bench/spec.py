@@ -1,0 +1,140 @@
+"""What to measure: the cases, and how they are written as flags. Torch-free."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from normzoo.experiment.spec import split_list
+
+Norm = Literal["batch", "instance", "layer", "group", "LayerNorm", "RMSNorm"]
+Size = Literal["tiny", "small", "medium", "large"]
+Dtype = Literal["float32", "bfloat16", "float16", "float64"]
+Format = Literal["contiguous", "channels_last"]
+Mode = Literal["train", "eval"]
+Place = Literal["plain", "compiled"]
+Part = Literal["plain", "compiled", "cold"]
+
+MAPS: dict[Size, list[tuple[int, ...]]] = {
+    "tiny": [(2, 32, 8, 8), (32, 256)],
+    "small": [(8, 64, 128), (2, 16, 8, 16, 16)],
+    "medium": [(8, 32, 32, 32)],
+    "large": [(32, 64, 32, 32)],
+}
+"""Shapes ``(N, C, *)``: vectors, sequences, maps and volumes, from 4 thousand to 2 million values."""
+
+ROWS: dict[Size, list[tuple[int, ...]]] = {
+    "tiny": [(32, 256)],
+    "small": [(2, 64, 128)],
+    "medium": [(8, 128, 512)],
+    "large": [(16, 512, 768)],
+}
+"""Shapes ``(*, D)``, of which the last dimension is normalized."""
+
+ROW_NORMS = ("LayerNorm", "RMSNorm")
+
+
+def _list_of(kind: object) -> object:
+    return Annotated[tuple[kind, ...], BeforeValidator(split_list), Field(min_length=1)]  # type: ignore[valid-type]
+
+
+class Case(BaseModel):
+    """One norm on one input.
+
+    Attributes:
+        norm: ``group`` has 8 groups, ``layer`` is group norm of one group, as of a map; ``LayerNorm`` and ``RMSNorm``
+            are torch.nn's, over the last dimension.
+        mode: train: forward and backward pass; eval: forward pass without gradients.
+        place: plain: called as it is; compiled: both ours and torch.nn's inside ``torch.compile``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    norm: Norm
+    size: Size
+    shape: tuple[int, ...]
+    dtype: Dtype
+    format: Format
+    mode: Mode
+    place: Place
+
+    def __str__(self) -> str:
+        """Return it in a few words."""
+        kind = self.dtype if self.format == "contiguous" else f"{self.dtype} {self.format}"
+        return f"{self.norm} {'x'.join(map(str, self.shape))} {kind} {self.mode}"
+
+
+class BenchSpec(BaseModel):
+    """What is measured and how long; each field is a flag of ``normzoo bench layers``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    norms: Annotated[tuple[Norm, ...], BeforeValidator(split_list), Field(min_length=1)] = Field(
+        ("batch", "instance", "layer", "group", "LayerNorm", "RMSNorm"), description="Norms to measure."
+    )
+    sizes: Annotated[tuple[Size, ...], BeforeValidator(split_list), Field(min_length=1)] = Field(
+        ("tiny", "small", "medium", "large"), description="Sizes of the inputs."
+    )
+    dtypes: Annotated[tuple[Dtype, ...], BeforeValidator(split_list), Field(min_length=1)] = Field(
+        ("float32", "bfloat16"), description="Types of the inputs."
+    )
+    formats: Annotated[tuple[Format, ...], BeforeValidator(split_list), Field(min_length=1)] = Field(
+        ("contiguous", "channels_last"), description="Memory formats; channels_last for maps and volumes, in float32."
+    )
+    modes: Annotated[tuple[Mode, ...], BeforeValidator(split_list), Field(min_length=1)] = Field(
+        ("train", "eval"), description="Forward and backward pass in training, forward pass in evaluation."
+    )
+    parts: Annotated[tuple[Part, ...], BeforeValidator(split_list), Field(min_length=1)] = Field(
+        ("plain", "compiled", "cold"),
+        description="Plain calls; inside torch.compile, in float32 training; a process's first calls.",
+    )
+    seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        0.4, description="How long to time each contender of each case, about."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to measure.")
+    threads: Annotated[int, Field(ge=1)] | None = Field(None, description="CPU threads; torch's choice by default.")
+
+    def cases(self) -> list[Case]:
+        """Return the cases, plain ones first."""
+        return list(self._plain()) + list(self._compiled())
+
+    def _inputs(self) -> Iterator[tuple[Norm, Size, tuple[int, ...]]]:
+        for norm in self.norms:
+            for size in self.sizes:
+                for shape in (ROWS if norm in ROW_NORMS else MAPS)[size]:
+                    if norm != "instance" or len(shape) > 2:  # vectors have no positions
+                        yield norm, size, shape
+
+    def _plain(self) -> Iterator[Case]:
+        if "plain" not in self.parts:
+            return
+        for norm, size, shape in self._inputs():
+            for dtype in self.dtypes:
+                for memory_format in self.formats:
+                    is_map = norm not in ROW_NORMS and len(shape) > 3
+                    if memory_format == "channels_last" and not (is_map and dtype == "float32"):
+                        continue
+                    for mode in self.modes:
+                        yield Case(
+                            norm=norm,
+                            size=size,
+                            shape=shape,
+                            dtype=dtype,
+                            format=memory_format,
+                            mode=mode,
+                            place="plain",
+                        )
+
+    def _compiled(self) -> Iterator[Case]:
+        if "compiled" not in self.parts:
+            return
+        for norm, size, shape in self._inputs():
+            yield Case(
+                norm=norm,
+                size=size,
+                shape=shape,
+                dtype="float32",
+                format="contiguous",
+                mode="train",
+                place="compiled",
+            )

@@ -1,0 +1,393 @@
+"""Do the engines compute the same, and is one chosen as promised?"""
+
+import copy
+import os
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from normzoo import layers
+from normzoo.errors import UnknownNameError
+from normzoo.layers import _compiler, _engine, engine
+
+from .cases import NORMS, Case
+from .references import randomized
+
+ENGINES: list[_engine.Engine] = ["eager", "compiled"]
+every_norm = pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)
+
+
+def results(layer: Any, x: Tensor, cotangent: Tensor) -> list[Any]:
+    """Return the output, the gradients and the state that a step leaves."""
+    layer.zero_grad()
+    leaf = x.detach().requires_grad_()
+    y = layer(leaf)
+    y.backward(cotangent)
+    return [y.detach(), leaf.grad, [p.grad for p in layer.parameters()], copy.deepcopy(layer.state_dict())]
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@every_norm
+def test_engines_agree(case: Case, training: bool) -> None:
+    """Outputs, gradients and running statistics agree to rounding over several steps, in training and evaluation."""
+    layer = randomized(case.ours(torch.float64)).train(training)
+    twin = copy.deepcopy(layer)
+    for _ in range(3):
+        x, cotangent = case.input(), torch.randn(case.shape, dtype=torch.float64)
+        with engine("eager"):
+            expected = results(layer, x, cotangent)
+        with engine("compiled"):
+            assert_close(results(twin, x, cotangent), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("shape", [(64, 16), (8, 16, 9), (4, 16, 20, 21)], ids=lambda shape: f"{len(shape)}D")
+@pytest.mark.parametrize("name", ["batch", "layer", "group", "rms"])
+def test_engines_agree_in_each_type(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """On larger inputs of each type, with float32 parameters, the compiled engine is off by that type's rounding."""
+    layer = randomized(layers.make_norm(name, shape[1]))
+    twin = copy.deepcopy(layer)
+    x, cotangent = (1 + torch.randn(shape)).to(dtype), torch.randn(shape).to(dtype)
+    with engine("eager"):
+        expected = results(layer, x, cotangent)
+    with engine("compiled"):
+        found = results(twin, x, cotangent)
+    assert found[0].dtype == dtype
+    tolerance = max(8 * torch.finfo(dtype).eps, 1e-4)
+    assert_close(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("affine", [True, False], ids=["affine", "plain"])
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("wanted", ["input", "weight", "bias"])
+@pytest.mark.parametrize("name", ["eager", "compiled"])
+def test_gradients_wanted_alone(name: _engine.Engine, wanted: str, training: bool, affine: bool) -> None:
+    """Only the gradient that is wanted is computed, and it is what it is among all."""
+    if not affine and wanted != "input":
+        pytest.skip("there is no such parameter")
+    layer: Any = randomized(layers.BatchNorm2d(3, affine=affine).double()).train(training)
+    x, cotangent = torch.randn(4, 3, 5, 5).double().requires_grad_(), torch.randn(4, 3, 5, 5).double()
+    with engine("eager"):
+        layer(x).backward(cotangent)
+    sources = {"input": x, "weight": layer.weight, "bias": layer.bias}
+    expected = sources[wanted].grad
+    for source, tensor in sources.items():
+        if tensor is not None:
+            tensor.requires_grad_(source == wanted)
+            tensor.grad = None
+    with engine(name):
+        layer(x).backward(cotangent)
+    assert_close(sources[wanted].grad, expected, rtol=1e-9, atol=1e-9)
+    assert all(t is None or t.grad is None for source, t in sources.items() if source != wanted)
+
+
+def test_gradients_of_other_layouts() -> None:
+    """A gradient that is expanded or transposed, and a second one of the same forward pass, are taken as they come."""
+    layer = randomized(layers.GroupNorm(2, 4).double())
+    x = torch.randn(3, 4, 5, 6, dtype=torch.float64)
+    gradients = [
+        torch.ones((), dtype=torch.float64).expand(x.shape),
+        torch.randn(6, 5, 4, 3).double().permute(3, 2, 1, 0),
+    ]
+    for gradient in gradients:
+        found = []
+        for name in ENGINES:
+            leaf = x.clone().requires_grad_()
+            with engine(name):
+                y = layer(leaf)
+                y.backward(gradient, retain_graph=True)
+                y.backward(gradient)
+            found.append(leaf.grad)
+        assert_close(found[1], found[0], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["eager", "compiled"])
+def test_autograd_notices_what_kernels_change(name: _engine.Engine) -> None:
+    """A backward pass whose running mean has been overwritten meanwhile is refused, as in torch.nn."""
+    layer = layers.BatchNorm1d(3)
+    x = torch.randn(4, 3, requires_grad=True)
+    with engine(name):
+        y = layer.eval()(x)
+        layer.train()(x)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.sum().backward()
+
+
+def test_a_momentum_of_ones_own() -> None:
+    """A schedule of momenta needs no compilation of its own for each, and does what it does eagerly."""
+    layer = layers.BatchNorm1d(3).double()
+    twin = copy.deepcopy(layer)
+    for step in range(5):
+        layer.momentum = twin.momentum = 1 / (2 + step)
+        x = torch.randn(7, 3).double()
+        with engine("eager"):
+            layer(x)
+        before = _engine._accounts.compilations
+        with engine("compiled"):
+            twin(x)
+        assert step == 0 or _engine._accounts.compilations == before
+        assert_close(twin.state_dict(), layer.state_dict(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> _engine._Accounts:
+    """Forget what was compiled, and compile as soon as something was called at all."""
+    accounts = _engine._Accounts()
+    monkeypatch.setattr(_engine, "_accounts", accounts)
+    monkeypatch.setattr(_engine, "_kernels", {})
+    monkeypatch.setattr(_engine, "STARTUP_SECONDS", 0.0)
+    monkeypatch.setattr(_engine, "COMPILATION_SECONDS", 1e-9)
+    return accounts
+
+
+def count_compilations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Have functions "compiled" into themselves, and return the list that they are noted in."""
+    compiled: list[Any] = []
+
+    def compile_function(function: Any, _example: Any) -> Any:
+        compiled.append(function)
+        return lambda arguments: function(*arguments)
+
+    monkeypatch.setattr(_engine, "compile_function", compile_function)
+    return compiled
+
+
+def steps(layer: Any, count: int, shape: tuple[int, ...] = (4, 6)) -> None:
+    for _ in range(count):
+        layer(torch.randn(shape, requires_grad=True)).sum().backward()
+
+
+def test_auto_compiles_what_repays(fresh: _engine._Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind of call is compiled, forward and backward, once it has taken as long as compiling it would."""
+    compiled = count_compilations(monkeypatch)
+    with engine("auto"):
+        steps(layers.LayerNorm(6), 1)
+        assert compiled == []
+        steps(layers.LayerNorm(6), 1)
+        assert len(compiled) == 2
+        steps(layers.LayerNorm(6), 50)
+        assert len(compiled) == 2
+        fresh.compilation_seconds = 1e6
+        steps(layers.RMSNorm(6), 50)
+        assert len(compiled) == 2
+
+
+def test_auto_waits_for_what_the_compiler_costs_to_load(
+    fresh: _engine._Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first compilation, all norms together must have taken as long as that would."""
+    compiled = count_compilations(monkeypatch)
+    monkeypatch.setattr(_engine, "STARTUP_SECONDS", 1e6)
+    with engine("auto"):
+        steps(layers.LayerNorm(6), 50)
+        assert compiled == []
+        fresh.eager_seconds = 1e7
+        steps(layers.LayerNorm(6), 1)
+    assert len(compiled) == 2
+
+
+@pytest.mark.usefixtures("fresh")
+def test_auto_goes_back_to_what_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiled function that is slower than the eager one is dropped after some calls; `compiled` still takes it."""
+    calls = []
+
+    def compile_function(function: Any, _example: Any) -> Any:
+        def slow(arguments: Any) -> Any:
+            calls.append(function)
+            threading.Event().wait(0.01)
+            return function(*arguments)
+
+        return slow
+
+    monkeypatch.setattr(_engine, "compile_function", compile_function)
+    layer = layers.LayerNorm(6)
+    with engine("auto"), torch.no_grad():
+        for _ in range(3 * _engine.TRIALS):
+            layer(torch.randn(4, 6))
+        assert len(calls) == _engine.TRIALS
+    with engine("compiled"), torch.no_grad():
+        layer(torch.randn(4, 6))
+        assert len(calls) == _engine.TRIALS + 1
+
+
+@pytest.mark.usefixtures("fresh")
+def test_auto_stays_put_where_results_must_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where deterministic algorithms are asked for, auto does not change over in the middle of a training."""
+    compiled = count_compilations(monkeypatch)
+    torch.use_deterministic_algorithms(True)
+    try:
+        with engine("auto"):
+            steps(layers.LayerNorm(6), 20)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert compiled == []
+
+
+@pytest.mark.usefixtures("fresh")
+def test_ever_new_shapes_are_not_kept_account_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a limit to the kinds of calls that are remembered; the rest runs eagerly."""
+    monkeypatch.setattr(_engine, "MOST_KINDS", 5)
+    count_compilations(monkeypatch)
+    with engine("auto"), torch.no_grad():
+        for length in range(2, 40):
+            layers.InstanceNorm1d(3)(torch.randn(2, 3, length))
+    assert len(_engine._kernels) == 5
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("name", ["auto", "compiled"])
+def test_without_a_compiler_it_is_eager_after_one_warning(
+    name: _engine.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where compiling fails, everything runs eagerly, right, and with a single warning that says why."""
+
+    def compile_function(_function: Any, _example: Any) -> Any:
+        raise RuntimeError("no compiler\nand a long story")
+
+    monkeypatch.setattr(_engine, "compile_function", compile_function)
+    layer = layers.LayerNorm(6)
+    with engine(name), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for width in (6, 6, 6, 12):
+            steps(layers.LayerNorm(width), 3, (4, width))
+        y = layer(torch.ones(2, 6).cumsum(1))
+    assert [str(each.message) for each in caught] == ["norms cannot be compiled here and run eagerly: no compiler"]
+    assert_close(y.mean(1), torch.zeros(2), rtol=0, atol=1e-6)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_unusual_tensors_are_left_to_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sliced inputs, parameters elsewhere in memory and tensor subclasses are not compiled for."""
+
+    class Tagged(Tensor):
+        pass
+
+    compiled = count_compilations(monkeypatch)
+    layer = layers.LayerNorm(6)
+    with engine("compiled"):
+        assert type(layer(torch.randn(4, 6).as_subclass(Tagged))) is Tagged
+        layer(torch.randn(4, 12)[:, ::2])
+        layer.weight = torch.nn.Parameter(torch.ones(12)[::2])
+        layer(torch.randn(4, 6))
+    assert compiled == []
+
+
+def test_engine_is_the_calls_own() -> None:
+    """The context holds within and is undone after, also after an error; a backward pass keeps the forward pass's."""
+    before = _engine._chosen.get()
+    with engine("eager"):
+        with engine("compiled"):
+            assert _engine._chosen.get() == "compiled"
+        assert _engine._chosen.get() == "eager"
+        with pytest.raises(KeyError), engine("auto"):
+            raise KeyError
+        assert _engine._chosen.get() == "eager"
+    assert _engine._chosen.get() == before
+    layer = layers.LayerNorm(6)
+    with engine("eager"):
+        y = layer(torch.randn(4, 6))
+    compilations = _engine._accounts.compilations
+    with engine("compiled"):
+        y.sum().backward()
+    assert _engine._accounts.compilations == compilations
+
+
+def test_threads_have_the_default_engine() -> None:
+    """A thread started within a context runs on the default, and norms work in it."""
+    seen = []
+
+    def run() -> None:
+        steps(layers.LayerNorm(6), 1)
+        seen.append(_engine._chosen.get())
+
+    with engine("eager"):
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    assert seen == [_engine._DEFAULT]
+
+
+def test_unknown_engine() -> None:
+    """A wrong name is refused with those there are."""
+    with pytest.raises(UnknownNameError) as refusal, engine("compile"):  # type: ignore[arg-type]
+        pass
+    message = "unknown engine 'compile'; did you mean 'compiled'? (known: eager, compiled, auto)"
+    assert str(refusal.value) == message
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def test_environment_variable_sets_the_engine() -> None:
+    """NORMZOO_ENGINE is the engine of a process; a wrong one is refused at once."""
+    code = "from normzoo.layers import _engine; print(_engine._chosen.get())"
+    assert run_python(code, NORMZOO_ENGINE="eager").stdout == "eager\n"
+    assert run_python(code, NORMZOO_ENGINE="").stdout == "auto\n"
+    assert "unknown engine 'fast' (known: eager, compiled, auto)" in run_python(code, NORMZOO_ENGINE="fast").stderr
+
+
+STEPS = """
+import sys, torch
+from normzoo.layers import LayerNorm
+layer = LayerNorm(64)
+for _ in range({count}):
+    layer(torch.randn(8, 64, requires_grad=True)).sum().backward()
+print(float(layer.weight.grad.abs().sum()) > 0, "torch._inductor" in sys.modules, "torch._dynamo" in sys.modules)
+"""
+
+
+def test_a_short_program_never_loads_the_compiler() -> None:
+    """A few hundred calls on the default engine neither compile anything nor load what would."""
+    done = run_python(STEPS.format(count=300), NORMZOO_ENGINE="auto")
+    assert (done.stdout, done.stderr) == ("True False False\n", "")
+
+
+def test_a_machine_without_a_compiler(tmp_path: Path) -> None:
+    """Asked to compile where there is no C++ compiler, a norm works, and one warning says what is wrong."""
+    done = run_python(
+        STEPS.format(count=3), NORMZOO_ENGINE="compiled", CXX="no-such-compiler", TORCHINDUCTOR_CACHE_DIR=str(tmp_path)
+    )
+    assert done.stdout.startswith("True")
+    assert done.returncode == 0
+    assert done.stderr.count("norms cannot be compiled here and run eagerly") == 1
+
+
+def test_what_is_compiled_stays_on_disk(tmp_path: Path) -> None:
+    """A second process takes what the first has compiled, and builds nothing anew."""
+    for _ in range(2):
+        done = run_python(STEPS.format(count=2), NORMZOO_ENGINE="compiled", TORCHINDUCTOR_CACHE_DIR=str(tmp_path))
+        assert done.stdout == "True True True\n"
+        built = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.so")}
+        assert built
+    again = run_python(STEPS.format(count=2), NORMZOO_ENGINE="compiled", TORCHINDUCTOR_CACHE_DIR=str(tmp_path))
+    assert again.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.so")} == built
+
+
+def test_compiled_functions_take_numbers_and_nothing() -> None:
+    """What the compiler's wrapper makes of numbers, of None, and of inputs that are changed."""
+
+    def function(x: Tensor, nothing: None, total: Tensor, factor: Tensor) -> list[Tensor]:
+        assert nothing is None
+        total.add_(x.sum() * factor)
+        return [x * factor]
+
+    x, total = torch.randn(3), torch.zeros(())
+    compiled = _compiler.compile_function(function, (x, None, total, 2.0))
+    version = total._version
+    (y,) = compiled((x, None, total, 3.0))
+    assert_close(y, 3 * x)
+    assert_close(total, 3 * x.sum())
+    assert total._version > version
