@@ -8,7 +8,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from normzoo.layers._normalize import Problem, Running
+from normzoo.layers._normalize import NOTHING, Problem, Running
 from normzoo.layers._op import normalize
 from normzoo.layers._pool import Pool, cells_per_pool
 
@@ -101,8 +101,8 @@ class Norm(nn.Module, ABC):
         known = self._known_statistics()
         pool = self.pool
         split = pool.split(channels)
-        if known is None and self.centered and positions * cells_per_pool((samples, *split), pool.axes) == 1:
-            self._refuse_single_values(x.shape if positions > 1 else (samples, channels, *x.shape[2:]))
+        if positions == 1 and known is None and self.centered and cells_per_pool((samples, *split), pool.axes) == 1:
+            self._refuse_single_values((samples, channels, *x.shape[2:]))
         problem = Problem(samples, split, positions, pool.axes, self._eps(x), self.centered, known is not None)
         return normalize(problem, x, self.weight, self.bias, known or self._memory(), mask)
 
@@ -149,7 +149,7 @@ class Norm(nn.Module, ABC):
 
     def _memory(self) -> Running:
         """Return the running statistics that an input's own are to update."""
-        return Running()
+        return NOTHING
 
     def _can_evaluate_single_values(self) -> bool:
         """Whether one value per statistic is acceptable in evaluation."""

@@ -8,6 +8,7 @@ process finds them.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ OPTIONS = {"cpp.min_chunk_size": 8192}
 """How the compiler is set: threads take microseconds to wake, so that each is to have as many values to work on."""
 
 Argument = Tensor | float | None
-Compiled = Callable[[Sequence[Argument]], Sequence[Tensor]]
+Compiled = Callable[..., Sequence[Tensor]]
 
 
 def compile_function(function: Callable[..., list[Tensor]], example: Sequence[Argument]) -> Compiled:
@@ -63,17 +64,22 @@ def compile_function(function: Callable[..., list[Tensor]], example: Sequence[Ar
     run = call.current_callable
     changed = [given[position] for position in _changed_inputs(graph)]
 
-    def compiled(arguments: Sequence[Argument]) -> Sequence[Tensor]:
-        inputs: list[Any] = [arguments[index] for index in given]
+    pick = itemgetter(*given) if len(given) > 1 else lambda arguments: (arguments[given[0]],)
+
+    def compiled(*arguments: Argument) -> Sequence[Tensor]:
+        inputs: list[Any] = [*pick(arguments)]
         for position in numbers:
             inputs[position] = _as_tensor(inputs[position], device)
+        touched: list[Any] = [arguments[index] for index in changed]
         outputs: Sequence[Tensor] = run(inputs)
-        if changed:
-            touched: list[Any] = [arguments[index] for index in changed]
-            increment_version(touched)
+        increment_version(touched)
         return outputs
 
-    return compiled
+    def compiled_plainly(*arguments: Argument) -> Sequence[Tensor]:
+        outputs: Sequence[Tensor] = run([*pick(arguments)])
+        return outputs
+
+    return compiled if numbers or changed else compiled_plainly
 
 
 @lru_cache(maxsize=1024)

@@ -91,54 +91,75 @@ class Kernel:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
 
-    def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Sequence[Tensor]:
-        """Return what ``_normalize.forward`` returns."""
-        return _eager.forward(self.problem, x, weight, bias, running)
+    def forward(self, *arguments: Any) -> Sequence[Tensor]:
+        """Return what ``_normalize.forward`` returns for an input, a weight, a bias and running statistics, flat."""
+        return _flat_forward(_eager.forward, self.problem, *arguments)
 
     def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
         """Return what ``_normalize.backward`` returns."""
         return _eager.backward(self.problem, wanted, grad, *saved)
 
 
+def _flat_forward(
+    forward: Callable[..., list[Tensor]],
+    problem: Problem,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    *running: Any,
+) -> list[Tensor]:
+    """Call a forward function, with running statistics given one by one, as the compiler wants them."""
+    return forward(problem, x, weight, bias, Running(*running))
+
+
 @final
 class _TunedKernel(Kernel):
     """Both directions of the op for one kind of call, each compiled at once or, if ``patient``, when that repays.
 
-    Backward passes of one forward pass can differ in the layout of the gradient, and in what is wanted.
+    Backward passes of one forward pass can differ in the layout of the gradient, and in what is wanted. Once a
+    function is settled, it is called without a further look.
     """
 
-    __slots__ = ("_forward", "_patient", "_variants")
+    __slots__ = ("_forward", "_patient", "_settled", "_variants")
 
     def __init__(self, problem: Problem, variants: "dict[object, _Variant]", *, patient: bool) -> None:
         super().__init__(problem)
         self._patient = patient
         self._variants = variants
-        if None not in variants:
-            variants[None] = _Variant(_flat(_eager.forward, problem), _flat(_normalize.forward, problem))
-        self._forward = variants[None]
+        self._settled: dict[object, Callable[..., Sequence[Tensor]]] = {}
+        self._forward: Callable[..., Sequence[Tensor]] | None = None
 
-    def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Sequence[Tensor]:
-        return self._forward((x, weight, bias, *running), self._patient)
+    def forward(self, *arguments: Any) -> Sequence[Tensor]:
+        if self._forward is not None:
+            return self._forward(*arguments)
+        variant = self._variants.get(None)
+        if variant is None:
+            eager, functional = (
+                partial(_flat_forward, forward, self.problem) for forward in (_eager.forward, _normalize.forward)
+            )
+            variant = self._variants[None] = _Variant(eager, functional)
+        outputs = variant(arguments, self._patient)
+        self._forward = variant.settled(self._patient)
+        return outputs
 
     def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
         key = (wanted, grad.stride(), grad.dtype, type(grad))
+        settled = self._settled.get(key)
+        if settled is not None:
+            return settled(grad, *saved)
         variant = self._variants.get(key)
         if variant is None:
             if type(grad) is not Tensor:
                 return super().backward(wanted, grad, *saved)
-            variant = self._variants[key] = _Variant(
-                partial(_eager.backward, self.problem, wanted), partial(_normalize.backward, self.problem, wanted)
+            eager, functional = (
+                partial(backward, self.problem, wanted) for backward in (_eager.backward, _normalize.backward)
             )
-        return variant((grad, *saved), self._patient)
-
-
-def _flat(forward: Callable[..., list[Tensor]], problem: Problem) -> Callable[..., list[Tensor]]:
-    """Return a forward function that takes running statistics one by one."""
-
-    def flat(x: Tensor, weight: Tensor | None, bias: Tensor | None, *running: Any) -> list[Tensor]:
-        return forward(problem, x, weight, bias, Running(*running))
-
-    return flat
+            variant = self._variants[key] = _Variant(eager, functional)
+        outputs = variant((grad, *saved), self._patient)
+        function = variant.settled(self._patient)
+        if function is not None:
+            self._settled[key] = function
+        return outputs
 
 
 _kernels: dict[object, tuple[Kernel, Kernel]] = {}
@@ -149,7 +170,7 @@ def select(problem: Problem, x: Tensor, weight: Tensor | None, bias: Tensor | No
     """Return what carries out the op for such arguments, on the engine chosen here and now."""
     name = _chosen.get()
     patient = name == "auto"
-    if name == "eager" or (patient and torch.are_deterministic_algorithms_enabled()):
+    if name == "eager" or is_intercepted() or (patient and torch.are_deterministic_algorithms_enabled()):
         return Kernel(problem)
     mean, var, batches, momentum = running
     key = (
@@ -234,19 +255,12 @@ class _Variant:
         self._slower = False
 
     def __call__(self, arguments: Arguments, patient: bool) -> Sequence[Tensor]:
-        compiled = self._compiled
-        if compiled is None:
-            return self._call_eager(arguments, patient)
-        if is_intercepted() or (patient and self._slower):
-            return self._eager(*arguments)
-        if patient and self._trials:
-            return self._try(compiled, arguments)
-        return compiled(arguments)
-
-    def _call_eager(self, arguments: Arguments, patient: bool) -> Sequence[Tensor]:
-        """Call it eagerly and take the time, unless it is time to compile it."""
-        if self._failed or _accounts.in_vain or is_intercepted():
-            return self._eager(*arguments)
+        """Call it, eagerly or compiled, and find out what is better."""
+        function = self.settled(patient)
+        if function is not None:
+            return function(*arguments)
+        if self._compiled is not None:
+            return self._try(self._compiled, arguments)
         if (not patient or _accounts.repays(self._seconds)) and self._compile(arguments):
             return self(arguments, patient)
         start = time.perf_counter()
@@ -257,10 +271,16 @@ class _Variant:
         _accounts.eager_seconds += elapsed
         return outputs
 
+    def settled(self, patient: bool) -> Callable[..., Sequence[Tensor]] | None:
+        """Return what is to be called from now on; None while that is open."""
+        if self._failed or (self._compiled is None and _accounts.in_vain) or (patient and self._slower):
+            return self._eager
+        return None if patient and self._trials else self._compiled
+
     def _try(self, compiled: Compiled, arguments: Arguments) -> Sequence[Tensor]:
         """Call it compiled and take the time; after some calls, go back to eager if that was faster."""
         start = time.perf_counter()
-        outputs = compiled(arguments)
+        outputs = compiled(*arguments)
         self._best[1] = min(self._best[1], time.perf_counter() - start)
         self._trials -= 1
         self._slower = self._trials == 0 and self._best[1] > self._best[0]

@@ -57,12 +57,14 @@ class GroupNorm(Norm):
                 f"use groups={_nearest_divisor(num_channels, num_groups)}"
                 + (f" or {_next_multiple(num_channels, num_groups)} channels" if num_groups > 0 else ""),
             )
+        self._pool = WithinGroups(num_groups)
         self.reset_parameters()
 
     @property
     def pool(self) -> Pool:
         """The channels of a group."""
-        return WithinGroups(self.num_groups)
+        pool = self._pool
+        return pool if pool.groups == self.num_groups else WithinGroups(self.num_groups)
 
     def _size(self, x: Tensor) -> tuple[int, int, int]:
         if x.ndim < 2:

@@ -54,6 +54,10 @@ class Running(NamedTuple):
         return 0.0 if self.batches is None else self.batches.to(dtype).reciprocal()
 
 
+NOTHING = Running()
+"""No statistics to normalize by or to update."""
+
+
 class Problem(NamedTuple):
     """All that says what is to be computed, except the tensors.
 

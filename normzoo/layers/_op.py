@@ -40,7 +40,7 @@ def normalize(
     ):  # fmt: skip
         y: Tensor = _apply(x, weight, bias, running, kernel)
         return y
-    return kernel.forward(x, weight, bias, running)[0]
+    return kernel.forward(x, weight, bias, *running)[0]
 
 
 class _Normalize(Function):
@@ -55,13 +55,13 @@ class _Normalize(Function):
         running: Running,
         kernel: Kernel,
     ) -> Tensor:
-        y, *statistics = kernel.forward(x, weight, bias, running)
-        problem, (wants_x, wants_weight, *_) = kernel.problem, ctx.needs_input_grad
-        depends_on_x = wants_weight or (wants_x and not problem.known)
-        mean = running.mean if problem.known else statistics[0] if problem.centered else None
-        ctx.save_for_backward(x if depends_on_x else None, weight, mean, statistics[-1])
+        outputs = kernel.forward(x, weight, bias, *running)
+        problem, wanted = kernel.problem, ctx.needs_input_grad
+        depends_on_x = wanted[1] or (wanted[0] and not problem.known)
+        mean = running.mean if problem.known else outputs[1] if problem.centered else None
+        ctx.save_for_backward(x if depends_on_x else None, weight, mean, outputs[-1])
         ctx.kernel = kernel
-        return y
+        return outputs[0]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -101,8 +101,8 @@ class _TracedKernel(Kernel):
 
     __slots__ = ()
 
-    def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Sequence[Tensor]:
-        return forward(self.problem, x, weight, bias, running)
+    def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, *running: Any) -> Sequence[Tensor]:
+        return forward(self.problem, x, weight, bias, Running(*running))
 
     def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
         return backward(self.problem, wanted, grad, *saved)

@@ -32,7 +32,10 @@ def average(t: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 def cells_per_pool(grid: Sequence[int], axes: Sequence[int]) -> int:
     """Return how many cells of a grid of that shape one pool holds."""
-    return product([grid[axis] for axis in axes])
+    cells = 1
+    for axis in axes:
+        cells *= grid[axis]
+    return cells
 
 
 def product(sizes: Sequence[int]) -> int:
