@@ -27,8 +27,10 @@ FLOORS = {
     "__main__": 8,
 }
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning"}
-IN_WORKERS = {f"normzoo.experiment.{name}" for name in ("train", "prepare", "memory")}
-"""Those of the experiment's modules that only a worker imports."""
+IN_WORKERS = {f"normzoo.experiment.{name}" for name in ("train", "prepare", "memory")} | {
+    f"normzoo.bench.{name}" for name in ("worker", "cold", "measure", "peers")
+}
+"""Those of the experiment's and the benchmark's modules that only a worker imports."""
 
 
 class Import(NamedTuple):
@@ -118,7 +120,9 @@ def test_layers_need_torch_and_nothing_else(module: str) -> None:
 
 
 PARENTS = [
-    module for module in FILES if package(module) in ("errors", "registry", "experiment", "report", "cli", "__main__")
+    module
+    for module in FILES
+    if package(module) in ("errors", "registry", "experiment", "report", "bench", "cli", "__main__")
 ]
 
 
@@ -160,6 +164,7 @@ def test_all_is_the_public_names(module: str) -> None:
         ["list"],
         ["compare", "--help"],
         ["compare", "--show-config"],
+        ["bench", "layers", "--help"],
         ["compare", "--dry-run", "--norms", "none", "--jobs", "1"],
     ],
     ids=" ".join,

@@ -24,9 +24,9 @@ app = App(
 )
 app.command("normzoo.cli.compare:compare", name="compare", help=_help.COMPARE)
 app.command("normzoo.cli.report:report", name="report", help=_help.REPORT)
-bench = App(name="bench", help=_help.BENCH)
-bench.command("normzoo.cli.bench:layers", name="layers", help=_help.BENCH_LAYERS)
-app.command(bench)
+_bench = App(name="bench", help=_help.BENCH)
+_bench.command("normzoo.cli.bench:layers", name="layers", help=_help.BENCH_LAYERS)
+app.command(_bench)
 app.command("normzoo.cli.list:list_entries", name="list", help=_help.LIST)
 
 
