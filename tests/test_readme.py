@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from normzoo.bench import show
+from normzoo.bench.records import Bench
 from normzoo.cli import main
 from normzoo.experiment.config import reproducing_command, resolve
 from normzoo.experiment.store import Store
@@ -14,7 +16,8 @@ from normzoo.report import failure_lines, provenance, summarize, to_markdown
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-REPORTS = sorted((ROOT / "reports").glob("*.md"))
+REPORTS = sorted(path for path in (ROOT / "reports").glob("*.md") if path.with_suffix(".sqlite").exists())
+BENCHES = sorted(path for path in (ROOT / "reports").glob("*.md") if path not in REPORTS)
 _BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -81,6 +84,22 @@ def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
     )
     assert path.read_text(encoding="utf-8") == text
     assert path.with_suffix(".png").exists()
+
+
+@pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
+def test_each_speed_report_comes_from_the_records_beside_it(path: Path) -> None:
+    """A report of the benchmark is, to the letter, what its measurements say."""
+    bench = Bench.model_validate_json(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert path.read_text(encoding="utf-8") == show.to_markdown(bench, name=path.stem)
+    assert bench.measurements
+    assert not str(bench.environment["commit"]).endswith("-dirty")
+
+
+def test_the_speed_table_of_the_readme_is_that_of_the_report() -> None:
+    """The README's ratios were measured, in one run."""
+    report = (ROOT / "reports" / "layers-cpu.md").read_text(encoding="utf-8")
+    (table,) = [table for table in re.findall(r"(?:^\|.*\n)+", README, flags=re.MULTILINE) if "in compile" in table]
+    assert table in report
 
 
 def test_the_tables_of_the_readme_are_those_of_the_digits_report() -> None:

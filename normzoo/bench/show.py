@@ -33,13 +33,12 @@ def _rich_table(data: TableData) -> Table:
     return table
 
 
-def to_markdown(bench: Bench, *, command: str, records: str) -> str:
+def to_markdown(bench: Bench, *, name: str) -> str:
     """Write the report.
 
     Args:
         bench: what was measured.
-        command: what to type to measure it again.
-        records: the name of the file of all that was measured, beside the report.
+        name: of the report, and of the JSON file beside it that holds what was measured, without their endings.
     """
     where = bench.environment["device"] if is_gpu(bench) else "a CPU"
     blocks = [
@@ -50,8 +49,8 @@ def to_markdown(bench: Bench, *, command: str, records: str) -> str:
         _pipe(("figure", "aim", "reached", ""), [_aim(aim) for aim in aims(bench)]),
         "## How it was measured",
         how_measured(bench),
-        f"All numbers with their quartiles are in [{records}]({records}). To measure again:",
-        f"```sh\n{command}\n```",
+        f"All numbers with their quartiles are in [{name}.json]({name}.json). To measure again:",
+        f"```sh\n{bench.spec.command()} --report {name}.md\n```",
         "## Every case",
         *(block for data in details(bench) for block in _section(data, "###")),
         "## Machine and versions",

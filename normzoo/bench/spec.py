@@ -98,6 +98,14 @@ class BenchSpec(BaseModel):
         """Return the cases, plain ones first."""
         return list(self._plain()) + list(self._compiled())
 
+    def command(self) -> str:
+        """Return the command that measures the same again."""
+        default, parts = BenchSpec().model_dump(), ["normzoo bench layers"]
+        for name, value in self.model_dump().items():
+            if value != default[name]:
+                parts.append(f"--{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}")
+        return " ".join(parts)
+
     def _inputs(self) -> Iterator[tuple[Norm, Size, tuple[int, ...]]]:
         for norm in self.norms:
             for size in self.sizes:

@@ -60,7 +60,7 @@ def layers(
     if report is not None:
         records = report.with_suffix(".json")
         _write(records, text)
-        _write(report, to_markdown(bench, command=_command(spec, report), records=records.name))
+        _write(report, to_markdown(bench, name=report.stem))
     return 0
 
 
@@ -71,17 +71,6 @@ def _resolve(settings: dict[str, Any]) -> BenchSpec:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, each['loc'][:1]))}: {each['msg']}" for each in error.errors()]
         raise ConfigError("; ".join(dict.fromkeys(lines))) from None
-
-
-def _command(spec: BenchSpec, report: Path) -> str:
-    """Return the command that measures the same again."""
-    default = BenchSpec().model_dump()
-    parts = ["normzoo bench layers"]
-    for name, value in spec.model_dump().items():
-        if value != default[name]:
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else value
-            parts.append(f"--{name} {text}")
-    return " ".join([*parts, f"--report {report.name}"])
 
 
 def _write(path: Path, text: str) -> None:
