@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from normzoo.experiment.spec import split_list
 
 Norm = Literal["batch", "instance", "layer", "group", "LayerNorm", "RMSNorm"]
-Size = Literal["tiny", "small", "medium", "large"]
+Size = Literal["tiny", "small", "medium", "large", "huge"]
 Dtype = Literal["float32", "bfloat16", "float16", "float64"]
 Format = Literal["contiguous", "channels_last"]
 Mode = Literal["train", "eval"]
@@ -20,22 +20,20 @@ MAPS: dict[Size, list[tuple[int, ...]]] = {
     "small": [(8, 64, 128), (2, 16, 8, 16, 16)],
     "medium": [(8, 32, 32, 32)],
     "large": [(32, 64, 32, 32)],
+    "huge": [(64, 256, 64, 64)],
 }
-"""Shapes ``(N, C, *)``: vectors, sequences, maps and volumes, from 4 thousand to 2 million values."""
+"""Shapes ``(N, C, *)``: vectors, sequences, maps and volumes, from 4 thousand to 2 million values; huge, 67 million."""
 
 ROWS: dict[Size, list[tuple[int, ...]]] = {
     "tiny": [(32, 256)],
     "small": [(2, 64, 128)],
     "medium": [(8, 128, 512)],
     "large": [(16, 512, 768)],
+    "huge": [(32, 2048, 1024)],
 }
 """Shapes ``(*, D)``, of which the last dimension is normalized."""
 
 ROW_NORMS = ("LayerNorm", "RMSNorm")
-
-
-def _list_of(kind: object) -> object:
-    return Annotated[tuple[kind, ...], BeforeValidator(split_list), Field(min_length=1)]  # type: ignore[valid-type]
 
 
 class Case(BaseModel):
@@ -73,7 +71,8 @@ class BenchSpec(BaseModel):
         ("batch", "instance", "layer", "group", "LayerNorm", "RMSNorm"), description="Norms to measure."
     )
     sizes: Annotated[tuple[Size, ...], BeforeValidator(split_list), Field(min_length=1)] = Field(
-        ("tiny", "small", "medium", "large"), description="Sizes of the inputs."
+        ("tiny", "small", "medium", "large"),
+        description="Sizes of the inputs; huge, 67 million values, is for a GPU.",
     )
     dtypes: Annotated[tuple[Dtype, ...], BeforeValidator(split_list), Field(min_length=1)] = Field(
         ("float32", "bfloat16"), description="Types of the inputs."

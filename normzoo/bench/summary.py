@@ -8,8 +8,8 @@ from normzoo.bench.records import AUTO, EAGER, REFERENCE, Bench, ColdStart, Meas
 from normzoo.bench.spec import Case
 
 MIB = 2**20
-LARGE_BYTES = 4 * MIB
-"""From this size of an input on, a GPU's time is that of moving it."""
+LARGE_BYTES = 128 * MIB
+"""From this size of an input on, a GPU's caches do not hold it, and its time is that of moving it."""
 
 
 @dataclass(frozen=True)

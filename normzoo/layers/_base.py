@@ -8,6 +8,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
+from normzoo.layers._context import is_recomputation
 from normzoo.layers._normalize import NOTHING, Problem, Running
 from normzoo.layers._op import normalize
 from normzoo.layers._pool import Pool, cells_per_pool
@@ -119,7 +120,7 @@ class Norm(nn.Module, ABC):
     def _normalize_nothing(self, x: Tensor) -> Tensor:
         """Return an empty output that is connected to the parameters, whose gradients are then zero."""
         batches = self._memory().batches
-        if batches is not None:
+        if batches is not None and not is_recomputation():
             batches.add_(1)
         y = x.clone()
         for parameter in (self.weight, self.bias):

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 from torch.fx import GraphModule
 
-OPTIONS = {"cpp.min_chunk_size": 8192}
-"""How the compiler is set: threads take microseconds to wake, so that each is to have as many values to work on."""
+OPTIONS = {"cpp.min_chunk_size": 8192, "cpp_wrapper": False, "size_asserts": True, "triton.cudagraphs": False}
+"""How the compiler is set, whatever a user has set: sizes are checked in each call; and since threads take microseconds
+to wake, each is to have as many values to work on."""
 
 Argument = Tensor | float | None
 Compiled = Callable[..., Sequence[Tensor]]

@@ -1,9 +1,10 @@
 """What a layer asks torch about the call at hand.
 
-Only here and in ``_compiler`` are names used that torch keeps to itself.
+Here, in ``_compiler`` and at the end of ``_op`` names are used that torch keeps to itself.
 """
 
 import torch
+from torch import Tensor
 from torch.autograd import forward_ad
 
 
@@ -12,12 +13,18 @@ def must_be_traceable() -> bool:
 
     Then a layer is to be the plain operations that it consists of, which torch knows how to transform.
     """
-    return (
-        torch.compiler.is_compiling()
-        or torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-        or torch._C._is_tracing()
-    )
+    return torch.compiler.is_compiling() or must_be_transformable() or torch._C._is_tracing()
+
+
+def must_be_transformable() -> bool:
+    """Whether this runs within a transformation of ``torch.func`` or in forward mode."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+def is_wrapped(tensor: Tensor) -> bool:
+    """Whether a tensor stands for several, or for one with a derivative, and has no values of its own to point at."""
+    functorch = torch._C._functorch
+    return functorch.is_functorch_wrapped_tensor(tensor) or functorch.is_legacy_batchedtensor(tensor)
 
 
 def is_intercepted() -> bool:

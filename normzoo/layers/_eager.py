@@ -91,10 +91,10 @@ def backward(
         products = g * deviation
         if problem.positions > 1:
             products = products.sum(-1, keepdim=True)
-        if wanted[1] and weight is not None:
-            gradients.append((products * rstd).sum(0).reshape(weight.shape))
-    if wanted[2] and weight is not None:
-        gradients.append(sums.sum(0).reshape(weight.shape))
+        if wanted[1]:
+            gradients.append((products * rstd).sum(0).flatten())
+    if wanted[2]:
+        gradients.append(sums.sum(0).flatten())
     if not wanted[0]:
         return gradients
     if problem.known or deviation is None or products is None:

@@ -57,7 +57,7 @@ class GroupNorm(Norm):
                 f"use groups={_nearest_divisor(num_channels, num_groups)}"
                 + (f" or {_next_multiple(num_channels, num_groups)} channels" if num_groups > 0 else ""),
             )
-        self._pool = WithinGroups(num_groups)
+        self._pool: WithinGroups = WithinGroups(num_groups)
         self.reset_parameters()
 
     @property

@@ -198,7 +198,7 @@ def backward(
     mean: Tensor | None,
     rstd: Tensor,
 ) -> list[Tensor]:
-    """Return the gradients of input, weight and bias, of those that are wanted.
+    """Return the gradients of input, weight and bias, of those that are wanted; of parameters one value per channel.
 
     Args:
         problem: what was computed.
@@ -220,10 +220,10 @@ def backward(
         products = g * deviation if problem.positions == 1 else (g * deviation).sum(-1, keepdim=True)
         if not problem.known:
             dx = dx + _through_statistics(problem, deviation, sums, products, rstd, factor)
-        if wanted[1] and weight is not None:
-            gradients.append(_over_samples(products * rstd, weight))
-    if wanted[2] and weight is not None:
-        gradients.append(_over_samples(sums, weight))
+        if wanted[1]:
+            gradients.append(_over_samples(products * rstd))
+    if wanted[2]:
+        gradients.append(_over_samples(sums))
     return [laid_out_as(grad, dx.to(grad.dtype).reshape(grad.shape)), *gradients] if wanted[0] else gradients
 
 
@@ -238,9 +238,9 @@ def _through_statistics(
     return through_variance + average(sums, problem.axes) * share if problem.centered else through_variance
 
 
-def _over_samples(per_cell: Tensor, parameter: Tensor) -> Tensor:
-    """Sum over samples, in the shape of a parameter."""
+def _over_samples(per_cell: Tensor) -> Tensor:
+    """Sum over samples, per channel."""
     samples = per_cell.shape[0]
     if per_cell.shape[-1] == 1 and samples >= _MANY and samples % _BLOCK == 0:
         per_cell = per_cell.reshape(-1, _BLOCK, *per_cell.shape[1:]).sum(1)
-    return per_cell.sum(0).reshape(parameter.shape)
+    return per_cell.sum(0).reshape(-1)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from normzoo.layers._context import is_recomputation, must_be_traceable
+from normzoo.layers._context import is_recomputation, is_wrapped, must_be_traceable, must_be_transformable
 from normzoo.layers._engine import Kernel, select
 from normzoo.layers._normalize import Problem, Running, backward, forward
 
@@ -61,15 +61,19 @@ class _Normalize(Function):
         mean = running.mean if problem.known else outputs[1] if problem.centered else None
         ctx.save_for_backward(x if depends_on_x else None, weight, mean, outputs[-1])
         ctx.kernel = kernel
+        ctx.shape = weight.shape if weight is not None else bias.shape if bias is not None else (0,)
         return outputs[0]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         wanted = ctx.needs_input_grad[:3]
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_wrapped(grad) or must_be_traceable():
             gradients = _differentiable_gradients(ctx.kernel.problem, wanted, grad, *ctx.saved_tensors)
         else:
             gradients = ctx.kernel.backward(wanted, grad, *ctx.saved_tensors)
+        if len(ctx.shape) != 1 and (wanted[1] or wanted[2]):
+            first = 1 if wanted[0] else 0
+            gradients = [*gradients[:first], *(gradient.reshape(ctx.shape) for gradient in gradients[first:])]
         if all(wanted):
             return *gradients, None, None
         remaining = iter(gradients)
@@ -112,6 +116,8 @@ def _whole(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, running: tuple[Any, ...], problem: tuple[Any, ...]
 ) -> Tensor:
     """Normalize as one operation of a graph, whose arguments can be tensors, numbers and tuples of them."""
+    if must_be_transformable():
+        return forward(Problem(*problem), x, weight, bias, Running(*running))[0]
     y: Tensor = _apply(x, weight, bias, Running(*running), _TracedKernel(Problem(*problem)))
     return y
 

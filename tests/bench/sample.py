@@ -12,7 +12,7 @@ def timing(seconds: float) -> Timing:
 
 def measurement(*, saved: int = 100, theirs: int = 200, **fields: object) -> Measurement:
     """Return a case in which torch.nn takes 100 us, and the others what is said, in us."""
-    case = {
+    case: dict[str, object] = {
         "norm": "batch",
         "size": "tiny",
         "shape": (4, 8),

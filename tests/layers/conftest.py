@@ -3,6 +3,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from normzoo.layers import Engine, engine
+
 
 @pytest.fixture(autouse=True, scope="package")
 def _one_thread() -> Iterator[None]:
@@ -11,6 +13,14 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=["eager", "compiled"])
+def each_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Run the test on each engine."""
+    name: Engine = request.param
+    with engine(name):
+        yield name
 
 
 @pytest.fixture(autouse=True)

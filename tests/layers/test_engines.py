@@ -16,7 +16,7 @@ from torch.testing import assert_close
 
 from normzoo import layers
 from normzoo.errors import UnknownNameError
-from normzoo.layers import _compiler, _engine, engine
+from normzoo.layers import _compiler, _engine, _tuning, engine
 
 from .cases import NORMS, Case
 from .references import randomized
@@ -89,6 +89,97 @@ def test_gradients_wanted_alone(name: _engine.Engine, wanted: str, training: boo
     assert all(t is None or t.grad is None for source, t in sources.items() if source != wanted)
 
 
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("spelling", ["is_grads_batched", "torch.func.vmap"])
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@every_norm
+def test_batched_gradients(case: Case, training: bool, spelling: str, name: _engine.Engine) -> None:
+    """Many backward passes of one forward pass can be taken at once, as for a Jacobian."""
+    layer: Any = randomized(case.ours(torch.float64)).train(training)
+    x = case.input().requires_grad_()
+    sources = [x, *layer.parameters()]
+    cotangents = torch.randn(3, *case.shape, dtype=torch.float64)
+    with engine(name):
+        y = layer(x)
+        expected = [torch.autograd.grad(y, sources, cotangent, retain_graph=True) for cotangent in cotangents]
+        if spelling == "is_grads_batched":
+            found = torch.autograd.grad(y, sources, cotangents, is_grads_batched=True)
+        else:
+            found = torch.func.vmap(lambda v: torch.autograd.grad(y, sources, v, retain_graph=True))(cotangents)
+    assert_close(list(found), [torch.stack(each) for each in zip(*expected, strict=True)], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_bias_without_weight(training: bool, name: _engine.Engine) -> None:
+    """A layer whose weight was taken away still learns its bias."""
+    layer: Any = layers.LayerNorm((3, 4)).double().train(training)
+    layer.weight = None
+    x, cotangent = torch.randn(5, 3, 4).double().requires_grad_(), torch.randn(5, 3, 4).double()
+    with engine(name):
+        layer(x).backward(cotangent)
+    assert_close(layer.bias.grad, cotangent.sum(0))
+    expected = torch.autograd.grad(torch.nn.functional.layer_norm(x, (3, 4)), x, cotangent)[0]
+    assert_close(x.grad, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("hook", ["contiguous", "half", "negated"])
+def test_whatever_hooks_make_of_what_is_saved(hook: str, name: _engine.Engine) -> None:
+    """Saved tensors may come back in another layout or type, and gradients lazily negated; no kernel misreads them."""
+    layer = randomized(layers.BatchNorm2d(3))
+    x = torch.randn(4, 3, 5, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
+    cotangent = torch.randn(4, 3, 5, 5)
+    expected = torch.autograd.grad(layer(x), x, cotangent)[0]
+    hooks: dict[str, Any] = {"contiguous": lambda t: t.contiguous(), "half": lambda t: t.half() if t.ndim == 4 else t}
+    with engine(name), torch.autograd.graph.saved_tensors_hooks(hooks.get(hook, lambda t: t), lambda t: t):
+        for _ in range(2):
+            y = layer(x)
+            gradient = torch.complex(cotangent, -cotangent).conj().imag if hook == "negated" else cotangent
+            assert gradient.is_neg() == (hook == "negated")
+            assert_close(torch.autograd.grad(y, x, gradient)[0], expected, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@every_norm
+def test_inference_mode_first(case: Case, name: _engine.Engine) -> None:
+    """A layer that was first called in inference mode trains afterwards."""
+    layer = randomized(case.ours()).eval()
+    x = case.input(torch.float32)
+    with engine(name):
+        with torch.inference_mode():
+            y = layer(x)
+        leaf = x.clone().requires_grad_()
+        assert_close(layer(leaf), y.clone())
+        layer.train()(leaf).sum().backward()
+    assert leaf.grad is not None
+
+
+def test_threads_share_what_is_compiled() -> None:
+    """Several threads that call the same kind of layer at once get right results."""
+    layer = randomized(layers.GroupNorm(2, 6).double())
+    x, cotangent = torch.randn(5, 6, 7).double(), torch.randn(5, 6, 7).double()
+    with engine("eager"):
+        expected = results(layer, x, cotangent)[:2]
+    found: list[Any] = []
+
+    def run() -> None:
+        with engine("compiled"):
+            for _ in range(20):
+                leaf = x.clone().requires_grad_()
+                y = layer(leaf)
+                found.append((y.detach(), torch.autograd.grad(y, leaf, cotangent)[0]))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 80
+    for y, gradient in found:
+        assert_close([y, gradient], expected, rtol=1e-9, atol=1e-9)
+
+
 def test_gradients_of_other_layouts() -> None:
     """A gradient that is expanded or transposed, and a second one of the same forward pass, are taken as they come."""
     layer = randomized(layers.GroupNorm(2, 4).double())
@@ -130,21 +221,21 @@ def test_a_momentum_of_ones_own() -> None:
         x = torch.randn(7, 3).double()
         with engine("eager"):
             layer(x)
-        before = _engine._accounts.compilations
+        before = _tuning._accounts.compilations
         with engine("compiled"):
             twin(x)
-        assert step == 0 or _engine._accounts.compilations == before
+        assert step == 0 or _tuning._accounts.compilations == before
         assert_close(twin.state_dict(), layer.state_dict(), rtol=1e-12, atol=1e-12)
 
 
 @pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch) -> _engine._Accounts:
+def fresh(monkeypatch: pytest.MonkeyPatch) -> _tuning._Accounts:
     """Forget what was compiled, and compile as soon as something was called at all."""
-    accounts = _engine._Accounts()
-    monkeypatch.setattr(_engine, "_accounts", accounts)
+    accounts = _tuning._Accounts()
+    monkeypatch.setattr(_tuning, "_accounts", accounts)
     monkeypatch.setattr(_engine, "_kernels", {})
-    monkeypatch.setattr(_engine, "STARTUP_SECONDS", 0.0)
-    monkeypatch.setattr(_engine, "COMPILATION_SECONDS", 1e-9)
+    monkeypatch.setattr(_tuning, "STARTUP_SECONDS", 0.0)
+    monkeypatch.setattr(_tuning, "COMPILATION_SECONDS", 1e-9)
     return accounts
 
 
@@ -156,7 +247,7 @@ def count_compilations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         compiled.append(function)
         return function
 
-    monkeypatch.setattr(_engine, "compile_function", compile_function)
+    monkeypatch.setattr(_tuning, "compile_function", compile_function)
     return compiled
 
 
@@ -165,7 +256,7 @@ def steps(layer: Any, count: int, shape: tuple[int, ...] = (4, 6)) -> None:
         layer(torch.randn(shape, requires_grad=True)).sum().backward()
 
 
-def test_auto_compiles_what_repays(fresh: _engine._Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_compiles_what_repays(fresh: _tuning._Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind of call is compiled, forward and backward, once it has taken as long as compiling it would."""
     compiled = count_compilations(monkeypatch)
     with engine("auto"):
@@ -181,11 +272,11 @@ def test_auto_compiles_what_repays(fresh: _engine._Accounts, monkeypatch: pytest
 
 
 def test_auto_waits_for_what_the_compiler_costs_to_load(
-    fresh: _engine._Accounts, monkeypatch: pytest.MonkeyPatch
+    fresh: _tuning._Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the first compilation, all norms together must have taken as long as that would."""
     compiled = count_compilations(monkeypatch)
-    monkeypatch.setattr(_engine, "STARTUP_SECONDS", 1e6)
+    monkeypatch.setattr(_tuning, "STARTUP_SECONDS", 1e6)
     with engine("auto"):
         steps(layers.LayerNorm(6), 50)
         assert compiled == []
@@ -207,15 +298,15 @@ def test_auto_goes_back_to_what_is_faster(monkeypatch: pytest.MonkeyPatch) -> No
 
         return slow
 
-    monkeypatch.setattr(_engine, "compile_function", compile_function)
+    monkeypatch.setattr(_tuning, "compile_function", compile_function)
     layer = layers.LayerNorm(6)
     with engine("auto"), torch.no_grad():
-        for _ in range(3 * _engine.TRIALS):
+        for _ in range(3 * _tuning.TRIALS):
             layer(torch.randn(4, 6))
-        assert len(calls) == _engine.TRIALS
+        assert len(calls) == _tuning.TRIALS
     with engine("compiled"), torch.no_grad():
         layer(torch.randn(4, 6))
-        assert len(calls) == _engine.TRIALS + 1
+        assert len(calls) == _tuning.TRIALS + 1
 
 
 @pytest.mark.usefixtures("fresh")
@@ -252,12 +343,13 @@ def test_without_a_compiler_it_is_eager_after_one_warning(
     def compile_function(_function: Any, _example: Any) -> Any:
         raise RuntimeError("no compiler\nand a long story")
 
-    monkeypatch.setattr(_engine, "compile_function", compile_function)
+    monkeypatch.setattr(_tuning, "compile_function", compile_function)
     layer = layers.LayerNorm(6)
     with engine(name), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for width in (6, 6, 6, 12):
             steps(layers.LayerNorm(width), 3, (4, width))
+        assert _tuning._accounts.in_vain
         y = layer(torch.ones(2, 6).cumsum(1))
     assert [str(each.message) for each in caught] == ["norms cannot be compiled here and run eagerly: no compiler"]
     assert_close(y.mean(1), torch.zeros(2), rtol=0, atol=1e-6)
@@ -294,10 +386,10 @@ def test_engine_is_the_calls_own() -> None:
     layer = layers.LayerNorm(6)
     with engine("eager"):
         y = layer(torch.randn(4, 6))
-    compilations = _engine._accounts.compilations
+    compilations = _tuning._accounts.compilations
     with engine("compiled"):
         y.sum().backward()
-    assert _engine._accounts.compilations == compilations
+    assert _tuning._accounts.compilations == compilations
 
 
 def test_threads_have_the_default_engine() -> None:

@@ -16,6 +16,13 @@ from .cases import CASES, Case
 from .references import random_mask, randomized
 
 
+def chosen(*ids: str) -> list[Case]:
+    """Return some of the cases."""
+    found = [case for case in CASES if case.id in ids]
+    assert len(found) == len(ids)
+    return found
+
+
 @pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -142,8 +149,42 @@ def test_compiled_is_eager(case: Case) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+@pytest.mark.parametrize("transform", ["vmap", "grad", "jvp"])
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if case.id in ("batch-maps", "group-maps", "layer-sequences")], ids=lambda c: c.id
+    "case",
+    [case for case in CASES if case.id in ("batch-maps-untracked", "group-maps", "rms-vectors")],
+    ids=lambda c: c.id,
+)
+def test_compiled_transforms(case: Case, transform: str) -> None:
+    """``torch.compile`` of a transformed layer gives what the transform gives, in one graph."""
+    layer = randomized(case.ours(torch.float64))
+    x = case.input()
+    tangent = torch.randn_like(x)
+    forward_mode: Any = jvp
+
+    def cubes(x: Tensor) -> Tensor:
+        return layer(x).pow(3).sum()  # type: ignore[no-any-return]
+
+    functions: dict[str, Any] = {
+        "vmap": lambda x: vmap(layer)(torch.stack([x, 2 * x])),
+        "grad": grad(cubes),
+        "jvp": lambda x: forward_mode(layer, (x,), (tangent,))[1],
+    }
+    torch.compiler.reset()
+    compiled: Any = torch.compile(functions[transform], fullgraph=True, backend="aot_eager")
+    assert_close(compiled(x), functions[transform](x), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
+@pytest.mark.parametrize(
+    "case",
+    [
+        case
+        for case in CASES
+        if case.id in ("batch-sequences-cumulative", "batch-maps", "group-maps", "layer-sequences")
+    ],
+    ids=lambda c: c.id,
 )
 def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
     """Inside somebody's ``torch.compile`` a model is one graph, whatever the engine and the batch size."""
