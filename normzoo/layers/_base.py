@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.layers._context import is_recomputation
-from normzoo.layers._normalize import NOTHING, Problem, Running
+from normzoo.layers._normalize import Running
 from normzoo.layers._op import normalize
 from normzoo.layers._pool import Pool, cells_per_pool
 
@@ -104,8 +104,10 @@ class Norm(nn.Module, ABC):
         split = pool.split(channels)
         if positions == 1 and known is None and self.centered and cells_per_pool((samples, *split), pool.axes) == 1:
             self._refuse_single_values((samples, channels, *x.shape[2:]))
-        problem = Problem(samples, split, positions, pool.axes, self._eps(x), self.centered, known is not None)
-        return normalize(problem, x, self.weight, self.bias, known or self._memory(), mask)
+        # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
+        problem = (samples, split, positions, pool.axes, self._eps(x), self.centered, known is not None)
+        running = self._memory() if known is None else known
+        return normalize(problem, x, self.weight, self.bias, running, mask)
 
     def _refuse_single_values(self, shape: Sequence[int]) -> None:
         """Raise an error where one value per statistic is not acceptable."""
@@ -119,9 +121,9 @@ class Norm(nn.Module, ABC):
 
     def _normalize_nothing(self, x: Tensor) -> Tensor:
         """Return an empty output that is connected to the parameters, whose gradients are then zero."""
-        batches = self._memory().batches
-        if batches is not None and not is_recomputation():
-            batches.add_(1)
+        running = self._memory()
+        if running is not None and running.batches is not None and not is_recomputation():
+            running.batches.add_(1)
         y = x.clone()
         for parameter in (self.weight, self.bias):
             if parameter is not None:
@@ -148,9 +150,9 @@ class Norm(nn.Module, ABC):
         """Return what to normalize by instead of the input's own statistics; None: by its own."""
         return None
 
-    def _memory(self) -> Running:
-        """Return the running statistics that an input's own are to update."""
-        return NOTHING
+    def _memory(self) -> Running | None:
+        """Return the running statistics that an input's own are to update, if there are any."""
+        return None
 
     def _can_evaluate_single_values(self) -> bool:
         """Whether one value per statistic is acceptable in evaluation."""

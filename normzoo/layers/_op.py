@@ -9,27 +9,28 @@ from torch.autograd import Function
 
 from normzoo.layers._context import is_recomputation, is_wrapped, must_be_traceable, must_be_transformable
 from normzoo.layers._engine import Kernel, select
-from normzoo.layers._normalize import Problem, Running, backward, forward
+from normzoo.layers._normalize import NOTHING, Problem, Running, backward, forward
 
 
 def normalize(
-    problem: Problem,
+    description: tuple[Any, ...],
     x: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
-    running: Running,
+    running: Running | None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Normalize; the arguments are those of ``_normalize.forward``.
+    """Normalize; the arguments are those of ``_normalize.forward``, the first as the fields of a ``Problem``.
 
     An ordinary call runs the engine's kernels and their analytic gradient, and saves no more for it than the input,
     the weight and the statistics. Inside somebody's ``torch.compile`` the same op is traced. A call that is otherwise
     transformed, and a masked one, is the plain operations, whose gradient is autograd's.
     """
-    if running.mean is not None and not problem.known and is_recomputation():
-        running = Running()  # it was updated when the input first came by
     if mask is None and torch.compiler.is_dynamo_compiling() and _is_taken_whole():
-        return _whole(x, weight, bias, tuple(running), tuple(problem))
+        return _whole(x, weight, bias, None if running is None else tuple(running), description)
+    problem = Problem(*description)
+    if running is None or (not problem.known and is_recomputation()):
+        running = NOTHING  # it was updated when the input first came by
     if mask is not None or must_be_traceable():
         return forward(problem, x, weight, bias, running, mask)[0]
     kernel = select(problem, x, weight, bias, running)
@@ -113,12 +114,13 @@ class _TracedKernel(Kernel):
 
 
 def _whole(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, running: tuple[Any, ...], problem: tuple[Any, ...]
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, statistics: tuple[Any, ...] | None, problem: tuple[Any, ...]
 ) -> Tensor:
     """Normalize as one operation of a graph, whose arguments can be tensors, numbers and tuples of them."""
+    running = NOTHING if statistics is None else Running(*statistics)
     if must_be_transformable():
-        return forward(Problem(*problem), x, weight, bias, Running(*running))[0]
-    y: Tensor = _apply(x, weight, bias, Running(*running), _TracedKernel(Problem(*problem)))
+        return forward(Problem(*problem), x, weight, bias, running)[0]
+    y: Tensor = _apply(x, weight, bias, running, _TracedKernel(Problem(*problem)))
     return y
 
 

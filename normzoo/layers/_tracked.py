@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.layers._base import Norm
-from normzoo.layers._normalize import NOTHING, Running
+from normzoo.layers._normalize import Running
 from normzoo.layers._pool import product
 
 
@@ -109,9 +109,9 @@ class TrackedNorm(Norm):
             return None
         return Running(self.running_mean, self.running_var)
 
-    def _memory(self) -> Running:
+    def _memory(self) -> Running | None:
         if not self.training or not self.track_running_stats:
-            return NOTHING
+            return None
         buffers = self._buffers  # in the order in which they were registered; attributes take ten times as long
         return Running(buffers["running_mean"], buffers["running_var"], *self._averaging())
 
