@@ -90,7 +90,8 @@ def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
 def test_each_speed_report_comes_from_the_records_beside_it(path: Path) -> None:
     """A report of the benchmark is, to the letter, what its measurements say."""
     bench = Bench.model_validate_json(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert path.read_text(encoding="utf-8") == show.to_markdown(bench, name=path.stem)
+    notes = path.with_suffix(".notes.txt").read_text(encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == show.to_markdown(bench, name=path.stem, notes=notes)
     assert bench.measurements
     assert not str(bench.environment["commit"]).endswith("-dirty")
 

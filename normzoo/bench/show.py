@@ -33,12 +33,13 @@ def _rich_table(data: TableData) -> Table:
     return table
 
 
-def to_markdown(bench: Bench, *, name: str) -> str:
+def to_markdown(bench: Bench, *, name: str, notes: str = "") -> str:
     """Write the report.
 
     Args:
         bench: what was measured.
         name: of the report, and of the JSON file beside it that holds what was measured, without their endings.
+        notes: what is to be said of the figures besides, such as what was tried for those not reached.
     """
     where = bench.environment["device"] if is_gpu(bench) else "a CPU"
     blocks = [
@@ -47,6 +48,7 @@ def to_markdown(bench: Bench, *, name: str) -> str:
         *(block for data in tables(bench) for block in _section(data, "##")),
         "## Aims",
         _pipe(("figure", "aim", "reached", ""), [_aim(aim) for aim in aims(bench)]),
+        *([notes.strip()] if notes.strip() else []),
         "## How it was measured",
         how_measured(bench),
         f"All numbers with their quartiles are in [{name}.json]({name}.json). To measure again:",

@@ -28,7 +28,10 @@ def _own(text: str) -> Parameter:
 def layers(
     *,
     json: Annotated[Path | None, _own("Also write all that was measured to PATH, as JSON.")] = None,
-    report: Annotated[Path | None, _own("Also write a report to PATH.md, and PATH.json beside it.")] = None,
+    report: Annotated[
+        Path | None,
+        _own("Also write a report, NAME.md, and NAME.json; NAME.notes.txt goes into it."),
+    ] = None,
     details: Annotated[bool, _own("Also print every case.")] = False,
     **settings: Any,
 ) -> int:
@@ -60,7 +63,9 @@ def layers(
     if report is not None:
         records = report.with_suffix(".json")
         _write(records, text)
-        _write(report, to_markdown(bench, name=report.stem))
+        notes = report.with_suffix(".notes.txt")
+        said = notes.read_text(encoding="utf-8") if notes.exists() else ""
+        _write(report, to_markdown(bench, name=report.stem, notes=said))
     return 0
 
 

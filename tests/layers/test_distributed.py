@@ -1,58 +1,54 @@
 """Does a layer train under DistributedDataParallel as it does alone?"""
 
-import copy
 import socket
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import torch.multiprocessing
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
-from normzoo.layers import Engine, engine, make_norm
+from normzoo.layers import Engine, engine
+
+from .cases import NORMS
+from .references import randomized
 
 RANKS = 2
-SPECS = ["batch", "layer", "instance", "group:groups=4", "rms"]
 
 
-def build() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.ModuleList(nn.Sequential(nn.Conv2d(2, 8, 3), make_norm(spec, 8), nn.ReLU()) for spec in SPECS)
+class EveryNorm(nn.Module):
+    """Adds up what each norm makes of its input."""
 
-
-class All(nn.Module):
-    """Adds up what each norm's branch makes of the input."""
-
-    def __init__(self, branches: Any) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.branches = branches
+        torch.manual_seed(0)
+        self.norms = nn.ModuleList(randomized(case.ours(torch.float64)) for case in NORMS)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.stack([branch(x).mean() for branch in self.branches]).sum()
+    def forward(self, inputs: list[Tensor]) -> Tensor:
+        outputs = [norm(x).pow(3).mean() for norm, x in zip(self.norms, inputs, strict=True)]
+        return torch.stack(outputs).sum()
 
 
-def inputs(rank: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(100 + rank)
-    return torch.randn(6, 2, 8, 8, generator=generator) * (1 + rank)
+def inputs(rank: int) -> list[Tensor]:
+    """Return this rank's own data."""
+    torch.manual_seed(100 + rank)
+    return [(1 + rank) * case.input() for case in NORMS]
 
 
 def train(rank: int, port: int, name: Engine, folder: str) -> None:
-    """Take two steps on this rank's own data, and write the gradients and buffers of rank 0."""
+    """Take two steps, and write the gradients and buffers of rank 0."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"tcp://localhost:{port}", rank=rank, world_size=RANKS)
-    model = DistributedDataParallel(All(build()))
+    model = DistributedDataParallel(EveryNorm())
     with engine(name):
         for _ in range(2):
             model.zero_grad()
             model(inputs(rank)).backward()
     if rank == 0:
-        module = model.module
-        torch.save(
-            ({n: p.grad for n, p in module.named_parameters()}, dict(module.named_buffers())), Path(folder) / "rank0.pt"
-        )
+        gradients = {key: parameter.grad for key, parameter in model.module.named_parameters()}
+        torch.save((gradients, dict(model.module.named_buffers())), Path(folder) / "rank0.pt")
     distributed.destroy_process_group()
 
 
@@ -64,12 +60,15 @@ def test_gradients_are_the_mean_over_ranks(name: Engine, tmp_path: Path) -> None
         port = probe.getsockname()[1]
     torch.multiprocessing.spawn(train, args=(port, name, str(tmp_path)), nprocs=RANKS)  # type: ignore[attr-defined,no-untyped-call]
     gradients, buffers = torch.load(tmp_path / "rank0.pt")
-    alone = [All(copy.deepcopy(build())) for _ in range(RANKS)]
+    alone = [EveryNorm() for _ in range(RANKS)]
     for rank, model in enumerate(alone):
         for _ in range(2):
             model.zero_grad()
             model(inputs(rank)).backward()
+    parameters = [dict(model.named_parameters()) for model in alone]
     for key, value in gradients.items():
-        expected = torch.stack([dict(model.named_parameters())[key].grad for model in alone]).mean(0)  # type: ignore[misc]
-        assert_close(value, expected, rtol=1e-4, atol=1e-6)
-    assert_close(buffers, dict(alone[0].named_buffers()), rtol=1e-4, atol=1e-6)
+        expected = [own[key].grad for own in parameters]
+        assert_close(
+            value, sum(gradient / RANKS for gradient in expected if gradient is not None), rtol=1e-9, atol=1e-9
+        )
+    assert_close(buffers, dict(alone[0].named_buffers()), rtol=1e-9, atol=1e-9)
