@@ -46,8 +46,11 @@ def to_markdown(bench: Bench, *, name: str, notes: str = "") -> str:
         f"# Speed of the layers on {where}",
         "Ratios are times of ours divided by those of torch.nn's; below 1, ours are faster.",
         *(block for data in tables(bench) for block in _section(data, "##")),
-        "## Aims",
-        _pipe(("figure", "aim", "reached", ""), [_aim(aim) for aim in aims(bench)]),
+        *(
+            ["## Aims", _pipe(("figure", "aim", "reached", ""), [_aim(aim) for aim in aims(bench)])]
+            if bench.spec.is_whole()
+            else []
+        ),
         *([notes.strip()] if notes.strip() else []),
         "## How it was measured",
         how_measured(bench),

@@ -97,6 +97,11 @@ class BenchSpec(BaseModel):
         """Return the cases, plain ones first."""
         return list(self._plain()) + list(self._compiled())
 
+    def is_whole(self) -> bool:
+        """Whether all norms and all ordinary sizes are measured, so that means over them can be held against aims."""
+        default = BenchSpec()
+        return set(self.norms) >= set(default.norms) and set(self.sizes) >= set(default.sizes)
+
     def command(self) -> str:
         """Return the command that measures the same again."""
         default, parts = BenchSpec().model_dump(), ["normzoo bench layers"]

@@ -37,8 +37,12 @@ def layers(
 ) -> int:
     """Measure, print the tables, and write what was asked for."""
     spec = _resolve(settings)
+    if not spec.cases() and "cold" not in spec.parts:
+        raise ConfigError("nothing to measure: these norms, sizes, types and formats have no case in common")
     if report is not None:
         check_report_path(report)
+    if json is not None and (json.is_dir() or not json.parent.is_dir()):
+        raise ConfigError(f"json: '{json}' cannot be written: it must be a file in a folder that is there")
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),

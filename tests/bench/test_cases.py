@@ -40,6 +40,8 @@ def test_fewer_can_be_asked_for() -> None:
     [
         (["--norms", "batch,bach"], "norms: Input should be 'batch', 'instance', 'layer', 'group', 'LayerNorm'"),
         (["--seconds", "0"], "seconds: Input should be greater than 0"),
+        (["--norms", "RMSNorm", "--formats", "channels_last", "--parts", "plain"], "nothing to measure"),
+        (["--json", "no-such-folder/speed.json"], "json: 'no-such-folder/speed.json' cannot be written"),
         (["--report", "speed.txt"], "report: 'speed.txt' must be a markdown file, NAME.md"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
