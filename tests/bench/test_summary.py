@@ -128,6 +128,6 @@ def test_the_report_holds_tables_aims_method_and_machine() -> None:
     ]
     for part in parts:
         assert part in text
-    part = measured.model_copy(update={"spec": measured.spec.model_copy(update={"norms": ("batch",)})})
-    assert "## Aims" not in to_markdown(part, name="speed")
+    partial = measured.model_copy(update={"spec": measured.spec.model_copy(update={"norms": ("batch",)})})
+    assert "## Aims" not in to_markdown(partial, name="speed")
     assert to_markdown(Bench.model_validate_json(measured.model_dump_json()), name="speed") == text
