@@ -19,6 +19,7 @@ NO_NORMALIZATION = (
     "torch.ops.aten.copy_.default",
     "torch._C._len_torch_dispatch_stack",
     "torch._C._are_functorch_transforms_active",
+    "torch._C._functorch",
     "torch._C._is_tracing",
     "torch._C._current_graph_task_id",
 )
