@@ -26,7 +26,7 @@ Example: normzoo bench layers
 
 BENCH_LAYERS = """Time every norm on tiny to large inputs against torch.nn, and what else is installed.
 
-All contenders are timed in one process, by turns; the tables show ratios. The whole takes about 20 minutes on two
+All contenders are timed in one process, by turns; the tables show ratios. The whole takes about 10 minutes on two
 CPU cores, most of them compiling; fewer norms, sizes or parts take less.
 
 Example: normzoo bench layers --norms batch,group --parts plain --dtypes float32
