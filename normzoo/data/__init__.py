@@ -7,6 +7,6 @@ but neither torchvision nor scikit-learn.
 from normzoo.data._arrays import RawArrays
 from normzoo.data._dataset import Dataset, Split
 from normzoo.data._load import load_dataset
-from normzoo.data.batches import Batches, OrderedBatches
+from normzoo.data.batches import Batches, BlocksOfSteps, OrderedBatches
 
-__all__ = ["Batches", "Dataset", "OrderedBatches", "RawArrays", "Split", "load_dataset"]
+__all__ = ["Batches", "BlocksOfSteps", "Dataset", "OrderedBatches", "RawArrays", "Split", "load_dataset"]

@@ -1,6 +1,6 @@
 """The order in which a resident split is read: shuffled for training, in order for evaluation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -9,6 +9,8 @@ from normzoo.data._dataset import Split
 from normzoo.errors import DataError
 
 Batch = tuple[Tensor, Tensor]
+BLOCK_BYTES = 2**21
+"""How many bytes of images a block of steps holds, about."""
 
 
 class Batches:
@@ -42,11 +44,53 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         # Drawn here and not in the generator function, so that an epoch that is begun always has its own order.
+        return self._read(self.order())
+
+    def order(self) -> Tensor:
+        """Draw the next epoch's order: the indices of its samples, batch by batch."""
         order = torch.randperm(len(self._split), generator=self._generator)
-        return self._read(order[: len(self) * self._batch_size].to(self._split.labels.device))
+        return order[: len(self) * self._batch_size].to(self._split.labels.device)
 
     def _read(self, order: Tensor) -> Iterator[Batch]:
         for indices in torch.split(order, self._batch_size):
+            yield self._split.images[indices], self._split.labels[indices]
+
+
+class BlocksOfSteps:
+    """Whole batches for several members at once, each in the order that ``Batches`` gives its seed.
+
+    One iteration is one epoch, in blocks of as many steps as fit into a cache: images ``(steps, N, M, C, H, W)`` and
+    labels ``(steps, N, M)``.
+
+    Args:
+        split: what to read.
+        batch_size: N.
+        seeds: one for each of the M members.
+
+    Raises:
+        DataError: the batch size is below 1 or above the number of samples.
+    """
+
+    def __init__(self, split: Split, batch_size: int, *, seeds: Sequence[int]) -> None:
+        self._split, self._batch_size = split, batch_size
+        self._members = [Batches(split, batch_size, seed=seed) for seed in seeds]
+        self._steps = len(self._members[0])
+        step_bytes = batch_size * len(seeds) * split.images[0].numel() * split.images.element_size()
+        self._block = max(1, min(self._steps, BLOCK_BYTES // step_bytes))
+
+    def keep(self, members: Sequence[int]) -> None:
+        """Go on with these members alone, in as many blocks as before."""
+        self._members = [self._members[member] for member in members]
+
+    def __len__(self) -> int:
+        return -(-self._steps // self._block)
+
+    def __iter__(self) -> Iterator[Batch]:
+        orders = torch.stack([member.order() for member in self._members], 1)
+        return self._read(orders.view(self._steps, self._batch_size, -1))
+
+    def _read(self, orders: Tensor) -> Iterator[Batch]:
+        for indices in torch.split(orders, self._block):
             yield self._split.images[indices], self._split.labels[indices]
 
 

@@ -13,7 +13,7 @@ class EpochRecord(BaseModel):
     """The metrics after one epoch (counted from 1).
 
     Losses are mean cross-entropies in nats, accuracies are fractions in 0..1, ``seconds`` is the
-    training time of the epoch, without evaluation. The training loss is the mean over the epoch's steps, as
+    training time of the epoch, without evaluation; of a stack, the run's share. The training loss is the mean over the epoch's steps, as
     the weights change; validation and test are evaluated after the epoch.
     """
 
@@ -34,10 +34,16 @@ class RunRecord(BaseModel):
     Attributes:
         status: ``ok``, or why there is no trustworthy result.
         error: one line; None when ok.
-        seconds: wall time of the run, evaluation included.
+        seconds: wall time of the run, evaluation included; of a stack, the run's share.
         samples_per_second: training samples per second of training time; None when no epoch was finished.
         peak_memory_bytes: the worker process's peak resident memory during the run (CPU), or the run's peak
             allocated memory (CUDA); None where it cannot be read.
+        engine: ``loop`` or ``stacked``.
+        members: how many runs were trained at once, this one among them.
+        compiled: whether the training step was compiled.
+        contended: other runs were trained on the machine at the same time, so that its times compare with nothing.
+        epoch_seconds_alone: training seconds of an epoch, by a few steps that were timed while nothing else was
+            trained; of a stack, the run's share. None where they were not.
         notes: what a reader of the table should know, such as a place without a norm.
         environment: versions, device, CPU, threads and commit.
     """
@@ -54,6 +60,10 @@ class RunRecord(BaseModel):
     samples_per_second: float | None = None
     peak_memory_bytes: int | None = None
     engine: str = "loop"
+    members: int = 1
+    compiled: bool = False
+    contended: bool = False
+    epoch_seconds_alone: float | None = None
     notes: tuple[str, ...] = ()
     environment: dict[str, Any] = {}
 

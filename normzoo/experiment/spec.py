@@ -8,12 +8,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from normzoo.registry import DATASETS, TEMPLATES, canonical_norm, find, short_norm
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Version of the training procedure. It enters every run's key: raise it when the same spec trains differently."""
 
 LrRule = Literal["linear", "sqrt", "fixed"]
 Optimizer = Literal["sgd", "adam", "rmsprop"]
 Placement = Literal["post", "pre"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 def split_list(value: Any) -> Any:
@@ -57,6 +58,8 @@ class RunSpec(BaseModel):
         dataset: its name; for the user's own file only ``npz``, since a path decides nothing.
         dataset_checksum: checksum of the arrays and their split.
         lr: the learning rate in force, after the rule for the batch size.
+        clip_norm: limit for the norm of the gradient over all parameters; None for none.
+        precision: float32, or bfloat16 where autocast deems it fit, by Lightning's names.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +75,8 @@ class RunSpec(BaseModel):
     epochs: int
     optimizer: Optimizer
     lr: float
+    clip_norm: float | None = None
+    precision: Precision = "32-true"
 
     @property
     def key(self) -> str:
@@ -85,8 +90,8 @@ class RunSpec(BaseModel):
 
     @property
     def group_key(self) -> str:
-        """The same for all runs that differ only in their seed."""
-        return _digest(self.model_dump(mode="json", exclude={"seed"}))
+        """The same for all runs that differ only in their seed and learning rate."""
+        return _digest(self.model_dump(mode="json", exclude={"seed", "lr"}))
 
 
 def _digest(value: dict[str, Any]) -> str:

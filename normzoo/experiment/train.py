@@ -14,7 +14,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 
-from normzoo.data import Batches, Dataset, OrderedBatches
+from normzoo.data import BlocksOfSteps, Dataset, OrderedBatches
+from normzoo.experiment.engines import How
 from normzoo.experiment.environment import describe_environment
 from normzoo.experiment.memory import peak_memory_bytes, reset_peak_memory
 from normzoo.experiment.prepared import Device
@@ -23,6 +24,9 @@ from normzoo.experiment.spec import RunSpec
 from normzoo.layers import Engine, checked_engine, engine, norm_factory
 from normzoo.registry import TEMPLATES, find, load
 from normzoo.templates import Classifier
+
+EVALUATION_ROWS = 1000
+"""How many samples times members are evaluated at once."""
 
 OnStart = Callable[[RunSpec], None]
 OnEpoch = Callable[[RunSpec, EpochRecord], None]
@@ -34,57 +38,103 @@ def train_group(
     dataset: Dataset,
     device: Device,
     *,
+    how: How,
     on_start: OnStart,
     on_epoch: OnEpoch,
     on_record: OnRecord,
 ) -> None:
-    """Train runs that differ only in their seed, one after the other, and report each as it goes.
+    """Train runs that differ only in their seed and learning rate, and report each as it goes.
 
-    Whatever goes wrong within a run becomes its record's status and error; the next run goes on.
+    On the engine ``stacked`` all are trained at once, on ``loop`` one after the other. Whatever goes wrong within a
+    run becomes its record's status and error; the others go on. If a whole stack fails, its runs are started
+    again, each as a stack of its own.
     """
-    for spec in runs:
-        on_start(spec)
-        on_record(train_run(spec, dataset, device, on_epoch))
+    stacks = [list(runs)] if how.engine == "stacked" else [[spec] for spec in runs]
+    while stacks:
+        stack = stacks.pop(0)
+        for spec in stack:
+            on_start(spec)
+        training = _Training(sorted(stack, key=_member_order), dataset, device, how, on_epoch)
+        records = training.run()
+        if len(stack) > 1 and any(record.status in ("failed", "out-of-memory") for record in records):
+            del training, records  # and with them the memory they hold
+            stacks = [[spec] for spec in stack] + stacks
+            continue
+        for record in records:
+            on_record(record)
 
 
-def train_run(spec: RunSpec, dataset: Dataset, device: Device, on_epoch: OnEpoch) -> RunRecord:
-    """Train one run and return its record, whatever the outcome."""
-    started_at, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-    epochs: list[EpochRecord] = []
-    status: Status = "ok"
-    notes: tuple[str, ...] = ()
-    error = trace = None
-    reset_peak_memory(device)
+def _member_order(spec: RunSpec) -> tuple[float, int]:
+    """Bring equal learning rates together, as their one optimizer wants them."""
+    return spec.lr, spec.seed
 
-    def keep(epoch: EpochRecord) -> None:
-        epochs.append(epoch)
-        on_epoch(spec, epoch)
 
-    try:
-        network = build_network(spec, dataset)
-        notes = tuple(getattr(network, "notes", ()))
-        with engine(norm_engine()):
-            _fit(spec, network, dataset, device, keep)
-        if not _is_finite(epochs[-1]):
+class _Training:
+    """One ``Trainer.fit``: of a single run or of a stack of them."""
+
+    def __init__(
+        self, specs: Sequence[RunSpec], dataset: Dataset, device: Device, how: How, on_epoch: OnEpoch
+    ) -> None:
+        self._specs, self._dataset, self._device, self._how = specs, dataset, device, how
+        self._callback = _Epochs(specs, on_epoch)
+
+    def run(self) -> list[RunRecord]:
+        """Train, and return a record of each run, whatever the outcome."""
+        started_at, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+        reset_peak_memory(self._device)
+        status: Status = "ok"
+        notes: tuple[str, ...] = ()
+        error = trace = None
+        try:
+            networks = [build_network(spec, self._dataset) for spec in self._specs]
+            notes = tuple(getattr(networks[0], "notes", ()))
+            with engine(norm_engine()):
+                self._fit(networks)
+        except Exception as caught:
+            status = "out-of-memory" if _is_out_of_memory(caught) else "failed"
+            error, trace = _one_line(caught), traceback.format_exc()
+        seconds = (time.perf_counter() - start) / len(self._specs)
+        common: dict[str, Any] = {
+            "started_at": started_at,
+            "seconds": seconds,
+            "peak_memory_bytes": peak_memory_bytes(self._device),
+            "engine": self._how.engine,
+            "members": len(self._specs),
+            "compiled": self._how.compiled,
+            "notes": notes,
+            "environment": worker_environment(self._device),
+        }
+        return [self._record(spec, status, error, trace, common) for spec in self._specs]
+
+    def _record(
+        self, spec: RunSpec, status: Status, error: str | None, trace: str | None, common: dict[str, Any]
+    ) -> RunRecord:
+        epochs = self._callback.epochs[spec.key]
+        if status == "ok" and not _is_finite(epochs[-1]):
             status, error = "diverged", f"the loss is no longer finite in epoch {epochs[-1].epoch}"
-    except Exception as caught:
-        status = "out-of-memory" if _is_out_of_memory(caught) else "failed"
-        error, trace = _one_line(caught), traceback.format_exc()
-    training_seconds = sum(epoch.seconds for epoch in epochs)
-    samples = len(epochs) * (len(dataset.train.labels) // spec.batch_size) * spec.batch_size
-    return RunRecord(
-        spec=spec,
-        status=status,
-        error=error,
-        traceback=trace,
-        epochs=tuple(epochs),
-        started_at=started_at,
-        seconds=time.perf_counter() - start,
-        samples_per_second=samples / training_seconds if training_seconds else None,
-        peak_memory_bytes=peak_memory_bytes(device),
-        notes=notes,
-        environment=worker_environment(device),
-    )
+        training_seconds = sum(epoch.seconds for epoch in epochs)
+        samples = len(epochs) * (len(self._dataset.train) // spec.batch_size) * spec.batch_size
+        return RunRecord(
+            spec=spec,
+            status=status,
+            error=error,
+            traceback=trace,
+            epochs=tuple(epochs),
+            samples_per_second=samples / training_seconds if training_seconds else None,
+            **common,
+        )
+
+    def _fit(self, networks: list[nn.Module]) -> None:
+        first = self._specs[0]
+        module = make_classifier(self._specs, networks, self._how)
+        train = BlocksOfSteps(self._dataset.train, first.batch_size, seeds=[spec.seed for spec in self._specs])
+        self._callback.batches = train
+        samples = max(1, EVALUATION_ROWS // len(self._specs))
+        evaluation = [OrderedBatches(split, samples) for split in (self._dataset.validation, self._dataset.test)]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            trainer = _light_trainer(first, self._device, self._callback)
+            trainer.fit(module, train_dataloaders=train, val_dataloaders=evaluation)
 
 
 def build_network(spec: RunSpec, dataset: Dataset) -> nn.Module:
@@ -106,26 +156,28 @@ def worker_environment(device: Device) -> dict[str, Any]:
     return {**describe_environment(), "device": name, "threads": torch.get_num_threads(), "norm_engine": norm_engine()}
 
 
-def _fit(
-    spec: RunSpec, network: nn.Module, dataset: Dataset, device: Device, emit: Callable[[EpochRecord], None]
-) -> None:
-    module = Classifier(network, classes=dataset.classes, optimizer=spec.optimizer, lr=spec.lr, splits=2)
-    train = Batches(dataset.train, spec.batch_size, seed=spec.seed)
-    evaluation = [OrderedBatches(dataset.validation), OrderedBatches(dataset.test)]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\..*")
-        trainer = _light_trainer(spec.epochs, device, _Epochs(emit))
-        trainer.fit(module, train_dataloaders=train, val_dataloaders=evaluation)
+def make_classifier(specs: Sequence[RunSpec], networks: Sequence[nn.Module], how: How) -> Classifier:
+    """Make what trains the networks of some runs, one or a stack."""
+    return Classifier(
+        networks,
+        lrs=[spec.lr for spec in specs],
+        optimizer=specs[0].optimizer,
+        clip_norm=specs[0].clip_norm,
+        splits=2,
+        stacked=how.engine == "stacked",
+        compiled=how.compiled,
+    )
 
 
-def _light_trainer(epochs: int, device: Device, callback: Callback) -> Trainer:
+def _light_trainer(spec: RunSpec, device: Device, callback: Callback) -> Trainer:
     """Make a Trainer that does nothing but train and validate."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
-        max_epochs=epochs,
+        max_epochs=spec.epochs,
+        precision=spec.precision,
         callbacks=[callback],
         logger=False,
         enable_checkpointing=False,
@@ -137,10 +189,12 @@ def _light_trainer(epochs: int, device: Device, callback: Callback) -> Trainer:
 
 
 class _Epochs(Callback):
-    """Makes an EpochRecord of each epoch, and ends the training once a loss is not finite."""
+    """Makes an EpochRecord of each run and epoch, and takes a run whose loss is not finite out of the stack."""
 
-    def __init__(self, emit: Callable[[EpochRecord], None]) -> None:
-        self._emit = emit
+    def __init__(self, specs: Sequence[RunSpec], emit: OnEpoch) -> None:
+        self.epochs: dict[str, list[EpochRecord]] = {spec.key: [] for spec in specs}
+        self.batches: BlocksOfSteps | None = None
+        self._alive, self._emit = list(specs), emit
         self._start = self._seconds = 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
@@ -149,22 +203,32 @@ class _Epochs(Callback):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         if pl_module.device.type == "cuda":
             torch.cuda.synchronize()
-        self._seconds = time.perf_counter() - self._start
+        self._seconds = (time.perf_counter() - self._start) / len(self._alive)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Classifier)  # noqa: S101
-        validation, test = pl_module.evaluations
-        record = EpochRecord(
-            epoch=trainer.current_epoch + 1,
-            train_loss=pl_module.train_loss,
-            val_loss=validation.loss,
-            val_accuracy=validation.accuracy,
-            test_loss=test.loss,
-            test_accuracy=test.accuracy,
-            seconds=self._seconds,
-        )
-        trainer.should_stop = not _is_finite(record)
-        self._emit(record)
+        records = [
+            EpochRecord(
+                epoch=trainer.current_epoch + 1,
+                train_loss=train_loss,
+                val_loss=validation.loss,
+                val_accuracy=validation.accuracy,
+                test_loss=test.loss,
+                test_accuracy=test.accuracy,
+                seconds=self._seconds,
+            )
+            for train_loss, validation, test in zip(pl_module.train_losses, *pl_module.evaluations, strict=True)
+        ]
+        for spec, record in zip(self._alive, records, strict=True):
+            self.epochs[spec.key].append(record)
+            self._emit(spec, record)
+        finite = [index for index, record in enumerate(records) if _is_finite(record)]
+        trainer.should_stop = not finite
+        if finite and len(finite) < len(records):
+            self._alive = [self._alive[index] for index in finite]
+            pl_module.keep(finite)
+            if self.batches is not None:
+                self.batches.keep(finite)
 
 
 def _is_finite(epoch: EpochRecord) -> bool:

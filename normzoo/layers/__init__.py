@@ -13,8 +13,18 @@ from normzoo.layers._layer import LayerNorm
 from normzoo.layers._make import NormFactory, make_norm, norm_factory
 from normzoo.layers._moments import Moments, Statistics, channel_moments, merge, pool_moments
 from normzoo.layers._none import NoNorm
-from normzoo.layers._pool import OverChannels, OverNothing, OverSamples, Pool, WithinGroups, average, cells_per_pool
+from normzoo.layers._pool import (
+    OfEachMember,
+    OverChannels,
+    OverNothing,
+    OverSamples,
+    Pool,
+    WithinGroups,
+    average,
+    cells_per_pool,
+)
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
+from normzoo.layers._stack import stack_norms
 from normzoo.registry import NORMS
 
 __all__ = [
@@ -34,6 +44,7 @@ __all__ = [
     "NoNorm",
     "Norm",
     "NormFactory",
+    "OfEachMember",
     "OverChannels",
     "OverNothing",
     "OverSamples",
@@ -53,4 +64,5 @@ __all__ = [
     "merge",
     "norm_factory",
     "pool_moments",
+    "stack_norms",
 ]

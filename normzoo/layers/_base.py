@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from normzoo.layers._context import is_recomputation
 from normzoo.layers._normalize import Running
 from normzoo.layers._op import normalize
-from normzoo.layers._pool import Pool, cells_per_pool
+from normzoo.layers._pool import OfEachMember, Pool, cells_per_pool
 
 
 class Norm(nn.Module, ABC):
@@ -27,6 +27,8 @@ class Norm(nn.Module, ABC):
         refuses_single_values_always: one value per statistic is an error in evaluation too, not only in training.
         eps_may_be_none: None is a value of ``eps``, and means the machine epsilon.
         recurrent_gain: what ``weight`` should start at inside a recurrence.
+        channels_follow_samples: an input's second dimension is that of the channels, and nothing lies between.
+        members: None, or how many norms this one stands for (``stack_norms``); inputs are ``(N, members, C, *)`` then.
     """
 
     needs_positions: ClassVar[bool] = False
@@ -34,8 +36,10 @@ class Norm(nn.Module, ABC):
     refuses_single_values_always: ClassVar[bool] = False
     eps_may_be_none: ClassVar[bool] = False
     recurrent_gain: ClassVar[float] = 1.0
+    channels_follow_samples: ClassVar[bool] = True
 
     eps: float | None
+    members: int | None = None
     weight: nn.Parameter | None
     bias: nn.Parameter | None
 
@@ -94,18 +98,18 @@ class Norm(nn.Module, ABC):
         """
         if not x.is_floating_point():
             raise self._refusal("the input must be floating point", f"got dtype={x.dtype}", "cast it with x.float()")
-        samples, channels, positions = self._size(x)
+        samples, channels, positions = self._size(x if self.members is None else x.select(1, 0))
+        pool = self.pool if self.members is None else OfEachMember(self.pool, self.members)
+        split, axes = pool.split(channels), pool.axes
         if mask is not None:
-            mask = self._mask_of_cells(mask, x, (samples, channels, positions))
+            mask = self._mask_of_cells(mask, x, (samples, *(1 for _ in split), positions))
         if x.numel() == 0:
             return self._normalize_nothing(x)
         known = self._known_statistics()
-        pool = self.pool
-        split = pool.split(channels)
-        if positions == 1 and known is None and self.centered and cells_per_pool((samples, *split), pool.axes) == 1:
+        if positions == 1 and known is None and self.centered and cells_per_pool((samples, *split), axes) == 1:
             self._refuse_single_values((samples, channels, *x.shape[2:]))
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
-        problem = (samples, split, positions, pool.axes, self._eps(x), self.centered, known is not None)
+        problem = (samples, split, positions, axes, self._eps(x), self.centered, known is not None)
         running = self._memory() if known is None else known
         return normalize(problem, x, self.weight, self.bias, running, mask)
 
@@ -130,8 +134,10 @@ class Norm(nn.Module, ABC):
                 y = y + parameter.sum().to(y.dtype)
         return y
 
-    def _mask_of_cells(self, mask: Tensor, x: Tensor, size: tuple[int, int, int]) -> Tensor:
-        """Return the mask so that it broadcasts to the cells."""
+    def _mask_of_cells(self, mask: Tensor, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return the mask in a shape that broadcasts to the cells."""
+        if self.members is not None:
+            raise self._refusal("a stack of norms takes no mask", f"got members={self.members}", "normalize one by one")
         expected = self._mask_shape(x)
         if tuple(mask.shape) != expected or mask.dtype != torch.bool:
             raise self._refusal(
@@ -139,8 +145,7 @@ class Norm(nn.Module, ABC):
                 f"got {mask.dtype} of shape {tuple(mask.shape)} for an input of shape {tuple(x.shape)}",
                 f"pass torch.bool of shape {expected}",
             )
-        samples, channels, positions = size
-        return mask.reshape(samples, *(1 for _ in self.pool.split(channels)), positions)
+        return mask.reshape(shape)
 
     def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
         """Return the shape that a mask of ``x`` has."""

@@ -186,7 +186,7 @@ def update_running(running: Running, statistics: Statistics) -> None:
         share = share / mean.shape[0]
     for tracked, newest in ((running.mean, mean), (running.var, unbiased)):
         newest = (newest.sum(0) if newest.shape[0] > 1 else newest).flatten()
-        tracked.mul_(keep).add_((newest * share).to(tracked.dtype))
+        tracked.mul_(keep).add_((newest * share).to(tracked.dtype).reshape(tracked.shape))
 
 
 def backward(

@@ -89,3 +89,20 @@ class WithinGroups:
     def split(self, channels: int) -> tuple[int, ...]:
         """Return ``(groups, C / groups)``."""
         return (self.groups, channels // self.groups)
+
+
+@dataclass(frozen=True)
+class OfEachMember:
+    """The same pool for each of several networks side by side: none of its pools holds cells of two of them."""
+
+    pool: Pool
+    members: int
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Those of the pool; the channels' dimensions come after that of the members."""
+        return tuple(axis + 1 if axis > 0 else axis for axis in self.pool.axes)
+
+    def split(self, channels: int) -> tuple[int, ...]:
+        """Return ``(members, *pool.split(C))``, of the C channels that one member has."""
+        return (self.members, *self.pool.split(channels))

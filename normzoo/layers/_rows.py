@@ -14,6 +14,7 @@ class RowNorm(Norm):
     """What LayerNorm and RMSNorm share: ``normalized_shape``, the trailing dimensions over which each row is pooled."""
 
     pool = OverChannels()
+    channels_follow_samples = False
 
     def __init__(
         self,

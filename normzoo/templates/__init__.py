@@ -1,7 +1,20 @@
-"""Networks that receive a norm, and the LightningModule that trains them."""
+"""Networks that receive a norm, several of them as a stack, and the LightningModule that trains them."""
 
-from normzoo.templates._classifier import Classifier
+from normzoo.templates._classifier import Classifier, Evaluation
 from normzoo.templates._cnn import Cnn
 from normzoo.templates._lstm import Lstm, NormalizedLstm
+from normzoo.templates._mean import MeanOfEach
+from normzoo.templates._optimizer import MemberOptimizer
+from normzoo.templates._stack import keep_members, stack
 
-__all__ = ["Classifier", "Cnn", "Lstm", "NormalizedLstm"]
+__all__ = [
+    "Classifier",
+    "Cnn",
+    "Evaluation",
+    "Lstm",
+    "MeanOfEach",
+    "MemberOptimizer",
+    "NormalizedLstm",
+    "keep_members",
+    "stack",
+]

@@ -1,18 +1,19 @@
-"""The LightningModule that trains any template: loss, accuracy, optimizer."""
+"""The LightningModule that trains any template, one network or a stack of them: loss, accuracy, optimizer."""
 
 import math
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torchmetrics import MeanMetric, Metric
-from torchmetrics.classification import MulticlassAccuracy
+
+from normzoo.templates._mean import MeanOfEach
+from normzoo.templates._optimizer import MemberOptimizer, OptimizerName
+from normzoo.templates._stack import keep_members, stack
 
 Batch = tuple[Tensor, Tensor]
-MOMENTUM = 0.9
-"""Of sgd."""
 
 
 class Evaluation(NamedTuple):
@@ -23,86 +24,126 @@ class Evaluation(NamedTuple):
 
 
 class Classifier(LightningModule):
-    """Trains a network with cross-entropy, and evaluates it on any number of splits at once.
+    """Trains networks with cross-entropy, all at once, and evaluates them on any number of splits.
+
+    What is trained is the sum of the members' losses, so that none has a part in the gradient of another. A training
+    batch is a block of steps: images ``(steps, N, M, *)`` and labels ``(steps, N, M)``. An evaluation batch is the
+    same for all members: ``(N, *)`` and ``(N,)``.
 
     Args:
-        network: maps inputs ``(N, ...)`` to logits ``(N, classes)``.
-        classes: number of classes.
+        members: M networks of one kind, each of which maps inputs ``(N, *)`` to logits ``(N, classes)``. The stack
+            takes copies; a member that is not stacked is trained itself.
+        lrs: each member's learning rate, constant; equal ones follow each other.
         optimizer: ``sgd`` (momentum 0.9), ``adam`` or ``rmsprop``, with torch's defaults otherwise.
-        lr: learning rate, constant.
+        clip_norm: limit for the norm of a member's gradient.
         splits: how many dataloaders validation gets.
+        stacked: put the members side by side, in operations for all; otherwise there must be a single one.
+        compiled: compile the training step's forward and backward pass.
+
+    Raises:
+        ValueError: several members that are not to be stacked.
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        members: Sequence[nn.Module],
         *,
-        classes: int,
-        optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd",
-        lr: float = 0.05,
+        lrs: Sequence[float],
+        optimizer: OptimizerName = "sgd",
+        clip_norm: float | None = None,
         splits: int = 1,
+        stacked: bool = True,
+        compiled: bool = False,
     ) -> None:
         super().__init__()
-        self.network = network
-        self.optimizer_name, self.lr = optimizer, lr
-        self.losses = nn.ModuleList(MeanMetric(nan_strategy="disable") for _ in range(splits))
-        self.accuracies = nn.ModuleList(MulticlassAccuracy(classes, average="micro") for _ in range(splits))
-        self.evaluations: list[Evaluation] = []
-        self._loss_sum: Tensor | float = 0.0
-        self._steps = 0
+        self.automatic_optimization = False
+        if not stacked and len(members) != 1:
+            raise ValueError(f"Classifier: without a stack there is one member, got {len(members)}; use stacked=True")
+        self.network = stack(members) if stacked else Alone(members[0])
+        self.members = len(members)
+        self.optimizer = MemberOptimizer(
+            self.network.parameters(), optimizer, lrs, clip_norm=clip_norm, stacked=stacked
+        )
+        self.evaluations: list[list[Evaluation]] = []
+        self._splits = splits
+        self._metrics: list[tuple[MeanOfEach, MeanOfEach]] = []
+        self._loss_sum, self._steps = torch.zeros(len(members)), 0
+        self._losses = torch.compile(self._compute_losses) if compiled else self._compute_losses
+
+    @property
+    def train_losses(self) -> list[float]:
+        """Each member's mean training loss over the steps of the last epoch (nats); not finite where it diverged."""
+        return [total / self._steps if self._steps else math.nan for total in self._loss_sum.tolist()]
+
+    def keep(self, members: Sequence[int]) -> None:
+        """Go on with these members alone, as if the others had never been there."""
+        keep_members(self.network, members)
+        self.optimizer.keep(members)
+        self.members = len(members)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Map inputs to logits ``(N, classes)``."""
+        """Map inputs ``(N, M, *)`` to logits ``(N, M, classes)``."""
         logits: Tensor = self.network(inputs)
         return logits
 
-    @property
-    def train_loss(self) -> float:
-        """Mean training loss over the steps of the last epoch (nats); NaN or infinite when training diverged."""
-        return float(self._loss_sum) / self._steps if self._steps else math.nan
-
     def on_train_epoch_start(self) -> None:
-        """Start the sum of losses anew; it stays on the device until it is asked for."""
-        self._loss_sum, self._steps = 0.0, 0
+        """Start the sums of losses anew; they stay on the device until they are asked for."""
+        self._loss_sum, self._steps = torch.zeros(self.members, device=self.device), 0
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Return the mean cross-entropy of a batch."""
-        inputs, labels = batch
-        loss = cross_entropy(self.network(inputs), labels)
-        self._loss_sum = self._loss_sum + loss.detach()
-        self._steps += 1
-        return loss
+    def training_step(self, block: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Take as many optimizer steps as the block holds: between them nothing but what training needs."""
+        for inputs, labels in zip(*block, strict=True):
+            losses = self._losses(inputs, labels)
+            self.optimizer.step(losses.sum())
+            self._loss_sum += losses.detach()
+        self._steps += len(block[1])
+
+    def _compute_losses(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Return each member's mean cross-entropy, ``(M,)``."""
+        logits = self.network(inputs)
+        return cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape).mean(0)
+
+    def on_validation_epoch_start(self) -> None:
+        """Make new metrics."""
+        self._metrics = [
+            (MeanOfEach(self.members).to(self.device), MeanOfEach(self.members).to(self.device))
+            for _ in range(self._splits)
+        ]
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
-        """Count a batch into the metrics of its split."""
-        inputs, labels = batch
+        """Count a batch into the metrics of its split, for every member."""
+        inputs, labels = (each.unsqueeze(1).expand(-1, self.members, *each.shape[1:]) for each in batch)
         logits = self.network(inputs)
-        # A loss per sample, not a mean and its weight: torchmetrics drops weights along with the check for NaNs.
-        self._metric(self.losses, dataloader_idx).update(cross_entropy(logits, labels, reduction="none"))
-        self._metric(self.accuracies, dataloader_idx).update(logits, labels)
+        loss, accuracy = self._metrics[dataloader_idx]
+        loss.update(cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape))
+        accuracy.update(logits.argmax(-1) == labels)
 
     def on_validation_epoch_end(self) -> None:
-        """Put the metrics of every split into ``evaluations``, and start them anew."""
-        self.evaluations = []
-        for index in range(len(self.losses)):
-            loss, accuracy = self._metric(self.losses, index), self._metric(self.accuracies, index)
-            self.evaluations.append(Evaluation(float(loss.compute()), float(accuracy.compute())))
-            loss.reset()
-            accuracy.reset()
+        """Put the metrics of every split and member into ``evaluations[split][member]``."""
+        self.evaluations = [
+            [Evaluation(*pair) for pair in zip(_list(loss), _list(accuracy), strict=True)]
+            for loss, accuracy in self._metrics
+        ]
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return the optimizer by name."""
-        parameters = self.network.parameters()
-        match self.optimizer_name:
-            case "sgd":
-                return torch.optim.SGD(parameters, lr=self.lr, momentum=MOMENTUM)
-            case "adam":
-                return torch.optim.Adam(parameters, lr=self.lr)
-            case "rmsprop":
-                return torch.optim.RMSprop(parameters, lr=self.lr)
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Return the optimizers, one for each learning rate."""
+        return self.optimizer.optimizers
 
-    @staticmethod
-    def _metric(metrics: nn.ModuleList, index: int) -> Metric:
-        metric = metrics[index]
-        assert isinstance(metric, Metric)  # noqa: S101
-        return metric
+
+def _list(means: MeanOfEach) -> list[float]:
+    """Return the means; torchmetrics makes a scalar of a single one."""
+    computed: list[float] = means.compute().reshape(-1).tolist()
+    return computed
+
+
+class Alone(nn.Module):
+    """One network as a stack of one, without stacking it: any module, in the operations it consists of."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, 1, *)`` to ``(N, 1, *)``."""
+        y: Tensor = self.module(x.squeeze(1))
+        return y.unsqueeze(1)

@@ -1,7 +1,7 @@
 """A small convolutional network: the classic Keras MNIST classifier, with the norm as a parameter."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -27,6 +27,8 @@ class Cnn(nn.Module):
     Raises:
         ValueError: the images are too small for as many poolings as there are widths.
     """
+
+    consists_of_parts: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -5,11 +5,14 @@
 Ba, Kiros & Hinton (2016), "Layer Normalization", and Cooijmans et al. (2016), "Recurrent Batch Normalization".
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
 from normzoo.layers import NormFactory
 from normzoo.templates._place import Shape, build, needs_positions
+from normzoo.templates._stack import affine
 
 
 class Lstm(nn.Module):
@@ -22,6 +25,8 @@ class Lstm(nn.Module):
         hidden: units of the LSTM.
     """
 
+    consists_of_parts: ClassVar[bool] = True
+
     def __init__(self, norm: NormFactory, *, shape: Shape, classes: int, hidden: int = 64) -> None:
         super().__init__()
         channels, height, width = shape
@@ -31,8 +36,8 @@ class Lstm(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``(N, C, H, W)`` to logits ``(N, classes)``."""
-        rows = images.transpose(1, 2).flatten(2)
-        logits: Tensor = self.classifier(self.lstm(rows)[:, -1])
+        rows = images.transpose(-3, -2).flatten(-2)
+        logits: Tensor = self.classifier(self.lstm(rows)[..., -1, :])
         return logits
 
 
@@ -51,6 +56,8 @@ class NormalizedLstm(nn.Module):
         hidden: units.
         steps: time steps with statistics of their own; steps beyond share the last one's.
     """
+
+    consists_of_parts: ClassVar[bool] = True
 
     def __init__(self, norm: NormFactory, *, inputs: int, hidden: int, steps: int) -> None:
         super().__init__()
@@ -73,21 +80,21 @@ class NormalizedLstm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map inputs ``(N, T, inputs)`` to the hidden states ``(N, T, hidden)``."""
-        driven = x @ self.weight_ih.T
+        driven = affine(x, self.weight_ih)
         if self.over_time is not None:
-            driven = self.over_time(driven.transpose(1, 2)).transpose(1, 2)
-        h = c = x.new_zeros(len(x), self.hidden)
+            driven = self.over_time(driven.transpose(-2, -1)).transpose(-2, -1)
+        h = c = x.new_zeros(*x.shape[:-2], self.hidden)
         states = []
-        for step, step_input in enumerate(driven.unbind(1)):
+        for step, step_input in enumerate(driven.unbind(-2)):
             h, c = self._step(step, step_input, h, c)
             states.append(h)
-        return torch.stack(states, 1)
+        return torch.stack(states, -2)
 
     def _step(self, step: int, driven: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        recurrent = h @ self.weight_hh.T
+        recurrent = affine(h, self.weight_hh)
         if self.over_time is None:
             driven, recurrent = _at(self.norm_ih, step)(driven), _at(self.norm_hh, step)(recurrent)
-        i, f, g, o = (driven + recurrent + self.bias).chunk(4, 1)
+        i, f, g, o = (driven + recurrent + self.bias).chunk(4, -1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         squashed = c if self.over_time is not None else _at(self.norm_cell, step)(c)
         return o.sigmoid() * squashed.tanh(), c

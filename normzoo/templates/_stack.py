@@ -1,0 +1,215 @@
+"""Several networks of one kind as one: members side by side in a dimension of their own, the second.
+
+    stack(members)(x)[:, m] = members[m](x[:, m])        x of shape (N, M, *)
+
+How a kind of module is stacked is one line of ``_RULES``: a convolution becomes one with groups, a dense layer a batched
+product, a norm one whose pools never hold two members. A module that is said to consist of its parts (``consists_of_parts``)
+is stacked part by part. Any other, such as a user's own, is mapped over the members by ``torch.func.vmap``.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn.functional import conv2d
+
+from normzoo.layers import NoNorm, Norm, stack_norms
+
+
+def stack(members: Sequence[nn.Module]) -> nn.Module:
+    """Return one module for inputs and outputs ``(N, M, *)`` that does what each of the M members does.
+
+    Parameters and buffers are copies, ``(M, *)``, under the names of a member's; what a member shares between
+    its parts, the stack shares. A single member is taken as it is.
+
+    Raises:
+        ValueError: there are no members, or they are not of one kind.
+
+    >>> members = [nn.Linear(3, 2), nn.Linear(3, 2)]
+    >>> x = torch.randn(5, 2, 3)
+    >>> bool(torch.allclose(stack(members)(x)[:, 1], members[1](x[:, 1]), atol=1e-6))
+    True
+    """
+    if not members:
+        raise ValueError("stack: needs at least one member, got none; pass a list of modules")
+    return _stack(members, _Tensors())
+
+
+class _Tensors:
+    """Stacks tensors; the same tensors always give the same stack, so that shared parameters stay shared."""
+
+    def __init__(self) -> None:
+        self._stacks: dict[tuple[int, ...], tuple[Sequence[Tensor], Tensor]] = {}
+
+    def __call__(self, tensors: Sequence[Tensor]) -> Tensor:
+        key = tuple(map(id, tensors))
+        if key not in self._stacks:
+            stacked = torch.stack([tensor.detach() for tensor in tensors])
+            if isinstance(tensors[0], nn.Parameter):
+                stacked = nn.Parameter(stacked, tensors[0].requires_grad)
+            self._stacks[key] = (tensors, stacked)  # holds the tensors, whose addresses are the key
+        return self._stacks[key][1]
+
+
+Rule = Callable[[Sequence[Any], _Tensors], nn.Module]
+
+
+def _stack(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
+    first = members[0]
+    if any(type(member) is not type(first) for member in members):
+        kinds = ", ".join(sorted({type(member).__name__ for member in members}))
+        raise ValueError(f"stack: members must be of one kind, got {kinds}; stack like with like")
+    if isinstance(first, Norm) and first.channels_follow_samples:
+        return stack_norms(cast("Sequence[Norm]", members), tensors)
+    if getattr(first, "consists_of_parts", False):
+        return _by_parts(members, tensors)
+    return _RULES.get(type(first), Mapped)(members, tensors)
+
+
+def _by_parts(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
+    """Stack every part, and leave the forward pass as it is."""
+    stacked = copy.copy(members[0])
+    stacked._parameters, stacked._buffers, stacked._modules = {}, {}, {}
+    for name, part in members[0]._modules.items():
+        parts = [member._modules[name] for member in members]
+        stacked._modules[name] = None if part is None else _stack(cast("list[nn.Module]", parts), tensors)
+    _take_tensors(stacked, members, tensors)
+    return stacked
+
+
+def _take_tensors(stacked: nn.Module, members: Sequence[nn.Module], tensors: _Tensors) -> None:
+    """Give a module the stacked parameters and buffers that the members have themselves, not in their parts."""
+    for name, parameter in members[0]._parameters.items():
+        own = [member._parameters[name] for member in members]
+        stacked.register_parameter(name, None if parameter is None else tensors(own))
+    for name, buffer in members[0]._buffers.items():
+        own = [member._buffers[name] for member in members]
+        stacked.register_buffer(name, None if buffer is None else tensors(own))
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return ``x W' + b``, for ``x`` ``(N, *, I)`` and ``weight`` ``(O, I)``, or of members ``(N, M, *, I)``, ``(M, O, I)``.
+
+    ``bias`` is ``(O,)``, or ``(M, O)``.
+    """
+    if weight.ndim == 2:
+        return nn.functional.linear(x, weight, bias)
+    rows = x.transpose(0, 1)
+    flat = rows if rows.ndim == 3 else rows.flatten(1, -2)
+    y = torch.bmm(flat, weight.mT) if bias is None else torch.baddbmm(bias.unsqueeze(1), flat, weight.mT)
+    return (y if rows.ndim == 3 else y.unflatten(1, rows.shape[1:-1])).transpose(0, 1)
+
+
+class StackedLinear(nn.Module):
+    """``nn.Linear`` of every member."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, members: Sequence[nn.Linear], tensors: _Tensors) -> None:
+        super().__init__()
+        _take_tensors(self, members, tensors)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, M, *, I)`` to ``(N, M, *, O)``."""
+        return affine(x, self.weight, self.bias)
+
+
+class StackedConv2d(nn.Module):
+    """``nn.Conv2d`` of every member: one convolution, whose channels fall into groups."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, members: Sequence[nn.Conv2d], tensors: _Tensors) -> None:
+        super().__init__()
+        _take_tensors(self, members, tensors)
+        first = members[0]
+        if first.padding_mode != "zeros":
+            raise ValueError(f"stack: Conv2d must pad with zeros, got padding_mode={first.padding_mode!r}; use 'zeros'")
+        self.groups = first.groups
+        self.geometry: dict[str, Any] = {"stride": first.stride, "padding": first.padding, "dilation": first.dilation}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, M, I, H, W)`` to ``(N, M, O, H', W')``."""
+        bias = None if self.bias is None else self.bias.flatten()
+        groups = len(self.weight) * self.groups
+        y = conv2d(x.flatten(1, 2), self.weight.flatten(0, 1), bias, groups=groups, **self.geometry)
+        return y.unflatten(1, self.weight.shape[:2])
+
+
+class PerChannel(nn.Module):
+    """A module that treats all channels alike, such as pooling: members are further channels."""
+
+    def __init__(self, members: Sequence[nn.Module], tensors: _Tensors) -> None:  # noqa: ARG002
+        super().__init__()
+        self.module = members[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, M, C, *)`` to ``(N, M, C, *)``."""
+        return self.module(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
+
+
+class Mapped(nn.Module):
+    """Any module, mapped over the members by ``torch.func.vmap``; it must compute nothing that depends on a value
+    outside of tensors, and draw no random numbers.
+    """
+
+    def __init__(self, members: Sequence[nn.Module], tensors: _Tensors) -> None:
+        super().__init__()
+        self._skeleton = (members[0],)  # in a tuple, so that its parameters are not this module's
+        for name, parameter in members[0].named_parameters():
+            stacked = tensors([member.get_parameter(name) for member in members])
+            self.register_parameter(name.replace(".", "/"), stacked)
+        for name, _ in members[0].named_buffers():
+            self.register_buffer(name.replace(".", "/"), tensors([member.get_buffer(name) for member in members]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, M, *)`` to ``(N, M, *)``."""
+        skeleton = self._skeleton[0]
+        if skeleton.training != self.training:
+            skeleton.train(self.training)
+
+        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            return functional_call(skeleton, (parameters, buffers), (x,)), buffers
+
+        parameters = {name.replace("/", "."): value for name, value in self._parameters.items()}
+        buffers = {name.replace("/", "."): value for name, value in self._buffers.items()}
+        y, updated = vmap(one, (0, 0, 1), (1, 0))(parameters, buffers, x)
+        for name, value in updated.items():
+            self._buffers[name.replace(".", "/")] = value
+        return y
+
+
+def _same(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:  # noqa: ARG001
+    return members[0]
+
+
+def _flatten(members: Sequence[nn.Flatten], tensors: _Tensors) -> nn.Module:  # noqa: ARG001
+    first, last = members[0].start_dim, members[0].end_dim
+    return nn.Flatten(first + (first > 0), last + (last > 0))
+
+
+_RULES: dict[type[nn.Module], Rule] = {
+    nn.Conv2d: StackedConv2d,
+    nn.Linear: StackedLinear,
+    nn.MaxPool2d: PerChannel,
+    nn.Flatten: _flatten,
+    nn.ReLU: _same,
+    NoNorm: _same,
+    nn.Sequential: _by_parts,
+    nn.ModuleList: _by_parts,
+}
+
+
+def keep_members(stacked: nn.Module, members: Sequence[int]) -> None:
+    """Take all but these members out of a stack, in place."""
+    for tensor in {*stacked.parameters(), *stacked.buffers()}:
+        if tensor.ndim:  # a norm's count of batches is one for all
+            tensor.data = tensor.data[list(members)]
+    for module in stacked.modules():
+        if isinstance(module, Norm) and module.members is not None:
+            module.members = len(members)
