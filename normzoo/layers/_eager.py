@@ -9,7 +9,7 @@ from torch import Tensor
 
 from normzoo.layers._moments import Statistics
 from normzoo.layers._normalize import Problem, Running, folds, laid_out_as, update_running
-from normzoo.layers._pool import average, cells_per_pool
+from normzoo.layers._pool import cells_per_pool
 
 
 def forward(problem: Problem, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> list[Tensor]:
@@ -21,7 +21,7 @@ def forward(problem: Problem, x: Tensor, weight: Tensor | None, bias: Tensor | N
         y, *statistics = _by_known(problem, cells, factor, summand, running)
     else:
         y, *statistics = _by_own(problem, cells, factor, summand, running)
-    return [laid_out_as(x, y.to(x.dtype).reshape(x.shape)), *statistics]
+    return [_as(x, y), *statistics]
 
 
 def _by_known(
@@ -42,28 +42,39 @@ def _by_own(
     axes, positions = problem.axes, problem.positions
     mean, deviation = None, cells
     if problem.centered:
-        mean = average(cells if positions == 1 else cells.mean(-1, keepdim=True), axes)
+        mean = _average(cells if positions == 1 else cells.mean(-1, keepdim=True), axes)
         deviation = cells - mean
     if positions == 1:
-        var = average(deviation.square(), axes)
+        var = _average(deviation.square(), axes)
     else:  # one pass over the values, where squaring and adding up take three
         squares = torch.linalg.vector_norm(deviation, dim=-1, keepdim=True).square_()
-        var = average(squares.mul_(1 / positions), axes)
+        var = _average(squares.mul_(1 / positions), axes)
     if running.mean is not None:
-        _update(
-            running,
-            Statistics(float(positions * cells_per_pool(cells.shape, axes)), mean, var),
-        )
+        _update(running, Statistics(float(positions * cells_per_pool(cells.shape, axes)), mean, var))
     rstd = var.add(problem.eps).rsqrt_()
-    if weight is not None and folds(cells, rstd):
-        y = _times(problem, deviation, rstd * weight)
+    if weight is None:
+        y = _times(problem, deviation, rstd)
+    elif folds(cells, rstd):
+        y, weight = _times(problem, deviation, rstd * weight), None
     else:
         y = _times(problem, deviation, rstd)
-        if weight is not None:
-            y.mul_(weight)
     if bias is not None:
-        y.add_(bias)
+        y = y.add_(bias) if weight is None else torch.addcmul(bias, y, weight)
+    elif weight is not None:
+        y.mul_(weight)
     return [y, rstd] if mean is None else [y, mean, rstd]
+
+
+def _as(x: Tensor, cells: Tensor) -> Tensor:
+    """Return cells in the type, shape and layout of ``x``."""
+    if cells.dtype != x.dtype:
+        cells = cells.to(x.dtype)
+    return laid_out_as(x, cells.reshape(x.shape))
+
+
+def _average(t: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Do as ``average``; a sum and a product take half the time that ``mean`` does with few values."""
+    return t.sum(axes, keepdim=True).mul_(1 / cells_per_pool(t.shape, axes)) if axes else t
 
 
 def _times(problem: Problem, deviation: Tensor, scale: Tensor) -> Tensor:
@@ -83,6 +94,9 @@ def backward(
     """Do as ``_normalize.backward``."""
     g = problem.see(grad)
     factor = None if weight is None else problem.per_channel(weight, g)
+    if problem.positions == 1 and x is not None and not problem.known:
+        dx, *gradients = _of_vectors(problem, wanted, g, problem.deviation(x, mean), rstd, factor)
+        return [_as(grad, dx), *gradients] if wanted[0] else gradients
     sums = g if problem.positions == 1 else g.sum(-1, keepdim=True)
     gradients = []
     deviation = products = None
@@ -101,7 +115,31 @@ def backward(
         dx = g * (rstd if factor is None else rstd * factor)
     else:
         dx = _input_gradient(problem, g, deviation, sums, products, rstd, factor)
-    return [laid_out_as(grad, dx.to(grad.dtype).reshape(grad.shape)), *gradients]
+    return [_as(grad, dx), *gradients]
+
+
+def _of_vectors(
+    problem: Problem,
+    wanted: tuple[bool, bool, bool],
+    g: Tensor,
+    deviation: Tensor,
+    rstd: Tensor,
+    weight: Tensor | None,
+) -> list[Tensor]:
+    """Return the gradients where each cell is one value: with small inputs the number of operations decides."""
+    normalized = _times(problem, deviation, rstd)
+    products = g * normalized
+    gradients = []
+    if wanted[1]:
+        gradients.append(products.sum(0).flatten())
+    if wanted[2]:
+        gradients.append(g.sum(0).flatten())
+    if weight is not None:
+        g, products = g * weight, products.mul_(weight)
+    dx = torch.addcmul(g, normalized, _average(products, problem.axes), value=-1)
+    if problem.centered:
+        dx.sub_(_average(g, problem.axes))
+    return [dx.mul_(rstd), *gradients]
 
 
 def _input_gradient(
@@ -117,8 +155,8 @@ def _input_gradient(
     axes, share = problem.axes, rstd * (-1 / problem.positions)
     if weight is not None:
         sums, products = sums * weight, products.mul_(weight)
-    slope = average(products, axes).mul_((share * rstd).mul_(rstd))
-    offset = average(sums, axes) * share
+    slope = _average(products, axes).mul_((share * rstd).mul_(rstd))
+    offset = _average(sums, axes) * share
     scale = rstd if weight is None else rstd * weight if folds(g, rstd) else None
     dx = sums * rstd if scale is None else g * scale  # sums contain the weight
     dx.add_(_times(problem, deviation, slope))

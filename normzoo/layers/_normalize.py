@@ -93,7 +93,9 @@ class Problem(NamedTuple):
 
     def per_channel(self, parameter: Tensor, cells: Tensor) -> Tensor:
         """Return a value per channel so that it broadcasts to ``cells``."""
-        return parameter.to(cells.dtype).reshape(1, *cells.shape[1:-1], 1)
+        if parameter.dtype != cells.dtype:
+            parameter = parameter.to(cells.dtype)
+        return parameter.reshape(1, *self.split, 1)
 
 
 def forward(
