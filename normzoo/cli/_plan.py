@@ -1,41 +1,58 @@
-"""Shows what a comparison would train."""
+"""Shows what a comparison would train, and on which engine."""
 
-from collections.abc import Sequence
+from collections import Counter
 
 from rich.console import Console
 from rich.table import Table
 
+from normzoo.cli._duration import duration
 from normzoo.experiment.config import Configuration
-from normzoo.experiment.plan import Group, total_steps
-from normzoo.experiment.prepared import Prepared
-from normzoo.experiment.spec import RunSpec
+from normzoo.experiment.plan import total_steps
+from normzoo.experiment.planning import Plan
 from normzoo.registry import canonical_norm
 
 
-def show_plan(
-    configuration: Configuration, prepared: Prepared, runs: Sequence[RunSpec], groups: Sequence[Group], console: Console
-) -> None:
+def show_plan(configuration: Configuration, plan: Plan, console: Console) -> None:
     """Print, for each template, norm and batch size, how many runs are to be trained and how many are stored."""
     matrix = configuration.matrix
-    missing = {run.key for group in groups for run in group.runs}
+    missing = {run.key for group in plan.groups for run in group.runs}
+    planned = Counter((run.template, run.norm, run.batch_size) for run in plan.runs)
+    to_train = Counter((run.template, run.norm, run.batch_size) for run in plan.runs if run.key in missing)
     table = Table(title="Runs to train (+ already stored)", title_justify="left", title_style="bold")
     for column in ("template", "norm", *(f"batch {size}" for size in matrix.batch_sizes)):
         table.add_column(column)
     for template in matrix.templates:
         for norm in matrix.norms:
-            cells = []
-            for size in matrix.batch_sizes:
-                place = (template, canonical_norm(norm), size)
-                keys = [run.key for run in runs if (run.template, run.norm, run.batch_size) == place]
-                to_train = sum(key in missing for key in keys)
-                cells.append(f"{to_train} (+{len(keys) - to_train})")
-            table.add_row(template, norm, *cells)
+            places = [(template, canonical_norm(norm), size) for size in matrix.batch_sizes]
+            table.add_row(template, norm, *(f"{to_train[place]} (+{planned[place] - to_train[place]})" for place in places))
     console.print(table)
-    jobs = configuration.execution.jobs_for(prepared.device, len(groups))
-    facts = prepared.dataset
+    facts = plan.prepared.dataset
     console.print(
-        f"{len(missing)} of {len(runs)} runs to train, {total_steps(groups):,} optimizer steps, "
-        f"on {prepared.device} in {jobs} worker{'s' if jobs > 1 else ''}; "
+        f"{len(missing)} of {len(plan.runs)} runs to train, {total_steps(plan.groups):,} optimizer steps, "
+        f"on {plan.prepared.device} in {plan.jobs} worker{'s' if plan.jobs > 1 else ''}; "
         f"{facts.name}: {facts.train} training, {facts.validation} validation and {facts.test} test samples.",
         highlight=False,
     )
+    if plan.groups:
+        for line in engine_lines(plan):
+            console.print(line, highlight=False)
+        console.print(f"Expected to take about {duration(plan.seconds)}, by steps that were timed.", highlight=False)
+
+
+def engine_lines(plan: Plan) -> list[str]:
+    """Say which engine each template is trained on at which batch sizes, and what is trained again for its sake."""
+    sizes: dict[tuple[str, str, bool], set[int]] = {}
+    for group in plan.groups:
+        run = group.runs[0]
+        sizes.setdefault((run.template, group.how.engine, group.how.compiled), set()).add(run.batch_size)
+    lines = [
+        f"{template} at batch size {', '.join(map(str, sorted(at)))}: "
+        f"{WORDS[engine]}{', compiled' if compiled else ''} (engine {engine})"
+        for (template, engine, compiled), at in sizes.items()
+    ]
+    if plan.other_engine:
+        lines.append(f"{plan.other_engine} runs have results from the other engine, and are trained again")
+    return lines
+
+
+WORDS = {"stacked": "all seeds side by side", "loop": "one seed after the other"}

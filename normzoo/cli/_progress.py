@@ -2,39 +2,92 @@
 
 import time
 from collections.abc import Sequence
+from statistics import fmean
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from normzoo.experiment.plan import Group, total_steps
+from normzoo.cli._duration import duration
+from normzoo.experiment.plan import Group
 from normzoo.experiment.records import EpochRecord, RunRecord
 from normzoo.experiment.spec import RunSpec
 
 SILENCE_SECONDS = 30
 """After which plain progress says how far it is."""
 
+PACE_COUNTS_FROM = 0.02
+"""From which share of the work on the pace so far corrects what was expected."""
+
+
+class Account:
+    """How much of the expected time has been worked off, run by run, and how much is left.
+
+    Args:
+        groups: what is to be trained.
+        jobs: by how many workers.
+    """
+
+    def __init__(self, groups: Sequence[Group], jobs: int) -> None:
+        self.group_of = {run.key: number for number, group in enumerate(groups) for run in group.runs}
+        self._cost = {run.key: group.seconds / len(group.runs) for group in groups for run in group.runs}
+        self._done = dict.fromkeys(self._cost, 0.0)
+        self._jobs, self._start = jobs, time.monotonic()
+        self.total = sum(self._cost.values())
+        self.runs, self.finished = len(self._cost), 0
+
+    @property
+    def done(self) -> float:
+        """Expected seconds of what has been done, over all workers."""
+        return sum(self._done.values())
+
+    def begin(self, spec: RunSpec) -> None:
+        """Count a run from its beginning, also one that is started again."""
+        self._done[spec.key] = 0.0
+
+    def advance(self, spec: RunSpec) -> None:
+        """Count an epoch of a run."""
+        self._done[spec.key] += self._cost[spec.key] / spec.epochs
+
+    def finish(self, spec: RunSpec) -> None:
+        """Count a run as done, however it ended."""
+        self._done[spec.key] = self._cost[spec.key]
+        self.finished += 1
+
+    @property
+    def left(self) -> str:
+        """How long it still takes, in words."""
+        expected = (self.total - self.done) / self._jobs
+        share = self.done / self.total if self.total else 1.0
+        if share < PACE_COUNTS_FROM:
+            return f"about {duration(expected)} left"
+        elapsed = time.monotonic() - self._start
+        return f"about {duration(elapsed * (1 - share) / share)} left"
+
+    @property
+    def count(self) -> str:
+        """How many runs are over, of how many."""
+        return f"{self.finished}/{self.runs}"
+
 
 class LiveProgress:
-    """An overall bar that counts optimizer steps, with the time left, and a line for each run in flight."""
+    """An overall bar of the expected time, with the time left, and a line for each group in flight."""
 
-    def __init__(self, groups: Sequence[Group], console: Console) -> None:
-        self._steps = {run.key: group.steps for group in groups for run in group.runs}
-        self._left = dict(self._steps)
-        self._runs: dict[str, TaskID] = {}
-        self._finished = 0
+    def __init__(self, groups: Sequence[Group], jobs: int, console: Console) -> None:
+        self._groups, self._account = groups, Account(groups, jobs)
+        self._lines: dict[int, TaskID] = {}
+        self._flying: dict[int, dict[str, EpochRecord | None]] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=15),
             TextColumn("{task.fields[status]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
             console=console,
             transient=True,
-            speed_estimate_period=120,
         )
-        self._overall = self._progress.add_task("runs", total=total_steps(groups), status=self._count())
+        total = self._account.total
+        self._overall = self._progress.add_task("runs", total=total, status=self._overall_status())
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -46,51 +99,61 @@ class LiveProgress:
         self._progress.stop()
 
     def started(self, spec: RunSpec) -> None:
-        """Add a line for the run."""
-        steps = self._steps[spec.key]
-        self._runs[spec.key] = self._progress.add_task(spec.label, total=steps, status=f"epoch 0/{spec.epochs}")
+        """Add a line for the run's group, if it has none."""
+        self._account.begin(spec)
+        number = self._account.group_of[spec.key]
+        self._flying.setdefault(number, {})[spec.key] = None
+        if number not in self._lines:
+            self._lines[number] = self._progress.add_task("", total=spec.epochs, status="")
+        self._show(spec)
 
     def epoch(self, spec: RunSpec, epoch: EpochRecord) -> None:
-        """Move the run's line and the overall bar by an epoch."""
-        steps = self._steps[spec.key] // spec.epochs
-        status = f"epoch {epoch.epoch}/{spec.epochs} loss {epoch.train_loss:.2f}"
-        self._progress.update(self._runs[spec.key], advance=steps, status=status)
-        self._advance(spec.key, steps)
+        """Move the line of the group and the overall bar by an epoch."""
+        self._account.advance(spec)
+        self._flying[self._account.group_of[spec.key]][spec.key] = epoch
+        self._show(spec)
 
     def finished(self, record: RunRecord) -> None:
-        """Take the run's line away; what it left undone counts as done."""
-        key = record.spec.key
-        if key in self._runs:
-            self._progress.remove_task(self._runs.pop(key))
-        self._advance(key, self._left[key])
-        self._finished += 1
-        self._progress.update(self._overall, status=self._count())
+        """Take the line away with the group's last run in flight; what that left undone counts as done."""
+        spec = record.spec
+        self._account.finish(spec)
+        number = self._account.group_of[spec.key]
+        flying = self._flying.get(number, {})
+        flying.pop(spec.key, None)
+        if not flying and number in self._lines:
+            self._progress.remove_task(self._lines.pop(number))
+        self._show_overall()
         if record.status != "ok":
             self._progress.console.print(_trouble(record), markup=False, highlight=False)
 
-    def _advance(self, key: str, steps: int) -> None:
-        self._left[key] -= steps
-        self._progress.update(self._overall, advance=steps)
+    def _show(self, spec: RunSpec) -> None:
+        flying = self._flying[self._account.group_of[spec.key]]
+        known = [epoch for epoch in flying.values() if epoch is not None]
+        epoch = max((each.epoch for each in known), default=0)
+        loss = f" loss {fmean(each.train_loss for each in known):.2f}" if known else ""
+        label = spec.label if len(flying) == 1 else f"{spec.place}, {len(flying)} runs"
+        line = self._lines[self._account.group_of[spec.key]]
+        self._progress.update(line, description=label, completed=epoch, status=f"epoch {epoch}/{spec.epochs}{loss}")
+        self._show_overall()
 
-    def _count(self) -> str:
-        return f"{self._finished}/{len(self._steps)}"
+    def _show_overall(self) -> None:
+        self._progress.update(self._overall, completed=self._account.done, status=self._overall_status())
+
+    def _overall_status(self) -> str:
+        return f"{self._account.count}, {self._account.left}"
 
 
 class PlainProgress:
-    """A line per group of seeds, as its last run is over, one per run without a result, and one after long silence."""
+    """A line per group, as its last run is over, one per run without a result, and one after long silence."""
 
-    def __init__(self, groups: Sequence[Group], console: Console) -> None:
-        self._console = console
-        self._waiting = {group.runs[0].group_key: len(group.runs) for group in groups}
-        self._accuracies: dict[str, list[float]] = {key: [] for key in self._waiting}
-        self._total, self._finished = sum(self._waiting.values()), 0
-        self._steps = {run.key: group.steps for group in groups for run in group.runs}
-        self._all_steps, self._done_steps = total_steps(groups), 0
-        self._left = dict(self._steps)
-        self._start = self._spoken = time.monotonic()
+    def __init__(self, groups: Sequence[Group], jobs: int, console: Console) -> None:
+        self._console, self._account = console, Account(groups, jobs)
+        self._waiting = [len(group.runs) for group in groups]
+        self._accuracies: list[list[float]] = [[] for _ in groups]
+        self._spoken = time.monotonic()
 
     def __enter__(self) -> Self:
-        self._print(f"{self._total} runs to train")
+        self._print(f"{self._account.runs} runs to train, {self._account.left}")
         return self
 
     def __exit__(
@@ -100,40 +163,28 @@ class PlainProgress:
 
     def started(self, spec: RunSpec) -> None:
         """Say nothing."""
+        self._account.begin(spec)
 
     def epoch(self, spec: RunSpec, epoch: EpochRecord) -> None:  # noqa: ARG002
         """Say how far it is, if nothing was said for long."""
-        self._advance(spec.key, self._steps[spec.key] // spec.epochs)
+        self._account.advance(spec)
         if time.monotonic() - self._spoken > SILENCE_SECONDS:
-            self._print(f"{self._finished}/{self._total} runs, {self._time_left()}")
+            self._print(f"{self._account.count} runs, {self._account.left}")
 
     def finished(self, record: RunRecord) -> None:
         """Count the run, and say how its group did once that is over."""
         spec = record.spec
-        self._finished += 1
-        self._advance(spec.key, self._left[spec.key])
-        self._waiting[spec.group_key] -= 1
+        self._account.finish(spec)
+        number = self._account.group_of[spec.key]
+        self._waiting[number] -= 1
         if record.test_accuracy is not None:
-            self._accuracies[spec.group_key].append(record.test_accuracy)
+            self._accuracies[number].append(record.test_accuracy)
         if record.status != "ok":
             self._print(_trouble(record))
-        if self._waiting[spec.group_key] == 0:
-            self._print(self._group_line(spec))
-
-    def _group_line(self, spec: RunSpec) -> str:
-        accuracies = self._accuracies[spec.group_key]
-        mean = f"test accuracy {100 * sum(accuracies) / len(accuracies):.1f} %" if accuracies else "no result"
-        place = spec.label.rpartition(",")[0]  # all but the seed
-        return f"{self._finished}/{self._total} runs: {place}: {mean}, {self._time_left()}"
-
-    def _advance(self, key: str, steps: int) -> None:
-        self._left[key] -= steps
-        self._done_steps += steps
-
-    def _time_left(self) -> str:
-        elapsed = time.monotonic() - self._start
-        left = elapsed / self._done_steps * (self._all_steps - self._done_steps)
-        return f"about {_duration(left)} left"
+        if self._waiting[number] == 0:
+            accuracies = self._accuracies[number]
+            mean = f"test accuracy {100 * fmean(accuracies):.1f} %" if accuracies else "no result"
+            self._print(f"{self._account.count} runs: {spec.place}: {mean}, {self._account.left}")
 
     def _print(self, line: str) -> None:
         self._spoken = time.monotonic()
@@ -143,15 +194,10 @@ class PlainProgress:
 Display = LiveProgress | PlainProgress
 
 
-def progress_for(groups: Sequence[Group], console: Console) -> Display:
+def progress_for(groups: Sequence[Group], jobs: int, console: Console) -> Display:
     """Return the display that suits the console."""
-    return (LiveProgress if console.is_terminal else PlainProgress)(groups, console)
+    return (LiveProgress if console.is_terminal else PlainProgress)(groups, jobs, console)
 
 
 def _trouble(record: RunRecord) -> str:
     return f"{record.status}: {record.spec.label}: {record.error}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

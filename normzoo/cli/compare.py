@@ -15,14 +15,13 @@ from rich.console import Console
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
 from normzoo.cli._flags import with_flags
-from normzoo.cli._plan import show_plan
+from normzoo.cli._plan import engine_lines, show_plan
 from normzoo.experiment.config import Configuration, resolve
 from normzoo.experiment.execution import Execution
-from normzoo.experiment.matrix import MatrixRunner, prepare_matrix
-from normzoo.experiment.plan import Group, expand, plan
+from normzoo.experiment.matrix import MatrixRunner
+from normzoo.experiment.planning import Plan, Stored, early_workers, make_plan
 from normzoo.experiment.pool import WorkerPool
-from normzoo.experiment.prepared import Prepared
-from normzoo.experiment.spec import MatrixSpec, RunSpec
+from normzoo.experiment.spec import MatrixSpec
 from normzoo.experiment.store import Store
 
 Rerun = Literal["failed", "all"]
@@ -59,25 +58,24 @@ def compare(
 def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
     """Show the plan; the store is only read."""
     path = configuration.execution.store
-    statuses: Mapping[str, str] = {}
+    stored = Stored(set(), {}, {})
     if path.exists():
         with Store(path, writable=False) as store:
-            statuses = store.statuses()
+            stored = _stored(store, rerun)
     with WorkerPool() as pool:
-        prepared, runs, groups = _prepare(configuration, rerun, statuses, pool)
-    show_plan(configuration, prepared, runs, groups, Console())
+        plan = _plan(configuration, stored, pool, more_workers=0)
+    show_plan(configuration, plan, Console())
     return EXIT_OK
 
 
-def _prepare(
-    configuration: Configuration, rerun: Rerun | None, statuses: Mapping[str, str], pool: WorkerPool
-) -> tuple[Prepared, list[RunSpec], list[Group]]:
-    matrix, messages = configuration.matrix, Console(stderr=True)
-    with messages.status("loading torch and the data"):
-        prepared = prepare_matrix(configuration, pool)
-    runs = expand(matrix, prepared.dataset, prepared.norm_sources)
-    groups = plan(runs, done_keys(statuses, rerun), prepared.dataset.train)
-    return prepared, runs, groups
+def _plan(configuration: Configuration, stored: Stored, pool: WorkerPool, *, more_workers: int) -> Plan:
+    with Console(stderr=True).status("loading torch and the data, timing a few steps"):
+        return make_plan(configuration, stored, pool, more_workers=more_workers)
+
+
+def _stored(store: Store, rerun: Rerun | None) -> Stored:
+    engines = {} if rerun == "all" else store.engines()
+    return Stored(done_keys(store.statuses(), rerun), engines, store.timings())
 
 
 def done_keys(statuses: Mapping[str, str], rerun: Rerun | None) -> set[str]:
@@ -104,20 +102,26 @@ class _Comparison:
 
             check_report_path(self._report)
         with Store(self._configuration.execution.store) as store, WorkerPool() as pool:
-            prepared, runs, groups = _prepare(self._configuration, self._rerun, store.statuses(), pool)
-            keys = [run.key for run in runs]
+            stored = _stored(store, self._rerun)
+            plan = _plan(self._configuration, stored, pool, more_workers=early_workers(self._configuration))
+            for timing in plan.new_timings:
+                store.add_timing(timing)
+            keys = [run.key for run in plan.runs]
             store.add_sweep(command_line(), self._configuration, keys)
-            self._train(groups, prepared, pool, store)
+            self._train(plan, pool, store)
             return self._conclude(keys, store)
 
-    def _train(self, groups: Sequence[Group], prepared: Prepared, pool: WorkerPool, store: Store) -> None:
+    def _train(self, plan: Plan, pool: WorkerPool, store: Store) -> None:
         from normzoo.cli._progress import progress_for
 
-        if not groups:
+        if not plan.groups:
             return
+        console = Console(stderr=True)
+        for line in engine_lines(plan):
+            console.print(line, highlight=False, soft_wrap=True)
         try:
-            with progress_for(groups, Console(stderr=True)) as display:
-                MatrixRunner(self._configuration, prepared, pool, store, display).run(groups)
+            with progress_for(plan.groups, plan.jobs, console) as display:
+                MatrixRunner(self._configuration, plan.prepared, pool, store, display).run(plan.groups)
         except KeyboardInterrupt:
             self._interrupted = True
 

@@ -18,8 +18,14 @@ class Execution(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")
-    jobs: Literal["auto"] | int = Field("auto", description="Worker processes; auto: one per processor, one on a GPU.")
-    timeout: Rate | None = Field(None, description="Seconds after which a single run is given up.")
+    jobs: Literal["auto"] | int = Field("auto", description="Worker processes; auto: one per processor, or one per GPU.")
+    engine: Literal["auto", "stacked", "loop"] = Field(
+        "auto", description="Train all seeds side by side, or one after the other; auto: what is faster."
+    )
+    compile: Literal["auto", "always", "never"] = Field(
+        "auto", description="Compile the training step; auto: where that is expected to repay."
+    )
+    timeout: Rate | None = Field(None, description="Seconds after which a single run is given up; a stack has as many times that as it has runs.")
     data_root: Path = Field(Path("data"), description="Folder of the downloaded datasets.")
     download: bool = Field(False, description="Download a missing dataset.")
     store: Path = Field(Path("normzoo.sqlite"), description="File in which results are kept.")
@@ -37,7 +43,7 @@ class Execution(BaseModel):
             raise ValueError(f"expected 'auto' or a number of at least 1, got '{jobs}'")
         return count
 
-    def jobs_for(self, device: str, groups: int) -> int:
-        """Return how many workers to run for so many groups."""
-        automatic = 1 if device == "cuda" else min(available_cpus(), MAX_AUTO_JOBS)
+    def jobs_for(self, device: str, groups: int, gpus: int = 1) -> int:
+        """Return how many workers to run for so many groups; on a machine with several GPUs, one for each."""
+        automatic = gpus if device == "cuda" else min(available_cpus(), MAX_AUTO_JOBS)
         return max(1, min(automatic if self.jobs == "auto" else self.jobs, groups))

@@ -9,9 +9,11 @@ from typing import Protocol
 
 from normzoo.errors import NormzooError, UsageError
 from normzoo.experiment.config import Configuration
+from normzoo.experiment.engines import Timing, TrainingEngine, timing_key
 from normzoo.experiment.environment import available_cpus
 from normzoo.experiment.interrupts import interrupts_deferred
 from normzoo.experiment.messages import (
+    Calibrate,
     Checked,
     EpochDone,
     GroupDone,
@@ -20,6 +22,7 @@ from normzoo.experiment.messages import (
     Refused,
     RunDone,
     Started,
+    Timed,
     Train,
     WorkerDied,
 )
@@ -44,8 +47,13 @@ class Listener(Protocol):
         """Hear that a run is over and its record is in the store."""
 
 
-def prepare_matrix(configuration: Configuration, pool: WorkerPool) -> Prepared:
+def prepare_matrix(configuration: Configuration, pool: WorkerPool, *, more: int = 0) -> Prepared:
     """Have a worker check the matrix against data, device and norms.
+
+    Args:
+        configuration: what to check.
+        pool: where the worker is started; it stays there.
+        more: how many further workers to start meanwhile, as they take seconds to be ready.
 
     Raises:
         UsageError: it cannot be carried out as asked for.
@@ -53,6 +61,8 @@ def prepare_matrix(configuration: Configuration, pool: WorkerPool) -> Prepared:
     """
     worker = pool.start()
     worker.send(Prepare(configuration.matrix, configuration.execution))
+    for _ in range(more):
+        pool.start()
     message = worker.hear()
     match message:
         case Checked(prepared):
@@ -65,22 +75,74 @@ def prepare_matrix(configuration: Configuration, pool: WorkerPool) -> Prepared:
             raise NormzooError(f"preparing the matrix failed: the worker said {type(message).__name__}")
 
 
+def calibrate_groups(
+    wanted: Sequence[tuple[Group, TrainingEngine]],
+    configuration: Configuration,
+    prepared: Prepared,
+    pool: WorkerPool,
+    threads: int,
+) -> list[Timing]:
+    """Have a worker time a few steps of each group on the engine beside it, while the others are idle.
+
+    A worker that dies over one leaves the rest without a time.
+    """
+    if not wanted:
+        return []
+    environment = {**prepared.environment, "threads": threads}
+    keyed = tuple(
+        (group.runs, engine, timing_key(group.runs[0], len(group.runs), environment)) for group, engine in wanted
+    )
+    worker = pool.workers[0]
+    dataset, execution = configuration.matrix.dataset, configuration.execution
+    worker.send(Calibrate(keyed, dataset, execution, prepared.device, threads))
+    timings: list[Timing] = []
+    while True:
+        match worker.hear():
+            case Timed(timing):
+                timings.append(timing)
+            case GroupDone():
+                return timings
+            case WorkerDied(reason):
+                pool.end(worker)
+                lost = keyed[len(timings) :]
+                return timings + [
+                    Timing(key=key, engine=engine, members=len(runs), seconds_per_step=None, reason=reason)
+                    for runs, engine, key in lost
+                ]
+
+
+@dataclass
+class _Flight:
+    """A run that a worker is at."""
+
+    spec: RunSpec
+    started: float = field(default_factory=time.monotonic)
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    epochs: list[EpochRecord] = field(default_factory=list)
+
+
 @dataclass
 class _Job:
-    """What one worker has in hand."""
+    """What one worker has in hand: runs that wait, and those in flight: one, or all of a stack."""
 
+    group: Group
+    gpu: int
     waiting: deque[RunSpec]
-    current: RunSpec | None = None
-    started: float = 0.0
-    started_at: str = ""
-    epochs: list[EpochRecord] = field(default_factory=list)
+    flights: dict[str, _Flight] = field(default_factory=dict)
+    contended: bool = False
+
+    @property
+    def begun(self) -> float:
+        """When the runs in flight were started, by the clock of ``time.monotonic``."""
+        return min(flight.started for flight in self.flights.values())
 
 
 @dataclass
 class MatrixRunner:
     """Hands out groups of runs to workers, and keeps every record as it comes in.
 
-    A worker that dies or exceeds the time limit loses the run it was at; the rest of its group goes on in a new one.
+    A worker that dies loses the run it was at, and the rest of its group goes on in a new one; of a stack, each run is
+    tried once more by itself. What exceeds the time limit is lost.
     """
 
     configuration: Configuration
@@ -88,7 +150,7 @@ class MatrixRunner:
     pool: WorkerPool
     store: Store
     listener: Listener
-    _queue: deque[tuple[RunSpec, ...]] = field(default_factory=deque, init=False)
+    _queue: deque[Group] = field(default_factory=deque, init=False)
     _jobs: dict[Worker, _Job] = field(default_factory=dict, init=False)
     _size: int = field(default=1, init=False)
 
@@ -98,8 +160,8 @@ class MatrixRunner:
         Raises:
             KeyboardInterrupt: passed on, once what was finished is kept and what was not is recorded as interrupted.
         """
-        self._queue = deque(group.runs for group in groups)
-        self._size = self.configuration.execution.jobs_for(self.prepared.device, len(groups))
+        self._queue = deque(groups)
+        self._size = self.configuration.execution.jobs_for(self.prepared.device, len(groups), self.prepared.gpus)
         try:
             while self._queue or self._jobs:
                 self._hand_out()
@@ -114,26 +176,35 @@ class MatrixRunner:
     def _hand_out(self) -> None:
         idle = [worker for worker in self.pool.workers if worker not in self._jobs]
         while self._queue and len(self._jobs) < self._size:
-            worker = idle.pop() if idle else self.pool.start()
-            runs = self._queue.popleft()
-            self._jobs[worker] = _Job(deque(runs))
+            worker = idle.pop(0) if idle else self.pool.start()
+            group = self._queue.popleft()
+            job = self._jobs[worker] = _Job(group, self._free_gpu(), deque(group.runs))
             dataset, execution = self.configuration.matrix.dataset, self.configuration.execution
-            worker.send(Train(runs, dataset, execution, self.prepared.device, self._threads))
+            device = self.prepared.device
+            worker.send(Train(group.runs, group.how, dataset, execution, device, self._threads, job.gpu))
+        if len(self._jobs) > 1:
+            for job in self._jobs.values():
+                job.contended = True
+
+    def _free_gpu(self) -> int:
+        """Return the GPU with the fewest jobs."""
+        busy = [job.gpu for job in self._jobs.values()]
+        return min(range(max(1, self.prepared.gpus)), key=busy.count)
 
     def _answer(self, worker: Worker, message: Message) -> None:
         job = self._jobs.get(worker)
         match message:
             case Started(spec) if job:
-                job.current, job.epochs = spec, []
-                job.started, job.started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-                job.waiting.remove(spec)
+                job.flights[spec.key] = _Flight(spec)
+                if spec in job.waiting:
+                    job.waiting.remove(spec)
                 self.listener.started(spec)
             case EpochDone(spec, epoch) if job:
-                job.epochs.append(epoch)
+                job.flights[spec.key].epochs.append(epoch)
                 self.listener.epoch(spec, epoch)
             case RunDone(record) if job:
-                job.current = None
-                self._keep(record)
+                del job.flights[record.spec.key]
+                self._keep(record, job)
             case GroupDone():
                 del self._jobs[worker]
             case WorkerDied(reason):
@@ -142,50 +213,69 @@ class MatrixRunner:
     @property
     def _threads(self) -> int:
         """How many threads each worker gets."""
-        return max(1, available_cpus() // self._size)
+        return threads_for(self._size)
 
-    def _keep(self, record: RunRecord) -> None:
+    def _keep(self, record: RunRecord, job: _Job) -> None:
+        alone = None
+        if job.group.seconds_per_step is not None:
+            steps = job.group.steps / record.spec.epochs
+            alone = job.group.seconds_per_step * steps / len(job.group.runs)
+        record = record.model_copy(update={"contended": job.contended, "epoch_seconds_alone": alone})
         self.store.add(record)
         self.listener.finished(record)
 
     def _lose(self, worker: Worker, status: Status, reason: str) -> None:
-        """Record the run that a worker was at, and queue the rest of its group again."""
+        """Record what a worker was at, or queue it again where only one of its runs can be to blame."""
         job = self._jobs.pop(worker, None)
         self.pool.end(worker)
         if job is None:
             return
-        if job.current is None and job.waiting:
-            job.current = job.waiting.popleft()  # it died before it began: blame the next, or it would die for ever
-        if job.current is not None:
-            self._keep(self._lost_record(job, job.current, status, reason))
+        if not job.flights and job.waiting:
+            # It died before it began: blame the next, or it would die for ever.
+            spec = job.waiting.popleft()
+            job.flights[spec.key] = _Flight(spec)
+        if len(job.flights) > 1 and status == "failed":
+            suspects = [flight.spec for flight in job.flights.values()]
+            self._queue.extendleft(job.group.part((spec,)) for spec in suspects[::-1])
+        else:
+            for flight in job.flights.values():
+                self._keep(self._lost_record(job, flight, status, reason), job)
         if job.waiting:
-            self._queue.appendleft(tuple(job.waiting))
+            self._queue.appendleft(job.group.part(tuple(job.waiting)))
 
-    def _lost_record(self, job: _Job, spec: RunSpec, status: Status, reason: str) -> RunRecord:
+    def _lost_record(self, job: _Job, flight: _Flight, status: Status, reason: str) -> RunRecord:
         return RunRecord(
-            spec=spec,
+            spec=flight.spec,
             status=status,
             error=reason,
-            epochs=tuple(job.epochs),
-            started_at=job.started_at or datetime.now(UTC).isoformat(timespec="seconds"),
-            seconds=time.monotonic() - job.started if job.started else 0.0,
+            epochs=tuple(flight.epochs),
+            started_at=flight.started_at,
+            seconds=(time.monotonic() - flight.started) / len(job.flights),
+            engine=job.group.how.engine,
+            members=len(job.flights),
             environment={**self.prepared.environment, "threads": self._threads},
         )
+
+    def _limit(self, job: _Job) -> float:
+        """Return the seconds that the runs in flight may take together."""
+        together = len(job.group.runs) if job.group.how.engine == "stacked" else 1
+        return (self.configuration.execution.timeout or 0.0) * together
 
     def _patience(self) -> float | None:
         """Return the seconds until the next run exceeds the time limit."""
         if self.configuration.execution.timeout is None:
             return None
-        started = [job.started for job in self._jobs.values() if job.current]
-        return max(0.0, min(started) + self.configuration.execution.timeout - time.monotonic()) if started else None
+        ends = [job.begun + self._limit(job) for job in self._jobs.values() if job.flights]
+        return max(0.0, min(ends) - time.monotonic()) if ends else None
 
     def _end_overdue(self) -> None:
         limit = self.configuration.execution.timeout
         if limit is None:
             return
         for worker, job in list(self._jobs.items()):
-            if job.current and time.monotonic() - job.started > limit and not worker.has_message():
-                self._lose(worker, "timeout", f"the run took longer than {limit:g} s")
+            if job.flights and time.monotonic() - job.begun > self._limit(job) and not worker.has_message():
+                runs = "the run" if len(job.flights) == 1 else f"each of {len(job.flights)} stacked runs"
+                self._lose(worker, "timeout", f"{runs} took longer than {limit:g} s")
 
     def _interrupt(self) -> None:
         """Hear what was already said, end the workers, and record what they were at."""
@@ -194,6 +284,11 @@ class MatrixRunner:
                 self._answer(worker, worker.hear())
         self._queue.clear()
         for worker, job in list(self._jobs.items()):
-            if job.current is not None:
+            if job.flights:
                 job.waiting.clear()
                 self._lose(worker, "interrupted", "interrupted by the user")
+
+
+def threads_for(jobs: int) -> int:
+    """Return how many of torch's threads each of so many workers gets."""
+    return max(1, available_cpus() // jobs)

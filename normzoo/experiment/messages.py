@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from normzoo.experiment.engines import How, Timing, TrainingEngine
 from normzoo.experiment.execution import Execution
-from normzoo.experiment.prepared import Prepared
+from normzoo.experiment.prepared import Device, Prepared
 from normzoo.experiment.records import EpochRecord, RunRecord
 from normzoo.experiment.spec import MatrixSpec, RunSpec
 
@@ -18,13 +19,33 @@ class Prepare:
 
 @dataclass(frozen=True)
 class Train:
-    """To a worker: train these runs on a dataset, one after the other, with so many threads."""
+    """To a worker: train these runs on a dataset, with so many threads, and on a GPU of that number."""
 
     runs: tuple[RunSpec, ...]
+    how: How
     dataset: str
     execution: Execution
-    device: str
+    device: Device
     threads: int
+    gpu: int = 0
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """To a worker: time a few steps of each of these groups of runs, on the engine beside it."""
+
+    groups: tuple[tuple[tuple[RunSpec, ...], TrainingEngine, str], ...]
+    dataset: str
+    execution: Execution
+    device: Device
+    threads: int
+
+
+@dataclass(frozen=True)
+class Timed:
+    """From a worker: a group was timed on an engine."""
+
+    timing: Timing
 
 
 @dataclass(frozen=True)
@@ -75,5 +96,5 @@ class WorkerDied:
     reason: str
 
 
-Task = Prepare | Train
-Message = Checked | Refused | Started | EpochDone | RunDone | GroupDone | WorkerDied
+Task = Prepare | Calibrate | Train
+Message = Checked | Refused | Timed | Started | EpochDone | RunDone | GroupDone | WorkerDied

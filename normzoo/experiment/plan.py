@@ -1,11 +1,25 @@
 """From the matrix a user asks for to the groups of runs that are still to be trained. Pure and torch-free."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
+from normzoo.experiment.engines import (
+    COMPILING_REPAYS_AFTER,
+    How,
+    Timings,
+    TrainingEngine,
+    column_key,
+    faster,
+    timing_key,
+)
 from normzoo.experiment.spec import MatrixSpec, RunSpec
 from normzoo.registry import TEMPLATES, canonical_norm
+
+MOST_MEMBERS = 32
+"""How many runs are stacked at most: beyond, their parameters leave the processor's caches, and little is gained."""
+
+GUESSED_STEP_SECONDS = 2e-3
 
 
 @dataclass(frozen=True)
@@ -23,14 +37,30 @@ class DatasetFacts:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ only in their seed; a worker trains a group at a time.
+    """Runs that differ only in their seed and learning rate; a worker trains a group at a time.
 
     Attributes:
         steps: optimizer steps of each run.
+        how: the engine, once it is settled.
+        seconds_per_step: of all runs together, as timed before; None where that is not known.
     """
 
     runs: tuple[RunSpec, ...]
     steps: int
+    how: How = How()
+    seconds_per_step: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long the group is expected to take; where nothing was timed, a guess for small networks."""
+        per_step = len(self.runs) * GUESSED_STEP_SECONDS if self.seconds_per_step is None else self.seconds_per_step
+        return self.steps * per_step
+
+    def part(self, runs: tuple[RunSpec, ...]) -> "Group":
+        """Return the group of some of its runs."""
+        share = len(runs) / len(self.runs)
+        per_step = None if self.seconds_per_step is None else self.seconds_per_step * share
+        return replace(self, runs=runs, seconds_per_step=per_step)
 
 
 def expand(matrix: MatrixSpec, dataset: DatasetFacts, norm_sources: Mapping[str, str | None]) -> list[RunSpec]:
@@ -53,11 +83,14 @@ def expand(matrix: MatrixSpec, dataset: DatasetFacts, norm_sources: Mapping[str,
             seed=seed,
             epochs=matrix.epochs,
             optimizer=matrix.optimizer,
-            lr=matrix.lr_at(batch_size),
+            lr=matrix.lr_at(batch_size, rate),
+            clip_norm=matrix.clip_norm,
+            precision=matrix.precision,
         )
         for template in matrix.templates
         for norm in matrix.norms
         for batch_size in matrix.batch_sizes
+        for rate in matrix.rates
         for seed in range(matrix.seeds)
     ]
 
@@ -68,16 +101,65 @@ def _template_options(matrix: MatrixSpec, template: str) -> dict[str, Any]:
 
 
 def plan(runs: Iterable[RunSpec], done: Container[str], train_samples: int) -> list[Group]:
-    """Return the groups of runs whose keys are not done, those with the most steps first.
-
-    The order only serves the load of the workers: no result depends on it.
-    """
+    """Return the groups of runs whose keys are not done, in the order of the tables, none larger than a stack may be."""
     groups: dict[str, list[RunSpec]] = {}
     for run in runs:
         if run.key not in done:
             groups.setdefault(run.group_key, []).append(run)
-    planned = [Group(tuple(group), _steps(group[0], train_samples)) for group in groups.values()]
-    return sorted(planned, key=lambda group: -group.steps * len(group.runs))
+    return [
+        Group(tuple(part), _steps(group[0], train_samples))
+        for group in groups.values()
+        for part in _even_parts(group, MOST_MEMBERS)
+    ]
+
+
+def _even_parts(runs: Sequence[RunSpec], most: int) -> Iterator[Sequence[RunSpec]]:
+    parts = -(-len(runs) // most)
+    for part in range(parts):
+        yield runs[part * len(runs) // parts : (part + 1) * len(runs) // parts]
+
+
+def to_be_timed(
+    groups: Iterable[Group],
+    engines: Mapping[str, TrainingEngine | None],
+    timings: Timings,
+    environment: Mapping[str, Any],
+) -> list[tuple[Group, TrainingEngine]]:
+    """Return what to time before the groups are settled, once each: both engines where the column has none."""
+    wanted: dict[tuple[str, TrainingEngine], tuple[Group, TrainingEngine]] = {}
+    for group in groups:
+        engine = engines[column_key(group.runs[0])]
+        key = timing_key(group.runs[0], len(group.runs), environment)
+        for candidate in get_args(TrainingEngine) if engine is None else (engine,):
+            if (key, candidate) not in timings:
+                wanted[key, candidate] = (group, candidate)
+    return list(wanted.values())
+
+
+def settle(
+    groups: Iterable[Group],
+    engines: Mapping[str, TrainingEngine | None],
+    timings: Timings,
+    environment: Mapping[str, Any],
+    compiling: Literal["auto", "always", "never"],
+) -> list[Group]:
+    """Return the groups with their engine and expected time, the longest first.
+
+    The order only serves the load of the workers: no result depends on it.
+    """
+    columns: dict[str, list[Group]] = {}
+    for group in groups:
+        columns.setdefault(column_key(group.runs[0]), []).append(group)
+    settled: list[Group] = []
+    for column, members in columns.items():
+        keys = [timing_key(group.runs[0], len(group.runs), environment) for group in members]
+        engine = engines[column] or faster([(timings[key, "loop"], timings[key, "stacked"]) for key in keys])
+        for group, key in zip(members, keys, strict=True):
+            timing = timings.get((key, engine))
+            timed = replace(group, seconds_per_step=timing.seconds_per_step if timing else None)
+            compiled = compiling == "always" or (compiling == "auto" and timed.seconds > COMPILING_REPAYS_AFTER)
+            settled.append(replace(timed, how=How(engine, compiled)))
+    return sorted(settled, key=lambda group: -group.seconds)
 
 
 def _steps(run: RunSpec, train_samples: int) -> int:

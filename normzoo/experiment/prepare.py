@@ -40,7 +40,7 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
         )
     sources = {norm: norm_source(norm) for norm in matrix.norms}
     _build_each_network(matrix, facts, sources, dataset)
-    return Prepared(facts, sources, device, worker_environment(device)), dataset
+    return Prepared(facts, sources, device, worker_environment(device), torch.cuda.device_count()), dataset
 
 
 def resolve_device(wanted: str) -> Device:

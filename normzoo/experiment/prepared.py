@@ -17,9 +17,11 @@ class Prepared:
         norm_sources: for each norm as written, the checksum of the user's own file, or None.
         device: where runs will train.
         environment: versions, machine and commit.
+        gpus: how many there are.
     """
 
     dataset: DatasetFacts
     norm_sources: dict[str, str | None]
     device: Device
     environment: dict[str, Any]
+    gpus: int = 0

@@ -46,6 +46,7 @@ Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1)]
 Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
 Sizes = Annotated[tuple[Count, ...], BeforeValidator(split_list), Field(min_length=1)]
+Rates = Annotated[tuple[Rate, ...], BeforeValidator(split_list), Field(min_length=1)]
 
 
 class RunSpec(BaseModel):
@@ -86,7 +87,12 @@ class RunSpec(BaseModel):
     @property
     def label(self) -> str:
         """The run in a few words, as it is named wherever runs are shown."""
-        return f"{self.template}, {short_norm(self.norm)}, batch size {self.batch_size}, seed {self.seed}"
+        return f"{self.place}, seed {self.seed}"
+
+    @property
+    def place(self) -> str:
+        """Where the run stands in the tables, in a few words."""
+        return f"{self.template}, {short_norm(self.norm)}, batch size {self.batch_size}"
 
     @property
     def group_key(self) -> str:
@@ -114,9 +120,14 @@ class MatrixSpec(BaseModel):
     seeds: Count = Field(5, description="How many seeds: 5 means the seeds 0 to 4.")
     epochs: Count = Field(4, description="Passes over the training set, the same for every batch size.")
     lr: Rate = Field(0.05, description="Learning rate at the reference batch size.")
+    lrs: Rates | None = Field(
+        None, description="Learning rates to choose from per norm and batch size, on validation; instead of --lr."
+    )
     lr_rule: LrRule = Field("linear", description="How the learning rate follows the batch size.")
     lr_reference: Count = Field(32, description="Batch size at which --lr applies as given.")
     optimizer: Optimizer = Field("sgd", description="Optimizer; sgd has momentum 0.9.")
+    clip_norm: Rate | None = Field(None, description="Limit for the norm of the gradient over all parameters.")
+    precision: Precision = Field("32-true", description="float32, or bfloat16 where autocast deems it fit.")
     placement: Placement = Field(
         "post", description="The norm after (post) or before (pre) the activation, in the cnn."
     )
@@ -140,6 +151,11 @@ class MatrixSpec(BaseModel):
     def _distinct_batch_sizes(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(sorted(set(sizes)))
 
+    @field_validator("lrs")
+    @classmethod
+    def _distinct_rates(cls, rates: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return None if rates is None else tuple(sorted(set(rates)))
+
     @field_validator("dataset")
     @classmethod
     def _known_dataset(cls, dataset: str) -> str:
@@ -154,17 +170,23 @@ class MatrixSpec(BaseModel):
     @model_validator(mode="after")
     def _usable_learning_rates(self) -> Self:
         for size in self.batch_sizes:
-            if not 0 < self.lr_at(size) < float("inf"):
-                raise ValueError(
-                    f"lr {self.lr:g} at batch size {self.lr_reference} makes {self.lr_at(size):g} at {size}"
-                )
+            for rate in self.rates:
+                if not 0 < self.lr_at(size, rate) < float("inf"):
+                    raise ValueError(
+                        f"lr {rate:g} at batch size {self.lr_reference} makes {self.lr_at(size, rate):g} at {size}"
+                    )
         return self
 
-    def lr_at(self, batch_size: int) -> float:
-        """Return the learning rate in force at a batch size, by the rule."""
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The learning rates at the reference batch size: those to choose from, or the only one."""
+        return self.lrs or (self.lr,)
+
+    def lr_at(self, batch_size: int, rate: float | None = None) -> float:
+        """Return the learning rate in force at a batch size, by the rule; ``rate`` is that at the reference."""
         ratio = batch_size / self.lr_reference
         scale = {"linear": ratio, "sqrt": ratio**0.5, "fixed": 1.0}[self.lr_rule]
-        return float(f"{self.lr * scale:.12g}")
+        return float(f"{(self.lr if rate is None else rate) * scale:.12g}")
 
 
 def _distinct(kind: str, names: tuple[str, ...], canonical: list[str]) -> tuple[str, ...]:

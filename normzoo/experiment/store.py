@@ -12,13 +12,14 @@ from typing import Any, Self
 
 from normzoo.errors import StoreError
 from normzoo.experiment.config import Configuration
+from normzoo.experiment.engines import Timing, TrainingEngine
 from normzoo.experiment.execution import Execution
 from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import MatrixSpec
 
 APPLICATION_ID = 0x6E7A6F6F
 """Marks an SQLite file as a normzoo store: ``nzoo`` in ASCII."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE runs (
@@ -40,6 +41,15 @@ CREATE TABLE sweeps (
     keys TEXT NOT NULL
 );
 """
+_TIMINGS = """
+CREATE TABLE IF NOT EXISTS timings (
+    key TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    timing TEXT NOT NULL,
+    PRIMARY KEY (key, engine)
+) WITHOUT ROWID;
+"""
+"""Since version 2 of the schema; an older file gets it when it is written to."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,8 @@ class Store:
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 self._database.execute(statement)
             self._database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        if self._scalar("PRAGMA user_version") < SCHEMA_VERSION:
+            self._database.execute(_TIMINGS)
             self._database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         self._database.execute("COMMIT")
 
@@ -160,6 +172,27 @@ class Store:
         """Return the status of every run by its key."""
         with self._refusing():
             return dict(self._database.execute("SELECT key, status FROM runs"))
+
+    def engines(self) -> dict[str, str]:
+        """Return the engine of every run that has a result, by its key."""
+        query = "SELECT key, json_extract(record, '$.engine') FROM runs WHERE status IN ('ok', 'diverged')"
+        with self._refusing():
+            return dict(self._database.execute(query))
+
+    def timings(self) -> dict[tuple[str, TrainingEngine], Timing]:
+        """Return what was timed, by key and engine."""
+        if self._scalar("PRAGMA user_version") < 2:
+            return {}
+        with self._refusing():
+            rows: list[tuple[str]] = self._database.execute("SELECT timing FROM timings").fetchall()
+        timings = [Timing.model_validate_json(timing) for (timing,) in rows]
+        return {(timing.key, timing.engine): timing for timing in timings}
+
+    def add_timing(self, timing: Timing) -> None:
+        """Keep a timing, in place of an older one of the same."""
+        row = (timing.key, timing.engine, timing.model_dump_json())
+        with self._refusing():
+            self._database.execute("INSERT OR REPLACE INTO timings VALUES (?, ?, ?)", row)
 
     def records(self, keys: Sequence[str]) -> dict[str, RunRecord]:
         """Return those records that there are, by key, in the order of ``keys``."""

@@ -7,6 +7,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,24 +48,26 @@ def train_group(
 
     On the engine ``stacked`` all are trained at once, on ``loop`` one after the other. Whatever goes wrong within a
     run becomes its record's status and error; the others go on. If a whole stack fails, its runs are started
-    again, each as a stack of its own.
+    again, each as a stack of its own; if compiled ones fail, they are started again without the compiler.
     """
     stacks = [list(runs)] if how.engine == "stacked" else [[spec] for spec in runs]
     while stacks:
         stack = stacks.pop(0)
         for spec in stack:
             on_start(spec)
-        training = _Training(sorted(stack, key=_member_order), dataset, device, how, on_epoch)
-        records = training.run()
-        if len(stack) > 1 and any(record.status in ("failed", "out-of-memory") for record in records):
-            del training, records  # and with them the memory they hold
-            stacks = [[spec] for spec in stack] + stacks
-            continue
+        records = _Training(sorted(stack, key=member_order), dataset, device, how, on_epoch).run()
+        if records[0].status in ("failed", "out-of-memory"):
+            if how.compiled:  # it may be the compiler's doing, or there is none
+                how, stacks = replace(how, compiled=False), [stack, *stacks]
+                continue
+            if len(stack) > 1:
+                stacks = [[spec] for spec in stack] + stacks
+                continue
         for record in records:
             on_record(record)
 
 
-def _member_order(spec: RunSpec) -> tuple[float, int]:
+def member_order(spec: RunSpec) -> tuple[float, int]:
     """Bring equal learning rates together, as their one optimizer wants them."""
     return spec.lr, spec.seed
 
@@ -175,7 +178,7 @@ def _light_trainer(spec: RunSpec, device: Device, callback: Callback) -> Trainer
         logging.getLogger(name).setLevel(logging.ERROR)
     return Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
-        devices=1,
+        devices=[torch.cuda.current_device()] if device == "cuda" else 1,
         max_epochs=spec.epochs,
         precision=spec.precision,
         callbacks=[callback],

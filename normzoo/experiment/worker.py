@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from normzoo.experiment.messages import (
+    Calibrate,
     Checked,
     EpochDone,
     GroupDone,
@@ -18,6 +19,8 @@ from normzoo.experiment.messages import (
     RunDone,
     Started,
     Task,
+    Timed,
+    Train,
 )
 
 
@@ -47,6 +50,7 @@ def _serve(connection: "Connection[Message, Task]") -> None:
 
     from normzoo.data import Dataset, load_dataset
     from normzoo.errors import UsageError
+    from normzoo.experiment.calibrate import calibrate
     from normzoo.experiment.prepare import prepare
     from normzoo.experiment.train import train_group
 
@@ -64,12 +68,20 @@ def _serve(connection: "Connection[Message, Task]") -> None:
         torch.set_num_threads(task.threads)
         if task.dataset not in loaded:
             loaded[task.dataset] = load_dataset(task.dataset, root=task.execution.data_root)
-        train_group(
-            task.runs,
-            loaded[task.dataset].to(task.device),
-            "cuda" if task.device == "cuda" else "cpu",
-            on_start=lambda spec: connection.send(Started(spec)),
-            on_epoch=lambda spec, epoch: connection.send(EpochDone(spec, epoch)),
-            on_record=lambda record: connection.send(RunDone(record)),
-        )
+        if isinstance(task, Train) and task.device == "cuda":
+            torch.cuda.set_device(task.gpu)
+        dataset = loaded[task.dataset].to(task.device)
+        if isinstance(task, Calibrate):
+            for runs, engine, key in task.groups:
+                connection.send(Timed(calibrate(runs, dataset, task.device, engine, key)))
+        else:
+            train_group(
+                task.runs,
+                dataset,
+                task.device,
+                how=task.how,
+                on_start=lambda spec: connection.send(Started(spec)),
+                on_epoch=lambda spec, epoch: connection.send(EpochDone(spec, epoch)),
+                on_record=lambda record: connection.send(RunDone(record)),
+            )
         connection.send(GroupDone())

@@ -16,7 +16,8 @@ MOMENTUM = 0.9
 class MemberOptimizer:
     """torch's own optimizer, one for each learning rate, over the slices of the parameters that it is for.
 
-    The optimizers are elementwise, so a member is updated as it would be alone.
+    The optimizers are elementwise, so a member is updated as it would be alone. They are made when they are first
+    asked for, or at the first step: until then the parameters may be moved, to a device or another type.
 
     Args:
         parameters: ``(M, *)`` each; of any shape where there is one member and ``stacked`` is False.
@@ -37,19 +38,25 @@ class MemberOptimizer:
     ) -> None:
         self._parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self._name, self._lrs, self._clip_norm, self._stacked = name, list(lrs), clip_norm, stacked
-        self.optimizers: list[Optimizer] = []
+        self._optimizers: list[Optimizer] = []
         self._slices: list[tuple[slice, list[nn.Parameter]]] = []
-        self._make()
+
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """One for each learning rate."""
+        if not self._optimizers:
+            self._make()
+        return self._optimizers
 
     def _make(self) -> None:
         """Make the optimizers: over the parameters themselves if there is one learning rate, else over slices."""
-        self.optimizers, self._slices, first = [], [], 0
+        self._optimizers, self._slices, first = [], [], 0
         for lr, members in groupby(self._lrs):
             part = slice(first, first := first + len(list(members)))
             is_all = part == slice(0, len(self._lrs))
             own = self._parameters if is_all else [nn.Parameter(each.detach()[part]) for each in self._parameters]
             self._slices.append((part, own))
-            self.optimizers.append(_optimizer(self._name, own, lr))
+            self._optimizers.append(_optimizer(self._name, own, lr))
 
     def step(self, loss: Tensor) -> None:
         """Update every member by the gradient of the sum of all members' losses, to which each adds its own alone."""
@@ -77,13 +84,17 @@ class MemberOptimizer:
 
     def keep(self, members: Sequence[int]) -> None:
         """Go on with these members alone, whose parameters are those left; momenta go with them."""
-        before = list(zip(self.optimizers, self._slices, strict=True))
+        before = list(zip(self._optimizers, self._slices, strict=True))
         self._lrs = [self._lrs[member] for member in members]
+        if not before:
+            return
         self._make()
-        wanted = [[member - part.start for member in members if part.start <= member < part.stop] for _, (part, _) in before]
+        wanted = [
+            [member - part.start for member in members if part.start <= member < part.stop] for _, (part, _) in before
+        ]
         survivors = [(*each, index) for each, index in zip(before, wanted, strict=True) if index]
         for optimizer, (_, own), (old, (_, old_own), index) in zip(
-            self.optimizers, self._slices, survivors, strict=True
+            self._optimizers, self._slices, survivors, strict=True
         ):
             for mine, theirs in zip(own, old_own, strict=True):
                 optimizer.state[mine] = {

@@ -174,7 +174,9 @@ class Mapped(nn.Module):
             skeleton.train(self.training)
 
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            return functional_call(skeleton, (parameters, buffers), (x,)), buffers
+            tensors = {**parameters, **buffers}
+            y = functional_call(skeleton, tensors, (x,))
+            return y, {name: tensors[name] for name in buffers}  # of those that the module re-assigns, the new ones
 
         parameters = {name.replace("/", "."): value for name, value in self._parameters.items()}
         buffers = {name.replace("/", "."): value for name, value in self._buffers.items()}

@@ -1,19 +1,21 @@
 """What the tests that train share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 import torch
 
 from normzoo.data import Dataset, load_dataset
-from normzoo.experiment.records import EpochRecord, RunRecord
+from normzoo.experiment.engines import How, TrainingEngine
+from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import RunSpec
-from normzoo.experiment.train import train_run
+from normzoo.experiment.train import train_group
 
 from .synthetic import run_spec
 
 Train = Callable[..., RunRecord]
+TrainAll = Callable[..., list[RunRecord]]
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -31,11 +33,32 @@ def digits() -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def train(digits: Dataset) -> Train:
+def train_all(digits: Dataset) -> TrainAll:
+    """Train a group of runs on the CPU, and return their records in the order of the runs."""
+
+    def train_them(
+        specs: Sequence[RunSpec], *, engine: TrainingEngine = "loop", compiled: bool = False
+    ) -> list[RunRecord]:
+        records: dict[str, RunRecord] = {}
+
+        def on_record(record: RunRecord) -> None:
+            assert record.spec.key not in records
+            records[record.spec.key] = record
+
+        how = How(engine, compiled)
+        train_group(specs, digits, "cpu", how=how, on_start=ignore, on_epoch=ignore, on_record=on_record)
+        return [records[spec.key] for spec in specs]
+
+    return train_them
+
+
+@pytest.fixture(scope="session")
+def train(train_all: TrainAll) -> Train:
     """Train a tiny run on the CPU, with whatever else is asked for."""
 
-    def train_tiny(**changes: Any) -> RunRecord:
-        return train_run(tiny_spec(**changes), digits, "cpu", _ignore)
+    def train_tiny(engine: TrainingEngine = "loop", **changes: Any) -> RunRecord:
+        (record,) = train_all([tiny_spec(**changes)], engine=engine)
+        return record
 
     return train_tiny
 
@@ -53,5 +76,5 @@ def tiny_spec(**changes: Any) -> RunSpec:
     return run_spec(**{**tiny, **changes})
 
 
-def _ignore(spec: RunSpec, epoch: EpochRecord) -> None:
-    """Hear of an epoch."""
+def ignore(*heard: Any) -> None:
+    """Hear of a start or an epoch."""

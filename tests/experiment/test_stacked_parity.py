@@ -1,0 +1,119 @@
+"""Is a run of a stack the run that it would be alone?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor
+from torch.testing import assert_close
+
+from normzoo.data import BlocksOfSteps, Dataset, Split
+from normzoo.experiment.engines import How, TrainingEngine
+from normzoo.experiment.spec import Optimizer, RunSpec
+from normzoo.experiment.train import build_network, make_classifier
+from normzoo.registry import NORMS, canonical_norm
+
+from .conftest import TrainAll, tiny_spec
+
+BATCH_SIZE, STEPS = 8, 20
+LEARNING_RATES = {"equal": (0.01, 0.01, 0.01), "mixed": (0.005, 0.01, 0.01)}
+OPTIMIZERS: list[Optimizer] = ["sgd", "adam", "rmsprop"]
+
+each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
+each_norm = pytest.mark.parametrize("norm", NORMS)
+each_template = pytest.mark.parametrize("template", ["cnn", "lstm"])
+
+
+@pytest.fixture(scope="session")
+def exact(digits: Dataset) -> Dataset:
+    """As many digits as make one epoch, in float64."""
+    samples = BATCH_SIZE * STEPS
+    return replace(digits, train=Split(digits.train.images[:samples].double(), digits.train.labels[:samples]))
+
+
+def small_spec(template: str, norm: str, **changes: Any) -> RunSpec:
+    """Return a network of which every layer has several channels in every group."""
+    options = {"placement": "post", "widths": [16], "hidden": 16} if template == "cnn" else {"hidden": 16}
+    settings = {"template": template, "norm": canonical_norm(norm), "options": options, "batch_size": BATCH_SIZE}
+    return tiny_spec(**{**settings, **changes})
+
+
+def trained(specs: Sequence[RunSpec], dataset: Dataset, engine: TrainingEngine) -> tuple[Mapping[str, Tensor], Tensor]:
+    """Train some runs for all their steps in float64; return parameters and buffers, and the training losses."""
+    networks = [build_network(spec, dataset).double() for spec in specs]
+    module = make_classifier(specs, networks, How(engine)).double()
+    blocks = BlocksOfSteps(dataset.train, BATCH_SIZE, seeds=[spec.seed for spec in specs])
+    module.on_train_epoch_start()
+    steps = 0
+    for index, block in enumerate(islice(blocks, len(blocks))):
+        module.training_step(block, index)
+        steps += len(block[1])
+    assert steps == STEPS
+    state = (module.network if engine == "stacked" else networks[0]).state_dict()
+    return state, torch.tensor(module.train_losses, dtype=torch.float64)
+
+
+def of_member(state: Mapping[str, Tensor], member: int) -> dict[str, Tensor]:
+    """Return a member's part of a stack's state; what is one number, such as a count of batches, is everyone's."""
+    return {name: value[member] if value.ndim else value for name, value in state.items()}
+
+
+@pytest.mark.parametrize("rates", LEARNING_RATES)
+@each_optimizer
+@each_norm
+@each_template
+def test_in_double_precision_a_member_is_the_run_alone(
+    template: str, norm: str, optimizer: Optimizer, rates: str, exact: Dataset
+) -> None:
+    """Parameter by parameter and buffer by buffer to 1e-8 after 20 steps, with equal and with mixed learning rates."""
+    clip_norm = 1.0 if rates == "mixed" else None
+    specs = [
+        small_spec(template, norm, seed=seed, lr=lr, optimizer=optimizer, clip_norm=clip_norm)
+        for seed, lr in enumerate(LEARNING_RATES[rates])
+    ]
+    stacked, losses = trained(specs, exact, "stacked")
+    for member, spec in enumerate(specs):
+        alone, loss = trained([spec], exact, "loop")
+        assert len(alone) >= 5
+        assert_close(of_member(stacked, member), dict(alone), rtol=0, atol=1e-8)
+        assert_close(losses[member], loss[0], rtol=0, atol=1e-8)
+
+
+@each_optimizer
+@each_template
+def test_the_promise_could_be_broken(template: str, optimizer: Optimizer, exact: Dataset) -> None:
+    """Training moves every parameter, and another seed or learning rate moves it elsewhere, by far more than 1e-8."""
+    spec = small_spec(template, "batch", optimizer=optimizer, lr=0.01)
+    start = dict(build_network(spec, exact).named_parameters())
+    base, _ = trained([spec], exact, "loop")
+    for other in (
+        start,
+        trained([spec.model_copy(update={"seed": 1})], exact, "loop")[0],
+        trained([spec.model_copy(update={"lr": 0.005})], exact, "loop")[0],
+    ):
+        for name in start:
+            assert (base[name] - other[name]).abs().max() > 1e-5, name
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_in_single_precision_no_paired_test_tells_the_engines_apart(norm: str, train_all: TrainAll) -> None:
+    """Test accuracies of 20 seeds after an epoch differ between seeds, and not, in the mean, between engines."""
+    specs = [
+        small_spec("cnn", norm, seed=seed, batch_size=32, lr=0.05)
+        for seed in range(20)
+    ]
+    accuracies: dict[TrainingEngine, Tensor] = {}
+    engines: tuple[TrainingEngine, TrainingEngine] = ("loop", "stacked")
+    for engine in engines:
+        records = train_all(specs, engine=engine)
+        assert [(record.status, record.engine) for record in records] == [("ok", engine)] * 20
+        accuracies[engine] = torch.tensor([record.epochs[-1].test_accuracy for record in records], dtype=torch.float64)
+        assert accuracies[engine].std() > 0.01
+    differences = accuracies["stacked"] - accuracies["loop"]
+    assert differences.abs().max() < accuracies["loop"].std()
+    # Without a single difference there is nothing to test.
+    assert not differences.any() or stats.ttest_rel(*(accuracies[engine].numpy() for engine in engines)).pvalue > 0.01
