@@ -27,7 +27,7 @@ FLOORS = {
     "__main__": 8,
 }
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning"}
-IN_WORKERS = {f"normzoo.experiment.{name}" for name in ("train", "prepare", "memory")} | {
+IN_WORKERS = {f"normzoo.experiment.{name}" for name in ("train", "calibrate", "prepare", "memory")} | {
     f"normzoo.bench.{name}" for name in ("worker", "cold", "measure", "peers")
 }
 """Those of the experiment's and the benchmark's modules that only a worker imports."""

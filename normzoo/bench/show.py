@@ -1,6 +1,7 @@
 """The benchmark's tables in the terminal and in markdown. Torch-free."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import RenderableType
@@ -16,11 +17,16 @@ from normzoo.bench.summary import Aim, TableData, aims, details, is_gpu, tables,
 def to_rich(bench: Bench, *, every_case: bool = False) -> Iterator[RenderableType]:
     """Yield what to print: the tables that sum up, or also those of every case."""
     for data in [*tables(bench), *(details(bench) if every_case else [])]:
-        yield Padding(Text(data.title, style="bold"), (1, 0, 0, 0), expand=False)
-        yield _rich_table(data)
-        if data.note:
-            yield Text(data.note, style="dim")
+        yield from titled_table(data)
     yield Padding(Text(how_measured(bench), style="dim"), (1, 0, 0, 0), expand=False)
+
+
+def titled_table(data: TableData) -> Iterator[RenderableType]:
+    """Yield a table's title, the table and what is said under it."""
+    yield Padding(Text(data.title, style="bold"), (1, 0, 0, 0), expand=False)
+    yield _rich_table(data)
+    if data.note:
+        yield Text(data.note, style="dim")
 
 
 def _rich_table(data: TableData) -> Table:
@@ -45,7 +51,7 @@ def to_markdown(bench: Bench, *, name: str, notes: str = "") -> str:
     blocks = [
         f"# Speed of the layers on {where}",
         "Ratios are times of ours divided by those of torch.nn's; below 1, ours are faster.",
-        *(block for data in tables(bench) for block in _section(data, "##")),
+        *(block for data in tables(bench) for block in section(data, "##")),
         *(
             ["## Aims", _pipe(("figure", "aim", "reached", ""), [_aim(aim) for aim in aims(bench)])]
             if bench.spec.is_whole()
@@ -57,9 +63,9 @@ def to_markdown(bench: Bench, *, name: str, notes: str = "") -> str:
         f"All numbers with their quartiles are in [{name}.json]({name}.json). To measure again:",
         f"```sh\n{bench.spec.command()} --report {name}.md\n```",
         "## Every case",
-        *(block for data in details(bench) for block in _section(data, "###")),
+        *(block for data in details(bench) for block in section(data, "###")),
         "## Machine and versions",
-        _pipe(("", ""), [(name, f"{value}") for name, value in bench.environment.items() if value is not None]),
+        machine(bench.environment),
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -81,7 +87,13 @@ def how_measured(bench: Bench) -> str:
     )
 
 
-def _section(data: TableData, level: str) -> list[str]:
+def machine(environment: Mapping[str, Any]) -> str:
+    """Return what is known of the machine and the versions as a table in markdown."""
+    return _pipe(("", ""), [(name, f"{value}") for name, value in environment.items() if value is not None])
+
+
+def section(data: TableData, level: str) -> list[str]:
+    """Return a table as blocks of markdown: its title as a heading, the table, and what is said under it."""
     return [f"{level} {data.title}", _pipe(data.header, data.rows), *([data.note] if data.note else [])]
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from normzoo.bench.settings import as_command
 from normzoo.experiment.spec import split_list
 
 Norm = Literal["batch", "instance", "layer", "group", "LayerNorm", "RMSNorm"]
@@ -104,11 +105,7 @@ class BenchSpec(BaseModel):
 
     def command(self) -> str:
         """Return the command that measures the same again."""
-        default, parts = BenchSpec().model_dump(), ["normzoo bench layers"]
-        for name, value in self.model_dump().items():
-            if value != default[name]:
-                parts.append(f"--{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}")
-        return " ".join(parts)
+        return as_command("normzoo bench layers", self)
 
     def _inputs(self) -> Iterator[tuple[Norm, Size, tuple[int, ...]]]:
         for norm in self.norms:

@@ -124,7 +124,7 @@ class LiveProgress:
             self._progress.remove_task(self._lines.pop(number))
         self._show_overall()
         if record.status != "ok":
-            self._progress.console.print(_trouble(record), markup=False, highlight=False)
+            self._progress.console.print(record.trouble, markup=False, highlight=False)
 
     def _show(self, spec: RunSpec) -> None:
         flying = self._flying[self._account.group_of[spec.key]]
@@ -180,7 +180,7 @@ class PlainProgress:
         if record.test_accuracy is not None:
             self._accuracies[number].append(record.test_accuracy)
         if record.status != "ok":
-            self._print(_trouble(record))
+            self._print(record.trouble)
         if self._waiting[number] == 0:
             accuracies = self._accuracies[number]
             mean = f"test accuracy {100 * fmean(accuracies):.1f} %" if accuracies else "no result"
@@ -197,7 +197,3 @@ Display = LiveProgress | PlainProgress
 def progress_for(groups: Sequence[Group], jobs: int, console: Console) -> Display:
     """Return the display that suits the console."""
     return (LiveProgress if console.is_terminal else PlainProgress)(groups, jobs, console)
-
-
-def _trouble(record: RunRecord) -> str:
-    return f"{record.status}: {record.spec.label}: {record.error}"

@@ -17,6 +17,8 @@ def show(summary: Summary, records: Mapping[str, RunRecord], console: Console) -
         console.print(f"- {finding}", markup=False, highlight=False)
     failures = failure_lines(records)
     if failures:
-        console.print(f"\nRuns without a result ({len(failures)}), `--rerun failed` tries them again:", highlight=False)
+        again = any(record.status not in ("ok", "diverged", "interrupted") for record in records.values())
+        hint = "; `--rerun failed` tries again those that did not diverge" if again else ""
+        console.print(f"\nRuns without a result ({len(failures)}){hint}:", highlight=False)
         for line in failures:
             console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)

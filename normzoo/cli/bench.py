@@ -1,57 +1,55 @@
-"""``normzoo bench``: measure the layers against their peers."""
+"""``normzoo bench``: measure the layers against their peers, and a whole comparison against other ways to do it."""
 
+import itertools
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Group, Parameter
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from normzoo.bench.matrix import show as matrix_show
+from normzoo.bench.matrix.run import run_matrix_bench
+from normzoo.bench.matrix.spec import MatrixBenchSpec
 from normzoo.bench.records import Measurement
 from normzoo.bench.run import run_bench
+from normzoo.bench.settings import problems
 from normzoo.bench.show import to_markdown, to_rich
 from normzoo.bench.spec import BenchSpec
+from normzoo.cli import EXIT_INTERRUPTED, EXIT_OK
 from normzoo.cli._flags import with_flags
 from normzoo.cli._write_report import check_report_path
 from normzoo.errors import ConfigError
 
 _COMMAND = Group("This command", sort_key=2)
+_Spec = TypeVar("_Spec", bound=BaseModel)
 
 
 def _own(text: str) -> Parameter:
     return Parameter(group=_COMMAND, help=text, negative="", show_default=False)
 
 
+_Json = Annotated[Path | None, _own("Also write all that was measured to PATH, as JSON.")]
+_Report = Annotated[Path | None, _own("Also write a report, NAME.md, and NAME.json; NAME.notes.txt goes into it.")]
+
+
 @with_flags(Benchmark=BenchSpec)
 def layers(
     *,
-    json: Annotated[Path | None, _own("Also write all that was measured to PATH, as JSON.")] = None,
-    report: Annotated[
-        Path | None,
-        _own("Also write a report, NAME.md, and NAME.json; NAME.notes.txt goes into it."),
-    ] = None,
+    json: _Json = None,
+    report: _Report = None,
     details: Annotated[bool, _own("Also print every case.")] = False,
     **settings: Any,
 ) -> int:
     """Measure, print the tables, and write what was asked for."""
-    spec = _resolve(settings)
+    spec = _resolve(BenchSpec, settings)
     if not spec.cases() and "cold" not in spec.parts:
         raise ConfigError("nothing to measure: these norms, sizes, types and formats have no case in common")
-    if report is not None:
-        check_report_path(report)
-    if json is not None and (json.is_dir() or not json.parent.is_dir()):
-        raise ConfigError(f"json: '{json}' cannot be written: it must be a file in a folder that is there")
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with progress:
+    _check_paths(json, report)
+    with _progress() as progress:
         task = progress.add_task("starting", total=len(spec.cases()))
 
         def show(measurement: Measurement) -> None:
@@ -61,25 +59,70 @@ def layers(
     console = Console()
     for part in to_rich(bench, every_case=details):
         console.print(part, highlight=False)
+    _write_files(bench, lambda name, notes: to_markdown(bench, name=name, notes=notes), json=json, report=report)
+    return EXIT_OK
+
+
+@with_flags(Benchmark=MatrixBenchSpec)
+def matrix(*, json: _Json = None, report: _Report = None, **settings: Any) -> int:
+    """Measure, print the table, and write what was asked for."""
+    spec = _resolve(MatrixBenchSpec, settings)
+    _check_paths(json, report)
+    begun = itertools.count()
+    try:
+        with _progress() as progress:
+            task = progress.add_task("starting", total=spec.steps())
+            bench = run_matrix_bench(spec, lambda step: progress.update(task, completed=next(begun), description=step))
+    except KeyboardInterrupt:
+        sys.stderr.write("normzoo: interrupted; nothing of the measurement is kept\n")
+        return EXIT_INTERRUPTED
+    console = Console()
+    for part in matrix_show.to_rich(bench):
+        console.print(part, highlight=False)
+    _write_files(
+        bench, lambda name, notes: matrix_show.to_markdown(bench, name=name, notes=notes), json=json, report=report
+    )
+    return EXIT_OK
+
+
+def _resolve(model: type[_Spec], settings: dict[str, Any]) -> _Spec:
+    try:
+        return model.model_validate({name: value for name, value in settings.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigError(problems(error)) from None
+
+
+def _check_paths(json: Path | None, report: Path | None) -> None:
+    """Refuse files that cannot be written, before anything is measured for them."""
+    if report is not None:
+        check_report_path(report)
+    if json is not None and (json.is_dir() or not json.parent.is_dir()):
+        raise ConfigError(f"json: '{json}' cannot be written: it must be a file in a folder that is there")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _write_files(
+    bench: BaseModel, markdown: Callable[[str, str], str], *, json: Path | None, report: Path | None
+) -> None:
+    """Write what was measured as JSON and as a report, where asked for; ``markdown`` makes it of its name and notes."""
     text = bench.model_dump_json(indent=1) + "\n"
     if json is not None:
         _write(json, text)
     if report is not None:
-        records = report.with_suffix(".json")
-        _write(records, text)
+        _write(report.with_suffix(".json"), text)
         notes = report.with_suffix(".notes.txt")
         said = notes.read_text(encoding="utf-8") if notes.exists() else ""
-        _write(report, to_markdown(bench, name=report.stem, notes=said))
-    return 0
-
-
-def _resolve(settings: dict[str, Any]) -> BenchSpec:
-    given = {name: value for name, value in settings.items() if value is not None}
-    try:
-        return BenchSpec.model_validate(given)
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, each['loc'][:1]))}: {each['msg']}" for each in error.errors()]
-        raise ConfigError("; ".join(dict.fromkeys(lines))) from None
+        _write(report, markdown(report.stem, said))
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group as FlagGroup
 from cyclopts import Parameter
@@ -21,8 +21,12 @@ from normzoo.experiment.execution import Execution
 from normzoo.experiment.matrix import MatrixRunner
 from normzoo.experiment.planning import Plan, Stored, early_workers, make_plan
 from normzoo.experiment.pool import WorkerPool
+from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.experiment.store import Store
+
+if TYPE_CHECKING:
+    from normzoo.report import Summary  # scipy takes a while
 
 Rerun = Literal["failed", "all"]
 _COMMAND = FlagGroup("This command", sort_key=2)
@@ -148,12 +152,20 @@ class _Comparison:
                 f"{self._how_to_go_on()}\n"
             )
             return EXIT_INTERRUPTED
-        return EXIT_OK if all(record.status == "ok" for record in records.values()) else EXIT_FAILED_RUNS
+        return EXIT_OK if _is_whole(summary, records) else EXIT_FAILED_RUNS
 
     def _how_to_go_on(self) -> str:
         if self._rerun == "all":
             return "what was not trained again keeps its earlier result"
         return f"to go on, repeat:\n  {command_line()}"
+
+
+def _is_whole(summary: "Summary", records: Mapping[str, RunRecord]) -> bool:
+    """Whether every run has a result; that a learning rate diverged which was not chosen is one."""
+    cells = [cell for table in summary.tables for cell in table.cells]
+    return all(cell.ok == cell.planned for cell in cells) and all(
+        record.status in ("ok", "diverged") for record in records.values()
+    )
 
 
 def command_line() -> str:

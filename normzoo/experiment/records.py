@@ -71,3 +71,10 @@ class RunRecord(BaseModel):
     def test_accuracy(self) -> float | None:
         """Test accuracy after the last epoch, in 0..1; None unless the run is ok."""
         return self.epochs[-1].test_accuracy if self.status == "ok" and self.epochs else None
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong, in one line; of a diverged run with its learning rate."""
+        rate = f", learning rate {self.spec.lr:g}" if self.status == "diverged" else ""
+        reason = (self.error or "").strip().partition("\n")[0]
+        return f"{self.status}: {self.spec.label}{rate}" + (f": {reason}" if reason else "")

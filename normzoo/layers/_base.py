@@ -66,6 +66,11 @@ class Norm(nn.Module, ABC):
     def pool(self) -> Pool:
         """Which cells of the samples-by-channels grid share one mean and variance."""
 
+    @property
+    def treats_samples_alone(self) -> bool:
+        """Whether a sample's output depends on that sample alone, and on nothing remembered."""
+        return 0 not in self.pool.axes and next(self.buffers(), None) is None
+
     @abstractmethod
     def _size(self, x: Tensor) -> tuple[int, int, int]:
         """Return how many samples, channels and positions ``x`` has; it is laid out in that order.

@@ -49,7 +49,7 @@ def legend(summary: Summary) -> str:
         parts.append("A norm with a diverged or failed run ranks behind those without.")
     if len(summary.matrix.batch_sizes) > 1:
         parts.append(f"{change_header(summary.matrix.batch_sizes)}: mean paired difference in points.")
-    return " ".join([*parts, "s/epoch: training seconds per epoch, over the batch sizes."])
+    return " ".join([*parts, "s/epoch: training seconds of a run per epoch, over the batch sizes, timed while nothing else was trained."])
 
 
 def _accuracy(matrix: MatrixSpec, *, is_whole: bool) -> str:
@@ -63,11 +63,37 @@ def _accuracy(matrix: MatrixSpec, *, is_whole: bool) -> str:
 def training(matrix: MatrixSpec) -> str:
     """Say how the runs were trained: optimizer, learning rate at every batch size, epochs."""
     momentum = " with momentum 0.9" if matrix.optimizer == "sgd" else ""
+    trained = f"Trained by {matrix.optimizer}{momentum} for {counted(matrix.epochs, 'epoch')} at every batch size"
+    if matrix.clip_norm is not None:
+        trained += f", gradient norm clipped at {matrix.clip_norm:g}"
+    if matrix.precision != "32-true":
+        trained += f", precision {matrix.precision}"
+    if matrix.lrs:
+        rates = ", ".join(f"{rate:g}" for rate in matrix.lrs)
+        return (
+            f"{trained}; learning rate chosen for each norm and batch size from {rates} (at batch size "
+            f"{matrix.lr_reference}, {RULES[matrix.lr_rule]}) by the mean validation accuracy over seeds."
+        )
     rates = ", ".join(f"{matrix.lr_at(size):g} at {size}" for size in matrix.batch_sizes)
     return (
-        f"Trained by {matrix.optimizer}{momentum} for {counted(matrix.epochs, 'epoch')} at every batch size; learning "
-        f"rate {matrix.lr:g} at batch size {matrix.lr_reference}, {RULES[matrix.lr_rule]} ({rates})."
+        f"{trained}; learning rate {matrix.lr:g} at batch size {matrix.lr_reference}, "
+        f"{RULES[matrix.lr_rule]} ({rates})."
     )
+
+
+def sweep_title(matrix: MatrixSpec, template: str) -> str:
+    """Name the table of learning rates."""
+    return f"{template}: validation accuracy in % by learning rate (at batch size {matrix.lr_reference})"
+
+
+def selection(matrix: MatrixSpec) -> str:
+    """Say what was chosen, and by which figure."""
+    if matrix.lrs:
+        return (
+            "the learning rate, per norm and batch size, by the mean validation accuracy over seeds after the last "
+            "epoch; the numbers are those of the test set at the rate chosen."
+        )
+    return "none; the numbers are those of the test set after the last epoch."
 
 
 def counted(number: int, noun: str) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from normzoo.report._numbers import Cell, Row
+from normzoo.report._numbers import Cell, Row, Tried
 from normzoo.report._statistics import Difference
 
 BEST = "\N{BLACK CIRCLE}"
 TIED = "\N{WHITE CIRCLE}"
+PICK = "\N{BLACK LEFT-POINTING TRIANGLE}"
 NOTHING = "\N{EN DASH}"
 ARROW = "\N{RIGHTWARDS ARROW}"
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
@@ -91,3 +92,11 @@ def _seconds(seconds: float) -> str:
     if seconds < 0.005:
         return "<0.01"
     return f"{seconds:.2f}" if seconds < 0.095 else f"{seconds:.1f}" if seconds < 9.95 else f"{seconds:.0f}"
+
+
+def tried_text(cell: Cell, tried: Tried) -> str:
+    """Write what a learning rate reached on validation: the pick marked, lost runs counted."""
+    if tried.validation is None:
+        return f"{tried.lost} lost" if tried.lost else NOTHING
+    lost = f" ({tried.lost} lost)" if tried.lost else ""
+    return f"{percent(tried.validation)}{lost}{f' {PICK}' if tried.rate == cell.rate else ''}"

@@ -40,3 +40,16 @@ def untested_notes(rows: Sequence[Row]) -> list[str]:
         if cell.mark == "untested" and cell.batch_size not in whole
     ]
     return notes
+
+
+def edge_notes(rows: Sequence[Row], rates: Sequence[float]) -> list[str]:
+    """Say which picks lie at an end of the learning rates that were tried, so that a better one may lie beyond."""
+    if len(rates) < 2:
+        return []
+    ends = {min(rates): "lowest", max(rates): "highest"}
+    notes = []
+    for rate, which in ends.items():
+        where = [f"{row.norm} at {cell.batch_size}" for row in rows for cell in row.cells if cell.rate == rate and cell.ok]
+        if where:
+            notes.append(f"the {which} learning rate tried, {rate:g}, was chosen for {', '.join(where)}")
+    return notes

@@ -9,6 +9,23 @@ from normzoo.report._statistics import Difference
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tried:
+    """What a learning rate reached: means over the ok runs after the last epoch, in 0..1; None without any.
+
+    Attributes:
+        rate: at the reference batch size.
+        ok: how many runs are.
+        lost: how many diverged or failed.
+    """
+
+    rate: float
+    validation: float | None
+    test: float | None
+    ok: int
+    lost: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """A norm at a batch size.
 
@@ -20,7 +37,10 @@ class Cell:
         half_width: half the width of the 95 % t interval of the mean; None for fewer than two runs.
         mark: how it stands to the best of its column; None where no run is ok.
         behind: the best of its column minus this cell, paired by seed; None for the best itself.
-        seconds_per_epoch: median over the ok runs of their mean training seconds an epoch.
+        seconds_per_epoch: median over the ok runs of their training seconds an epoch, timed while nothing else was
+            trained; None where nothing was.
+        rate: the learning rate chosen on validation, at the reference batch size; None where there was no choice.
+        tried: what each learning rate reached, if there was a choice.
     """
 
     batch_size: int
@@ -35,6 +55,8 @@ class Cell:
     mark: Mark | None
     behind: Difference | None
     seconds_per_epoch: float | None
+    rate: float | None = None
+    tried: tuple[Tried, ...] = ()
 
 
 @dataclass(frozen=True)

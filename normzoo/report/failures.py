@@ -13,16 +13,10 @@ def failure_lines(records: Mapping[str, RunRecord], *, shown: int = SHOWN) -> li
     Interrupted runs are merely unfinished, and are not among them.
     """
     troubled = sorted((record for record in records.values() if record.status not in ("ok", "interrupted")), key=_order)
-    lines = [_line(record) for record in troubled[:shown]]
+    lines = [record.trouble for record in troubled[:shown]]
     return lines if len(troubled) <= shown else [*lines, f"and {len(troubled) - shown} more"]
 
 
-def _order(record: RunRecord) -> tuple[str, str, int, int]:
+def _order(record: RunRecord) -> tuple[str, str, int, float, int]:
     spec = record.spec
-    return spec.template, spec.norm, spec.batch_size, spec.seed
-
-
-def _line(record: RunRecord) -> str:
-    reason = (record.error or "").strip().partition("\n")[0]
-    where = f"{record.status}: {record.spec.label}"
-    return f"{where}: {reason}" if reason else where
+    return spec.template, spec.norm, spec.batch_size, spec.lr, spec.seed

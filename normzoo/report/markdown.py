@@ -9,8 +9,8 @@ import yaml
 
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.registry import TEMPLATES
-from normzoo.report._captions import counted, dataset, legend, title, training
-from normzoo.report._cells import accuracy_lines, change_header, change_lines, seconds_range
+from normzoo.report._captions import counted, dataset, legend, selection, sweep_title, title, training
+from normzoo.report._cells import accuracy_lines, change_header, change_lines, seconds_range, tried_text
 from normzoo.report._numbers import Row, Summary, Table
 from normzoo.report.findings import findings
 from normzoo.report.provenance import Provenance
@@ -59,7 +59,19 @@ def _heading(matrix: MatrixSpec) -> str:
 
 def _section(summary: Summary, table: Table) -> list[str]:
     blocks = [f"## {title(summary.matrix, table.template)}", _pipe_table(summary.matrix, table)]
+    if summary.matrix.lrs:
+        blocks += [sweep_title(summary.matrix, table.template), _sweep_table(summary.matrix, table)]
     return [*blocks, "\n".join(f"- {note}" for note in table.notes)] if table.notes else blocks
+
+
+def _sweep_table(matrix: MatrixSpec, table: Table) -> str:
+    header = ["norm", "batch size", *(f"{rate:g}" for rate in matrix.rates)]
+    rows = [
+        [f"`{row.norm}`", str(cell.batch_size), *(tried_text(cell, tried) for tried in cell.tried)]
+        for row in table.rows
+        for cell in row.cells
+    ]
+    return "\n".join(map(_pipe_row, [header, [":--", *["--:"] * (len(header) - 1)], *rows]))
 
 
 def _pipe_table(matrix: MatrixSpec, table: Table) -> str:
@@ -101,7 +113,7 @@ def _method(matrix: MatrixSpec, provenance: Provenance) -> list[str]:
         training(matrix),
         "Updates: an epoch is one pass over the training set at every batch size, so a smaller one makes more updates.",
         *([f"Placement: the norm stands {before} the activation ({', '.join(placed)})."] if placed else []),
-        "Selection: none; the numbers are those of the test set after the last epoch.",
+        f"Selection: {selection(matrix)}",
         f"Pairing: {counted(matrix.seeds, 'seed')}, counted from 0; with the same seed all norms have the same initial "
         "weights where they share them, and see the data in the same order.",
     ]

@@ -8,15 +8,13 @@ from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.registry import canonical_norm
 from normzoo.report._marks import Contender, Verdict, judge
-from normzoo.report._notes import record_notes, untested_notes
+from normzoo.report._notes import edge_notes, record_notes, untested_notes
 from normzoo.report._numbers import Cell, Row, Summary, Table
 from normzoo.report._statistics import Difference, half_width, paired_difference
+from normzoo.report._sweep import FAILED, Sweep, sweep
 
-Place = tuple[str, str, int, int]
-"""Template, canonical norm, batch size, seed: where a run stands in the matrix."""
-
-FAILED = ("failed", "out-of-memory", "timeout")
-
+Place = tuple[str, str, int, float | None, int]
+"""Template, canonical norm, batch size, learning rate where there are several, seed: where a run stands."""
 
 def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
     """Summarize the records of a matrix, by run key; planned runs without a record count as missing.
@@ -24,15 +22,15 @@ def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
     Raises:
         UsageError: two records stand at the same place of the matrix, so they are not of one matrix.
     """
-    places = _by_place(records)
+    places = _by_place(records, has_rates=matrix.lrs is not None)
     return Summary(matrix, tuple(_table(matrix, template, places) for template in matrix.templates))
 
 
-def _by_place(records: Mapping[str, RunRecord]) -> dict[Place, RunRecord]:
+def _by_place(records: Mapping[str, RunRecord], *, has_rates: bool) -> dict[Place, RunRecord]:
     places: dict[Place, RunRecord] = {}
     for key, record in records.items():
         spec = record.spec
-        place = (spec.template, spec.norm, spec.batch_size, spec.seed)
+        place = (spec.template, spec.norm, spec.batch_size, spec.lr if has_rates else None, spec.seed)
         if place in places:
             raise UsageError(
                 f"two records of {spec.template}, {spec.norm}, batch size {spec.batch_size}, seed {spec.seed} "
@@ -43,33 +41,42 @@ def _by_place(records: Mapping[str, RunRecord]) -> dict[Place, RunRecord]:
 
 
 def _table(matrix: MatrixSpec, template: str, places: Mapping[Place, RunRecord]) -> Table:
-    def runs_of(norm: str, batch_size: int) -> list[RunRecord]:
-        planned = [(template, canonical_norm(norm), batch_size, seed) for seed in range(matrix.seeds)]
+    def runs_of(norm: str, batch_size: int, rate: float) -> list[RunRecord]:
+        lr = matrix.lr_at(batch_size, rate) if matrix.lrs else None
+        planned = [(template, canonical_norm(norm), batch_size, lr, seed) for seed in range(matrix.seeds)]
         return [places[place] for place in planned if place in places]
 
-    runs = {norm: {size: runs_of(norm, size) for size in matrix.batch_sizes} for norm in matrix.norms}
-    columns = [_column(size, [by_size[size] for by_size in runs.values()], matrix.seeds) for size in matrix.batch_sizes]
+    sweeps = {
+        norm: {
+            size: sweep({rate: runs_of(norm, size, rate) for rate in matrix.rates}) for size in matrix.batch_sizes
+        }
+        for norm in matrix.norms
+    }
+    columns = [_column(size, [by_size[size] for by_size in sweeps.values()], matrix) for size in matrix.batch_sizes]
     rows = tuple(
         Row(norm, cells, _change(cells)) for norm, cells in zip(matrix.norms, zip(*columns, strict=True), strict=True)
     )
-    noted = record_notes({norm: [run for cell in by_size.values() for run in cell] for norm, by_size in runs.items()})
-    return Table(template, rows, (*untested_notes(rows), *noted))
+    noted = record_notes(
+        {norm: [run for cell in by_size.values() for run in cell.runs] for norm, by_size in sweeps.items()}
+    )
+    return Table(template, rows, (*untested_notes(rows), *edge_notes(rows, matrix.rates), *noted))
 
 
-def _column(batch_size: int, runs: Sequence[Sequence[RunRecord]], planned: int) -> list[Cell]:
-    """Return the cells of one batch size; ``runs`` holds one norm's records per entry."""
+def _column(batch_size: int, sweeps: Sequence[Sweep], matrix: MatrixSpec) -> list[Cell]:
+    """Return the cells of one batch size; ``sweeps`` holds one norm's records per entry."""
     contenders = [
-        Contender(_accuracies(records), is_whole=_count(records, "diverged", *FAILED) == 0) for records in runs
+        Contender(_accuracies(each.runs), is_whole=_count(each.runs, "diverged", *FAILED) == 0) for each in sweeps
     ]
     return [
-        _cell(batch_size, records, planned, contender.accuracies, verdict)
-        for records, contender, verdict in zip(runs, contenders, judge(contenders), strict=True)
+        _cell(batch_size, each, matrix, contender.accuracies, verdict)
+        for each, contender, verdict in zip(sweeps, contenders, judge(contenders), strict=True)
     ]
 
 
 def _cell(
-    batch_size: int, records: Sequence[RunRecord], planned: int, accuracies: Mapping[int, float], verdict: Verdict
+    batch_size: int, chosen: Sweep, matrix: MatrixSpec, accuracies: Mapping[int, float], verdict: Verdict
 ) -> Cell:
+    records, planned = chosen.runs, matrix.seeds
     values = list(accuracies.values())
     diverged, failed = _count(records, "diverged"), _count(records, *FAILED)
     return Cell(
@@ -85,6 +92,8 @@ def _cell(
         mark=verdict.mark,
         behind=verdict.behind,
         seconds_per_epoch=_seconds_per_epoch(records),
+        rate=chosen.rate if matrix.lrs else None,
+        tried=chosen.tried if matrix.lrs else (),
     )
 
 
@@ -98,8 +107,14 @@ def _count(records: Sequence[RunRecord], *statuses: str) -> int:
 
 
 def _seconds_per_epoch(records: Sequence[RunRecord]) -> float | None:
-    means = [fmean(epoch.seconds for epoch in record.epochs) for record in records if record.test_accuracy is not None]
-    return median(means) if means else None
+    """Return the median training time of an epoch, of those that were timed while nothing else was trained."""
+    seconds = [_seconds_alone(record) for record in records if record.test_accuracy is not None]
+    known = [value for value in seconds if value is not None]
+    return median(known) if known else None
+
+
+def _seconds_alone(record: RunRecord) -> float | None:
+    return record.epoch_seconds_alone if record.contended else fmean(epoch.seconds for epoch in record.epochs)
 
 
 def _change(cells: Sequence[Cell]) -> Difference | None:

@@ -8,8 +8,17 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from normzoo.report._captions import legend, title, training
-from normzoo.report._cells import BEST, TIED, accuracy_lines, change_header, change_lines, seconds_range
+from normzoo.report._captions import legend, sweep_title, title, training
+from normzoo.report._cells import (
+    BEST,
+    PICK,
+    TIED,
+    accuracy_lines,
+    change_header,
+    change_lines,
+    seconds_range,
+    tried_text,
+)
 from normzoo.report._numbers import Row, Summary, Table
 
 NORM = "norm"
@@ -36,8 +45,23 @@ def to_rich(summary: Summary, *, width: int = 80) -> list[RenderableType]:
         shown.append(_paragraph(title(summary.matrix, table.template), "bold"))
         parts = _fit(_columns(summary, table), _norm_width(table.rows), width)
         shown += [_rich_table(table.rows, columns, width) for columns in parts]
+        if summary.matrix.lrs:
+            shown += _sweep(summary, table)
         shown += [_paragraph(note, "yellow") for note in table.notes]
     return [*shown, _paragraph(legend(summary), "dim"), _paragraph(training(summary.matrix), "dim")]
+
+
+def _sweep(summary: Summary, table: Table) -> list[RenderableType]:
+    """Return the table of learning rates: a row per norm and batch size."""
+    matrix = summary.matrix
+    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    shown.add_column(NORM, width=_norm_width(table.rows), overflow="fold")
+    for header in ("batch", *(f"{rate:g}" for rate in matrix.rates)):
+        shown.add_column(header, justify="right")
+    for row in table.rows:
+        for cell in row.cells:
+            shown.add_row(Text(row.norm), str(cell.batch_size), *(tried_text(cell, tried) for tried in cell.tried))
+    return [_paragraph(f"{sweep_title(matrix, table.template)}; {PICK} chosen", "bold"), shown]
 
 
 def _paragraph(text: str, style: str) -> Padding:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.layers import NormFactory
-from normzoo.templates._place import Shape, build, needs_positions
+from normzoo.templates._place import Shape, build, needs_positions, treats_samples_alone
 from normzoo.templates._stack import affine
 
 
@@ -80,9 +80,7 @@ class NormalizedLstm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map inputs ``(N, T, inputs)`` to the hidden states ``(N, T, hidden)``."""
-        driven = affine(x, self.weight_ih)
-        if self.over_time is not None:
-            driven = self.over_time(driven.transpose(-2, -1)).transpose(-2, -1)
+        driven = self._normalize_driven(affine(x, self.weight_ih)) + self.bias.unsqueeze(-2)
         h = c = x.new_zeros(*x.shape[:-2], self.hidden)
         states = []
         for step, step_input in enumerate(driven.unbind(-2)):
@@ -90,11 +88,22 @@ class NormalizedLstm(nn.Module):
             states.append(h)
         return torch.stack(states, -2)
 
+    def _normalize_driven(self, driven: Tensor) -> Tensor:
+        """Normalize the input-to-hidden transform ``(N, T, 4 * hidden)``: at every step, or over time."""
+        if self.over_time is not None:
+            over_time: Tensor = self.over_time(driven.transpose(-2, -1))
+            return over_time.transpose(-2, -1)
+        if len(self.norm_ih) == 1 and treats_samples_alone(self.norm_ih[0]):  # then steps are as good as samples
+            rows = driven.movedim(-2, 1)
+            flat: Tensor = self.norm_ih[0](rows.flatten(0, 1))
+            return flat.view(rows.shape).movedim(1, -2)
+        return torch.stack([_at(self.norm_ih, step)(each) for step, each in enumerate(driven.unbind(-2))], -2)
+
     def _step(self, step: int, driven: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         recurrent = affine(h, self.weight_hh)
         if self.over_time is None:
-            driven, recurrent = _at(self.norm_ih, step)(driven), _at(self.norm_hh, step)(recurrent)
-        i, f, g, o = (driven + recurrent + self.bias).chunk(4, -1)
+            recurrent = _at(self.norm_hh, step)(recurrent)
+        i, f, g, o = (driven + recurrent).chunk(4, -1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         squashed = c if self.over_time is not None else _at(self.norm_cell, step)(c)
         return o.sigmoid() * squashed.tanh(), c

@@ -20,6 +20,11 @@ def needs_positions(layer: nn.Module) -> bool:
     return bool(getattr(layer, "needs_positions", False))
 
 
+def treats_samples_alone(layer: nn.Module) -> bool:
+    """Whether a sample's output depends on no other sample, as far as the norm declares it."""
+    return bool(getattr(layer, "treats_samples_alone", False))
+
+
 def for_vectors(norm: NormFactory, features: int) -> nn.Module:
     """Make a norm for plain vectors ``(N, features)``: none at all where the norm needs positions."""
     layer = build(norm, features)

@@ -84,10 +84,14 @@ def _take_tensors(stacked: nn.Module, members: Sequence[nn.Module], tensors: _Te
     """Give a module the stacked parameters and buffers that the members have themselves, not in their parts."""
     for name, parameter in members[0]._parameters.items():
         own = [member._parameters[name] for member in members]
-        stacked.register_parameter(name, None if parameter is None else tensors(own))
+        stacked.register_parameter(name, None if parameter is None else _parameter(own, tensors))
     for name, buffer in members[0]._buffers.items():
-        own = [member._buffers[name] for member in members]
-        stacked.register_buffer(name, None if buffer is None else tensors(own))
+        kept = [member._buffers[name] for member in members]
+        stacked.register_buffer(name, None if buffer is None else tensors(cast("list[Tensor]", kept)))
+
+
+def _parameter(members: Sequence[Tensor | None], tensors: _Tensors) -> nn.Parameter:
+    return cast("nn.Parameter", tensors(cast("Sequence[Tensor]", members)))
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -100,7 +104,7 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     rows = x.transpose(0, 1)
     flat = rows if rows.ndim == 3 else rows.flatten(1, -2)
     y = torch.bmm(flat, weight.mT) if bias is None else torch.baddbmm(bias.unsqueeze(1), flat, weight.mT)
-    return (y if rows.ndim == 3 else y.unflatten(1, rows.shape[1:-1])).transpose(0, 1)
+    return (y if rows.ndim == 3 else y.view(*rows.shape[:-1], y.shape[-1])).transpose(0, 1)
 
 
 class StackedLinear(nn.Module):
@@ -138,7 +142,7 @@ class StackedConv2d(nn.Module):
         bias = None if self.bias is None else self.bias.flatten()
         groups = len(self.weight) * self.groups
         y = conv2d(x.flatten(1, 2), self.weight.flatten(0, 1), bias, groups=groups, **self.geometry)
-        return y.unflatten(1, self.weight.shape[:2])
+        return y.view(len(y), *self.weight.shape[:2], *y.shape[2:])
 
 
 class PerChannel(nn.Module):
@@ -150,7 +154,8 @@ class PerChannel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, M, C, *)`` to ``(N, M, C, *)``."""
-        return self.module(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
+        y: Tensor = self.module(x.flatten(1, 2))
+        return y.view(*x.shape[:3], *y.shape[2:])
 
 
 class Mapped(nn.Module):
@@ -161,8 +166,8 @@ class Mapped(nn.Module):
     def __init__(self, members: Sequence[nn.Module], tensors: _Tensors) -> None:
         super().__init__()
         self._skeleton = (members[0],)  # in a tuple, so that its parameters are not this module's
-        for name, parameter in members[0].named_parameters():
-            stacked = tensors([member.get_parameter(name) for member in members])
+        for name, _ in members[0].named_parameters():
+            stacked = _parameter([member.get_parameter(name) for member in members], tensors)
             self.register_parameter(name.replace(".", "/"), stacked)
         for name, _ in members[0].named_buffers():
             self.register_buffer(name.replace(".", "/"), tensors([member.get_buffer(name) for member in members]))
@@ -173,7 +178,9 @@ class Mapped(nn.Module):
         if skeleton.training != self.training:
             skeleton.train(self.training)
 
-        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        def one(
+            parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor
+        ) -> tuple[Tensor, dict[str, Tensor]]:
             tensors = {**parameters, **buffers}
             y = functional_call(skeleton, tensors, (x,))
             return y, {name: tensors[name] for name in buffers}  # of those that the module re-assigns, the new ones

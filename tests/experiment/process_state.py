@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from normzoo.data import load_dataset
-from normzoo.experiment.train import train_run
+from normzoo.experiment.engines import How, TrainingEngine
+from normzoo.experiment.records import RunRecord
+from normzoo.experiment.train import train_group
 
 from .synthetic import run_spec
 from .troubled_norms import Raising
@@ -36,8 +38,12 @@ def process_state() -> dict[str, Any]:
     }
 
 
+def ignore(*heard: Any) -> None:
+    """Hear of a start or an epoch."""
+
+
 def main() -> None:
-    """Train a run that is ok, one that diverges and one that fails, and print the names of what each changed."""
+    """On each engine train runs that are ok, that diverge and that fail, and print the names of what each changed."""
     digits = load_dataset("digits")
     tiny: dict[str, Any] = {
         "options": {"placement": "post", "widths": [4], "hidden": 8},
@@ -46,12 +52,18 @@ def main() -> None:
         "epochs": 1,
     }
     changes: list[dict[str, Any]] = [{}, {"lr": 1e9}, {"norm": f"{Raising.__module__}:Raising"}]
-    for change in changes:
-        before = process_state()
-        record = train_run(run_spec(**{**tiny, **change}), digits, "cpu", lambda spec, epoch: None)  # noqa: ARG005
-        after = process_state()
-        changed = [name for name, value in after.items() if value != before[name]]
-        sys.stdout.write(f"{record.status}: {', '.join(changed) or 'nothing'}\n")
+    engines: list[TrainingEngine] = ["loop", "stacked"]
+    for engine in engines:
+        for change in changes:
+            specs = [run_spec(**{**tiny, **change, "seed": seed}) for seed in range(2)]
+            records: list[RunRecord] = []
+            before = process_state()
+            how = How(engine)
+            train_group(specs, digits, "cpu", how=how, on_start=ignore, on_epoch=ignore, on_record=records.append)
+            after = process_state()
+            changed = [name for name, value in after.items() if value != before[name]]
+            statuses = " ".join(record.status for record in records)
+            sys.stdout.write(f"{engine} {statuses}: {', '.join(changed) or 'nothing'}\n")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ SPEC: dict[str, Any] = {
     "epochs": 5,
     "optimizer": "sgd",
     "lr": 0.05,
+    "clip_norm": None,
+    "precision": "32-true",
 }
 FACTS = DatasetFacts(
     name="digits", checksum="0123456789abcdef", shape=(1, 8, 8), classes=10, train=100, validation=30, test=30

@@ -1,8 +1,12 @@
 """Which runs are there, which are left to be trained, and in which order?"""
 
+from collections.abc import Mapping
 from typing import Any
 
-from normzoo.experiment.plan import expand, plan, total_steps
+import pytest
+
+from normzoo.experiment.engines import COMPILING_REPAYS_AFTER, How, Timing, column_key, timing_key
+from normzoo.experiment.plan import GUESSED_STEP_SECONDS, Group, expand, plan, settle, to_be_timed, total_steps
 from normzoo.experiment.spec import MatrixSpec, RunSpec
 
 from .synthetic import FACTS
@@ -67,18 +71,110 @@ def test_steps_count_whole_batches_over_all_epochs() -> None:
     assert total_steps(groups) == 3 * (66 + 50)
 
 
-def test_groups_with_the_most_steps_come_first() -> None:
-    """So that no worker is left with a long one at the end; equals stay in the order of the tables."""
-    groups = plan(runs_of(), set(), FACTS.train)
-    assert [group.runs[0].batch_size for group in groups] == [4] * 4 + [10] * 4
-    assert [group.runs[0].template for group in groups[:4]] == ["cnn", "cnn", "lstm", "lstm"]
+def test_a_group_is_no_larger_than_a_stack_may_be() -> None:
+    """Seventy seeds are three groups of nearly the same size, and no run is lost."""
+    groups = plan(runs_of(norms=("none",), templates=("cnn",), batch_sizes=(4,), seeds=70), set(), FACTS.train)
+    assert [len(group.runs) for group in groups] == [23, 23, 24]
+    assert [run.seed for group in groups for run in group.runs] == list(range(70))
 
 
-def test_a_group_with_few_seeds_left_counts_as_short() -> None:
-    """What matters is the work that is left in it."""
-    runs = runs_of(norms=("none",), templates=("cnn",), seeds=5)
-    done = keys([run for run in runs if run.batch_size == 4 and run.seed > 0])
-    assert [group.runs[0].batch_size for group in plan(runs, done, FACTS.train)] == [10, 4]
+def test_learning_rates_are_further_runs_of_a_group() -> None:
+    """Each at the rate that the rule makes of it for the batch size."""
+    (group,) = plan(
+        runs_of(norms=("none",), templates=("cnn",), batch_sizes=(4,), seeds=2, lrs=(0.32, 0.08)), set(), FACTS.train
+    )
+    assert [(run.lr, run.seed) for run in group.runs] == [(0.01, 0), (0.01, 1), (0.04, 0), (0.04, 1)]
+
+
+def settled(runs: list[RunSpec], seconds: Mapping[str, float], compiling: Any = "never") -> list[Group]:
+    """Settle the groups of some runs for the engine ``stacked``, timed by the norm."""
+    groups = plan(runs, set(), FACTS.train)
+    engines: dict[str, Any] = dict.fromkeys(map(column_key, runs), "stacked")
+    timings: dict[Any, Timing] = {}
+    for group in groups:
+        run = group.runs[0]
+        key = timing_key(run, len(group.runs), {})
+        if run.norm in seconds:
+            timings[key, "stacked"] = Timing(
+                key=key, engine="stacked", members=len(group.runs), seconds_per_step=seconds[run.norm]
+            )
+    return settle(groups, engines, timings, {}, compiling)
+
+
+def test_groups_that_take_longest_come_first() -> None:
+    """So that no worker is left with a long one at the end; what counts is the time, not the steps."""
+    groups = settled(runs_of(templates=("cnn",)), {"none": 0.001, "batch": 0.01})
+    assert [(group.runs[0].norm, group.runs[0].batch_size) for group in groups] == [
+        ("batch", 4),
+        ("batch", 10),
+        ("none", 4),
+        ("none", 10),
+    ]
+    assert [group.seconds for group in groups] == pytest.approx([0.5, 0.2, 0.05, 0.02])
+
+
+def test_what_was_never_timed_is_guessed() -> None:
+    """By the number of its runs."""
+    (group,) = settled(runs_of(templates=("cnn",), norms=("none",), batch_sizes=(4,)), {})
+    assert group.seconds_per_step is None
+    assert group.seconds == pytest.approx(50 * 3 * GUESSED_STEP_SECONDS)
+
+
+def test_a_part_of_a_group_has_its_share_of_the_time() -> None:
+    """As when some of its runs are queued again."""
+    (group,) = settled(runs_of(templates=("cnn",), norms=("none",), batch_sizes=(4,)), {"none": 0.3})
+    part = group.part(group.runs[:1])
+    assert (part.runs, part.how, part.steps) == (group.runs[:1], group.how, group.steps)
+    assert part.seconds == pytest.approx(group.seconds / 3)
+
+
+@pytest.mark.parametrize(
+    ("compiling", "seconds", "compiled"),
+    [("never", 1e9, False), ("always", 1e-3, True), ("auto", 1e-3, False), ("auto", COMPILING_REPAYS_AFTER, True)],
+)
+def test_what_is_compiled(compiling: str, seconds: float, compiled: bool) -> None:
+    """On request, and otherwise only what is expected to take longer than the compiler does."""
+    runs = runs_of(templates=("cnn",), norms=("none",), batch_sizes=(4,))
+    (group,) = settled(runs, {"none": seconds}, compiling)
+    assert group.how == How("stacked", compiled)
+
+
+def test_both_engines_are_timed_once_where_none_is_settled() -> None:
+    """And one where it is, unless its time is known."""
+    runs = runs_of(norms=("none", "batch"), templates=("cnn",))
+    groups = plan(runs, set(), FACTS.train)
+    engines: dict[str, Any] = {column_key(run): None if run.batch_size == 4 else "loop" for run in runs}
+    wanted = to_be_timed(groups, engines, {}, {})
+    assert [(group.runs[0].norm, group.runs[0].batch_size, engine) for group, engine in wanted] == [
+        ("none", 4, "loop"),
+        ("none", 4, "stacked"),
+        ("none", 10, "loop"),
+        ("batch", 4, "loop"),
+        ("batch", 4, "stacked"),
+        ("batch", 10, "loop"),
+    ]
+    known: dict[Any, Timing] = {}
+    for group, engine in wanted[:3]:
+        key = timing_key(group.runs[0], 3, {})
+        known[key, engine] = Timing(key=key, engine=engine, members=3, seconds_per_step=1.0)
+    assert to_be_timed(groups, engines, known, {}) == wanted[3:]
+
+
+def test_the_engine_of_a_column_is_the_faster_for_all_its_norms_together() -> None:
+    """Norms of one column never have two engines."""
+    runs = runs_of(norms=("none", "batch"), templates=("cnn",))
+    groups = plan(runs, set(), FACTS.train)
+    seconds = {("none", 4): (1, 2), ("batch", 4): (9, 3), ("none", 10): (9, 10), ("batch", 10): (1, 9)}
+    timings: dict[Any, Timing] = {}
+    for group in groups:
+        run = group.runs[0]
+        key = timing_key(run, 3, {})
+        for engine, value in zip(("loop", "stacked"), seconds[run.norm, run.batch_size], strict=True):
+            timings[key, engine] = Timing.model_validate(
+                {"key": key, "engine": engine, "members": 3, "seconds_per_step": value}
+            )
+    chosen = settle(groups, dict.fromkeys(map(column_key, runs)), timings, {}, "never")
+    assert {(group.runs[0].batch_size, group.how.engine) for group in chosen} == {(4, "stacked"), (10, "loop")}
 
 
 def test_what_is_done_is_left_out() -> None:

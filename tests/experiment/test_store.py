@@ -3,14 +3,16 @@
 import math
 import sqlite3
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from normzoo.experiment.config import Configuration
+from normzoo.experiment.engines import Timing
 from normzoo.experiment.execution import Execution
 from normzoo.experiment.records import EpochRecord, RunRecord, Status
 from normzoo.experiment.spec import MatrixSpec
-from normzoo.experiment.store import Store
+from normzoo.experiment.store import SCHEMA_VERSION, Store
 
 from .synthetic import run_record, run_spec
 
@@ -102,7 +104,7 @@ def test_the_store_is_in_wal_mode_and_marked(path: Path) -> None:
     database = sqlite3.connect(path)
     assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert database.execute("PRAGMA application_id").fetchone()[0].to_bytes(4, "big") == b"nzoo"
-    assert database.execute("PRAGMA user_version").fetchone() == (1,)
+    assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     database.close()
 
 
@@ -149,3 +151,45 @@ def test_an_interruption_takes_the_place_of_no_result(path: Path) -> None:
         assert store.records([done.spec.key])[done.spec.key] == done
         store.add(done.model_copy(update={"status": "failed"}))
         assert store.statuses() == {done.spec.key: "failed"}
+
+
+def timing(key: str, engine: Literal["loop", "stacked"], seconds: float | None) -> Timing:
+    return Timing(key=key, engine=engine, members=5, seconds_per_step=seconds, reason=None if seconds else "why")
+
+
+def test_timings_are_kept_by_key_and_engine(path: Path) -> None:
+    """The newest of each; also those of what an engine could not train."""
+    kept = [timing("a", "loop", 0.5), timing("a", "stacked", None), timing("b", "loop", 0.25)]
+    with Store(path) as store:
+        for each in (timing("a", "loop", 9.0), *kept):
+            store.add_timing(each)
+    with Store(path, writable=False) as store:
+        assert store.timings() == {(each.key, each.engine): each for each in kept}
+
+
+def test_a_store_of_the_first_format_has_no_timings_until_it_is_written_to(path: Path) -> None:
+    """It is read as it is, and gets their table with its results kept."""
+    with Store(path) as store:
+        store.add(run_record())
+    database = sqlite3.connect(path)
+    database.executescript("DROP TABLE timings; PRAGMA user_version = 1;")
+    database.close()
+    with Store(path, writable=False) as store:
+        assert store.timings() == {}
+    with Store(path) as store:
+        store.add_timing(timing("a", "loop", 0.5))
+        assert len(store.timings()) == 1
+        assert store.statuses() == {run_spec().key: "ok"}
+
+
+def test_the_engine_is_known_of_what_has_a_result(path: Path) -> None:
+    """A diverged run has one, a failed one has none."""
+    records = [
+        run_record(run_spec(seed=0), engine="stacked"),
+        run_record(run_spec(seed=1), "diverged", engine="loop"),
+        run_record(run_spec(seed=2), "failed", engine="loop"),
+    ]
+    with Store(path) as store:
+        for record in records:
+            store.add(record)
+        assert store.engines() == {records[0].spec.key: "stacked", records[1].spec.key: "loop"}

@@ -1,24 +1,29 @@
 """Does every end that a run can come to leave a record that says so?"""
 
 import math
+import time
 
 import pytest
 
 from normzoo.data import Dataset
+from normzoo.experiment.engines import How, TrainingEngine
 from normzoo.experiment.records import EpochRecord, RunRecord
 from normzoo.experiment.spec import RunSpec
 from normzoo.experiment.train import train_group
 
 from . import troubled_norms
-from .conftest import Train, tiny_spec
+from .conftest import Train, TrainAll, tiny_spec
 
 NORMS = troubled_norms.__name__
 
+each_training_engine = pytest.mark.parametrize("engine", ["loop", "stacked"])
 
+
+@each_training_engine
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
-def test_an_ok_run_has_all_its_epochs(train: Train, template: str) -> None:
+def test_an_ok_run_has_all_its_epochs(train: Train, template: str, engine: TrainingEngine) -> None:
     """Metrics in their units, time, memory, environment and no error."""
-    record = train(template=template, epochs=2)
+    record = train(template=template, epochs=2, engine=engine)
     assert record.status == "ok"
     assert (record.error, record.traceback) == (None, None)
     assert [epoch.epoch for epoch in record.epochs] == [1, 2]
@@ -34,20 +39,57 @@ def test_an_ok_run_has_all_its_epochs(train: Train, template: str) -> None:
     assert record.peak_memory_bytes > 2**26
     assert record.environment["device"] == "cpu"
     assert record.environment["torch"]
-    assert record.engine == "loop"
+    assert (record.engine, record.members, record.compiled) == (engine, 1, False)
 
 
-def test_training_helps(train: Train) -> None:
+@each_training_engine
+def test_training_helps(train_all: TrainAll, engine: TrainingEngine) -> None:
     """Losses fall and accuracy rises above chance: it is training, not bookkeeping."""
-    record = train(epochs=3, lr=0.1, options={"placement": "post", "widths": [8], "hidden": 16}, norm="batch")
-    first, last = record.epochs[0], record.epochs[-1]
-    assert last.train_loss < first.train_loss
-    assert last.test_accuracy > 0.5
+    options = {"placement": "post", "widths": [8], "hidden": 16}
+    specs = [tiny_spec(epochs=3, lr=0.1, options=options, norm="batch", seed=seed) for seed in range(2)]
+    for record in train_all(specs, engine=engine):
+        first, last = record.epochs[0], record.epochs[-1]
+        assert last.train_loss < first.train_loss
+        assert last.test_accuracy > 0.5
 
 
-def test_divergence_is_a_status_with_its_epoch_and_ends_the_run(train: Train) -> None:
+@each_training_engine
+def test_records_say_what_their_run_was_trained_with(train_all: TrainAll, engine: TrainingEngine) -> None:
+    """The engine, and how many runs were trained at once; each has the metrics of its own seed."""
+    records = train_all([tiny_spec(seed=seed) for seed in (2, 0, 1)], engine=engine)
+    members = 3 if engine == "stacked" else 1
+    assert [(record.engine, record.members, record.compiled) for record in records] == [(engine, members, False)] * 3
+    assert [record.spec.seed for record in records] == [2, 0, 1]
+    assert len({record.epochs[0].train_loss for record in records}) == 3
+
+
+def test_each_run_of_a_stack_has_the_metrics_that_it_has_alone(train_all: TrainAll) -> None:
+    """Whatever the order of seeds and learning rates: to float rounding, the records of the two engines agree."""
+    specs = [tiny_spec(seed=seed, lr=lr, norm="layer") for seed, lr in ((4, 0.05), (0, 0.1), (2, 0.05), (1, 0.02))]
+    for alone, stacked in zip(train_all(specs), train_all(specs, engine="stacked"), strict=True):
+        assert stacked.spec == alone.spec
+        assert losses(stacked.epochs[0]) == pytest.approx(losses(alone.epochs[0]), rel=1e-3)
+
+
+@each_training_engine
+def test_seconds_are_shares(train_all: TrainAll, engine: TrainingEngine) -> None:
+    """The runs' seconds add up to the time that the group took, and their epochs' to no more than that."""
+    specs = [tiny_spec(seed=seed, epochs=2) for seed in range(3)]
+    train_all(specs[:1], engine=engine)  # the first run of a process imports this and that
+    start = time.perf_counter()
+    records = train_all(specs, engine=engine)
+    wall = time.perf_counter() - start
+    assert 0.5 * wall < sum(record.seconds for record in records) < wall
+    for record in records:
+        training = sum(epoch.seconds for epoch in record.epochs)
+        assert 0 < training < record.seconds
+        assert record.samples_per_second == pytest.approx(2 * (1078 // 64) * 64 / training)
+
+
+@each_training_engine
+def test_divergence_is_a_status_with_its_epoch_and_ends_the_run(train: Train, engine: TrainingEngine) -> None:
     """A learning rate of 1e9 gives losses that are not finite; the epochs left are not trained."""
-    record = train(lr=1e9, epochs=5)
+    record = train(lr=1e9, epochs=5, engine=engine)
     assert record.status == "diverged"
     last = record.epochs[-1]
     assert record.error == f"the loss is no longer finite in epoch {last.epoch}"
@@ -57,9 +99,45 @@ def test_divergence_is_a_status_with_its_epoch_and_ends_the_run(train: Train) ->
     assert record.test_accuracy is None
 
 
-def test_an_exception_is_a_status_with_its_traceback(train: Train) -> None:
+def losses(epoch: EpochRecord) -> tuple[float, float, float]:
+    return epoch.train_loss, epoch.val_loss, epoch.test_loss
+
+
+@pytest.mark.parametrize(
+    ("template", "norm", "lr"),
+    [("cnn", "none", 1e9), ("cnn", "batch", math.inf), ("lstm", "none", math.inf), ("lstm", "batch", math.inf)],
+)
+def test_a_run_that_diverges_leaves_the_others_of_its_stack_alone(
+    train_all: TrainAll, template: str, norm: str, lr: float
+) -> None:
+    """It is recorded with its epoch; the others are what they are in a stack without it, to float rounding."""
+    specs = [tiny_spec(template=template, norm=norm, seed=seed, epochs=3) for seed in range(3)]
+    specs[1] = specs[1].model_copy(update={"lr": lr})
+    diverging = train_all(specs, engine="stacked")
+    without = train_all([specs[0], specs[2]], engine="stacked")
+    assert [record.status for record in diverging] == ["ok", "diverged", "ok"]
+    assert [record.members for record in diverging] == [3, 3, 3]
+    diverged = diverging[1]
+    assert diverged.error == f"the loss is no longer finite in epoch {diverged.epochs[-1].epoch}"
+    assert len(diverged.epochs) < 3
+    assert diverged.test_accuracy is None
+    for beside, alone in zip((diverging[0], diverging[2]), without, strict=True):
+        assert (beside.spec, beside.status, len(beside.epochs)) == (alone.spec, "ok", 3)
+        for mine, theirs in zip(beside.epochs, alone.epochs, strict=True):
+            assert losses(mine) == pytest.approx(losses(theirs), rel=1e-4)
+            assert mine.test_accuracy == pytest.approx(theirs.test_accuracy, abs=0.006)
+
+
+def test_a_stack_in_which_all_diverge_ends(train_all: TrainAll) -> None:
+    """Nobody is left to train: each run has its record, and no further epoch."""
+    records = train_all([tiny_spec(seed=seed, lr=1e9, epochs=5) for seed in range(2)], engine="stacked")
+    assert [(record.status, len(record.epochs)) for record in records] == [("diverged", 1)] * 2
+
+
+@each_training_engine
+def test_an_exception_is_a_status_with_its_traceback(train: Train, engine: TrainingEngine) -> None:
     """One line of error, and the place in the user's own file."""
-    record = train(norm=f"{NORMS}:Raising")
+    record = train(norm=f"{NORMS}:Raising", engine=engine)
     assert record.status == "failed"
     assert record.error == "ZeroDivisionError: as it was told"
     assert record.traceback is not None
@@ -68,35 +146,47 @@ def test_an_exception_is_a_status_with_its_traceback(train: Train) -> None:
     assert record.samples_per_second is None
 
 
+@each_training_engine
 @pytest.mark.parametrize("norm", ["Greedy", "Swallowing"])
-def test_running_out_of_memory_is_a_status_of_its_own(train: Train, norm: str) -> None:
+def test_running_out_of_memory_is_a_status_of_its_own(train: Train, norm: str, engine: TrainingEngine) -> None:
     """Whether torch cannot allocate or Python."""
-    record = train(norm=f"{NORMS}:{norm}")
+    record = train(norm=f"{NORMS}:{norm}", engine=engine)
     assert record.status == "out-of-memory"
     assert record.error
     assert "\n" not in record.error
 
 
-def test_a_norm_that_cannot_be_built_is_a_failed_run(train: Train) -> None:
+@each_training_engine
+def test_a_norm_that_cannot_be_built_is_a_failed_run(train: Train, engine: TrainingEngine) -> None:
     """The parent checks it before; a worker survives it anyway."""
-    record = train(norm="group:groups=3")
+    record = train(norm="group:groups=3", engine=engine)
     assert record.status == "failed"
     assert record.error is not None
     assert "groups must divide channels" in record.error
 
 
-def test_notes_of_the_template_reach_the_record(train: Train) -> None:
-    """Where a place has no norm, the table can say so."""
-    assert train(norm="instance:affine=True").notes == (
-        "no norm after the dense layer, whose vectors have no positions",
-    )
-    assert train(norm="none").notes == ()
+def test_a_norm_that_draws_random_numbers_cannot_be_stacked(train: Train) -> None:
+    """The record says why; on the engine that trains run by run it is ok."""
+    norm = f"{NORMS}:Drawing"
+    record = train(norm=norm, engine="stacked")
+    assert record.status == "failed"
+    assert record.error is not None
+    assert record.error.startswith("RuntimeError: vmap: called random operation while in randomness error mode")
+    assert train(norm=norm, engine="loop").status == "ok"
 
 
-def test_a_group_is_trained_run_by_run_and_a_failure_stops_none_of_it(digits: Dataset) -> None:
-    """What happens is told in order: a start, its epochs, its record, then the next."""
+@each_training_engine
+def test_notes_of_the_template_reach_the_record(train_all: TrainAll, engine: TrainingEngine) -> None:
+    """Where a place has no norm, the table can say so, for every run."""
+    note = ("no norm after the dense layer, whose vectors have no positions",)
+    for norm, notes in (("instance:affine=True", note), ("none", ())):
+        records = train_all([tiny_spec(norm=norm, seed=seed) for seed in range(2)], engine=engine)
+        assert [record.notes for record in records] == [notes, notes]
+
+
+def heard_of(runs: list[RunSpec], dataset: Dataset, engine: TrainingEngine) -> list[tuple[str, int]]:
+    """Train a group, and return what was told of it, with the seeds it was told of."""
     heard: list[tuple[str, int]] = []
-    runs = [tiny_spec(seed=0), tiny_spec(seed=1, norm=f"{NORMS}:Raising"), tiny_spec(seed=2)]
 
     def on_start(spec: RunSpec) -> None:
         heard.append(("start", spec.seed))
@@ -107,9 +197,48 @@ def test_a_group_is_trained_run_by_run_and_a_failure_stops_none_of_it(digits: Da
     def on_record(record: RunRecord) -> None:
         heard.append((record.status, record.spec.seed))
 
-    train_group(runs, digits, "cpu", on_start=on_start, on_epoch=on_epoch, on_record=on_record)
-    assert heard == [
-        *(("start", 0), ("epoch 1", 0), ("ok", 0)),
-        *(("start", 1), ("failed", 1)),
-        *(("start", 2), ("epoch 1", 2), ("ok", 2)),
+    train_group(runs, dataset, "cpu", how=How(engine), on_start=on_start, on_epoch=on_epoch, on_record=on_record)
+    return heard
+
+
+@pytest.fixture
+def one_fails() -> list[RunSpec]:
+    return [tiny_spec(seed=0), tiny_spec(seed=1, norm=f"{NORMS}:Raising"), tiny_spec(seed=2)]
+
+
+ONE_BY_ONE = [
+    *(("start", 0), ("epoch 1", 0), ("ok", 0)),
+    *(("start", 1), ("failed", 1)),
+    *(("start", 2), ("epoch 1", 2), ("ok", 2)),
+]
+
+
+def test_a_group_is_trained_run_by_run_and_a_failure_stops_none_of_it(
+    digits: Dataset, one_fails: list[RunSpec]
+) -> None:
+    """What happens is told in order: a start, its epochs, its record, then the next."""
+    assert heard_of(one_fails, digits, "loop") == ONE_BY_ONE
+
+
+def test_a_stack_is_trained_at_once(digits: Dataset) -> None:
+    """All starts come first, then every epoch of all, then the records."""
+    assert heard_of([tiny_spec(seed=seed, epochs=2) for seed in range(2)], digits, "stacked") == [
+        *(("start", 0), ("start", 1)),
+        *(("epoch 1", 0), ("epoch 1", 1), ("epoch 2", 0), ("epoch 2", 1)),
+        *(("ok", 0), ("ok", 1)),
     ]
+
+
+def test_a_stack_that_fails_is_started_again_one_by_one(digits: Dataset, one_fails: list[RunSpec]) -> None:
+    """Its starts are told again; each run gets the record that it deserves, once."""
+    assert heard_of(one_fails, digits, "stacked") == [("start", 0), ("start", 1), ("start", 2), *ONE_BY_ONE]
+
+
+def test_every_run_of_a_stack_that_fails_has_its_own_record(train_all: TrainAll) -> None:
+    """As a stack of its own, with error and traceback."""
+    records = train_all([tiny_spec(seed=seed, norm=f"{NORMS}:Raising") for seed in range(3)], engine="stacked")
+    for record in records:
+        assert (record.status, record.error) == ("failed", "ZeroDivisionError: as it was told")
+        assert (record.engine, record.members) == ("stacked", 1)
+        assert record.traceback is not None
+        assert "troubled_norms.py" in record.traceback

@@ -12,24 +12,30 @@ import torch
 from torch import Tensor
 
 from normzoo.data import Dataset
+from normzoo.experiment.engines import TrainingEngine
 from normzoo.experiment.records import RunRecord
 from normzoo.experiment.train import build_network
 from normzoo.registry import NORMS
 from normzoo.templates import Classifier
 
-from .conftest import Train, tiny_spec
+from .conftest import Train, TrainAll, tiny_spec
 from .troubled_norms import Drawing
+
+each_training_engine = pytest.mark.parametrize("engine", ["loop", "stacked"])
 
 
 def metrics(record: RunRecord) -> list[dict[str, float]]:
     return [epoch.model_dump(exclude={"seconds"}) for epoch in record.epochs]
 
 
+@each_training_engine
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 @pytest.mark.parametrize("norm", ["none", "batch", "instance:affine=True"])
-def test_the_same_spec_gives_the_same_metrics_to_the_last_digit(train: Train, template: str, norm: str) -> None:
+def test_the_same_spec_gives_the_same_metrics_to_the_last_digit(
+    train: Train, template: str, norm: str, engine: TrainingEngine
+) -> None:
     """Whatever was drawn or trained before."""
-    spec = {"template": template, "norm": norm, "epochs": 2}
+    spec = {"template": template, "norm": norm, "epochs": 2, "engine": engine}
     first = train(**spec)
     torch.manual_seed(999)
     train(norm="batch", seed=5)
@@ -56,22 +62,30 @@ def test_the_same_seed_gives_every_norm_the_same_initial_weights(template: str, 
         assert torch.equal(state[name], value), name
 
 
+LabelsSeen = Callable[..., list[list[list[int]]]]
+
+
 @pytest.fixture
-def labels_seen(train: Train, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[int]]]:
-    """Trains a run, and returns the labels of each of its steps."""
-    seen: list[list[int]] = []
+def labels_seen(train_all: TrainAll, monkeypatch: pytest.MonkeyPatch) -> LabelsSeen:
+    """Trains runs of some seeds, and returns for each the labels of each of its steps."""
+    seen: list[Tensor] = []
     training_step = Classifier.training_step
 
-    def watching(module: Classifier, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
-        seen.append(batch[1].tolist())
-        return training_step(module, batch, index)
+    def watching(module: Classifier, block: tuple[Tensor, Tensor], index: int) -> None:
+        seen.append(block[1])
+        training_step(module, block, index)
 
     monkeypatch.setattr(Classifier, "training_step", watching)
 
-    def watch(**changes: Any) -> list[list[int]]:
+    def watch(*seeds: int, engine: TrainingEngine = "loop", **changes: Any) -> list[list[list[int]]]:
         seen.clear()
-        assert train(**changes).status == "ok"
-        return list(seen)
+        records = train_all([tiny_spec(seed=seed, **changes) for seed in seeds], engine=engine)
+        assert [(record.status, record.engine) for record in records] == [("ok", engine)] * len(seeds)
+        if engine == "stacked":
+            steps = torch.cat(seen)  # (steps, N, members)
+        else:
+            steps = torch.cat(torch.cat(seen).chunk(len(seeds)), 2)
+        return [steps[:, :, member].tolist() for member in range(len(seeds))]
 
     return watch
 
@@ -79,17 +93,28 @@ def labels_seen(train: Train, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 @pytest.mark.parametrize("norm", ["batch", "instance:affine=True", f"{Drawing.__module__}:Drawing"])
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_the_same_seed_gives_every_norm_the_same_order_of_the_data(
-    template: str, norm: str, labels_seen: Callable[..., list[list[int]]]
+    template: str, norm: str, labels_seen: LabelsSeen
 ) -> None:
     """Step by step over two epochs, also under a norm that uses up random numbers."""
-    control = labels_seen(seed=3, epochs=2)
-    assert len(control) == 2 * (1078 // 64)
-    assert labels_seen(seed=3, epochs=2, norm=norm, template=template) == control
+    control = labels_seen(3, epochs=2)
+    assert len(control[0]) == 2 * (1078 // 64)
+    assert labels_seen(3, epochs=2, norm=norm, template=template) == control
 
 
-def test_another_seed_and_another_epoch_have_another_order(labels_seen: Callable[..., list[list[int]]]) -> None:
-    """Otherwise the test above could not fail."""
-    first, second = labels_seen(seed=3, epochs=2), labels_seen(seed=4, epochs=2)
+@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize("template", ["cnn", "lstm"])
+def test_the_engine_does_not_change_the_order_of_the_data(template: str, norm: str, labels_seen: LabelsSeen) -> None:
+    """Each member of a stack sees, step by step over two epochs, what it sees alone."""
+    seeds = (5, 3, 4)
+    alone = labels_seen(*seeds, epochs=2)
+    stacked = labels_seen(*sorted(seeds), epochs=2, engine="stacked", template=template, norm=norm)
+    assert stacked == [alone[seeds.index(seed)] for seed in sorted(seeds)]
+
+
+@each_training_engine
+def test_another_seed_and_another_epoch_have_another_order(engine: TrainingEngine, labels_seen: LabelsSeen) -> None:
+    """Otherwise the tests above could not fail."""
+    first, second = labels_seen(3, 4, epochs=2, engine=engine)
     assert first != second
     assert first[: len(first) // 2] != first[len(first) // 2 :]
 
@@ -100,4 +125,7 @@ def test_a_run_leaves_the_process_as_it_found_it() -> None:
     root = Path(__file__).parents[2]
     variables = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
     done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["ok: nothing", "diverged: nothing", "failed: nothing"]
+    statuses = ("ok", "diverged", "failed")
+    assert done.stdout.splitlines() == [
+        f"{engine} {status} {status}: nothing" for engine in ("loop", "stacked") for status in statuses
+    ]

@@ -1,0 +1,127 @@
+"""Times a comparison in every way, by turns. Torch-free."""
+
+import json
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from normzoo.bench.matrix.job import RESULT, Job, PeerWay
+from normzoo.bench.matrix.processes import terminated_as_interrupted, timed_process
+from normzoo.bench.matrix.records import CellSeconds, CommandSeconds, MatrixBench
+from normzoo.bench.matrix.spec import OURS, Cell, MatrixBenchSpec, Way
+from normzoo.experiment.environment import describe_environment
+
+
+def run_matrix_bench(spec: MatrixBenchSpec, on_step: Callable[[str], None]) -> MatrixBench:
+    """Measure all that a spec asks for.
+
+    Args:
+        spec: what to measure.
+        on_step: hears in words what is timed next, ``spec.steps()`` times.
+
+    Raises:
+        NormzooError: a command or a peer's process ended with an error; the message holds what it said last.
+    """
+    order, cells = random.Random(0), spec.cells()  # noqa: S311
+    ours: dict[Cell, list[CommandSeconds]] = {cell: [] for cell in cells}
+    peers: dict[Cell, dict[Way, list[float]]] = {cell: {way: [] for way in spec.peers()} for cell in cells}
+    whole: list[CommandSeconds] = []
+    with terminated_as_interrupted():
+        environment = {**describe_environment(), **_peer_environment(spec)}
+        for _ in range(spec.rounds):
+            for cell in cells:
+                for way in order.sample(spec.ways, len(spec.ways)):
+                    on_step(f"{cell}: {way}")
+                    if way == OURS:
+                        ours[cell].append(time_command(spec, [cell.template], [cell.batch_size]))
+                    else:
+                        peers[cell][way].append(time_peer(spec, cell, way))
+            if len(cells) > 1:
+                on_step("the whole matrix")
+                whole.append(time_command(spec, spec.templates, spec.batch_sizes))
+    measured = [
+        CellSeconds(cell=cell, normzoo=tuple(ours[cell]), peers={way: tuple(each) for way, each in peers[cell].items()})
+        for cell in cells
+    ]
+    return MatrixBench(
+        spec=spec,
+        environment=environment,
+        cells=tuple(measured),
+        whole=tuple(whole) or measured[0].normzoo,
+    )
+
+
+def time_command(spec: MatrixBenchSpec, templates: Sequence[str], batch_sizes: Sequence[int]) -> CommandSeconds:
+    """Time ``normzoo compare`` with an empty store and an empty cache of compiled code, then with everything stored."""
+    with tempfile.TemporaryDirectory() as folder:
+        flags = {
+            "norms": ",".join(spec.norms),
+            "templates": ",".join(templates),
+            "batch-sizes": ",".join(map(str, batch_sizes)),
+            "dataset": spec.dataset,
+            "data-root": str(spec.data_root),
+            "seeds": str(spec.seeds),
+            "epochs": str(spec.epochs),
+            "store": str(Path(folder) / "normzoo.sqlite"),
+        }
+        command = [sys.executable, "-m", "normzoo", "compare"]
+        command += [word for name, value in flags.items() for word in (f"--{name}", value)]
+        cache = {"TORCHINDUCTOR_CACHE_DIR": str(Path(folder) / "compiled")}
+        wall, start_up = (timed_process(command, name="normzoo compare", environment=cache) for _ in range(2))
+    return CommandSeconds(wall=wall, start_up=start_up)
+
+
+def time_peer(spec: MatrixBenchSpec, cell: Cell, way: Way) -> float:
+    """Return the seconds of a way in a cell, for ``peer_seeds`` seeds.
+
+    For ``process`` they are those of whole processes, one after the other; for the others those of training.
+    """
+    if way == "process":
+        seeds = range(spec.peer_seeds)
+        one_by_one = [
+            _job(spec, cell, "lightning", norms=(norm,), seeds=(seed,)) for norm in spec.norms for seed in seeds
+        ]
+        return sum(_run_peer(job)[0] for job in one_by_one)
+    job = _job(
+        spec, cell, "bare" if way == "bare" else "lightning", norms=spec.norms, seeds=tuple(range(spec.peer_seeds))
+    )
+    _, result = _run_peer(replace(job, warm_up=True))
+    return float(result["seconds"])
+
+
+def _job(spec: MatrixBenchSpec, cell: Cell, way: PeerWay, *, norms: tuple[str, ...], seeds: tuple[int, ...]) -> Job:
+    matrix = spec.matrix()
+    return Job(
+        way=way,
+        template=cell.template,
+        batch_size=cell.batch_size,
+        norms=norms,
+        seeds=seeds,
+        epochs=spec.epochs,
+        lr=matrix.lr_at(cell.batch_size),
+        widths=matrix.widths,
+        hidden=matrix.hidden,
+        dataset=spec.dataset,
+        data_root=str(spec.data_root),
+        warm_up=False,
+        folder="",
+    )
+
+
+def _run_peer(job: Job) -> tuple[float, dict[str, Any]]:
+    """Run a job in a fresh process and folder; return the process's seconds, and what it wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "normzoo.bench.matrix.peer", replace(job, folder=folder).to_json()]
+        seconds = timed_process(command, name=f"the process of the way '{job.way}'")
+        result: dict[str, Any] = json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))
+    return seconds, result
+
+
+def _peer_environment(spec: MatrixBenchSpec) -> dict[str, Any]:
+    """Return the device and the threads of a peer, which has nothing to train; the data must be there, too."""
+    _, result = _run_peer(_job(spec, spec.cells()[0], "bare", norms=(), seeds=()))
+    return {"device": result["device"], "peer_threads": result["threads"]}

@@ -1,0 +1,57 @@
+"""Which learning rate a norm gets, of those that were tried: chosen on validation, before the test set is looked at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from normzoo.experiment.records import RunRecord
+from normzoo.report._numbers import Tried
+
+FAILED = ("failed", "out-of-memory", "timeout")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A norm at a batch size, at every learning rate.
+
+    Attributes:
+        rate: the pick, at the reference batch size.
+        runs: the records of the pick.
+        tried: what every rate reached.
+    """
+
+    rate: float
+    runs: list[RunRecord]
+    tried: tuple[Tried, ...]
+
+
+def sweep(runs: Mapping[float, list[RunRecord]]) -> Sweep:
+    """Choose the learning rate with the highest mean validation accuracy over seeds, after the last epoch.
+
+    One with a diverged or failed run ranks behind those without; among equals the lower validation loss decides, then
+    the smaller rate.
+    """
+    tried = {rate: _tried(rate, records) for rate, records in runs.items()}
+    best = max(runs, key=lambda rate: (*_rank(tried[rate], runs[rate]), -rate))
+    return Sweep(best, runs[best], tuple(tried.values()))
+
+
+def _tried(rate: float, records: Sequence[RunRecord]) -> Tried:
+    ok = [record.epochs[-1] for record in records if record.status == "ok"]
+    return Tried(
+        rate=rate,
+        validation=fmean(epoch.val_accuracy for epoch in ok) if ok else None,
+        test=fmean(epoch.test_accuracy for epoch in ok) if ok else None,
+        ok=len(ok),
+        lost=sum(record.status in ("diverged", *FAILED) for record in records),
+    )
+
+
+def _rank(tried: Tried, records: Sequence[RunRecord]) -> tuple[bool, bool, float, float]:
+    losses = [record.epochs[-1].val_loss for record in records if record.status == "ok"]
+    return (
+        tried.validation is not None,
+        tried.lost == 0,
+        0.0 if tried.validation is None else tried.validation,
+        -fmean(losses) if losses else 0.0,
+    )

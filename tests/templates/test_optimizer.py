@@ -1,0 +1,141 @@
+"""Is each member of a stack updated as torch's own optimizer would update it alone?"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.testing import assert_close
+
+from normzoo.templates import MemberOptimizer
+from normzoo.templates._optimizer import OptimizerName
+
+STEPS = 20
+TORCHS: dict[OptimizerName, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=0.9),
+    "adam": lambda parameters, lr: torch.optim.Adam(parameters, lr=lr),
+    "rmsprop": lambda parameters, lr: torch.optim.RMSprop(parameters, lr=lr),
+}
+RATES = {"one": (0.01, 0.01, 0.01, 0.01), "two": (0.01, 0.01, 0.002, 0.002), "four": (0.01, 0.02, 0.03, 0.04)}
+SHAPES = ((3, 2), (3,), ())
+"""Of one member's parameters."""
+
+pytestmark = [
+    pytest.mark.parametrize("name", TORCHS),
+    pytest.mark.parametrize("rates", RATES.values(), ids=RATES),
+    pytest.mark.parametrize("clip_norm", [None, 2.0], ids=["", "clipped"]),
+]
+
+
+def problem(members: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Return each member's parameters and where they are to go, the further the later the member."""
+    stacks = [(torch.randn(members, *shape), torch.randn(members, *shape)) for shape in SHAPES]
+    spread = torch.arange(1.0, members + 1).double()
+    return (
+        [start.double() for start, _ in stacks],
+        [goal.double() * spread.reshape(-1, *(1 for _ in goal.shape[1:])) for _, goal in stacks],
+    )
+
+
+def losses(parameters: Sequence[Tensor], goals: Sequence[Tensor]) -> Tensor:
+    """Return each member's loss, ``(M,)``: not a parabola, so that gradients change their direction."""
+    terms = [(parameter - goal).flatten(1) for parameter, goal in zip(parameters, goals, strict=True)]
+    return sum(((term**2).sum(1) + (3 * term).cos().sum(1) for term in terms), torch.zeros(()))
+
+
+def alone(
+    name: OptimizerName, starts: Sequence[Tensor], goals: Sequence[Tensor], lr: float, clip_norm: float | None
+) -> tuple[list[Tensor], list[float]]:
+    """Train one member, ``(1, *)``, by torch's optimizer; return its parameters, and the norms before clipping."""
+    parameters = [nn.Parameter(start.clone()) for start in starts]
+    optimizer = TORCHS[name](parameters, lr)
+    norms = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        torch.autograd.backward(losses(parameters, goals).sum())
+        norms.append(clip_grad_norm_(parameters, clip_norm or torch.inf).item())
+        optimizer.step()
+    return [parameter.detach() for parameter in parameters], norms
+
+
+def test_each_member_is_updated_as_alone(
+    name: OptimizerName, rates: tuple[float, ...], clip_norm: float | None
+) -> None:
+    """Over 20 steps in float64, by torch's own optimizer and, where it is clipped, by its own gradient's norm."""
+    starts, goals = problem(4)
+    parameters = [nn.Parameter(start.clone()) for start in starts]
+    optimizer = MemberOptimizer(parameters, name, rates, clip_norm=clip_norm)
+    for _ in range(STEPS):
+        optimizer.step(losses(parameters, goals).sum())
+    norms: list[float] = []
+    for member, lr in enumerate(rates):
+        part = slice(member, member + 1)
+        expected, own_norms = alone(
+            name, [each[part] for each in starts], [each[part] for each in goals], lr, clip_norm
+        )
+        norms += own_norms
+        assert_close([parameter[part].detach() for parameter in parameters], expected, rtol=0, atol=1e-10)
+    if clip_norm is not None:  # it bites, but not always
+        assert min(norms) < clip_norm < max(norms)
+
+
+@pytest.mark.parametrize("kept", [(0,), (3,), (1, 2), (0, 2, 3), (0, 1, 2, 3)], ids=str)
+@pytest.mark.parametrize("when", [0, 7])
+def test_members_that_are_kept_go_on_as_if_the_others_had_never_been_there(
+    when: int, kept: tuple[int, ...], name: OptimizerName, rates: tuple[float, ...], clip_norm: float | None
+) -> None:
+    """Momenta and counts of steps survive; learning rates stay with their members."""
+    starts, goals = problem(4)
+    parameters = [nn.Parameter(start.clone()) for start in starts]
+    optimizer = MemberOptimizer(parameters, name, rates, clip_norm=clip_norm)
+    for step in range(STEPS):
+        if step == when:
+            for parameter in parameters:
+                parameter.data = parameter.data[list(kept)]
+            goals = [goal[list(kept)] for goal in goals]
+            optimizer.keep(kept)
+        optimizer.step(losses(parameters, goals).sum())
+    for index, member in enumerate(kept):
+        own = [start[member : member + 1] for start in starts]
+        expected, _ = alone(name, own, [goal[index : index + 1] for goal in goals], rates[member], clip_norm)
+        assert_close([parameter[index : index + 1].detach() for parameter in parameters], expected, rtol=0, atol=1e-10)
+
+
+def test_one_network_that_is_not_stacked_is_updated_as_by_torch(
+    name: OptimizerName, rates: tuple[float, ...], clip_norm: float | None
+) -> None:
+    """Whatever the first dimension of its parameters stands for; a parameter that is frozen or unused stays."""
+    starts, goals = problem(4)
+    parameters = [nn.Parameter(start.clone()) for start in starts]
+    frozen, unused = nn.Parameter(torch.ones(2), requires_grad=False), nn.Parameter(torch.ones(2))
+    optimizer = MemberOptimizer([*parameters, frozen, unused], name, rates[-1:], clip_norm=clip_norm, stacked=False)
+    for _ in range(STEPS):
+        optimizer.step(losses(parameters, goals).sum())
+    expected, _ = alone(name, starts, goals, rates[-1], clip_norm)
+    assert_close([parameter.detach() for parameter in parameters], expected, rtol=0, atol=1e-10)
+    assert torch.equal(torch.stack([frozen, unused]), torch.ones(2, 2))
+
+
+def test_a_parameter_that_one_has_no_use_for_stays(
+    name: OptimizerName, rates: tuple[float, ...], clip_norm: float | None
+) -> None:
+    """Without a gradient nothing is updated, also after some members went."""
+    starts, goals = problem(4)
+    parameters: list[Any] = [nn.Parameter(start.clone()) for start in starts]
+    unused = nn.Parameter(torch.ones(4, 2))
+    optimizer = MemberOptimizer([*parameters, unused], name, rates, clip_norm=clip_norm)
+    optimizer.step(losses(parameters, goals).sum())
+    for parameter in (*parameters, unused):
+        parameter.data = parameter.data[1:]
+    optimizer.keep([1, 2, 3])
+    optimizer.step(losses(parameters, [goal[1:] for goal in goals]).sum())
+    assert torch.equal(unused, torch.ones(3, 2))
+    assert not torch.equal(parameters[0], starts[0][1:])
+
+
+def test_every_name_is_tried(name: OptimizerName, rates: tuple[float, ...], clip_norm: float | None) -> None:
+    """The list of cases has all optimizers that there are."""
+    assert name in get_args(OptimizerName)
+    assert len(TORCHS) == len(get_args(OptimizerName))
