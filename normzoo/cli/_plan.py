@@ -24,7 +24,9 @@ def show_plan(configuration: Configuration, plan: Plan, console: Console) -> Non
     for template in matrix.templates:
         for norm in matrix.norms:
             places = [(template, canonical_norm(norm), size) for size in matrix.batch_sizes]
-            table.add_row(template, norm, *(f"{to_train[place]} (+{planned[place] - to_train[place]})" for place in places))
+            table.add_row(
+                template, norm, *(f"{to_train[place]} (+{planned[place] - to_train[place]})" for place in places)
+            )
     console.print(table)
     facts = plan.prepared.dataset
     console.print(

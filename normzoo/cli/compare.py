@@ -67,14 +67,21 @@ def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
         with Store(path, writable=False) as store:
             stored = _stored(store, rerun)
     with WorkerPool() as pool:
-        plan = _plan(configuration, stored, pool, more_workers=0)
+        plan = _plan(configuration, stored, pool, with_estimate=True)
     show_plan(configuration, plan, Console())
     return EXIT_OK
 
 
-def _plan(configuration: Configuration, stored: Stored, pool: WorkerPool, *, more_workers: int) -> Plan:
+def _plan(
+    configuration: Configuration,
+    stored: Stored,
+    pool: WorkerPool,
+    *,
+    more_workers: int = 0,
+    with_estimate: bool = False,
+) -> Plan:
     with Console(stderr=True).status("loading torch and the data, timing a few steps"):
-        return make_plan(configuration, stored, pool, more_workers=more_workers)
+        return make_plan(configuration, stored, pool, more_workers=more_workers, with_estimate=with_estimate)
 
 
 def _stored(store: Store, rerun: Rerun | None) -> Stored:

@@ -17,9 +17,7 @@ WARM_UP, TIMED = 2, 4
 """Steps: the first ones allocate."""
 
 
-def calibrate(
-    runs: Sequence[RunSpec], dataset: Dataset, device: Device, engine: TrainingEngine, key: str
-) -> Timing:
+def calibrate(runs: Sequence[RunSpec], dataset: Dataset, device: Device, engine: TrainingEngine, key: str) -> Timing:
     """Return how long one step of all runs takes on an engine, not compiled: the median of a few.
 
     On ``loop`` a single run is timed, and counted as often as there are runs. Whatever goes wrong is the reason why

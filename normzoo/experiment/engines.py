@@ -21,7 +21,7 @@ LOOP_MUST_WIN_BY = 1.1
 """How many times as fast the loop must be to be chosen: with more seeds, stacks gain."""
 
 COMPILING_REPAYS_AFTER = 300.0
-"""Expected seconds of training from which on a group is compiled: a compilation takes up to minutes, and may halve it."""
+"""Expected seconds of training from which on a group is compiled: that takes up to minutes, and may halve the rest."""
 
 
 @dataclass(frozen=True)

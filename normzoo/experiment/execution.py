@@ -18,14 +18,18 @@ class Execution(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")
-    jobs: Literal["auto"] | int = Field("auto", description="Worker processes; auto: one per processor, or one per GPU.")
+    jobs: Literal["auto"] | int = Field(
+        "auto", description="Worker processes; auto: one per processor, or one per GPU."
+    )
     engine: Literal["auto", "stacked", "loop"] = Field(
         "auto", description="Train all seeds side by side, or one after the other; auto: what is faster."
     )
     compile: Literal["auto", "always", "never"] = Field(
         "auto", description="Compile the training step; auto: where that is expected to repay."
     )
-    timeout: Rate | None = Field(None, description="Seconds after which a single run is given up; a stack has as many times that as it has runs.")
+    timeout: Rate | None = Field(
+        None, description="Seconds after which a single run is given up; a stack has as many times that as it has runs."
+    )
     data_root: Path = Field(Path("data"), description="Folder of the downloaded datasets.")
     download: bool = Field(False, description="Download a missing dataset.")
     store: Path = Field(Path("normzoo.sqlite"), description="File in which results are kept.")

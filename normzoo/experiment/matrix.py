@@ -33,6 +33,9 @@ from normzoo.experiment.records import EpochRecord, RunRecord, Status
 from normzoo.experiment.spec import RunSpec
 from normzoo.experiment.store import Store
 
+CALIBRATION_SECONDS = 60.0
+"""How long a worker may take to time one group on one engine; loading torch, in a fresh worker, is part of it."""
+
 
 class Listener(Protocol):
     """Hears what happens while a matrix is trained."""
@@ -84,31 +87,40 @@ def calibrate_groups(
 ) -> list[Timing]:
     """Have a worker time a few steps of each group on the engine beside it, while the others are idle.
 
-    A worker that dies over one leaves the rest without a time.
+    What it dies over, or says nothing of for too long, is left without a time, and another worker does the rest.
     """
-    if not wanted:
-        return []
     environment = {**prepared.environment, "threads": threads}
-    keyed = tuple(
+    waiting = deque(
         (group.runs, engine, timing_key(group.runs[0], len(group.runs), environment)) for group, engine in wanted
     )
-    worker = pool.workers[0]
     dataset, execution = configuration.matrix.dataset, configuration.execution
-    worker.send(Calibrate(keyed, dataset, execution, prepared.device, threads))
+    limit = min(execution.timeout or CALIBRATION_SECONDS, CALIBRATION_SECONDS)
     timings: list[Timing] = []
-    while True:
+    while waiting:
+        worker = pool.workers[0] if pool.workers else pool.start()
+        worker.send(Calibrate(tuple(waiting), dataset, execution, prepared.device, threads))
+        problem = _hear_timings(worker, limit, waiting, timings)
+        if problem is not None:
+            pool.end(worker)
+            runs, engine, key = waiting.popleft()
+            timings.append(Timing(key=key, engine=engine, members=len(runs), seconds_per_step=None, reason=problem))
+    return timings
+
+
+def _hear_timings(
+    worker: Worker, limit: float, waiting: deque[tuple[tuple[RunSpec, ...], TrainingEngine, str]], timings: list[Timing]
+) -> str | None:
+    """Move what is timed from ``waiting`` to ``timings``; return why not all is, if so."""
+    while worker.has_message(limit):
         match worker.hear():
             case Timed(timing):
                 timings.append(timing)
-            case GroupDone():
-                return timings
+                waiting.popleft()
             case WorkerDied(reason):
-                pool.end(worker)
-                lost = keyed[len(timings) :]
-                return timings + [
-                    Timing(key=key, engine=engine, members=len(runs), seconds_per_step=None, reason=reason)
-                    for runs, engine, key in lost
-                ]
+                return reason
+            case _:
+                return None
+    return f"a few steps took longer than {limit:g} s"
 
 
 @dataclass

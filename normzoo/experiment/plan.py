@@ -20,6 +20,9 @@ MOST_MEMBERS = 32
 """How many runs are stacked at most: beyond, their parameters leave the processor's caches, and little is gained."""
 
 GUESSED_STEP_SECONDS = 2e-3
+"""Of one run, until a step was timed."""
+
+UNSETTLED = How()
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Group:
 
     runs: tuple[RunSpec, ...]
     steps: int
-    how: How = How()
+    how: How = UNSETTLED
     seconds_per_step: float | None = None
 
     @property
@@ -124,11 +127,18 @@ def to_be_timed(
     engines: Mapping[str, TrainingEngine | None],
     timings: Timings,
     environment: Mapping[str, Any],
+    *,
+    only_to_choose: bool = False,
 ) -> list[tuple[Group, TrainingEngine]]:
-    """Return what to time before the groups are settled, once each: both engines where the column has none."""
+    """Return what to time before the groups are settled, once each: both engines where the column has none.
+
+    With ``only_to_choose``, nothing else.
+    """
     wanted: dict[tuple[str, TrainingEngine], tuple[Group, TrainingEngine]] = {}
     for group in groups:
         engine = engines[column_key(group.runs[0])]
+        if only_to_choose and engine is not None:
+            continue
         key = timing_key(group.runs[0], len(group.runs), environment)
         for candidate in get_args(TrainingEngine) if engine is None else (engine,):
             if (key, candidate) not in timings:

@@ -50,11 +50,22 @@ class Plan:
     @property
     def seconds(self) -> float:
         """How long the training is expected to take, all workers at work."""
-        return max(sum(group.seconds for group in self.groups) / self.jobs, max((g.seconds for g in self.groups), default=0.0))
+        seconds = [group.seconds for group in self.groups]
+        return max(sum(seconds) / self.jobs, max(seconds, default=0.0))
 
 
-def make_plan(configuration: Configuration, stored: Stored, pool: WorkerPool, *, more_workers: int = 0) -> Plan:
-    """Check the matrix, choose the engines, and time what has never been timed.
+def make_plan(
+    configuration: Configuration,
+    stored: Stored,
+    pool: WorkerPool,
+    *,
+    more_workers: int = 0,
+    with_estimate: bool = False,
+) -> Plan:
+    """Check the matrix, choose the engines, and time what has never been timed and is needed.
+
+    Needed is a time where it chooses the engine; where several workers disturb one another, so that no other time is
+    to be had; and with ``with_estimate``.
 
     Raises:
         UsageError: the matrix cannot be carried out as asked for.
@@ -64,12 +75,13 @@ def make_plan(configuration: Configuration, stored: Stored, pool: WorkerPool, *,
     prepared = prepare_matrix(configuration, pool, more=more_workers)
     runs = expand(configuration.matrix, prepared.dataset, prepared.norm_sources)
     engines = engines_of_columns(runs, stored.engines, execution.engine)
-    other = {run.key for run in runs if stored.engines.get(run.key, engines[column_key(run)]) != engines[column_key(run)]}
+    other = {run.key for run in runs if stored.engines.get(run.key) not in (None, engines[column_key(run)])}
     left = [run for run in runs if run.key in other or run.key not in stored.done]
     groups = plan(left, set(), prepared.dataset.train)
     jobs = execution.jobs_for(prepared.device, len(groups), prepared.gpus)
     environment = {**prepared.environment, "threads": threads_for(jobs)}
-    wanted = to_be_timed(groups, engines, stored.timings, environment)
+    only_to_choose = jobs == 1 and not with_estimate
+    wanted = to_be_timed(groups, engines, stored.timings, environment, only_to_choose=only_to_choose)
     new = calibrate_groups(wanted, configuration, prepared, pool, threads_for(jobs))
     timings = {**stored.timings, **{(timing.key, timing.engine): timing for timing in new}}
     settled = settle(groups, engines, timings, environment, execution.compile)

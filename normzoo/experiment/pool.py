@@ -64,9 +64,9 @@ class Worker:
             return WorkerDied(_death(self._process.exitcode))
         return message
 
-    def has_message(self) -> bool:
-        """Whether ``hear`` would return at once."""
-        return self.connection.poll()
+    def has_message(self, seconds: float = 0.0) -> bool:
+        """Whether ``hear`` would return at once; waits for that so many seconds."""
+        return self.connection.poll(seconds)
 
     def kill(self) -> None:
         """End the process now, and wait until it is gone."""

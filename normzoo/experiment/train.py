@@ -75,9 +75,7 @@ def member_order(spec: RunSpec) -> tuple[float, int]:
 class _Training:
     """One ``Trainer.fit``: of a single run or of a stack of them."""
 
-    def __init__(
-        self, specs: Sequence[RunSpec], dataset: Dataset, device: Device, how: How, on_epoch: OnEpoch
-    ) -> None:
+    def __init__(self, specs: Sequence[RunSpec], dataset: Dataset, device: Device, how: How, on_epoch: OnEpoch) -> None:
         self._specs, self._dataset, self._device, self._how = specs, dataset, device, how
         self._callback = _Epochs(specs, on_epoch)
 

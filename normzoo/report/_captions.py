@@ -49,7 +49,12 @@ def legend(summary: Summary) -> str:
         parts.append("A norm with a diverged or failed run ranks behind those without.")
     if len(summary.matrix.batch_sizes) > 1:
         parts.append(f"{change_header(summary.matrix.batch_sizes)}: mean paired difference in points.")
-    return " ".join([*parts, "s/epoch: training seconds of a run per epoch, over the batch sizes, timed while nothing else was trained."])
+    return " ".join(
+        [
+            *parts,
+            "s/epoch: training seconds of a run per epoch, over the batch sizes, timed while nothing else was trained.",
+        ]
+    )
 
 
 def _accuracy(matrix: MatrixSpec, *, is_whole: bool) -> str:

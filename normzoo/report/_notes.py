@@ -49,7 +49,9 @@ def edge_notes(rows: Sequence[Row], rates: Sequence[float]) -> list[str]:
     ends = {min(rates): "lowest", max(rates): "highest"}
     notes = []
     for rate, which in ends.items():
-        where = [f"{row.norm} at {cell.batch_size}" for row in rows for cell in row.cells if cell.rate == rate and cell.ok]
+        where = [
+            f"{row.norm} at {cell.batch_size}" for row in rows for cell in row.cells if cell.rate == rate and cell.ok
+        ]
         if where:
             notes.append(f"the {which} learning rate tried, {rate:g}, was chosen for {', '.join(where)}")
     return notes

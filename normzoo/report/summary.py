@@ -16,6 +16,7 @@ from normzoo.report._sweep import FAILED, Sweep, sweep
 Place = tuple[str, str, int, float | None, int]
 """Template, canonical norm, batch size, learning rate where there are several, seed: where a run stands."""
 
+
 def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
     """Summarize the records of a matrix, by run key; planned runs without a record count as missing.
 
@@ -47,9 +48,7 @@ def _table(matrix: MatrixSpec, template: str, places: Mapping[Place, RunRecord])
         return [places[place] for place in planned if place in places]
 
     sweeps = {
-        norm: {
-            size: sweep({rate: runs_of(norm, size, rate) for rate in matrix.rates}) for size in matrix.batch_sizes
-        }
+        norm: {size: sweep({rate: runs_of(norm, size, rate) for rate in matrix.rates}) for size in matrix.batch_sizes}
         for norm in matrix.norms
     }
     columns = [_column(size, [by_size[size] for by_size in sweeps.values()], matrix) for size in matrix.batch_sizes]

@@ -77,7 +77,7 @@ class MemberOptimizer:
             nn.utils.clip_grad_norm_(self._parameters, limit)
             return
         grads = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-        norms = torch.stack([torch.linalg.vector_norm(grad.flatten(1), dim=1) for grad in grads])
+        norms = torch.stack([torch.linalg.vector_norm(grad.reshape(len(grad), -1), dim=1) for grad in grads])
         factors = (limit / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1)
         for grad in grads:
             grad.mul_(factors.reshape(-1, *(1 for _ in grad.shape[1:])))

@@ -13,7 +13,7 @@ from normzoo.experiment.records import RunRecord
 
 from .command import COMMAND, SECONDS, Outcome, compare, environment, merged, stored, wait_for
 
-MATRIX = ("--norms", "none,holding:First,holding:Second", "--seeds", "2", "--templates", "cnn")
+MATRIX = ("--norms", "none,holding:First,holding:Second", "--seeds", "2", "--templates", "cnn", "--engine", "loop")
 
 Records = dict[str, RunRecord]
 

@@ -44,8 +44,10 @@ def test_the_table_shows_what_is_stored(growth: Growth) -> None:
 def test_progress_is_on_stderr_alone(growth: Growth) -> None:
     """A line per group, counted to the end; stdout holds none of it."""
     outcome = growth.first.outcome
-    first, *lines = outcome.stderr.splitlines()
-    assert first == "4 runs to train"
+    *engines, first = outcome.stderr.splitlines()[:3]
+    lines = outcome.stderr.splitlines()[3:]
+    assert sorted(line.partition(":")[0] for line in engines) == ["cnn at batch size 64", "lstm at batch size 64"]
+    assert re.fullmatch(r"4 runs to train, about \d+ s left", first)
     assert [line.split(":")[0] for line in lines] == [f"{number}/4 runs" for number in range(1, 5)]
     assert all(re.search(r"test accuracy \d+\.\d %, about \d+ s left$", line) for line in lines)
     assert "runs:" not in outcome.stdout

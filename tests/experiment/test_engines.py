@@ -65,7 +65,9 @@ def test_a_timing_is_of_the_work_and_of_the_machine() -> None:
     assert len({key(), *others}) == 6
 
 
-RUNS = [run_spec(batch_size=size, norm=norm, seed=seed) for size in (2, 8) for norm in ("none", "batch") for seed in (0, 1)]
+RUNS = [
+    run_spec(batch_size=size, norm=norm, seed=seed) for size in (2, 8) for norm in ("none", "batch") for seed in (0, 1)
+]
 SMALL, LARGE = column_key(RUNS[0]), column_key(RUNS[-1])
 
 
