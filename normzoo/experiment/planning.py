@@ -1,4 +1,4 @@
-"""From a configuration and what is stored to the settled plan: what to train, on which engine, and how long it takes."""
+"""From a configuration and what is stored to the plan: what to train, on which engine, and for how long. Torch-free."""
 
 from collections.abc import Container
 from dataclasses import dataclass

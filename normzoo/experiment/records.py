@@ -12,8 +12,8 @@ Status = Literal["ok", "diverged", "failed", "out-of-memory", "timeout", "interr
 class EpochRecord(BaseModel):
     """The metrics after one epoch (counted from 1).
 
-    Losses are mean cross-entropies in nats, accuracies are fractions in 0..1, ``seconds`` is the
-    training time of the epoch, without evaluation; of a stack, the run's share. The training loss is the mean over the epoch's steps, as
+    Losses are mean cross-entropies in nats, accuracies are fractions in 0..1, ``seconds`` is the training time of the
+    epoch, without evaluation; of a stack, the run's share. The training loss is the mean over the epoch's steps, as
     the weights change; validation and test are evaluated after the epoch.
     """
 

@@ -103,7 +103,8 @@ class Norm(nn.Module, ABC):
         """
         if not x.is_floating_point():
             raise self._refusal("the input must be floating point", f"got dtype={x.dtype}", "cast it with x.float()")
-        samples, channels, positions = self._size(x if self.members is None else x.select(1, 0))
+        one = x if self.members is None else x.select(1, 0)
+        samples, channels, positions = self._size(one)
         pool = self.pool if self.members is None else OfEachMember(self.pool, self.members)
         split, axes = pool.split(channels), pool.axes
         if mask is not None:
@@ -112,7 +113,7 @@ class Norm(nn.Module, ABC):
             return self._normalize_nothing(x)
         known = self._known_statistics()
         if positions == 1 and known is None and self.centered and cells_per_pool((samples, *split), axes) == 1:
-            self._refuse_single_values((samples, channels, *x.shape[2:]))
+            self._refuse_single_values((samples, channels, *one.shape[2:]))
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
         problem = (samples, split, positions, axes, self._eps(x), self.centered, known is not None)
         running = self._memory() if known is None else known

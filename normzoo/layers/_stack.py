@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from normzoo.layers._base import Norm

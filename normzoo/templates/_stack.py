@@ -185,8 +185,10 @@ class Mapped(nn.Module):
             y = functional_call(skeleton, tensors, (x,))
             return y, {name: tensors[name] for name in buffers}  # of those that the module re-assigns, the new ones
 
-        parameters = {name.replace("/", "."): value for name, value in self._parameters.items()}
-        buffers = {name.replace("/", "."): value for name, value in self._buffers.items()}
+        parameters, buffers = (
+            {name.replace("/", "."): value for name, value in tensors.items() if value is not None}
+            for tensors in (self._parameters, self._buffers)
+        )
         y, updated = vmap(one, (0, 0, 1), (1, 0))(parameters, buffers, x)
         for name, value in updated.items():
             self._buffers[name.replace(".", "/")] = value

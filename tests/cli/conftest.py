@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 
 from .command import Outcome, compare
+from .engines import Engines, change_engines
 from .growth import Growth, grow
 from .interruption import Story, interrupt
 from .materials import lay_out
 from .refusals import BY_A_WORKER, WHOLE_COMMANDS
 from .trouble import Trouble, get_into_trouble
 
-SCENARIOS: dict[str, Callable[[Path], object]] = {"growth": grow, "trouble": get_into_trouble, "story": interrupt}
+SCENARIOS: dict[str, Callable[[Path], object]] = {
+    "engines": change_engines,
+    "growth": grow,
+    "trouble": get_into_trouble,
+    "story": interrupt,
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,6 +68,12 @@ def futures(
         for name in WHOLE_COMMANDS:
             started[name] = background.submit(compare, materials, *BY_A_WORKER[name].arguments[1:])
     return started
+
+
+@pytest.fixture(scope="session")
+def engines(futures: Mapping[str, Future[Engines]]) -> Engines:
+    """Comparisons on one engine and the other."""
+    return futures["engines"].result()
 
 
 @pytest.fixture(scope="session")

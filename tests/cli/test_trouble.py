@@ -96,7 +96,7 @@ def test_it_is_told_as_it_happens(trouble: Trouble) -> None:
         "timeout: cnn, troubled:Sleeping",
         "diverged: cnn, troubled:Spoiling",
     ):
-        assert re.search(rf"^{start}, batch size 64, seed 0: ", stderr, re.MULTILINE), start
+        assert re.search(rf"^{start}, batch size 64, seed 0(, learning rate 0.1)?: ", stderr, re.MULTILINE), start
     assert "Traceback" not in stderr
     assert re.search(r"^12/12 runs: ", stderr, re.MULTILINE)
 

@@ -1,0 +1,67 @@
+"""One comparison that changes its engine, one whose stacks get into trouble, and one that sweeps learning rates."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from .command import Outcome, compare, stored
+from .growth import Step
+
+CNN = ("--templates", "cnn")
+LOOP = (*CNN, "--norms", "none,batch", "--seeds", "2", "--jobs", "2", "--engine", "loop")
+WIDER = (*CNN, "--norms", "none,batch,layer", "--seeds", "3")
+OTHER = (*WIDER, "--engine", "stacked")
+ELSEWHERE = (*CNN, "--norms", "layer,none", "--seeds", "2", "--jobs", "2", "--engine", "stacked")
+TROUBLES = (
+    *(*CNN, "--norms", "none,troubled:Raising,troubled:Killed,troubled:Sleeping", "--seeds", "2"),
+    *("--timeout", "5", "--engine", "stacked"),
+)
+SWEEP = (*CNN, "--norms", "none", "--seeds", "2", "--lrs", "1e9,0.05", "--report", "sweep.md", "--engine", "stacked")
+OWN = (*CNN, "--norms", "none,unstackable:Deciding", "--seeds", "2")
+
+UNSTACKABLE = """
+from torch import nn
+
+class Deciding(nn.Identity):
+    def forward(self, x):
+        return x if x.sum() > 0 else 2 * x
+"""
+
+
+@dataclass(frozen=True)
+class Engines:
+    """What each command left, in order."""
+
+    loop: Step
+    wider: Step
+    preview: Outcome
+    stacked: Step
+    elsewhere: Step
+    trouble: Step
+    sweep: Step
+    report: str
+    own: Step
+
+
+def change_engines(folder: Path) -> Engines:
+    """Play it."""
+
+    def step(place: str, *arguments: str) -> Step:
+        (folder / place).mkdir(exist_ok=True)
+        return Step(compare(folder / place, *arguments), stored(folder / place))
+
+    (folder / "trouble").mkdir()
+    shutil.copy(Path(__file__).with_name("troubled.py"), folder / "trouble")
+    (folder / "own").mkdir()
+    (folder / "own" / "unstackable.py").write_text(UNSTACKABLE)
+    return Engines(
+        loop=step("here", *LOOP),
+        wider=step("here", *WIDER),
+        preview=compare(folder / "here", *OTHER, "--dry-run"),
+        stacked=step("here", *OTHER),
+        elsewhere=step("elsewhere", *ELSEWHERE),
+        trouble=step("trouble", *TROUBLES),
+        sweep=step("sweep", *SWEEP),
+        report=(folder / "sweep" / "sweep.md").read_text(encoding="utf-8"),
+        own=step("own", *OWN),
+    )
