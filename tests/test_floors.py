@@ -27,9 +27,11 @@ FLOORS = {
     "__main__": 8,
 }
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning"}
-IN_WORKERS = {f"normzoo.experiment.{name}" for name in ("train", "calibrate", "prepare", "memory")} | {
-    f"normzoo.bench.{name}" for name in ("worker", "cold", "measure", "peers")
-}
+IN_WORKERS = (
+    {f"normzoo.experiment.{name}" for name in ("train", "calibrate", "prepare", "memory")}
+    | {f"normzoo.bench.{name}" for name in ("worker", "cold", "measure", "peers")}
+    | {f"normzoo.bench.matrix.{name}" for name in ("peer", "networks", "bare_loop", "plain_lightning")}
+)
 """Those of the experiment's and the benchmark's modules that only a worker imports."""
 
 
@@ -165,6 +167,7 @@ def test_all_is_the_public_names(module: str) -> None:
         ["compare", "--help"],
         ["compare", "--show-config"],
         ["bench", "layers", "--help"],
+        ["bench", "matrix", "--help"],
         ["compare", "--dry-run", "--norms", "none", "--jobs", "1"],
     ],
     ids=" ".join,

@@ -26,6 +26,7 @@ app.command("normzoo.cli.compare:compare", name="compare", help=_help.COMPARE)
 app.command("normzoo.cli.report:report", name="report", help=_help.REPORT)
 _bench = App(name="bench", help=_help.BENCH)
 _bench.command("normzoo.cli.bench:layers", name="layers", help=_help.BENCH_LAYERS)
+_bench.command("normzoo.cli.bench:matrix", name="matrix", help=_help.BENCH_MATRIX)
 app.command(_bench)
 app.command("normzoo.cli.list:list_entries", name="list", help=_help.LIST)
 

@@ -19,7 +19,7 @@ Also while a comparison is still running.
 Example: normzoo report --store normzoo.sqlite -o reports/digits.md
 """
 
-BENCH = """Measure how fast the layers are.
+BENCH = """Measure how fast the layers are, and a whole comparison.
 
 Example: normzoo bench layers
 """
@@ -30,6 +30,14 @@ All contenders are timed in one process, by turns; the tables show ratios. The w
 CPU cores, most of them compiling; fewer norms, sizes or parts take less.
 
 Example: normzoo bench layers --norms batch,group --parts plain --dtypes float32
+"""
+
+BENCH_MATRIX = """Time a whole comparison against the same work done in other ways.
+
+The command itself, a Lightning Trainer for every run, a bare torch loop for every run, and a process for every run; the
+table shows ratios. The others are timed for one seed and multiplied up; still, the whole takes long.
+
+Example: normzoo bench matrix --templates cnn --batch-sizes 32 --norms batch,none --seeds 3 --epochs 1
 """
 
 LIST = """Show the norms, templates and datasets there are.

@@ -27,6 +27,12 @@ class Account:
     Args:
         groups: what is to be trained.
         jobs: by how many workers.
+
+    Attributes:
+        total: expected seconds of all there is to do, over all workers.
+        done: expected seconds of what has been done.
+        runs: how many there are.
+        finished: how many are over.
     """
 
     def __init__(self, groups: Sequence[Group], jobs: int) -> None:
@@ -34,32 +40,32 @@ class Account:
         self._cost = {run.key: group.seconds / len(group.runs) for group in groups for run in group.runs}
         self._done = dict.fromkeys(self._cost, 0.0)
         self._jobs, self._start = jobs, time.monotonic()
-        self.total = sum(self._cost.values())
+        self.total, self.done = sum(self._cost.values()), 0.0
         self.runs, self.finished = len(self._cost), 0
-
-    @property
-    def done(self) -> float:
-        """Expected seconds of what has been done, over all workers."""
-        return sum(self._done.values())
 
     def begin(self, spec: RunSpec) -> None:
         """Count a run from its beginning, also one that is started again."""
-        self._done[spec.key] = 0.0
+        self._set(spec, 0.0)
 
     def advance(self, spec: RunSpec) -> None:
         """Count an epoch of a run."""
-        self._done[spec.key] += self._cost[spec.key] / spec.epochs
+        self._set(spec, self._done[spec.key] + self._cost[spec.key] / spec.epochs)
 
     def finish(self, spec: RunSpec) -> None:
         """Count a run as done, however it ended."""
-        self._done[spec.key] = self._cost[spec.key]
+        self._set(spec, self._cost[spec.key])
         self.finished += 1
+
+    def _set(self, spec: RunSpec, done: float) -> None:
+        key = spec.key
+        self.done += done - self._done[key]
+        self._done[key] = done
 
     @property
     def left(self) -> str:
         """How long it still takes, in words."""
-        expected = (self.total - self.done) / self._jobs
-        share = self.done / self.total if self.total else 1.0
+        expected = max(0.0, self.total - self.done) / self._jobs
+        share = min(1.0, self.done / self.total) if self.total else 1.0
         if share < PACE_COUNTS_FROM:
             return f"about {duration(expected)} left"
         elapsed = time.monotonic() - self._start

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from normzoo.layers._base import Norm
 
@@ -21,7 +21,7 @@ def stack_norms(norms: Sequence[Norm], stack_tensors: StackTensors) -> Norm:
     """
     stacked = copy.deepcopy(norms[0])
     stacked.members = len(norms)
-    for name, parameter in list(stacked.named_parameters()):
+    for name in [name for name, _ in stacked.named_parameters()]:
         setattr(stacked, name, stack_tensors([norm.get_parameter(name) for norm in norms]))
     for name, buffer in list(stacked.named_buffers()):
         if buffer.ndim:

@@ -2,9 +2,10 @@
 
     stack(members)(x)[:, m] = members[m](x[:, m])        x of shape (N, M, *)
 
-How a kind of module is stacked is one line of ``_RULES``: a convolution becomes one with groups, a dense layer a batched
-product, a norm one whose pools never hold two members. A module that is said to consist of its parts (``consists_of_parts``)
-is stacked part by part. Any other, such as a user's own, is mapped over the members by ``torch.func.vmap``.
+How a kind of module is stacked is one line of ``_RULES``: a convolution becomes one with groups, a dense layer a
+batched product, a norm one whose pools never hold two members. A module that is said to consist of its parts
+(``consists_of_parts``) is stacked part by part. Any other, such as a user's own, is mapped over the members by
+``torch.func.vmap``.
 """
 
 import copy
@@ -23,7 +24,7 @@ def stack(members: Sequence[nn.Module]) -> nn.Module:
     """Return one module for inputs and outputs ``(N, M, *)`` that does what each of the M members does.
 
     Parameters and buffers are copies, ``(M, *)``, under the names of a member's; what a member shares between
-    its parts, the stack shares. A single member is taken as it is.
+    its parts, the stack shares.
 
     Raises:
         ValueError: there are no members, or they are not of one kind.
@@ -95,9 +96,10 @@ def _parameter(members: Sequence[Tensor | None], tensors: _Tensors) -> nn.Parame
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return ``x W' + b``, for ``x`` ``(N, *, I)`` and ``weight`` ``(O, I)``, or of members ``(N, M, *, I)``, ``(M, O, I)``.
+    """Return ``x W' + b``.
 
-    ``bias`` is ``(O,)``, or ``(M, O)``.
+    For ``x`` ``(N, *, I)``, ``weight`` ``(O, I)`` and ``bias`` ``(O,)``; of members ``(N, M, *, I)``, ``(M, O, I)`` and
+    ``(M, O)``.
     """
     if weight.ndim == 2:
         return nn.functional.linear(x, weight, bias)
@@ -159,8 +161,9 @@ class PerChannel(nn.Module):
 
 
 class Mapped(nn.Module):
-    """Any module, mapped over the members by ``torch.func.vmap``; it must compute nothing that depends on a value
-    outside of tensors, and draw no random numbers.
+    """Any module, mapped over the members by ``torch.func.vmap``.
+
+    It must compute nothing that depends on a value outside of tensors, and draw no random numbers.
     """
 
     def __init__(self, members: Sequence[nn.Module], tensors: _Tensors) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from normzoo.data import Batches, OrderedBatches, Split
+from normzoo.data import Batches, BlocksOfSteps, OrderedBatches, Split
 from normzoo.errors import DataError
 
 
@@ -88,6 +88,73 @@ def test_a_batch_size_without_a_whole_batch_is_refused(batch_size: int) -> None:
         f"batch size {batch_size}: a batch holds at least 1 and at most the 12 samples of its split; "
         "use a batch size from 1 to 12"
     )
+
+
+def test_each_member_of_a_block_sees_what_its_seed_gives_alone() -> None:
+    """Batch by batch and epoch after epoch, images with their own labels; two members of a seed see the same."""
+    seeds = (3, 0, 3)
+    blocks, alone = BlocksOfSteps(numbered(11), 4, seeds=seeds), [Batches(numbered(11), 4, seed=seed) for seed in seeds]
+    for _ in range(3):
+        labels = torch.cat([labels for _, labels in blocks])
+        for member, batches in enumerate(alone):
+            assert labels[:, :, member].tolist() == [labels.tolist() for _, labels in batches]
+    for images, labels in blocks:
+        assert torch.equal(images.flatten().long(), labels.flatten())
+
+
+def in_blocks_of(steps: int, *, batch_size: int, members: int, patch: pytest.MonkeyPatch) -> None:
+    """Let a block hold so many steps of images of one pixel, and not one more."""
+    step_bytes = batch_size * members * 4
+    patch.setattr("normzoo.data.batches.BLOCK_BYTES", step_bytes * (steps + 1) - 1)
+
+
+@pytest.mark.parametrize(("steps", "sizes"), [(1, [1] * 5), (2, [2, 2, 1]), (4, [4, 1]), (5, [5]), (99, [5])], ids=str)
+def test_a_block_holds_as_many_steps_as_fit(steps: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one may be shorter; the length is that of the epoch; how the steps are cut changes no order."""
+    in_blocks_of(steps, batch_size=4, members=3, patch=monkeypatch)
+    blocks = BlocksOfSteps(numbered(22), 4, seeds=(0, 1, 2))
+    epoch = list(blocks)
+    assert len(blocks) == len(sizes)
+    assert [images.shape for images, _ in epoch] == [(size, 4, 3, 1, 1, 1) for size in sizes]
+    assert [labels.shape for _, labels in epoch] == [(size, 4, 3) for size in sizes]
+    alone = [labels_of(Batches(numbered(22), 4, seed=seed)) for seed in range(3)]
+    assert torch.cat([labels for _, labels in epoch]).flatten(0, 1).T.tolist() == alone
+
+
+def test_a_step_that_is_larger_than_a_block_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of however many bytes."""
+    monkeypatch.setattr("normzoo.data.batches.BLOCK_BYTES", 1)
+    assert [len(labels) for _, labels in BlocksOfSteps(numbered(12), 4, seeds=(0, 1))] == [1, 1, 1]
+
+
+def test_images_of_a_block_have_their_own_shape_and_type() -> None:
+    """Channels, height and width come last; float64 stays so."""
+    split = Split(torch.randn(6, 3, 4, 5, dtype=torch.float64), torch.arange(6))
+    ((images, labels),) = BlocksOfSteps(split, 2, seeds=(0, 1))
+    assert (images.shape, images.dtype) == ((3, 2, 2, 3, 4, 5), torch.float64)
+    assert torch.equal(images, split.images[labels])
+
+
+@pytest.mark.parametrize("kept", [(0,), (1, 2), (0, 1, 2)], ids=str)
+def test_members_that_are_kept_go_on_in_their_orders(kept: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In as many blocks as before, from the epoch that is next for them."""
+    in_blocks_of(2, batch_size=4, members=3, patch=monkeypatch)
+    blocks, alone = BlocksOfSteps(numbered(22), 4, seeds=(5, 6, 7)), BlocksOfSteps(numbered(22), 4, seeds=(5, 6, 7))
+    list(blocks), list(alone)
+    blocks.keep(kept)
+    for _ in range(2):
+        epoch, expected = list(blocks), list(alone)
+        assert len(epoch) == len(blocks) == len(expected) == 3
+        for (_, labels), (_, of_all) in zip(epoch, expected, strict=True):
+            assert torch.equal(labels, of_all[:, :, list(kept)])
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 13])
+def test_a_batch_size_without_a_whole_batch_is_refused_for_blocks_too(batch_size: int) -> None:
+    with pytest.raises(
+        DataError, match=f"^batch size {batch_size}: a batch holds at least 1 and at most the 12 samples"
+    ):
+        BlocksOfSteps(numbered(12), batch_size, seeds=(0, 1))
 
 
 def test_evaluation_reads_every_sample_in_order_and_keeps_the_ragged_last_batch() -> None:

@@ -4,6 +4,7 @@ import math
 import time
 
 import pytest
+import torch
 
 from normzoo.data import Dataset
 from normzoo.experiment.engines import How, TrainingEngine
@@ -65,7 +66,7 @@ def test_records_say_what_their_run_was_trained_with(train_all: TrainAll, engine
 
 def test_each_run_of_a_stack_has_the_metrics_that_it_has_alone(train_all: TrainAll) -> None:
     """Whatever the order of seeds and learning rates: to float rounding, the records of the two engines agree."""
-    specs = [tiny_spec(seed=seed, lr=lr, norm="layer") for seed, lr in ((4, 0.05), (0, 0.1), (2, 0.05), (1, 0.02))]
+    specs = [tiny_spec(seed=seed, lr=lr) for seed, lr in ((4, 0.05), (0, 0.1), (2, 0.05), (1, 0.02))]
     for alone, stacked in zip(train_all(specs), train_all(specs, engine="stacked"), strict=True):
         assert stacked.spec == alone.spec
         assert losses(stacked.epochs[0]) == pytest.approx(losses(alone.epochs[0]), rel=1e-3)
@@ -184,7 +185,9 @@ def test_notes_of_the_template_reach_the_record(train_all: TrainAll, engine: Tra
         assert [record.notes for record in records] == [notes, notes]
 
 
-def heard_of(runs: list[RunSpec], dataset: Dataset, engine: TrainingEngine) -> list[tuple[str, int]]:
+def heard_of(
+    runs: list[RunSpec], dataset: Dataset, engine: TrainingEngine, *, compiled: bool = False
+) -> list[tuple[str, int]]:
     """Train a group, and return what was told of it, with the seeds it was told of."""
     heard: list[tuple[str, int]] = []
 
@@ -197,7 +200,9 @@ def heard_of(runs: list[RunSpec], dataset: Dataset, engine: TrainingEngine) -> l
     def on_record(record: RunRecord) -> None:
         heard.append((record.status, record.spec.seed))
 
-    train_group(runs, dataset, "cpu", how=How(engine), on_start=on_start, on_epoch=on_epoch, on_record=on_record)
+    train_group(
+        runs, dataset, "cpu", how=How(engine, compiled), on_start=on_start, on_epoch=on_epoch, on_record=on_record
+    )
     return heard
 
 
@@ -232,6 +237,36 @@ def test_a_stack_is_trained_at_once(digits: Dataset) -> None:
 def test_a_stack_that_fails_is_started_again_one_by_one(digits: Dataset, one_fails: list[RunSpec]) -> None:
     """Its starts are told again; each run gets the record that it deserves, once."""
     assert heard_of(one_fails, digits, "stacked") == [("start", 0), ("start", 1), ("start", 2), *ONE_BY_ONE]
+
+
+def test_compiled_a_stack_is_trained_as_without_the_compiler(train_all: TrainAll) -> None:
+    """To float rounding, also after one run diverged, from where on the stack has other shapes."""
+    specs = [tiny_spec(norm="batch", seed=seed, epochs=2) for seed in range(3)]
+    specs[1] = specs[1].model_copy(update={"lr": math.inf})
+    plain, compiled = (train_all(specs, engine="stacked", compiled=compiled) for compiled in (False, True))
+    assert [record.compiled for record in compiled] == [True] * 3
+    assert [record.status for record in plain] == [record.status for record in compiled] == ["ok", "diverged", "ok"]
+    for mine, theirs in zip(compiled, plain, strict=True):
+        assert [losses(epoch) for epoch in mine.epochs] == [
+            pytest.approx(losses(epoch), rel=1e-3, nan_ok=True) for epoch in theirs.epochs
+        ]
+
+
+@each_training_engine
+def test_what_cannot_be_compiled_is_trained_without(
+    digits: Dataset, train_all: TrainAll, engine: TrainingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its starts are told again, and the records say that nothing was compiled."""
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("no compiler here")
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    specs = [tiny_spec(seed=seed) for seed in range(2)]
+    records = train_all(specs, engine=engine, compiled=True)
+    assert [(record.status, record.compiled) for record in records] == [("ok", False)] * 2
+    first = [("start", 0)] if engine == "loop" else [("start", 0), ("start", 1)]
+    assert heard_of(specs, digits, engine, compiled=True) == [*first, *heard_of(specs, digits, engine)]
 
 
 def test_every_run_of_a_stack_that_fails_has_its_own_record(train_all: TrainAll) -> None:

@@ -81,10 +81,8 @@ def labels_seen(train_all: TrainAll, monkeypatch: pytest.MonkeyPatch) -> LabelsS
         seen.clear()
         records = train_all([tiny_spec(seed=seed, **changes) for seed in seeds], engine=engine)
         assert [(record.status, record.engine) for record in records] == [("ok", engine)] * len(seeds)
-        if engine == "stacked":
-            steps = torch.cat(seen)  # (steps, N, members)
-        else:
-            steps = torch.cat(torch.cat(seen).chunk(len(seeds)), 2)
+        blocks = torch.cat(seen)  # (steps, N, members); of the loop one run after the other, each of one member
+        steps = blocks if engine == "stacked" else torch.cat(blocks.chunk(len(seeds)), 2)
         return [steps[:, :, member].tolist() for member in range(len(seeds))]
 
     return watch

@@ -148,7 +148,7 @@ def test_no_member_sees_another(name: str, shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("name", BUILDS)
 def test_state_has_the_names_of_a_member(name: str) -> None:
-    """Parameters and statistics are those of all members, the count of batches is one; the members stay as they were."""
+    """Parameters and statistics are those of all members, the count of batches is one; the stack's are copies."""
     norms = members_of(name)
     before = {key: value.clone() for key, value in norms[0].state_dict().items()}
     stack = stack_of(norms)

@@ -190,7 +190,7 @@ def image_block(members: int, steps: int = 6) -> tuple[Tensor, Tensor]:
 def test_a_member_that_diverges_leaves_the_others_exactly_alone(
     broken: int, rates: tuple[float, ...], optimizer: Any, clip_norm: float | None
 ) -> None:
-    """NaN in one member's weights: the others' parameters are to 1e-8 those of a stack without it, also once it went."""
+    """With NaN in one's weights, the others' parameters are to 1e-8 those of a stack without it, also once it went."""
     networks, first, second = cnns(3), image_block(3), image_block(3)
     with torch.no_grad():
         next(networks[broken].parameters()).fill_(torch.nan)

@@ -85,8 +85,7 @@ def test_each_member_is_updated_as_alone(
 @each_clip_norm
 @each_rates
 @each_name
-@pytest.mark.parametrize("kept", [(0,), (3,), (1, 2), (0, 2, 3)], ids=str)
-@pytest.mark.parametrize("when", [0, 7])
+@pytest.mark.parametrize(("when", "kept"), [(7, (0,)), (7, (3,)), (7, (1, 2)), (7, (0, 2, 3)), (0, (1, 2))], ids=str)
 def test_members_that_are_kept_go_on_as_if_the_others_had_never_been_there(
     when: int, kept: tuple[int, ...], name: OptimizerName, rates: tuple[float, ...], clip_norm: float | None
 ) -> None:

@@ -24,19 +24,24 @@ def timed_process(command: Sequence[str], *, name: str, environment: Mapping[str
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         start = time.perf_counter()
-        done = subprocess.run(  # noqa: S603  # our own commands
+        process = subprocess.Popen(  # noqa: S603  # our own commands
             command,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
-            check=False,
         )
+        try:
+            process.wait()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         seconds = time.perf_counter() - start
-        if done.returncode:
+        if process.returncode:
             said.seek(0)
             last = said.read().strip().splitlines()[-1:]
-            raise NormzooError(f"{name} ended with exit code {done.returncode}: {' '.join(last)}")
+            raise NormzooError(f"{name} ended with exit code {process.returncode}: {' '.join(last)}")
     return seconds
 
 

@@ -1,6 +1,7 @@
 """Times a comparison in every way, by turns. Torch-free."""
 
 import json
+import os
 import random
 import sys
 import tempfile
@@ -31,7 +32,7 @@ def run_matrix_bench(spec: MatrixBenchSpec, on_step: Callable[[str], None]) -> M
     peers: dict[Cell, dict[Way, list[float]]] = {cell: {way: [] for way in spec.peers()} for cell in cells}
     whole: list[CommandSeconds] = []
     with terminated_as_interrupted():
-        environment = {**describe_environment(), **_peer_environment(spec)}
+        environment = {**describe_environment(), "load_before": _load(), **_peer_environment(spec)}
         for _ in range(spec.rounds):
             for cell in cells:
                 for way in order.sample(spec.ways, len(spec.ways)):
@@ -57,7 +58,8 @@ def run_matrix_bench(spec: MatrixBenchSpec, on_step: Callable[[str], None]) -> M
 
 def time_command(spec: MatrixBenchSpec, templates: Sequence[str], batch_sizes: Sequence[int]) -> CommandSeconds:
     """Time ``normzoo compare`` with an empty store and an empty cache of compiled code, then with everything stored."""
-    with tempfile.TemporaryDirectory() as folder:
+    # Of an interrupted command a worker may still write for a moment after it.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         flags = {
             "norms": ",".join(spec.norms),
             "templates": ",".join(templates),
@@ -119,6 +121,14 @@ def _run_peer(job: Job) -> tuple[float, dict[str, Any]]:
         seconds = timed_process(command, name=f"the process of the way '{job.way}'")
         result: dict[str, Any] = json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))
     return seconds, result
+
+
+def _load() -> float | None:
+    """Return how many processes wanted a processor during the last minute, on average, where the system tells."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):
+        return None
 
 
 def _peer_environment(spec: MatrixBenchSpec) -> dict[str, Any]:

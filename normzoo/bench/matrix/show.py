@@ -68,8 +68,10 @@ def how_measured(bench: MatrixBench) -> str:
     spec, environment = bench.spec, bench.environment
     device = environment["cpu"] if environment["device"] == "cpu" else environment["device"]
     rounds = "1 round" if spec.rounds == 1 else f"{spec.rounds} rounds, of which the median is shown"
+    load = environment["load_before"]
+    busy = "" if load is None else f" (load average before: {load:g})"
     return (
-        f"{device}, {environment['cpu_count']} processors; torch {environment['torch']}, "
+        f"{device}, {environment['cpu_count']} processors{busy}; torch {environment['torch']}, "
         f"lightning {environment['lightning']}; commit {environment['commit']}. "
         f"{spec.dataset}; norms {', '.join(spec.norms)}; {spec.seeds} seeds, {spec.epochs} epochs; all ways with the "
         "same networks, data, batch sizes, learning rates and evaluations (validation and test after every epoch, "
@@ -85,6 +87,6 @@ def _seeds(bench: MatrixBench) -> str:
     if not peers or timed == wanted:
         return ""
     return (
-        f"normzoo trained all {wanted} seeds; {', '.join(peers)} were timed for {timed} and their time multiplied by "
+        f"normzoo trained all {wanted} seeds; the time of {', '.join(peers)} is that of {timed} of them multiplied by "
         f"{wanted / timed:g}, since they train every run alone. "
     )

@@ -58,8 +58,9 @@ def ratios(bench: MatrixBench) -> TableData:
         "Time of the same comparison done otherwise / normzoo's time",
         ("template", "batch size", "normzoo s", *bench.spec.peers()),
         tuple(shown),
-        "normzoo s: seconds of training, or of the whole command in the last row; the others as multiples of it. "
-        "all: sums over the rows above; whole matrix: one command for all of it against the same sums.",
+        "normzoo s: seconds of training, or of the whole command in the last row; the others as multiples of it, "
+        "without their start-up except for process. all: sums over the rows above; whole matrix: one command for all "
+        "of it against the same sums.",
     )
 
 

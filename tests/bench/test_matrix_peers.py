@@ -1,0 +1,89 @@
+"""Do the peers' processes train, and do their troubles reach whoever started them?"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from normzoo.bench.matrix.bare_loop import train_run
+from normzoo.bench.matrix.job import Job
+from normzoo.bench.matrix.processes import terminated_as_interrupted, timed_process
+from normzoo.bench.matrix.run import run_matrix_bench
+from normzoo.bench.matrix.spec import MatrixBenchSpec
+from normzoo.data import load_dataset
+from normzoo.errors import NormzooError
+
+JOB = Job(
+    way="bare",
+    template="cnn",
+    batch_size=32,
+    norms=("batch",),
+    seeds=(0,),
+    epochs=2,
+    lr=0.05,
+    widths=(8, 16),
+    hidden=32,
+    dataset="digits",
+    data_root="data",
+    warm_up=False,
+    folder="",
+)
+
+
+def test_a_job_comes_out_of_its_json_as_it_went_in() -> None:
+    """Also its tuples."""
+    assert Job.from_json(JOB.to_json()) == JOB
+
+
+def test_the_bare_loop_learns() -> None:
+    """Digits are mostly told apart after two epochs, hardly with a learning rate of next to nothing."""
+    digits = load_dataset("digits")
+    assert train_run(JOB, digits, "batch", 0) > 0.8
+    assert train_run(replace(JOB, lr=1e-9), digits, "batch", 0) < 0.4
+
+
+def test_a_process_that_fails_says_why() -> None:
+    """Its exit code and the last line that it wrote are in the error."""
+    code = "import sys; print('first'); print('it was the cat', file=sys.stderr); sys.exit(3)"
+    with pytest.raises(NormzooError, match=r"^the process ended with exit code 3: it was the cat$"):
+        timed_process([sys.executable, "-c", code], name="the process")
+
+
+def test_a_process_is_timed_and_gets_its_variables() -> None:
+    """Its seconds are those that passed, and its environment has what was given besides what there is."""
+    code = "import os, time; time.sleep(0.3); assert os.environ['GIVEN'] == '1' and 'PATH' in os.environ"
+    assert 0.3 < timed_process([sys.executable, "-c", code], name="the process", environment={"GIVEN": "1"}) < 30
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: signal.Signals(number).name)
+def test_an_interruption_kills_the_process(number: signal.Signals, tmp_path: Path) -> None:
+    """Neither Ctrl-C nor SIGTERM leaves it behind."""
+    file = tmp_path / "pid"
+    code = f"import os, time; open({str(file)!r}, 'w').write(f'{{os.getpid()}}\\n'); time.sleep(60)"
+
+    def interrupt() -> None:
+        while not file.exists() or not file.read_text().endswith("\n"):
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt), terminated_as_interrupted():
+        timed_process([sys.executable, "-c", code], name="the process")
+    thread.join()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(file.read_text()), 0)
+
+
+def test_a_dataset_that_is_missing_is_named_before_anything_is_timed(tmp_path: Path) -> None:
+    """The first peer, which has nothing to train, loads it."""
+    spec = MatrixBenchSpec.model_validate({"dataset": f"npz:{tmp_path / 'none.npz'}"})
+    steps: list[str] = []
+    with pytest.raises(NormzooError, match=r"the process of the way 'bare' ended with exit code 1: .*none\.npz"):
+        run_matrix_bench(spec, steps.append)
+    assert steps == []

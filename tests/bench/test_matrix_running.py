@@ -1,0 +1,118 @@
+"""Is everything timed that is to be timed, in turns, and does the whole command work?"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from normzoo.bench.matrix import run as running
+from normzoo.bench.matrix.job import RESULT, Job
+from normzoo.bench.matrix.records import MatrixBench
+from normzoo.bench.matrix.run import run_matrix_bench
+from normzoo.bench.matrix.spec import MatrixBenchSpec
+
+
+class Stopwatch:
+    """Stands in for processes: notes what would be started, which takes a second longer each time."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self.commands: list[list[str]] = []
+        self.caches: list[str] = []
+
+    def __call__(self, command: Sequence[str], *, name: str, environment: Mapping[str, str] | None = None) -> float:
+        if name == "normzoo compare":
+            self.commands.append(list(command)[4:])
+            self.caches.append((environment or {})["TORCHINDUCTOR_CACHE_DIR"])
+            return 10.0 - len(self.commands) % 2
+        self.jobs.append(Job.from_json(command[-1]))
+        seconds = len(self.jobs[-1].norms) * len(self.jobs[-1].seeds) * 0.5
+        result = {"seconds": seconds, "accuracies": [], "device": "cpu", "threads": 2}
+        (Path(self.jobs[-1].folder) / RESULT).write_text(json.dumps(result))
+        return 7.0
+
+
+@pytest.fixture
+def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
+    watch = Stopwatch()
+    monkeypatch.setattr(running, "timed_process", watch)
+    return watch
+
+
+def flags(command: list[str]) -> dict[str, str]:
+    return dict(zip(command[::2], command[1::2], strict=True))
+
+
+def test_all_ways_do_the_same_work(stopwatch: Stopwatch) -> None:
+    """Norms, batch size, epochs and learning rate of the command are those of the jobs; seeds are those asked for."""
+    spec = MatrixBenchSpec.model_validate(
+        {"norms": "batch,none", "templates": "lstm", "batch_sizes": 8, "seeds": 3, "peer_seeds": 2, "epochs": 5}
+    )
+    steps: list[str] = []
+    bench = run_matrix_bench(spec, steps.append)
+    assert len(steps) == 4
+    first, second = map(flags, stopwatch.commands)
+    assert first == second
+    wanted = {"--norms": "batch,none", "--templates": "lstm", "--batch-sizes": "8", "--seeds": "3", "--epochs": "5"}
+    assert first.items() >= wanted.items()
+    assert Path(stopwatch.caches[0]).parent == Path(first["--store"]).parent
+    probe, *jobs = stopwatch.jobs
+    assert probe.norms == ()
+    for job in jobs:
+        assert (job.template, job.batch_size, job.epochs, job.dataset) == ("lstm", 8, 5, "digits")
+        assert job.lr == spec.matrix().lr_at(8)
+    together = [(job.way, job.norms, job.seeds) for job in jobs if job.warm_up]
+    assert sorted(together) == [("bare", ("batch", "none"), (0, 1)), ("lightning", ("batch", "none"), (0, 1))]
+    alone = [(job.way, job.norms, job.seeds) for job in jobs if not job.warm_up]
+    assert alone == [("lightning", (norm,), (seed,)) for norm in ("batch", "none") for seed in (0, 1)]
+    (cell,) = bench.cells
+    assert cell.peers == {"lightning": (2.0,), "bare": (2.0,), "process": (4 * 7.0,)}
+    assert (cell.normzoo[0].wall, cell.normzoo[0].start_up, cell.normzoo[0].training) == (9.0, 10.0, -1.0)
+    assert bench.whole == cell.normzoo
+    assert (bench.environment["device"], bench.environment["peer_threads"]) == ("cpu", 2)
+
+
+def test_ways_take_turns_in_every_cell_and_round(stopwatch: Stopwatch) -> None:
+    """Each cell has each way once per round, not always in the same order, and the whole matrix comes last."""
+    spec = MatrixBenchSpec.model_validate({"templates": "cnn", "batch_sizes": "2,8", "rounds": 4})
+    steps: list[str] = []
+    bench = run_matrix_bench(spec, steps.append)
+    assert len(steps) == spec.steps() == 4 * 9
+    orders = set()
+    for start in range(0, len(steps), 9):
+        *cells, whole = steps[start : start + 9]
+        assert whole == "the whole matrix"
+        for size, part in ((2, cells[:4]), (8, cells[4:])):
+            assert {step.rpartition(": ")[0] for step in part} == {f"cnn, batch size {size}"}
+            orders.add(tuple(step.rpartition(": ")[2] for step in part))
+    assert all(sorted(order) == sorted(spec.ways) for order in orders)
+    assert len(orders) > 2
+    assert [len(bench.whole), len(bench.cells[0].normzoo), len(bench.cells[1].peers["bare"])] == [4, 4, 4]
+    stores = [flags(command)["--store"] for command in stopwatch.commands]
+    assert stores[::2] == stores[1::2]
+    assert len(set(stores)) == len(stores) / 2
+    assert sum(flags(command)["--batch-sizes"] == "2,8" for command in stopwatch.commands) == 2 * 4
+
+
+def test_the_command_from_end_to_end(tmp_path: Path) -> None:
+    """It prints a table that fits 80 columns, and writes JSON and a report, with the notes that lie beside it."""
+    small = "--norms none --templates cnn --batch-sizes 64 --seeds 1 --epochs 1"
+    (tmp_path / "speed.notes.txt").write_text("It was a quiet day.")
+    command = [sys.executable, "-m", "normzoo", "bench", "matrix", *small.split(), "--report", "speed.md"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "with start-up" in done.stdout
+    bench = MatrixBench.model_validate_json((tmp_path / "speed.json").read_text())
+    (cell,) = bench.cells
+    assert set(cell.peers) == {"lightning", "bare", "process"}
+    assert 0 < cell.peers["bare"][0] < cell.peers["process"][0]
+    assert 0 < cell.peers["lightning"][0] < cell.peers["process"][0]
+    assert min(cell.normzoo[0].wall, cell.normzoo[0].start_up) > 0
+    report = (tmp_path / "speed.md").read_text()
+    assert "It was a quiet day." in report
+    assert f"normzoo bench matrix {small} --report speed.md" in report
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["speed.json", "speed.md", "speed.notes.txt"]

@@ -1,0 +1,75 @@
+"""Is a matrix of ten thousand runs no burden to the parent?"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from normzoo.experiment.config import Configuration
+from normzoo.experiment.engines import Timing, engines_of_columns, timing_key
+from normzoo.experiment.execution import Execution
+from normzoo.experiment.plan import expand, plan, settle, to_be_timed
+from normzoo.experiment.records import RunRecord
+from normzoo.experiment.spec import MatrixSpec, RunSpec
+from normzoo.experiment.store import Store
+from normzoo.report import failure_lines, findings, summarize, to_rich
+
+from .synthetic import FACTS, run_record
+
+MATRIX = MatrixSpec(seeds=167, batch_sizes=(2, 4, 8, 10, 16, 32))
+ENVIRONMENT = {"torch": "2.15.0", "cpu": "some processor", **{f"package {number}": "1.0" for number in range(12)}}
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[RunSpec]:
+    return expand(MATRIX, FACTS, dict.fromkeys(MATRIX.norms))
+
+
+@pytest.fixture(scope="module")
+def records(runs: list[RunSpec]) -> list[RunRecord]:
+    losses = [2.0, 1.5, 1.25, 1.125]
+    return [
+        run_record(run, losses=[loss + 0.001 * run.seed for loss in losses], environment=ENVIRONMENT) for run in runs
+    ]
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Fail if it takes longer, by this process's own time: others may be at work."""
+    start = time.process_time()
+    yield
+    taken = time.process_time() - start
+    assert taken < seconds, f"took {taken:.2f} s, not {seconds:g}"
+
+
+def test_planning_takes_little_of_five_milliseconds_a_run(runs: list[RunSpec]) -> None:
+    """From the matrix to settled groups; 5 ms a run are 50 s."""
+    assert len(runs) == 10_020
+    with at_most(5):
+        planned = expand(MATRIX, FACTS, dict.fromkeys(MATRIX.norms))
+        engines = engines_of_columns(planned, {}, "auto")
+        groups = plan(planned, set(), FACTS.train)
+        timings = {}
+        for group, engine in to_be_timed(groups, engines, {}, ENVIRONMENT):
+            key = timing_key(group.runs[0], len(group.runs), ENVIRONMENT)
+            timings[key, engine] = Timing(key=key, engine=engine, members=len(group.runs), seconds_per_step=1e-3)
+        settled = settle(groups, engines, timings, ENVIRONMENT, "auto")
+    assert sum(len(group.runs) for group in settled) == len(runs)
+
+
+def test_keeping_and_showing_ten_thousand_records(records: list[RunRecord], tmp_path: Path) -> None:
+    """To keep one takes under a millisecond of the parent, all tables under two seconds."""
+    with Store(tmp_path / "store") as store:
+        with at_most(10):
+            for record in records:
+                store.add(record)
+        store.add_sweep("normzoo compare", Configuration(MATRIX, Execution()), [record.spec.key for record in records])
+    with at_most(2), Store(tmp_path / "store", writable=False) as store:
+        (sweep,) = store.sweeps()
+        kept = store.records(sweep.keys)
+        summary = summarize(sweep.matrix, kept)
+        shown = [*to_rich(summary), *findings(summary), *failure_lines(kept)]
+    assert len(kept) == len(records)
+    assert len(shown) > 10

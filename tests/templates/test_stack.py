@@ -1,0 +1,309 @@
+"""Does a stack of networks do for each what that network does alone?"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from normzoo.layers import BatchNorm, LayerNorm, NormFactory, norm_factory
+from normzoo.registry import NORMS, TEMPLATES, load
+from normzoo.templates import Cnn, Lstm, keep_members, stack
+
+from . import own_norms
+
+MEMBERS, SAMPLES = 3, 5
+SETTINGS: dict[str, Any] = {"placement": "post", "widths": (8, 16), "hidden": 32}
+OWN: list[NormFactory] = [
+    own_norms.Rolling,
+    own_norms.Positional,
+    own_norms.InPlace,
+    own_norms.Reassigning,
+    own_norms.Nested,
+    own_norms.OneNumber,
+    own_norms.Stateless,
+    nn.Identity,
+    own_norms.OfTorch,
+    LayerNorm,
+]
+
+
+def network_of(template: str, norm: NormFactory, **changes: Any) -> nn.Module:
+    """Build a small network in float64, with parameters of its own throughout."""
+    entry = TEMPLATES[template]
+    build: Any = load(entry.target)
+    options = {name: SETTINGS[name] for name in entry.options}
+    network: nn.Module = build(norm, shape=(1, 8, 8), classes=3, **{**options, **changes})
+    return randomized(network.double())
+
+
+def randomized(module: nn.Module) -> nn.Module:
+    """Move every parameter a little, so that norms of different members differ."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return module
+
+
+def results(module: nn.Module, x: Tensor, cotangent: Tensor) -> dict[str, Tensor]:
+    """Return the output, and the gradients of input and parameters, by the names that a member's have."""
+    module.zero_grad()
+    x = x.detach().requires_grad_()
+    y = module(x)
+    y.backward(cotangent)
+    assert x.grad is not None
+    found = {"y": y.detach(), "x": x.grad}
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, name
+        found[own_name(name)] = parameter.grad.clone()
+    return found
+
+
+def tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """Return parameters and buffers, also those that are not saved."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def own_name(name: str) -> str:
+    """Return the name in a member of what a mapped module holds: it has no parts, and names no dots."""
+    return name.replace("/", ".")
+
+
+def of_member(tensors: Mapping[str, Tensor], member: int) -> dict[str, Tensor]:
+    """Return a member's part of results or state; what is one number is everyone's."""
+    return {
+        own_name(name): (value[:, member] if name in ("x", "y") else value[member]) if value.ndim else value
+        for name, value in tensors.items()
+    }
+
+
+def assert_stack_is_its_members(members: Sequence[nn.Module], shape: Sequence[int], *, steps: int = 3) -> None:
+    """Compare outputs, gradients and state in training, step by step, and the outputs in evaluation after it."""
+    together = stack(members)
+    alone = [copy.deepcopy(member) for member in members]
+    for training in [True] * steps + [False]:
+        together.train(training)
+        x = torch.randn(SAMPLES, len(members), *shape, dtype=torch.float64)
+        with torch.no_grad():
+            y_shape = together(x).shape
+        cotangent = torch.randn(y_shape, dtype=torch.float64)
+        found = results(together, x, cotangent)
+        for index, member in enumerate(alone):
+            with torch.no_grad():
+                member.train(training)(x[:, index])
+            expected = results(member, x[:, index], cotangent[:, index])
+            assert_close(of_member(found, index), expected, rtol=1e-7, atol=1e-9)
+            assert_close(of_member(tensors_of(together), index), tensors_of(member), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_every_template_under_every_norm(template: str, norm: str) -> None:
+    """Outputs, gradients and running statistics over several steps, and evaluation, of each member in float64."""
+    assert_stack_is_its_members([network_of(template, norm_factory(norm)) for _ in range(MEMBERS)], (1, 8, 8))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_cnn_with_its_norms_before_the_activations(norm: str) -> None:
+    """The other placement, and another number of convolutions."""
+    members = [network_of("cnn", norm_factory(norm), placement="pre", widths=(16,)) for _ in range(2)]
+    assert_stack_is_its_members(members, (1, 8, 8))
+
+
+@pytest.mark.parametrize("norm", OWN, ids=lambda norm: norm.__name__)
+def test_a_norm_of_the_users_own(norm: NormFactory) -> None:
+    """On vectors and, where it takes them, maps: parameters, gradients and buffers are as alone."""
+    members = [randomized(norm(6).double()) for _ in range(MEMBERS)]
+    shapes: list[tuple[int, ...]] = [(6,), (6, 3, 2)]
+    if norm is own_norms.Positional:
+        shapes = shapes[1:]
+    if norm in (own_norms.OfTorch, LayerNorm):
+        shapes = shapes[:1]
+    for shape in shapes:
+        assert_stack_is_its_members(members, shape)
+
+
+@pytest.mark.parametrize("norm", [own_norms.InPlace, own_norms.Reassigning, own_norms.Nested, own_norms.OneNumber])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_norm_of_the_users_own_in_every_template(template: str, norm: NormFactory) -> None:
+    """Also one that keeps statistics per time step, with parameters that are shared over time."""
+    assert_stack_is_its_members([network_of(template, norm) for _ in range(2)], (1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: nn.Linear(4, 3),
+        lambda: nn.Linear(4, 3, bias=False),
+        lambda: nn.Conv2d(4, 6, 3, stride=2, padding=1),
+        lambda: nn.Conv2d(4, 6, (1, 3), dilation=2, padding="same", groups=2, bias=False),
+        lambda: nn.MaxPool2d(2),
+        lambda: nn.Flatten(),
+        lambda: nn.Flatten(1, 2),
+        lambda: nn.Flatten(-2),
+        lambda: nn.ReLU(),
+        lambda: nn.Tanh(),
+        lambda: nn.Sequential(nn.Conv2d(4, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)),
+    ],
+    ids=lambda build: str(build()).replace("\n", ""),
+)
+def test_a_single_module(build: Callable[[], nn.Module]) -> None:
+    """With the settings that it can have."""
+    module = build()
+    assert_stack_is_its_members([build().double() for _ in range(MEMBERS)], (4, 5, 4))
+    if isinstance(module, nn.Linear | nn.ReLU | nn.Tanh):
+        assert_stack_is_its_members([build().double() for _ in range(MEMBERS)], (4,))
+
+
+def test_one_member_is_a_stack_too() -> None:
+    """Of one, with a dimension of its own."""
+    assert_stack_is_its_members([network_of("cnn", norm_factory("batch"))], (1, 8, 8))
+
+
+def test_what_a_member_shares_the_stack_shares() -> None:
+    """Weights of norms over time are one parameter each, statistics one per step, as in a member."""
+    members = [Lstm(norm_factory("batch"), shape=(1, 4, 4), classes=3, hidden=4) for _ in range(2)]
+    together: Any = stack(members)
+    layers = list(together.lstm.norm_hh)
+    assert len(layers) == 4
+    assert len({id(layer.weight) for layer in layers}) == len({id(layer.bias) for layer in layers}) == 1
+    assert len({id(layer.running_mean) for layer in layers}) == 4
+    assert [name for name, _ in together.named_parameters()] == [name for name, _ in members[0].named_parameters()]
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_state_has_the_names_of_a_member(template: str, norm: str) -> None:
+    """In the same order, with a first dimension of members; a count of batches stays one number."""
+    members = [network_of(template, norm_factory(norm)) for _ in range(2)]
+    state = stack(members).state_dict()
+    expected = members[0].state_dict()
+    assert list(state) == list(expected)
+    for name, value in expected.items():
+        assert state[name].shape == ((2, *value.shape) if value.ndim else ()), name
+
+
+def test_state_of_a_mapped_module_has_no_dots_in_its_names() -> None:
+    """Parts of a mapped module are not parts of the stack: their names are joined by slashes."""
+    together = stack([own_norms.Nested(4), own_norms.Nested(4)])
+    assert {name: tuple(value.shape) for name, value in together.state_dict().items()} == {
+        "gain": (2, 4),
+        "inner/weight": (2, 4),
+        "inner/bias": (2, 4),
+        "inner/running_mean": (2, 4),
+        "inner/running_var": (2, 4),
+        "inner/num_batches_tracked": (2,),
+    }
+
+
+@pytest.mark.parametrize("build", [lambda: network_of("cnn", norm_factory("batch")), lambda: own_norms.InPlace(8)])
+def test_members_are_copied(build: Callable[[], nn.Module]) -> None:
+    """Training the stack leaves them as they were."""
+    members = [build(), build()]
+    before = [copy.deepcopy(member.state_dict()) for member in members]
+    together = stack(members)
+    with torch.no_grad():
+        for tensor in (*together.parameters(), *together.buffers()):
+            tensor.zero_()
+    for member, state in zip(members, before, strict=True):
+        assert_close(dict(member.state_dict()), dict(state), rtol=0, atol=0)
+
+
+def test_what_is_frozen_stays_frozen() -> None:
+    """A parameter that wants no gradient is stacked as such, by rule and when mapped."""
+    for build in (lambda: nn.Linear(4, 3), lambda: own_norms.InPlace(4)):
+        members: list[nn.Module] = [build(), build()]
+        for member in members:
+            next(member.parameters()).requires_grad_(False)
+        assert [parameter.requires_grad for parameter in stack(members).parameters()] == [
+            parameter.requires_grad for parameter in members[0].parameters()
+        ]
+
+
+@pytest.mark.parametrize(
+    ("norm", "message"),
+    [
+        (own_norms.Drawing, "vmap: called random operation while in randomness error mode"),
+        (own_norms.Branching, "vmap: It looks like you're attempting to use a Tensor in some data-dependent"),
+        (own_norms.Reading, r"vmap: It looks like you're calling \.item\(\) on a Tensor"),
+    ],
+)
+def test_a_norm_that_cannot_be_mapped_says_why(norm: NormFactory, message: str) -> None:
+    """One that draws random numbers, branches on values or reads them works alone; the error is torch's."""
+    members = [norm(4), norm(4)]
+    x = torch.randn(SAMPLES, 2, 4)
+    assert members[0](x[:, 0]).shape == (SAMPLES, 4)
+    with pytest.raises(RuntimeError, match=f"^{message}"):
+        stack(members)(x)
+
+
+def other_padding() -> nn.Module:
+    return nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([], "stack: needs at least one member, got none; pass a list of modules"),
+        (
+            [nn.ReLU(), nn.Linear(1, 1), nn.ReLU()],
+            "stack: members must be of one kind, got Linear, ReLU; stack like with like",
+        ),
+        (
+            [nn.Sequential(nn.ReLU()), nn.Sequential(nn.Tanh())],
+            "stack: members must be of one kind, got ReLU, Tanh; stack like with like",
+        ),
+        (
+            [other_padding(), other_padding()],
+            "stack: Conv2d must pad with zeros, got padding_mode='reflect'; use 'zeros'",
+        ),
+    ],
+    ids=["none", "of different kinds", "of different parts", "padding"],
+)
+def test_what_cannot_be_stacked_is_refused(members: list[nn.Module], message: str) -> None:
+    """The message names what was given and the way out."""
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011
+        stack(members)
+    assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize("kept", [(0,), (1, 2), (2, 0)], ids=str)
+@pytest.mark.parametrize(
+    "norm", [*(norm_factory(name) for name in NORMS), own_norms.InPlace, own_norms.Nested, own_norms.Reassigning]
+)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_members_that_are_kept_go_on_as_a_stack_without_the_others(
+    template: str, norm: NormFactory, kept: tuple[int, ...]
+) -> None:
+    """After a step together: outputs, gradients, statistics and the optimizers' parameters, which stay the same."""
+    members = [network_of(template, norm) for _ in range(MEMBERS)]
+    whole, part = stack(members), stack([members[member] for member in kept])
+    first, second = (torch.randn(SAMPLES, MEMBERS, 1, 8, 8, dtype=torch.float64) for _ in range(2))
+    whole(first)
+    part(first[:, kept])
+    parameters = list(whole.parameters())
+    keep_members(whole, kept)
+    assert all(mine is before for mine, before in zip(whole.parameters(), parameters, strict=True))
+    cotangent = torch.randn(SAMPLES, len(kept), 3, dtype=torch.float64)
+    assert_close(results(whole, second[:, kept], cotangent), results(part, second[:, kept], cotangent))
+    assert_close(dict(whole.state_dict()), dict(part.state_dict()))
+    assert_close(whole.eval()(second[:, kept]), part.eval()(second[:, kept]))
+
+
+def test_a_member_that_is_left_out_is_gone() -> None:
+    """A norm that is left alone refuses the input of as many as before."""
+    together = stack([BatchNorm(4), BatchNorm(4)])
+    keep_members(together, [1])
+    assert together(torch.randn(SAMPLES, 1, 4)).shape == (SAMPLES, 1, 4)
+    with pytest.raises(RuntimeError):
+        together(torch.randn(SAMPLES, 2, 4))
+
+
+def test_the_cnns_notes_are_those_of_a_member() -> None:
+    """What a reader of the table should know is not lost."""
+    members = [Cnn(norm_factory("instance"), shape=(1, 8, 8), classes=3) for _ in range(2)]
+    together: Any = stack(members)
+    assert together.notes == members[0].notes != ()
