@@ -3,8 +3,10 @@
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -127,6 +129,8 @@ class _Comparison:
 
         if not plan.groups:
             return
+        # What shows the tables takes a second to load, which would otherwise come after the training.
+        threading.Thread(target=import_module, args=("normzoo.report",), daemon=True).start()
         console = Console(stderr=True)
         for line in engine_lines(plan):
             console.print(line, highlight=False, soft_wrap=True)

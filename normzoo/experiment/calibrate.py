@@ -13,8 +13,8 @@ from normzoo.experiment.spec import RunSpec
 from normzoo.experiment.train import build_network, make_classifier, member_order, norm_engine
 from normzoo.layers import engine as engine_of_norms
 
-WARM_UP, TIMED = 2, 4
-"""Steps: the first ones allocate."""
+WARM_UP, TIMED = 1, 3
+"""Steps: the first one allocates."""
 
 
 def calibrate(runs: Sequence[RunSpec], dataset: Dataset, device: Device, engine: TrainingEngine, key: str) -> Timing:

@@ -1,12 +1,17 @@
 """A small convolutional network: the classic Keras MNIST classifier, with the norm as a parameter."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 
 from normzoo.layers import NormFactory
 from normzoo.templates._place import Shape, build, for_vectors, needs_positions
+
+CONVERSION_REPAYS_AFTER = 50_000
+"""Values from which on max pooling takes longer than max pooling channels-last and the way there and back."""
 
 
 class Cnn(nn.Module):
@@ -51,7 +56,7 @@ class Cnn(nn.Module):
         layers: list[nn.Module] = []
         for fan_in, fan_out in zip((channels, *widths), widths, strict=False):
             convolution = nn.Conv2d(fan_in, fan_out, 3, padding=1)
-            layers += [convolution, *_placed(build(norm, fan_out), placement), nn.MaxPool2d(2)]
+            layers += [convolution, *_placed(build(norm, fan_out), placement), MaxPool(2)]
         dense = nn.Linear((widths[-1] if widths else channels) * shrunk[0] * shrunk[1], hidden)
         layers += [nn.Flatten(), dense, *_placed(for_vectors(norm, hidden), placement), nn.Linear(hidden, classes)]
         self.layers = nn.Sequential(*layers)
@@ -63,6 +68,31 @@ class Cnn(nn.Module):
         """Map images ``(N, C, H, W)`` to logits ``(N, classes)``."""
         logits: Tensor = self.layers(images)
         return logits
+
+
+class MaxPool(nn.MaxPool2d):
+    """``nn.MaxPool2d``; on a processor and many values by way of channels-last, as torch's other kernel takes long."""
+
+    treats_channels_alone: ClassVar[bool] = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C, H, W)`` to ``(N, C, H', W')``."""
+        if x.device.type != "cpu" or x.numel() < CONVERSION_REPAYS_AFTER:
+            return super().forward(x)
+        channels_last: Tensor = _ChannelsLast.apply(x)
+        return super().forward(channels_last).contiguous()
+
+
+class _ChannelsLast(Function):
+    """The same values channels-last; its gradient comes back as the input was, for what came before."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
+        return x.contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+        return grad.contiguous()
 
 
 def _placed(norm: nn.Module, placement: str) -> Iterator[nn.Module]:

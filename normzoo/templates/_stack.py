@@ -67,6 +67,8 @@ def _stack(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
         return stack_norms(cast("Sequence[Norm]", members), tensors)
     if getattr(first, "consists_of_parts", False):
         return _by_parts(members, tensors)
+    if getattr(first, "treats_channels_alone", False):
+        return PerChannel(members, tensors)
     return _RULES.get(type(first), Mapped)(members, tensors)
 
 
