@@ -97,13 +97,16 @@ def engines_of_columns(
     }
 
 
-def faster(timings: Sequence[tuple[Timing, Timing]]) -> TrainingEngine:
-    """Return the engine for all groups of a column, from their timings on ``loop`` and on ``stacked``."""
+def faster(timings: Sequence[tuple[Timing | None, Timing]]) -> TrainingEngine:
+    """Return the engine for all groups of a column, from their timings on ``stacked``, and on ``loop`` where made.
+
+    One that cannot be stacked decides for all.
+    """
     total = {"loop": 0.0, "stacked": 0.0}
     for loop, stacked in timings:
         if stacked.seconds_per_step is None:
             return "loop"
-        if loop.seconds_per_step is not None:
+        if loop is not None and loop.seconds_per_step is not None:
             total["loop"] += loop.seconds_per_step
             total["stacked"] += stacked.seconds_per_step
     return "loop" if total["loop"] * LOOP_MUST_WIN_BY < total["stacked"] else "stacked"

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from normzoo.experiment.engines import (
     COMPILING_REPAYS_AFTER,
@@ -130,17 +130,24 @@ def to_be_timed(
     *,
     only_to_choose: bool = False,
 ) -> list[tuple[Group, TrainingEngine]]:
-    """Return what to time before the groups are settled, once each: both engines where the column has none.
+    """Return what to time before the groups are settled, once each, on the engine of their column.
 
-    With ``only_to_choose``, nothing else.
+    Where that has none, all are timed as stacks, since each must be able to be one, and the first in the loop as well.
+    With ``only_to_choose``, nothing else is timed.
     """
     wanted: dict[tuple[str, TrainingEngine], tuple[Group, TrainingEngine]] = {}
+    compared: set[str] = set()
     for group in groups:
-        engine = engines[column_key(group.runs[0])]
+        column = column_key(group.runs[0])
+        engine = engines[column]
         if only_to_choose and engine is not None:
             continue
         key = timing_key(group.runs[0], len(group.runs), environment)
-        for candidate in get_args(TrainingEngine) if engine is None else (engine,):
+        candidates: list[TrainingEngine] = [engine or "stacked"]
+        if engine is None and column not in compared:
+            compared.add(column)
+            candidates.append("loop")
+        for candidate in candidates:
             if (key, candidate) not in timings:
                 wanted[key, candidate] = (group, candidate)
     return list(wanted.values())
@@ -163,7 +170,7 @@ def settle(
     settled: list[Group] = []
     for column, members in columns.items():
         keys = [timing_key(group.runs[0], len(group.runs), environment) for group in members]
-        engine = engines[column] or faster([(timings[key, "loop"], timings[key, "stacked"]) for key in keys])
+        engine = engines[column] or faster([(timings.get((key, "loop")), timings[key, "stacked"]) for key in keys])
         for group, key in zip(members, keys, strict=True):
             timing = timings.get((key, engine))
             timed = replace(group, seconds_per_step=timing.seconds_per_step if timing else None)

@@ -139,17 +139,16 @@ def test_what_is_compiled(compiling: str, seconds: float, compiled: bool) -> Non
     assert group.how == How("stacked", compiled)
 
 
-def test_both_engines_are_timed_once_where_none_is_settled() -> None:
-    """And one where it is, unless its time is known."""
+def test_all_are_timed_as_stacks_and_the_first_in_the_loop_where_no_engine_is_settled() -> None:
+    """And on one engine where it is, unless the time is known."""
     runs = runs_of(norms=("none", "batch"), templates=("cnn",))
     groups = plan(runs, set(), FACTS.train)
     engines: dict[str, Any] = {column_key(run): None if run.batch_size == 4 else "loop" for run in runs}
     wanted = to_be_timed(groups, engines, {}, {})
     assert [(group.runs[0].norm, group.runs[0].batch_size, engine) for group, engine in wanted] == [
-        ("none", 4, "loop"),
         ("none", 4, "stacked"),
+        ("none", 4, "loop"),
         ("none", 10, "loop"),
-        ("batch", 4, "loop"),
         ("batch", 4, "stacked"),
         ("batch", 10, "loop"),
     ]
@@ -158,6 +157,7 @@ def test_both_engines_are_timed_once_where_none_is_settled() -> None:
         key = timing_key(group.runs[0], 3, {})
         known[key, engine] = Timing(key=key, engine=engine, members=3, seconds_per_step=1.0)
     assert to_be_timed(groups, engines, known, {}) == wanted[3:]
+    assert to_be_timed(groups, engines, known, {}, only_to_choose=True) == wanted[3:4]
 
 
 def test_the_engine_of_a_column_is_the_faster_for_all_its_norms_together() -> None:
