@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from normzoo.bench import show
+from normzoo.bench.matrix import show as show_matrix
+from normzoo.bench.matrix.records import MatrixBench
 from normzoo.bench.records import Bench
 from normzoo.cli import main
 from normzoo.experiment.config import reproducing_command, resolve
@@ -89,17 +91,32 @@ def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
 @pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
 def test_each_speed_report_comes_from_the_records_beside_it(path: Path) -> None:
     """A report of the benchmark is, to the letter, what its measurements say."""
-    bench = Bench.model_validate_json(path.with_suffix(".json").read_text(encoding="utf-8"))
+    text = path.with_suffix(".json").read_text(encoding="utf-8")
     notes = path.with_suffix(".notes.txt").read_text(encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == show.to_markdown(bench, name=path.stem, notes=notes)
-    assert bench.measurements
-    assert not str(bench.environment["commit"]).endswith("-dirty")
+    if path.stem.startswith("layers"):
+        layers = Bench.model_validate_json(text)
+        environment, measured = layers.environment, len(layers.measurements)
+        shown = show.to_markdown(layers, name=path.stem, notes=notes)
+    else:
+        matrix = MatrixBench.model_validate_json(text)
+        environment, measured = matrix.environment, len(matrix.cells)
+        shown = show_matrix.to_markdown(matrix, name=path.stem, notes=notes)
+    assert path.read_text(encoding="utf-8") == shown
+    assert measured
+    assert not str(environment["commit"]).endswith("-dirty")
 
 
 def test_the_speed_table_of_the_readme_is_that_of_the_report() -> None:
     """The README's ratios were measured, in one run."""
     report = (ROOT / "reports" / "layers-cpu.md").read_text(encoding="utf-8")
     (table,) = [table for table in re.findall(r"(?:^\|.*\n)+", README, flags=re.MULTILINE) if "in compile" in table]
+    assert table in report
+
+
+def test_the_table_of_comparing_is_that_of_the_report() -> None:
+    """The README's ratios of whole comparisons were measured, in one run."""
+    report = (ROOT / "reports" / "matrix-cpu.md").read_text(encoding="utf-8")
+    (table,) = [table for table in re.findall(r"(?:^\|.*\n)+", README, flags=re.MULTILINE) if "lightning" in table]
     assert table in report
 
 

@@ -104,7 +104,7 @@ def _template_options(matrix: MatrixSpec, template: str) -> dict[str, Any]:
 
 
 def plan(runs: Iterable[RunSpec], done: Container[str], train_samples: int) -> list[Group]:
-    """Return the groups of runs whose keys are not done, in the order of the tables; none has more runs than a stack."""
+    """Return the groups of runs whose keys are not done, in the order of the tables, none larger than a stack."""
     groups: dict[str, list[RunSpec]] = {}
     for run in runs:
         if run.key not in done:

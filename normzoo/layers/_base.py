@@ -40,6 +40,7 @@ class Norm(nn.Module, ABC):
 
     eps: float | None
     members: int | None = None
+    _stacked_pool: OfEachMember | None = None
     weight: nn.Parameter | None
     bias: nn.Parameter | None
 
@@ -72,8 +73,8 @@ class Norm(nn.Module, ABC):
         return 0 not in self.pool.axes and next(self.buffers(), None) is None
 
     @abstractmethod
-    def _size(self, x: Tensor) -> tuple[int, int, int]:
-        """Return how many samples, channels and positions ``x`` has; it is laid out in that order.
+    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
+        """Return how many samples, channels and positions an input of this shape has; it is laid out in that order.
 
         Raises:
             ValueError: the shape does not fit; the message says what is wrong with it.
@@ -103,9 +104,10 @@ class Norm(nn.Module, ABC):
         """
         if not x.is_floating_point():
             raise self._refusal("the input must be floating point", f"got dtype={x.dtype}", "cast it with x.float()")
-        one = x if self.members is None else x.select(1, 0)
-        samples, channels, positions = self._size(one)
-        pool = self.pool if self.members is None else OfEachMember(self.pool, self.members)
+        shape, pool = x.shape, self.pool
+        if self.members is not None:
+            shape, pool = shape[:1] + shape[2:], self._pool_of_members(shape, pool)
+        samples, channels, positions = self._size(shape)
         split, axes = pool.split(channels), pool.axes
         if mask is not None:
             mask = self._mask_of_cells(mask, x, (samples, *(1 for _ in split), positions))
@@ -113,11 +115,25 @@ class Norm(nn.Module, ABC):
             return self._normalize_nothing(x)
         known = self._known_statistics()
         if positions == 1 and known is None and self.centered and cells_per_pool((samples, *split), axes) == 1:
-            self._refuse_single_values((samples, channels, *one.shape[2:]))
+            self._refuse_single_values((samples, channels, *shape[2:]))
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
         problem = (samples, split, positions, axes, self._eps(x), self.centered, known is not None)
         running = self._memory() if known is None else known
         return normalize(problem, x, self.weight, self.bias, running, mask)
+
+    def _pool_of_members(self, shape: Sequence[int], pool: Pool) -> OfEachMember:
+        """Return the pool of a stack, whose inputs have their members second."""
+        members = self.members or 0
+        if len(shape) < 3 or shape[1] != members:
+            raise self._refusal(
+                "the input of a stack must be (N, members, C, *)",
+                f"got shape {tuple(shape)} and members={members}",
+                "put the members second",
+            )
+        known = self._stacked_pool
+        if known is None or known.members != members or known.pool is not pool:
+            known = self._stacked_pool = OfEachMember(pool, members)
+        return known
 
     def _refuse_single_values(self, shape: Sequence[int]) -> None:
         """Raise an error where one value per statistic is not acceptable."""

@@ -6,11 +6,11 @@ Wu & He (2018), "Group Normalization". One group is layer normalization of a map
 groups as channels is instance normalization.
 """
 
+from collections.abc import Sequence
 from numbers import Integral
 from typing import final
 
 import torch
-from torch import Tensor
 
 from normzoo.layers._base import Norm
 from normzoo.layers._pool import Pool, WithinGroups, product
@@ -66,16 +66,18 @@ class GroupNorm(Norm):
         pool = self._pool
         return pool if pool.groups == self.num_groups else WithinGroups(self.num_groups)
 
-    def _size(self, x: Tensor) -> tuple[int, int, int]:
-        if x.ndim < 2:
-            raise self._refusal("the input must be at least 2D (N, C, *)", f"got {x.ndim}D", "add a batch dimension")
-        if x.shape[1] != self.num_channels:
+    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
+        if len(shape) < 2:
+            raise self._refusal(
+                "the input must be at least 2D (N, C, *)", f"got {len(shape)}D", "add a batch dimension"
+            )
+        if shape[1] != self.num_channels:
             raise self._refusal(
                 "the input's channels must equal num_channels",
-                f"got {x.shape[1]} channels in shape {tuple(x.shape)} and num_channels={self.num_channels}",
-                f"construct it with num_channels={x.shape[1]} or mend the input",
+                f"got {shape[1]} channels in shape {tuple(shape)} and num_channels={self.num_channels}",
+                f"construct it with num_channels={shape[1]} or mend the input",
             )
-        return x.shape[0], x.shape[1], product(x.shape[2:])
+        return shape[0], shape[1], product(shape[2:])
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""

@@ -5,6 +5,7 @@
 Ulyanov, Vedaldi & Lempitsky (2016), "Instance Normalization: The Missing Ingredient for Fast Stylization".
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, final
 
 import torch
@@ -47,18 +48,18 @@ class InstanceNorm(TrackedNorm):
         """Return ``momentum``; as in torch.nn, None means that nothing is remembered, and batches are not counted."""
         return None, self.momentum or 0.0
 
-    def _size(self, x: Tensor) -> tuple[int, int, int]:
+    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
         """See an input without a batch dimension, where the class fixes the rank, as a batch of one."""
-        if self._lacks_batch(x):
-            self._check_channels(x, x.shape[0])
-            return 1, x.shape[0], product(x.shape[1:])
-        return super()._size(x)
+        if self._lacks_batch(len(shape)):
+            self._check_channels(shape, shape[0])
+            return 1, shape[0], product(shape[1:])
+        return super()._size(shape)
 
     def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
-        return tuple(x.shape[1:]) if self._lacks_batch(x) else super()._mask_shape(x)
+        return tuple(x.shape[1:]) if self._lacks_batch(x.ndim) else super()._mask_shape(x)
 
-    def _lacks_batch(self, x: Tensor) -> bool:
-        return self.ranks is not None and x.ndim + 1 in self.ranks
+    def _lacks_batch(self, rank: int) -> bool:
+        return self.ranks is not None and rank + 1 in self.ranks
 
     def _known_statistics(self) -> Running | None:
         """As in torch.nn, ``track_running_stats`` set to False later sets aside what was remembered."""

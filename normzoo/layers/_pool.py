@@ -4,7 +4,7 @@ It is all in which the classic norms differ.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from torch import Tensor
@@ -97,11 +97,11 @@ class OfEachMember:
 
     pool: Pool
     members: int
+    axes: tuple[int, ...] = field(init=False)
 
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """Those of the pool; the channels' dimensions come after that of the members."""
-        return tuple(axis + 1 if axis > 0 else axis for axis in self.pool.axes)
+    def __post_init__(self) -> None:
+        # Those of the pool; the channels' dimensions come after that of the members.
+        object.__setattr__(self, "axes", tuple(axis + 1 if axis > 0 else axis for axis in self.pool.axes))
 
     def split(self, channels: int) -> tuple[int, ...]:
         """Return ``(members, *pool.split(C))``, of the C channels that one member has."""

@@ -76,14 +76,14 @@ class SampleRMSNorm(Norm):
         self.num_features = num_features
         self.reset_parameters()
 
-    def _size(self, x: Tensor) -> tuple[int, int, int]:
-        if x.ndim < 2 or x.shape[1] != self.num_features:
+    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
+        if len(shape) < 2 or shape[1] != self.num_features:
             raise self._refusal(
                 "the input must be (N, C, *) with num_features channels",
-                f"got shape {tuple(x.shape)} and num_features={self.num_features}",
+                f"got shape {tuple(shape)} and num_features={self.num_features}",
                 "mend the input or num_features",
             )
-        return x.shape[0], x.shape[1], product(x.shape[2:])
+        return shape[0], shape[1], product(shape[2:])
 
     def extra_repr(self) -> str:
         """Return the arguments."""

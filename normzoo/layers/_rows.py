@@ -33,15 +33,15 @@ class RowNorm(Norm):
             raise self._refusal("normalized_shape must have a dimension", "got ()", "give the trailing sizes")
         self.reset_parameters()
 
-    def _size(self, x: Tensor) -> tuple[int, int, int]:
+    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
         dims = len(self.normalized_shape)
-        if x.shape[-dims:] != self.normalized_shape:
+        if tuple(shape[-dims:]) != self.normalized_shape:
             raise self._refusal(
                 "the input must end in normalized_shape",
-                f"got shape {tuple(x.shape)} and normalized_shape={self.normalized_shape}",
-                f"construct it with normalized_shape={tuple(x.shape[-len(self.normalized_shape) :])} or mend the input",
+                f"got shape {tuple(shape)} and normalized_shape={self.normalized_shape}",
+                f"construct it with normalized_shape={tuple(shape[-len(self.normalized_shape) :])} or mend the input",
             )
-        return product(x.shape[:-dims]), product(x.shape[-dims:]), 1
+        return product(shape[:-dims]), product(shape[-dims:]), 1
 
     def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
         return tuple(x.shape[: x.ndim - len(self.normalized_shape)])

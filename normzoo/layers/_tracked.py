@@ -1,7 +1,7 @@
 """Norms over channels that can keep running statistics, under torch.nn's names."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -78,31 +78,30 @@ class TrackedNorm(Norm):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.zero_()
 
-    def _size(self, x: Tensor) -> tuple[int, int, int]:
+    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
         ranks = self.ranks
-        shape = x.shape
         rank = len(shape)
         if (rank not in ranks) if ranks is not None else (rank < 2):
             wanted = " or ".join(f"{rank}D" for rank in ranks) if ranks is not None else "at least 2D"
             raise self._refusal(
-                f"the input must be {wanted} (N, C, *)", f"got {rank}D of shape {tuple(shape)}", self._rank_hint(x)
+                f"the input must be {wanted} (N, C, *)", f"got {rank}D of shape {tuple(shape)}", self._rank_hint(rank)
             )
-        self._check_channels(x, shape[1])
+        self._check_channels(shape, shape[1])
         return shape[0], shape[1], product(shape[2:])
 
-    def _check_channels(self, x: Tensor, channels: int) -> None:
+    def _check_channels(self, shape: Sequence[int], channels: int) -> None:
         if channels != self.num_features:
             raise self._refusal(
                 "the input's channels must equal num_features",
-                f"got {channels} channels in shape {tuple(x.shape)} and num_features={self.num_features}",
+                f"got {channels} channels in shape {tuple(shape)} and num_features={self.num_features}",
                 f"construct it with num_features={channels} or mend the input",
             )
 
-    def _rank_hint(self, x: Tensor) -> str:
+    def _rank_hint(self, rank: int) -> str:
         if self.ranks is None:
             return "add a batch dimension"
         family = type(self).__name__.rstrip("123d")
-        return f"use {family}{x.ndim - 2}d" if 3 <= x.ndim <= 5 else f"reshape it or use {family}"
+        return f"use {family}{rank - 2}d" if 3 <= rank <= 5 else f"reshape it or use {family}"
 
     def _known_statistics(self) -> Running | None:
         if self.training or self.running_mean is None or self.running_var is None:

@@ -78,9 +78,11 @@ class MaxPool(nn.MaxPool2d):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, C, H', W')``."""
         if x.device.type != "cpu" or x.numel() < CONVERSION_REPAYS_AFTER:
-            return super().forward(x)
+            small: Tensor = super().forward(x)
+            return small
         channels_last: Tensor = _ChannelsLast.apply(x)
-        return super().forward(channels_last).contiguous()
+        pooled: Tensor = super().forward(channels_last)
+        return pooled.contiguous()
 
 
 class _ChannelsLast(Function):
@@ -91,7 +93,7 @@ class _ChannelsLast(Function):
         return x.contiguous(memory_format=torch.channels_last)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
         return grad.contiguous()
 
 

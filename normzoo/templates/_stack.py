@@ -63,6 +63,7 @@ def _stack(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
     if any(type(member) is not type(first) for member in members):
         kinds = ", ".join(sorted({type(member).__name__ for member in members}))
         raise ValueError(f"stack: members must be of one kind, got {kinds}; stack like with like")
+    _check_alike(members)
     if isinstance(first, Norm) and first.channels_follow_samples:
         return stack_norms(cast("Sequence[Norm]", members), tensors)
     if getattr(first, "consists_of_parts", False):
@@ -70,6 +71,26 @@ def _stack(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
     if getattr(first, "treats_channels_alone", False):
         return PerChannel(members, tensors)
     return _RULES.get(type(first), Mapped)(members, tensors)
+
+
+def _check_alike(members: Sequence[nn.Module]) -> None:
+    """Refuse members that differ in anything but parameters and buffers, of which only the first one's would count."""
+    apart = ("_parameters", "_buffers", "_modules", "training")
+    kept = [{name: value for name, value in vars(member).items() if name not in apart} for member in members]
+    for settings in kept[1:]:
+        for name in {*settings, *kept[0]}:
+            if not _equal(settings.get(name), kept[0].get(name)):
+                raise ValueError(
+                    f"stack: members must be alike but for parameters and buffers, got {type(members[0]).__name__}s "
+                    f"that differ in '{name}'; register it as a buffer, or train them in the loop"
+                )
+
+
+def _equal(value: object, other: object) -> bool:
+    if isinstance(value, Tensor) and isinstance(other, Tensor):
+        return torch.equal(value, other)
+    same = value == other
+    return same if isinstance(same, bool) else bool(torch.as_tensor(same).all())  # an array's is one for each value
 
 
 def _by_parts(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
@@ -170,6 +191,8 @@ class Mapped(nn.Module):
 
     def __init__(self, members: Sequence[nn.Module], tensors: _Tensors) -> None:
         super().__init__()
+        for parts in zip(*(member.modules() for member in members), strict=True):
+            _check_alike(parts)
         self._skeleton = (members[0],)  # in a tuple, so that its parameters are not this module's
         for name, _ in members[0].named_parameters():
             stacked = _parameter([member.get_parameter(name) for member in members], tensors)

@@ -2,19 +2,21 @@
 
 import pytest
 
-from normzoo.cli import _progress
 from normzoo.cli._progress import Account
-from normzoo.experiment.plan import Group
-from tests.experiment.synthetic import run_spec
+from normzoo.experiment.plan import DatasetFacts, Group, expand
+from normzoo.experiment.spec import MatrixSpec
 
-LONG = Group(tuple(run_spec(epochs=2, seed=seed) for seed in (0, 1)), steps=100, seconds_per_step=1.0)
-SHORT = Group((run_spec(epochs=2, batch_size=64),), steps=50, seconds_per_step=1.0)
+FACTS = DatasetFacts(name="digits", checksum="0", shape=(1, 8, 8), classes=10, train=100, validation=30, test=30)
+MATRIX = MatrixSpec(norms=("none",), templates=("cnn",), batch_sizes=(2, 4), seeds=2, epochs=2)
+RUNS = expand(MATRIX, FACTS, {})
+LONG = Group(tuple(RUNS[:2]), steps=100, seconds_per_step=1.0)
+SHORT = Group((RUNS[2],), steps=50, seconds_per_step=1.0)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [0.0]
-    monkeypatch.setattr(_progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("normzoo.cli._progress.time.monotonic", lambda: now[0])
     return now
 
 

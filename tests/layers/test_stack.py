@@ -201,6 +201,15 @@ def test_a_member_of_other_channels_is_refused() -> None:
         stack(torch.randn(3, 2, 5))
 
 
+@pytest.mark.parametrize("shape", [(3, 4), (3, 3, 4), (2, 4, 5)], ids=str)
+def test_an_input_without_its_members_is_refused(shape: tuple[int, ...]) -> None:
+    """The members are second, and as many as there are norms."""
+    stack = stack_of([BatchNorm(4), BatchNorm(4)])
+    with pytest.raises(ValueError, match=r"^BatchNorm: the input of a stack must be \(N, members, C, \*\)") as refusal:
+        stack(torch.randn(shape))
+    assert f"got shape {shape} and members=2" in str(refusal.value)
+
+
 def test_nothing_is_normalized_to_nothing() -> None:
     """Without samples the output is empty, and the parameters' gradients are zero."""
     stack = stack_of([BatchNorm(4), BatchNorm(4)])
