@@ -115,6 +115,8 @@ class _Comparison:
 
             check_report_path(self._report)
         with Store(self._configuration.execution.store) as store, WorkerPool() as pool:
+            # What shows the tables takes seconds to load: let that be while torch is loaded, too.
+            threading.Thread(target=import_module, args=("normzoo.report",), daemon=True).start()
             stored = _stored(store, self._rerun)
             plan = _plan(self._configuration, stored, pool, more_workers=early_workers(self._configuration))
             for timing in plan.new_timings:
@@ -129,8 +131,6 @@ class _Comparison:
 
         if not plan.groups:
             return
-        # What shows the tables takes a second to load, which would otherwise come after the training.
-        threading.Thread(target=import_module, args=("normzoo.report",), daemon=True).start()
         console = Console(stderr=True)
         for line in engine_lines(plan):
             console.print(line, highlight=False, soft_wrap=True)

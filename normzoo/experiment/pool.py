@@ -2,19 +2,19 @@
 
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import connection, get_context
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from normzoo.experiment import worker as worker_process
-from normzoo.experiment.interrupts import ctrl_c_blocked, interrupts_deferred
+from normzoo.experiment.interrupts import ctrl_c_blocked
 from normzoo.experiment.messages import Message, Task, WorkerDied
-
-_CONTEXT = get_context("spawn")
-
 
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 """Have glibc keep freed memory: otherwise each large tensor's pages are fetched from the system anew."""
@@ -27,6 +27,25 @@ WORKER_ENVIRONMENT = {
 """What workers start with, where the user's environment says nothing else. Threads that wait sleep: on a busy machine,
 those that spin make short runs ten times as long. What is compiled is kept for later workers.
 """
+
+
+_GPUS = Path("/proc/driver/nvidia/gpus")
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    """Return how processes are started: forked from one that has loaded torch, which then all need not; or each anew.
+
+    The latter where a GPU is, as a process that has seen one cannot be forked, and where the system does not fork well.
+    """
+    if sys.platform != "linux" or _GPUS.exists():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["normzoo.experiment.preloaded"])
+    return context
+
+
+_CONTEXT = _context()
+_START = threading.Lock()
 
 
 @contextmanager
@@ -42,17 +61,33 @@ def _environment(defaults: Mapping[str, str]) -> Iterator[None]:
 
 
 class Worker:
-    """One worker process and the pipe to it."""
+    """One worker process and the pipe to it.
+
+    The process is started by a thread, as it may take seconds to be there; what it is sent meanwhile waits.
+    """
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.connection, theirs = _CONTEXT.Pipe()
         self._process = _CONTEXT.Process(
-            target=worker_process.main, args=(theirs,), name=f"normzoo worker {number}", daemon=True
+            target=worker_process.main, args=(theirs, dict(os.environ)), name=f"normzoo worker {number}", daemon=True
         )
-        with interrupts_deferred(), ctrl_c_blocked(), _environment(WORKER_ENVIRONMENT):
-            self._process.start()  # with Ctrl-C blocked for good: it is the parent's to answer
-        theirs.close()
+        self._is_started = self._is_unwanted = False
+        self._problem = ""
+        self._starting = threading.Thread(target=self._start, args=(theirs,), daemon=True)
+        self._starting.start()
+
+    def _start(self, theirs: "connection.Connection[Message, Task]") -> None:
+        try:
+            with _START, ctrl_c_blocked(), _environment(WORKER_ENVIRONMENT):
+                self._process.start()  # with Ctrl-C blocked for good: it is the parent's to answer
+                self._is_started = True
+                if self._is_unwanted:
+                    self._process.kill()
+        except (OSError, EOFError) as error:
+            self._problem = str(error) or "what it is forked from is gone"
+        finally:
+            theirs.close()
 
     def send(self, task: Task) -> None:
         """Hand out a task; a worker that is gone is noticed when it is heard."""
@@ -66,6 +101,9 @@ class Worker:
         try:
             message: Message = self.connection.recv()
         except (EOFError, OSError):  # OSError: it ended in the middle of a message
+            self._starting.join()
+            if not self._is_started:
+                return WorkerDied(f"the worker process could not be started: {self._problem}")
             self._process.join()
             return WorkerDied(_death(self._process.exitcode))
         return message
@@ -75,10 +113,12 @@ class Worker:
         return self.connection.poll(seconds)
 
     def kill(self) -> None:
-        """End the process now, and wait until it is gone."""
-        self._process.kill()
-        self._process.join()
+        """End the process now, and wait until it is gone; one that is still being started ends once it is there."""
         self.connection.close()
+        self._is_unwanted = True
+        if self._is_started:
+            self._process.kill()
+            self._process.join()
 
 
 class WorkerPool:

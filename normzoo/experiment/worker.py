@@ -1,10 +1,12 @@
 """The worker process: waits for tasks, carries them out, sends back what happens. Imports torch, once."""
 
+import atexit
 import gc
 import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,9 +27,10 @@ from normzoo.experiment.messages import (
 )
 
 
-def main(connection: "Connection[Message, Task]") -> None:
-    """Serve a parent until it closes the connection; Ctrl-C is the parent's to answer."""
+def main(connection: "Connection[Message, Task]", environment: Mapping[str, str]) -> None:
+    """Serve a parent, whose environment this is, until it closes the connection; Ctrl-C is the parent's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(environment)  # a process that is forked has that of the one it is forked from
     os.dup2(2, 1)  # what a user's norm prints goes to stderr: stdout is for the tables
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -44,10 +47,23 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def load() -> None:
+    """Import all that a worker needs."""
+    gc.disable()  # looking for garbage among what is imported takes a sixth of the time
+    import normzoo.data
+    import normzoo.experiment.calibrate
+    import normzoo.experiment.prepare
+    import normzoo.experiment.train  # noqa: F401
+
+    gc.freeze()
+    gc.enable()
+    atexit.register(gc.unfreeze)  # or libraries complain, when the process ends, of what was not cleared away
+
+
 def _serve(connection: "Connection[Message, Task]") -> None:
     sys.path.append(str(Path.cwd()))  # where a user's own norm may be
 
-    gc.disable()  # looking for garbage among what is imported takes a sixth of the time
+    load()
     import torch
 
     from normzoo.data import Dataset, load_dataset
@@ -56,8 +72,6 @@ def _serve(connection: "Connection[Message, Task]") -> None:
     from normzoo.experiment.prepare import prepare
     from normzoo.experiment.train import train_group
 
-    gc.freeze()
-    gc.enable()
     loaded: dict[str, Dataset] = {}
     while True:
         task = connection.recv()

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,21 +16,58 @@ from normzoo.experiment.spec import MatrixSpec
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals wait only where there are signal masks")
-def test_ctrl_c_while_a_worker_is_started_is_neither_lost_nor_heard_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waits until the process is there, and is then the parent's to answer."""
-    progress: list[str] = []
+def test_ctrl_c_while_a_worker_is_started_is_heard_at_once_and_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent does not wait for a worker to be there; one that nobody wants by then is ended."""
+    begun, wanted, ended = threading.Event(), threading.Event(), threading.Event()
+    masks: list[set[int]] = []
 
     def start(_: object) -> None:
-        progress.append("begun")
-        os.kill(os.getpid(), signal.SIGINT)
-        progress.append("done")
+        masks.append(set(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+        begun.set()
+        assert wanted.wait(60)
 
     monkeypatch.setattr(pool_module._CONTEXT.Process, "start", start)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    with WorkerPool() as pool, pytest.raises(KeyboardInterrupt):
-        pool.start()
-    assert progress == ["begun", "done"]
-    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    monkeypatch.setattr(pool_module._CONTEXT.Process, "kill", lambda _: ended.set())
+
+    def press_ctrl_c_while_one_is_started() -> None:
+        with WorkerPool() as pool:
+            pool.start()
+            assert begun.wait(60)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        press_ctrl_c_while_one_is_started()
+    assert not ended.is_set()
+    wanted.set()
+    assert ended.wait(60)
+    assert signal.SIGINT in masks[0]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_worker_that_cannot_be_started_is_heard_as_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when there are too many processes."""
+
+    def start(_: object) -> None:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(pool_module._CONTEXT.Process, "start", start)
+    with WorkerPool() as pool:
+        assert pool.start().hear() == WorkerDied("the worker process could not be started: no more processes")
+
+
+def test_a_worker_has_the_environment_that_it_is_started_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that is forked from a process with an earlier one."""
+    spec = Prepare(MatrixSpec(norms=("none",)), Execution(device="cpu"))
+    found = []
+    for engine in ("compiled", "eager"):
+        monkeypatch.setenv("NORMZOO_ENGINE", engine)
+        with WorkerPool() as pool:
+            worker = pool.start()
+            worker.send(spec)
+            answer = worker.hear()
+            assert isinstance(answer, Checked)
+            found.append(answer.prepared.environment["norm_engine"])
+    assert found == ["compiled", "eager"]
 
 
 def test_one_worker_answers_one_task_after_another_until_it_is_killed(tmp_path: Path) -> None:
@@ -36,7 +75,9 @@ def test_one_worker_answers_one_task_after_another_until_it_is_killed(tmp_path: 
     missing = MatrixSpec(dataset=f"npz:{tmp_path / 'missing.npz'}")
     with WorkerPool() as pool:
         worker = pool.start()
-        (number,) = (process.pid for process in pool_module._CONTEXT.active_children() if process.pid)
+        while not (started := [child.pid for child in pool_module._CONTEXT.active_children() if child.pid]):
+            time.sleep(0.001)
+        (number,) = started
         os.kill(number, signal.SIGINT)  # at its very beginning
         worker.send(Prepare(missing, Execution(device="cpu")))
         assert isinstance(worker.hear(), Refused)
