@@ -13,8 +13,8 @@ from normzoo.experiment.spec import RunSpec
 from normzoo.experiment.train import build_network, make_classifier, member_order, norm_engine
 from normzoo.layers import engine as engine_of_norms
 
-WARM_UP, TIMED = 1, 3
-"""Steps: the first one allocates."""
+WARM_UP, TIMED = {"cpu": 1, "cuda": 5}, 3
+"""Steps: the first one allocates; on a GPU a few, until steps are recorded."""
 
 
 def calibrate(runs: Sequence[RunSpec], dataset: Dataset, device: Device, engine: TrainingEngine, key: str) -> Timing:
@@ -34,16 +34,16 @@ def calibrate(runs: Sequence[RunSpec], dataset: Dataset, device: Device, engine:
 
 def _step_seconds(specs: Sequence[RunSpec], dataset: Dataset, device: Device, engine: TrainingEngine) -> float:
     networks = [build_network(spec, dataset) for spec in specs]
-    module = make_classifier(specs, networks, How(engine)).to(device)
+    module = make_classifier(specs, networks, device, How(engine)).to(device)
     module.on_train_epoch_start()
     images, labels = next(iter(BlocksOfSteps(dataset.train, specs[0].batch_size, seeds=[spec.seed for spec in specs])))
     seconds = []
     with engine_of_norms(norm_engine()):
-        for step in range(WARM_UP + TIMED):
+        for step in range(WARM_UP[device] + TIMED):
             start = time.perf_counter()
             part = slice(step % len(labels), step % len(labels) + 1)
             module.training_step((images[part], labels[part]), step)
             if device == "cuda":
                 torch.cuda.synchronize()
             seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[WARM_UP:])
+    return statistics.median(seconds[WARM_UP[device] :])

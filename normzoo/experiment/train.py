@@ -24,7 +24,7 @@ from normzoo.experiment.records import EpochRecord, RunRecord, Status
 from normzoo.experiment.spec import RunSpec
 from normzoo.layers import Engine, checked_engine, engine, norm_factory
 from normzoo.registry import TEMPLATES, find, load
-from normzoo.templates import Classifier
+from normzoo.templates import Classifier, CudaGraph
 
 EVALUATION_ROWS = 1000
 """How many samples times members are evaluated at once."""
@@ -127,7 +127,7 @@ class _Training:
 
     def _fit(self, networks: list[nn.Module]) -> None:
         first = self._specs[0]
-        module = make_classifier(self._specs, networks, self._how)
+        module = make_classifier(self._specs, networks, self._device, self._how)
         train = BlocksOfSteps(self._dataset.train, first.batch_size, seeds=[spec.seed for spec in self._specs])
         self._callback.batches = train
         samples = max(1, EVALUATION_ROWS // len(self._specs))
@@ -157,8 +157,14 @@ def worker_environment(device: Device) -> dict[str, Any]:
     return {**describe_environment(), "device": name, "threads": torch.get_num_threads(), "norm_engine": norm_engine()}
 
 
-def make_classifier(specs: Sequence[RunSpec], networks: Sequence[nn.Module], how: How) -> Classifier:
-    """Make what trains the networks of some runs, one or a stack."""
+def make_classifier(specs: Sequence[RunSpec], networks: Sequence[nn.Module], device: Device, how: How) -> Classifier:
+    """Make what trains the networks of some runs, one or a stack.
+
+    On a GPU steps are recorded and replayed, and a network by itself is laid out channels-last. A stack is not: its
+    convolutions have groups.
+    """
+    if device == "cuda" and how.engine == "loop":
+        networks = [network.to(memory_format=torch.channels_last) for network in networks]
     return Classifier(
         networks,
         lrs=[spec.lr for spec in specs],
@@ -167,6 +173,7 @@ def make_classifier(specs: Sequence[RunSpec], networks: Sequence[nn.Module], how
         splits=2,
         stacked=how.engine == "stacked",
         compiled=how.compiled,
+        recorder=CudaGraph if device == "cuda" else None,
     )
 
 

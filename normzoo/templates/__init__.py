@@ -5,16 +5,20 @@ from normzoo.templates._cnn import Cnn
 from normzoo.templates._lstm import Lstm, NormalizedLstm
 from normzoo.templates._mean import MeanOfEach
 from normzoo.templates._optimizer import MemberOptimizer
+from normzoo.templates._recorded import CudaGraph, RecordedSteps, can_be_recorded
 from normzoo.templates._stack import keep_members, stack
 
 __all__ = [
     "Classifier",
     "Cnn",
+    "CudaGraph",
     "Evaluation",
     "Lstm",
     "MeanOfEach",
     "MemberOptimizer",
     "NormalizedLstm",
+    "RecordedSteps",
+    "can_be_recorded",
     "keep_members",
     "stack",
 ]

@@ -1,7 +1,7 @@
 """The LightningModule that trains any template, one network or a stack of them: loss, accuracy, optimizer."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from normzoo.templates._mean import MeanOfEach
 from normzoo.templates._optimizer import MemberOptimizer, OptimizerName
+from normzoo.templates._recorded import RecordedSteps, Recorder, can_be_recorded
 from normzoo.templates._stack import keep_members, stack
 
 Batch = tuple[Tensor, Tensor]
@@ -39,6 +40,8 @@ class Classifier(LightningModule):
         splits: how many dataloaders validation gets.
         stacked: put the members side by side, in operations for all; otherwise there must be a single one.
         compiled: compile the training step's forward and backward pass.
+        recorder: what training steps are recorded with, and replayed; None: each is taken anew. Networks for which
+            that would not do (``can_be_recorded``) are trained without.
 
     Raises:
         ValueError: several members that are not to be stacked.
@@ -54,6 +57,7 @@ class Classifier(LightningModule):
         splits: int = 1,
         stacked: bool = True,
         compiled: bool = False,
+        recorder: Callable[[], Recorder] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -69,6 +73,8 @@ class Classifier(LightningModule):
         self._metrics: list[tuple[MeanOfEach, MeanOfEach]] = []
         self._loss_sum, self._steps = torch.zeros(len(members)), 0
         self._losses = torch.compile(self._compute_losses) if compiled else self._compute_losses
+        is_recorded = recorder is not None and can_be_recorded(self.network)
+        self._recorded = RecordedSteps(self._take_step, recorder) if recorder is not None and is_recorded else None
 
     @property
     def train_losses(self) -> list[float]:
@@ -80,6 +86,8 @@ class Classifier(LightningModule):
         keep_members(self.network, members)
         self.optimizer.keep(members)
         self.members = len(members)
+        if self._recorded is not None:
+            self._recorded.forget()
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs ``(N, M, *)`` to logits ``(N, M, classes)``."""
@@ -88,15 +96,22 @@ class Classifier(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Start the sums of losses anew; they stay on the device until they are asked for."""
-        self._loss_sum, self._steps = torch.zeros(self.members, device=self.device), 0
+        if self._loss_sum.shape != (self.members,) or self._loss_sum.device != self.device:
+            self._loss_sum = torch.zeros(self.members, device=self.device)
+        self._loss_sum.zero_()  # in place, as a recorded step adds to it
+        self._steps = 0
 
     def training_step(self, block: Batch, batch_idx: int) -> None:  # noqa: ARG002
         """Take as many optimizer steps as the block holds: between them nothing but what training needs."""
+        take = self._take_step if self._recorded is None else self._recorded
         for inputs, labels in zip(*block, strict=True):
-            losses = self._losses(inputs, labels)
-            self.optimizer.step(losses.sum())
-            self._loss_sum += losses.detach()
+            take(inputs, labels)
         self._steps += len(block[1])
+
+    def _take_step(self, inputs: Tensor, labels: Tensor) -> None:
+        losses = self._losses(inputs, labels)
+        self.optimizer.step(losses.sum())
+        self._loss_sum += losses.detach()
 
     def _compute_losses(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return each member's mean cross-entropy, ``(M,)``."""

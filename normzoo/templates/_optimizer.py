@@ -104,11 +104,12 @@ class MemberOptimizer:
 
 
 def _optimizer(name: OptimizerName, parameters: list[nn.Parameter], lr: float) -> Optimizer:
-    # One kernel for all parameters, where torch has one.
+    # One kernel for all parameters, where torch has one; counting steps on a GPU, so that they can be recorded.
+    on_gpu = any(parameter.is_cuda for parameter in parameters)
     match name:
         case "sgd":
             return torch.optim.SGD(parameters, lr=lr, momentum=MOMENTUM, fused=True)
         case "adam":
-            return torch.optim.Adam(parameters, lr=lr, fused=True)
+            return torch.optim.Adam(parameters, lr=lr, fused=True, capturable=on_gpu)
         case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr=lr)
+            return torch.optim.RMSprop(parameters, lr=lr, capturable=on_gpu)

@@ -47,7 +47,7 @@ def small_spec(template: str, norm: str, **changes: Any) -> RunSpec:
 def trained(specs: Sequence[RunSpec], dataset: Dataset, engine: TrainingEngine) -> tuple[Mapping[str, Tensor], Tensor]:
     """Train some runs for all their steps in float64; return parameters and buffers, and the training losses."""
     networks = [build_network(spec, dataset).double() for spec in specs]
-    module = make_classifier(specs, networks, How(engine)).double()
+    module = make_classifier(specs, networks, "cpu", How(engine)).double()
     blocks = BlocksOfSteps(dataset.train, BATCH_SIZE, seeds=[spec.seed for spec in specs])
     module.on_train_epoch_start()
     steps = 0

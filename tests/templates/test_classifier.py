@@ -61,10 +61,11 @@ def linear() -> nn.Linear:
     return nn.Linear(4, 3)
 
 
-def fit(module: Classifier, train: Blocks, *splits: Batches, epochs: int = 1) -> None:
+def fit(module: Classifier, train: Blocks, *splits: Batches, epochs: int = 1, precision: Any = None) -> None:
     """Train with a real Trainer that does nothing but train and validate."""
     trainer = Trainer(
         accelerator="cpu",
+        precision=precision,
         max_epochs=epochs,
         logger=False,
         enable_checkpointing=False,
@@ -295,3 +296,32 @@ def test_a_module_can_be_moved_before_it_is_trained(rates: tuple[float, ...]) ->
         descend(alone, train, member, rates[member])
         trained = {name: value[member] for name, value in module.network.state_dict().items()}
         assert_close(trained, dict(alone.state_dict()), rtol=0, atol=1e-12)
+
+
+def test_in_mixed_precision_every_step_sees_the_parameters_of_the_last() -> None:
+    """A block of steps ends as the same steps one by one do: low-precision copies of parameters are not kept."""
+    networks = [nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)) for _ in range(2)]
+    at_once = Blocks([12], members=2)
+    one_by_one = copy.copy(at_once)
+    images, labels = at_once.blocks[0]
+    one_by_one.blocks = list(zip(images.unsqueeze(1), labels.unsqueeze(1), strict=True))
+    found = []
+    for blocks in (at_once, one_by_one):
+        module = Classifier(networks, lrs=[0.5, 0.1])
+        fit(module, blocks, Batches([4]), precision="bf16-mixed")
+        found.append(dict(module.network.state_dict()))
+    assert_close(found[0], found[1], rtol=0, atol=0)
+
+
+def test_in_mixed_precision_a_member_is_trained_as_alone() -> None:
+    """But for the rounding of bfloat16."""
+    networks = [nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)) for _ in range(2)]
+    blocks = Blocks([10], members=2)
+    module = Classifier(networks, lrs=[0.1, 0.1])
+    fit(module, blocks, Batches([4]), precision="bf16-mixed")
+    for member, network in enumerate(networks):
+        alone = Classifier([copy.deepcopy(network)], lrs=[0.1], stacked=False)
+        fit(alone, blocks.of([member]), Batches([4]), precision="bf16-mixed")
+        trained = of_member(module, member, network)
+        expected = {name.removeprefix("module."): value for name, value in alone.network.state_dict().items()}
+        assert_close(dict(trained.state_dict()), expected, rtol=0, atol=0.02)

@@ -1,0 +1,103 @@
+"""Training steps whose operations are recorded once and then replayed: on a GPU, starting each takes longer than it."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from normzoo.layers import NoNorm, Norm
+from normzoo.templates._stack import Mapped
+
+Step = Callable[[Tensor, Tensor], None]
+
+WARM_UP = 3
+"""Steps before the recording: libraries allocate and choose their algorithms, optimizers make their state."""
+
+
+class Recorder(Protocol):
+    """Something that records what a function does to tensors, and does it again."""
+
+    def run(self, function: Callable[[], None]) -> None:
+        """Carry the function out as it will be when it is recorded."""
+
+    def record(self, function: Callable[[], None]) -> None:
+        """Record the function without carrying it out."""
+
+    def replay(self) -> None:
+        """Carry out what was recorded, on the same tensors."""
+
+
+class CudaGraph:
+    """A ``torch.cuda.CUDAGraph``, recorded and warmed up on a stream of its own."""
+
+    def __init__(self) -> None:
+        self._graph = torch.cuda.CUDAGraph()
+        self._stream: torch.cuda.Stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+    def run(self, function: Callable[[], None]) -> None:
+        """Carry the function out on the recording's stream."""
+        current = torch.cuda.current_stream()
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            function()
+        current.wait_stream(self._stream)
+
+    def record(self, function: Callable[[], None]) -> None:
+        """Record the function; it must wait for nothing that the device computes."""
+        with torch.cuda.graph(self._graph, stream=self._stream):
+            function()
+
+    def replay(self) -> None:
+        """Carry out what was recorded."""
+        self._graph.replay()
+
+
+class RecordedSteps:
+    """Takes a few steps as they are, then records one, and from then on replays it on each new batch.
+
+    What is replayed reads and writes the tensors of the recording. So whoever replaces parameters, buffers or states
+    calls ``forget``; and networks whose forward pass may do more than change tensors in place are not for this:
+    ``can_be_recorded``.
+
+    Args:
+        step: takes one training step on inputs and labels.
+        recorder: makes what records.
+    """
+
+    def __init__(self, step: Step, recorder: Callable[[], Recorder] = CudaGraph) -> None:
+        self._step, self._make_recorder = step, recorder
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew, with a few steps as they are."""
+        self._recorder: Recorder | None = None
+        self._batch: tuple[Tensor, Tensor] | None = None
+        self._taken = 0
+
+    def __call__(self, inputs: Tensor, labels: Tensor) -> None:
+        """Take one step; of other shapes than the recorded one, as it is."""
+        if self._recorder is None:
+            self._recorder = self._make_recorder()
+        if self._batch is None and self._taken >= WARM_UP:
+            batch = self._batch = (inputs.clone(), labels.clone())
+            self._recorder.record(lambda: self._step(*batch))
+        if self._batch is None or inputs.shape != self._batch[0].shape:
+            self._taken += 1
+            self._recorder.run(lambda: self._step(inputs, labels))
+            return
+        self._batch[0].copy_(inputs)
+        self._batch[1].copy_(labels)
+        self._recorder.replay()
+
+
+def can_be_recorded(network: nn.Module) -> bool:
+    """Whether all of a network's parts are known to change nothing but tensors, in place.
+
+    A norm of the user's own may count steps or replace its buffers, of which a recording would know nothing.
+    """
+    return all(
+        isinstance(part, Norm | NoNorm)
+        or (not isinstance(part, Mapped) and type(part).__module__.startswith(("normzoo.templates.", "torch.nn.")))
+        for part in network.modules()
+    )

@@ -1,0 +1,154 @@
+"""Does a step that is recorded once and replayed do what one that is taken anew does?"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from normzoo.layers import NormFactory, norm_factory
+from normzoo.registry import NORMS, TEMPLATES, load
+from normzoo.templates import Classifier, CudaGraph, RecordedSteps, can_be_recorded, stack
+from normzoo.templates._optimizer import OptimizerName
+from normzoo.templates._recorded import WARM_UP, Recorder
+
+from . import own_norms
+
+OPTIMIZERS: tuple[OptimizerName, ...] = ("sgd", "adam", "rmsprop")
+
+
+class Tape:
+    """Keeps the function itself, and calls it on replay: what a graph of operations does, without a GPU."""
+
+    made: Sequence["Tape"] = ()
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+        self.function: Callable[[], None] | None = None
+        Tape.made = [*Tape.made, self]
+
+    def run(self, function: Callable[[], None]) -> None:
+        self.did.append("run")
+        function()
+
+    def record(self, function: Callable[[], None]) -> None:
+        self.did.append("record")
+        self.function = function
+
+    def replay(self) -> None:
+        self.did.append("replay")
+        assert self.function is not None
+        self.function()
+
+
+@pytest.fixture(autouse=True)
+def tapes() -> Iterator[None]:
+    Tape.made = ()
+    yield
+    Tape.made = ()
+
+
+def networks(template: str, norm: NormFactory, members: int) -> list[nn.Module]:
+    build: Any = load(TEMPLATES[template].target)
+    options = {"widths": (16,)} if template == "cnn" else {"hidden": 16}
+    return [build(norm, shape=(1, 8, 8), classes=3, **options) for _ in range(members)]
+
+
+def trained(module: Classifier, blocks: Sequence[tuple[Tensor, Tensor]], kept: Sequence[int] | None = None) -> Any:
+    """Train on each block as one epoch; after the first, go on with some members alone. Return losses and state."""
+    losses = []
+    for number, (images, labels) in enumerate(blocks):
+        module.on_train_epoch_start()
+        module.training_step((images, labels), 0)
+        losses.append(module.train_losses)
+        if number == 0 and kept is not None:
+            module.keep(kept)
+            blocks = [(images[:, :, kept], labels[:, :, kept]) for images, labels in blocks]
+            return [losses, trained(module, blocks[1:])]
+    return [losses, {name: tensor.detach().clone() for name, tensor in module.network.state_dict().items()}]
+
+
+def blocks_of(steps: Sequence[int], members: int, device: str = "cpu") -> list[tuple[Tensor, Tensor]]:
+    return [
+        (torch.randn(count, 6, members, 1, 8, 8).to(device), torch.randint(3, (count, 6, members)).to(device))
+        for count in steps
+    ]
+
+
+def assert_recording_changes_nothing(
+    recorder: Callable[[], Recorder], norm: str, template: str, device: str, **settings: Any
+) -> None:
+    """Compare losses, parameters and buffers, over several epochs and after a member was taken out."""
+    members = networks(template, norm_factory(norm), 3)
+    blocks = blocks_of([WARM_UP + 3, WARM_UP + 2, 2], 3, device)
+    lrs = [0.01, 0.01, 0.02]
+    plain, recorded = (
+        Classifier(copy.deepcopy(members), lrs=lrs, recorder=how, **settings).to(device) for how in (None, recorder)
+    )
+    assert_close(trained(recorded, blocks, [0, 2]), trained(plain, blocks, [0, 2]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_replayed_step_is_a_step(norm: str, template: str, optimizer: str) -> None:
+    """What is replayed reads each new batch, adds to the epoch's losses, and starts anew with fewer members."""
+    assert_recording_changes_nothing(Tape, norm, template, "cpu", optimizer=optimizer, clip_norm=1.0)
+    first, second = (tape.did for tape in Tape.made)
+    assert first == ["run"] * WARM_UP + ["record"] + ["replay"] * 3
+    assert second == ["run"] * WARM_UP + ["record"] + ["replay"] * 4
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_replayed_graph_is_a_step(norm: str, template: str, optimizer: str) -> None:
+    """The same with the recorder that a GPU has."""
+    assert_recording_changes_nothing(CudaGraph, norm, template, "cuda", optimizer=optimizer, clip_norm=1.0)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_network_by_itself_is_recorded_too(template: str) -> None:
+    """Not only a stack."""
+    (network,) = networks(template, norm_factory("batch"), 1)
+    blocks = blocks_of([WARM_UP + 3], 1)
+    plain, recorded = (
+        Classifier([copy.deepcopy(network)], lrs=[0.1], stacked=False, recorder=how) for how in (None, Tape)
+    )
+    assert_close(trained(recorded, blocks), trained(plain, blocks), rtol=0, atol=0)
+    assert Tape.made[0].did.count("replay") == 3
+
+
+def test_a_batch_of_another_shape_is_taken_as_it_is() -> None:
+    """And the recording serves on."""
+    seen: list[float] = []
+    steps = RecordedSteps(lambda inputs, labels: seen.append(float(inputs.sum() + labels.sum())), Tape)
+    for size in (1, 1, 1, 1, 2, 1):
+        steps(torch.ones(size), torch.zeros(size))
+    assert seen == [1, 1, 1, 1, 2, 1]
+    assert Tape.made[0].did == ["run"] * WARM_UP + ["record", "replay", "run", "replay"]
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_networks_of_normzoos_norms_can_be_recorded(template: str, norm: str) -> None:
+    """As a stack and one by one."""
+    members = networks(template, norm_factory(norm), 2)
+    assert can_be_recorded(stack(members))
+    assert can_be_recorded(members[0])
+
+
+@pytest.mark.parametrize("norm", [own_norms.Reassigning, own_norms.Nested, own_norms.Rolling])
+def test_a_network_with_a_norm_of_the_users_own_is_not_recorded(norm: NormFactory) -> None:
+    """It may do what a recording does not see."""
+    members = networks("cnn", norm, 2)
+    assert not can_be_recorded(stack(members))
+    assert not can_be_recorded(members[0])
+    module = Classifier(members, lrs=[0.1, 0.1], recorder=Tape)
+    trained(module, blocks_of([WARM_UP + 2], 2))
+    assert Tape.made == ()
