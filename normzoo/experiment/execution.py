@@ -19,7 +19,7 @@ class Execution(BaseModel):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")
     jobs: Literal["auto"] | int = Field(
-        "auto", description="Worker processes; auto: one per processor, or one per GPU."
+        "auto", description="Worker processes; auto: one per processor, or per GPU up to four."
     )
     engine: Literal["auto", "stacked", "loop"] = Field(
         "auto", description="Train all seeds side by side, or one after the other; auto: what is faster."
@@ -47,7 +47,8 @@ class Execution(BaseModel):
             raise ValueError(f"expected 'auto' or a number of at least 1, got '{jobs}'")
         return count
 
-    def jobs_for(self, device: str, groups: int, gpus: int = 1) -> int:
-        """Return how many workers to run for so many groups; on a machine with several GPUs, one for each."""
-        automatic = gpus if device == "cuda" else min(available_cpus(), MAX_AUTO_JOBS)
+    def jobs_for(self, device: str, groups: int, gpus: int = 1, per_gpu: int = 1) -> int:
+        """Return how many workers to run for so many groups; on GPUs ``per_gpu`` each, or one per processor."""
+        on_gpus = max(gpus, min(gpus * per_gpu, available_cpus()))
+        automatic = on_gpus if device == "cuda" else min(available_cpus(), MAX_AUTO_JOBS)
         return max(1, min(automatic if self.jobs == "auto" else self.jobs, groups))

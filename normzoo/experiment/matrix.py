@@ -36,6 +36,9 @@ from normzoo.experiment.store import Store
 CALIBRATION_SECONDS = 60.0
 """How long a worker may take to time one group on one engine; loading torch, in a fresh worker, is part of it."""
 
+MOST_PER_GPU, SMALL_STEP = 4, 2**18
+"""How many workers share a GPU, where no group has more input values than that in a step."""
+
 
 class Listener(Protocol):
     """Hears what happens while a matrix is trained."""
@@ -173,7 +176,7 @@ class MatrixRunner:
             KeyboardInterrupt: passed on, once what was finished is kept and what was not is recorded as interrupted.
         """
         self._queue = deque(groups)
-        self._size = self.configuration.execution.jobs_for(self.prepared.device, len(groups), self.prepared.gpus)
+        self._size = jobs_for(self.configuration, self.prepared, groups)
         try:
             while self._queue or self._jobs:
                 self._hand_out()
@@ -299,6 +302,13 @@ class MatrixRunner:
             if job.flights:
                 job.waiting.clear()
                 self._lose(worker, "interrupted", "interrupted by the user")
+
+
+def jobs_for(configuration: Configuration, prepared: Prepared, groups: Sequence[Group]) -> int:
+    """Return how many workers to run; on a GPU several if none of their steps could keep it busy."""
+    values = max((group.values_per_step(prepared.dataset.shape) for group in groups), default=0)
+    per_gpu = MOST_PER_GPU if values <= SMALL_STEP else 1
+    return configuration.execution.jobs_for(prepared.device, len(groups), prepared.gpus, per_gpu)
 
 
 def threads_for(jobs: int) -> int:

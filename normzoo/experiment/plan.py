@@ -1,5 +1,6 @@
 """From the matrix a user asks for to the groups of runs that are still to be trained. Pure and torch-free."""
 
+import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -58,6 +59,10 @@ class Group:
         """How long the group is expected to take; where nothing was timed, a guess for small networks."""
         per_step = len(self.runs) * GUESSED_STEP_SECONDS if self.seconds_per_step is None else self.seconds_per_step
         return self.steps * per_step
+
+    def values_per_step(self, shape: Sequence[int]) -> int:
+        """Return how many input values a step of all runs has, for images of this shape."""
+        return len(self.runs) * self.runs[0].batch_size * math.prod(shape)
 
     def part(self, runs: tuple[RunSpec, ...]) -> "Group":
         """Return the group of some of its runs."""

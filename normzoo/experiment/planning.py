@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from normzoo.experiment.config import Configuration
 from normzoo.experiment.engines import Timing, Timings, column_key, engines_of_columns
-from normzoo.experiment.matrix import calibrate_groups, prepare_matrix, threads_for
+from normzoo.experiment.matrix import calibrate_groups, jobs_for, prepare_matrix, threads_for
 from normzoo.experiment.plan import Group, expand, plan, settle, to_be_timed
 from normzoo.experiment.pool import WorkerPool
 from normzoo.experiment.prepared import Prepared
@@ -78,7 +78,7 @@ def make_plan(
     other = {run.key for run in runs if stored.engines.get(run.key) not in (None, engines[column_key(run)])}
     left = [run for run in runs if run.key in other or run.key not in stored.done]
     groups = plan(left, set(), prepared.dataset.train)
-    jobs = execution.jobs_for(prepared.device, len(groups), prepared.gpus)
+    jobs = jobs_for(configuration, prepared, groups)
     environment = {**prepared.environment, "threads": threads_for(jobs)}
     only_to_choose = jobs == 1 and not with_estimate
     wanted = to_be_timed(groups, engines, stored.timings, environment, only_to_choose=only_to_choose)

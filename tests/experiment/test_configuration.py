@@ -90,6 +90,18 @@ def test_there_are_no_more_workers_than_groups(jobs: Any, device: str, groups: i
     assert Execution(jobs=jobs).jobs_for(device, groups) == expected
 
 
+@pytest.mark.parametrize(
+    ("gpus", "per_gpu", "processors", "expected"),
+    [(1, 1, 16, 1), (1, 4, 16, 4), (1, 4, 2, 2), (2, 4, 16, 8), (8, 4, 4, 8), (8, 1, 64, 8)],
+)
+def test_automatic_workers_on_gpus(
+    gpus: int, per_gpu: int, processors: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At least one for each; where steps are small, several, as far as there are processors to drive them."""
+    monkeypatch.setattr("normzoo.experiment.execution.available_cpus", lambda: processors)
+    assert Execution().jobs_for("cuda", 100, gpus, per_gpu) == expected
+
+
 def test_automatic_workers_are_one_per_processor_up_to_eight(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each holds torch in memory."""
     for processors, expected in ((1, 1), (2, 2), (64, 8)):

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
+from normzoo.experiment.config import Configuration
 from normzoo.experiment.engines import COMPILING_REPAYS_AFTER, How, Timing, column_key, timing_key
+from normzoo.experiment.execution import Execution
+from normzoo.experiment.matrix import jobs_for
 from normzoo.experiment.plan import GUESSED_STEP_SECONDS, Group, expand, plan, settle, to_be_timed, total_steps
+from normzoo.experiment.prepared import Prepared
 from normzoo.experiment.spec import MatrixSpec, RunSpec
 
 from .synthetic import FACTS
@@ -53,6 +57,17 @@ def test_a_larger_matrix_holds_the_runs_of_the_smaller() -> None:
     for changes in larger:
         assert smaller < keys(runs_of(**changes))
     assert keys(runs_of(templates=("cnn",))) < smaller
+
+
+@pytest.mark.parametrize(("batch_size", "expected"), [(10, 4), (100_000, 1)])
+def test_small_steps_share_a_gpu(batch_size: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the values of all images of a step are few, several workers are given each GPU."""
+    monkeypatch.setattr("normzoo.experiment.execution.available_cpus", lambda: 16)
+    (group, *_) = groups = plan(runs_of(batch_sizes=(4, batch_size)), set(), 10 * batch_size)
+    assert group.values_per_step((1, 8, 8)) == 3 * 4 * 64
+    configuration = Configuration(matrix=MATRIX, execution=Execution())
+    prepared = Prepared(FACTS, {}, "cuda", {}, gpus=1)
+    assert jobs_for(configuration, prepared, groups) == expected
 
 
 def test_a_group_is_all_seeds_of_one_place() -> None:
