@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
@@ -13,8 +13,24 @@ from normzoo.experiment.spec import RunSpec
 from normzoo.experiment.train import build_network, make_classifier, member_order, norm_engine
 from normzoo.layers import engine as engine_of_norms
 
-WARM_UP, TIMED = {"cpu": 1, "cuda": 5}, 3
-"""Steps: the first one allocates; on a GPU a few, until steps are recorded."""
+WARM_UP = {"cpu": 1, "cuda": 5}
+"""Steps before those that are timed: the first one allocates; on a GPU a few, until steps are recorded."""
+
+LEAST, MOST, SECONDS = 3, 20, 0.03
+"""Steps that are timed at least, and at most; in between, as many as fit into so many seconds."""
+
+
+def calibrate_all(
+    groups: Iterable[tuple[Sequence[RunSpec], TrainingEngine, str]], dataset: Dataset, device: Device
+) -> Iterator[Timing]:
+    """Time one group after the other, each on the engine beside it, with the key of its timing.
+
+    The first is timed twice: a process that has not trained yet is slower than it will be.
+    """
+    for number, (runs, engine, key) in enumerate(groups):
+        if number == 0:
+            calibrate(runs, dataset, device, engine, key)
+        yield calibrate(runs, dataset, device, engine, key)
 
 
 def calibrate(runs: Sequence[RunSpec], dataset: Dataset, device: Device, engine: TrainingEngine, key: str) -> Timing:
@@ -37,13 +53,17 @@ def _step_seconds(specs: Sequence[RunSpec], dataset: Dataset, device: Device, en
     module = make_classifier(specs, networks, device, How(engine)).to(device)
     module.on_train_epoch_start()
     images, labels = next(iter(BlocksOfSteps(dataset.train, specs[0].batch_size, seeds=[spec.seed for spec in specs])))
-    seconds = []
+    warm_up = WARM_UP[device]
+    seconds: list[float] = []
     with engine_of_norms(norm_engine()):
-        for step in range(WARM_UP[device] + TIMED):
-            start = time.perf_counter()
-            part = slice(step % len(labels), step % len(labels) + 1)
-            module.training_step((images[part], labels[part]), step)
+        while _is_to_be_continued(seconds[warm_up:]):
+            start, step = time.perf_counter(), len(seconds) % len(labels)
+            module.training_step((images[step : step + 1], labels[step : step + 1]), step)
             if device == "cuda":
                 torch.cuda.synchronize()
             seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[WARM_UP[device] :])
+    return statistics.median(seconds[warm_up:])
+
+
+def _is_to_be_continued(seconds: Sequence[float]) -> bool:
+    return len(seconds) < LEAST or (len(seconds) < MOST and sum(seconds) < SECONDS)

@@ -68,7 +68,7 @@ def _serve(connection: "Connection[Message, Task]") -> None:
 
     from normzoo.data import Dataset, load_dataset
     from normzoo.errors import UsageError
-    from normzoo.experiment.calibrate import calibrate
+    from normzoo.experiment.calibrate import calibrate_all
     from normzoo.experiment.prepare import prepare
     from normzoo.experiment.train import train_group
 
@@ -90,8 +90,8 @@ def _serve(connection: "Connection[Message, Task]") -> None:
             torch.cuda.set_device(task.gpu)
         dataset = loaded[task.dataset].to(task.device)
         if isinstance(task, Calibrate):
-            for runs, engine, key in task.groups:
-                connection.send(Timed(calibrate(runs, dataset, task.device, engine, key)))
+            for timing in calibrate_all(task.groups, dataset, task.device):
+                connection.send(Timed(timing))
         else:
             train_group(
                 task.runs,
