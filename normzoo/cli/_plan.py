@@ -52,8 +52,9 @@ def engine_lines(plan: Plan) -> list[str]:
         f"{WORDS[engine]}{', compiled' if compiled else ''} (engine {engine})"
         for (template, engine, compiled), at in sizes.items()
     ]
+    lines += [f"not side by side: {reason}" for reason in plan.unstacked]
     if plan.other_engine:
-        lines.append(f"{plan.other_engine} runs have results from the other engine, and are trained again")
+        lines.append(f"{plan.other_engine} runs were trained on the other engine, and are trained again")
     return lines
 
 

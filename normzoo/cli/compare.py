@@ -87,8 +87,10 @@ def _plan(
 
 
 def _stored(store: Store, rerun: Rerun | None) -> Stored:
-    engines = {} if rerun == "all" else store.engines()
-    return Stored(done_keys(store.statuses(), rerun), engines, store.timings())
+    done, timings = done_keys(store.statuses(), rerun), store.timings()
+    if rerun == "all":
+        return Stored(done, {}, timings)
+    return Stored(done, store.engines(), timings, store.engines(("failed", "out-of-memory", "timeout")))
 
 
 def done_keys(statuses: Mapping[str, str], rerun: Rerun | None) -> set[str]:
@@ -120,7 +122,8 @@ class _Comparison:
             stored = _stored(store, self._rerun)
             plan = _plan(self._configuration, stored, pool, more_workers=early_workers(self._configuration))
             for timing in plan.new_timings:
-                store.add_timing(timing)
+                if timing.seconds_per_step is not None:  # what kept it from being timed may be gone next time
+                    store.add_timing(timing)
             keys = [run.key for run in plan.runs]
             store.add_sweep(command_line(), self._configuration, keys)
             self._train(plan, pool, store)
@@ -136,7 +139,7 @@ class _Comparison:
             console.print(line, highlight=False, soft_wrap=True)
         try:
             with progress_for(plan.groups, plan.jobs, console) as display:
-                MatrixRunner(self._configuration, plan.prepared, pool, store, display).run(plan.groups)
+                MatrixRunner(self._configuration, plan.prepared, pool, store, display).run(plan.groups, plan.jobs)
         except KeyboardInterrupt:
             self._interrupted = True
 

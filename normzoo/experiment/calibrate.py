@@ -43,7 +43,7 @@ def calibrate(runs: Sequence[RunSpec], dataset: Dataset, device: Device, engine:
     try:
         seconds = _step_seconds(specs, dataset, device, engine)
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        reason = f"{runs[0].norm} in {runs[0].template}: {type(error).__name__}: {' '.join(str(error).split())}"
         return Timing(key=key, engine=engine, members=len(runs), seconds_per_step=None, reason=reason)
     return Timing(key=key, engine=engine, members=len(runs), seconds_per_step=seconds * len(runs) / len(specs))
 
@@ -55,7 +55,10 @@ def _step_seconds(specs: Sequence[RunSpec], dataset: Dataset, device: Device, en
     images, labels = next(iter(BlocksOfSteps(dataset.train, specs[0].batch_size, seeds=[spec.seed for spec in specs])))
     warm_up = WARM_UP[device]
     seconds: list[float] = []
-    with engine_of_norms(norm_engine()):
+    # As the Trainer does in mixed precision.
+    is_mixed = specs[0].precision == "bf16-mixed"
+    mixed = torch.autocast(device, torch.bfloat16, enabled=is_mixed, cache_enabled=False)
+    with engine_of_norms(norm_engine()), mixed:
         while _is_to_be_continued(seconds[warm_up:]):
             start, step = time.perf_counter(), len(seconds) % len(labels)
             module.training_step((images[step : step + 1], labels[step : step + 1]), step)

@@ -60,11 +60,13 @@ Timings = Mapping[tuple[str, TrainingEngine], Timing]
 """By key and engine."""
 
 
-def timing_key(spec: RunSpec, members: int, environment: Mapping[str, Any]) -> str:
-    """Return what decides how long a step takes: all of the run but its seed, learning rate and epochs; the machine."""
-    machine = {name: environment.get(name) for name in ("device", "cpu", "threads", "torch", "norm_engine")}
-    work = spec.model_dump(mode="json", exclude={"seed", "lr", "epochs"})
-    text = json.dumps({"machine": machine, "work": work, "members": members}, sort_keys=True)
+def timing_key(runs: Sequence[RunSpec], environment: Mapping[str, Any]) -> str:
+    """Return what decides how long a step of a group takes: all of its runs but seeds and epochs; code and machine."""
+    names = ("device", "cpu", "threads", "torch", "norm_engine", "normzoo", "protocol")
+    machine = {name: environment.get(name) for name in names}
+    work = runs[0].model_dump(mode="json", exclude={"seed", "lr", "epochs"})
+    sizes = {"members": len(runs), "rates": len({run.lr for run in runs})}
+    text = json.dumps({"machine": machine, "work": work, **sizes}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -34,7 +34,7 @@ from normzoo.experiment.spec import RunSpec
 from normzoo.experiment.store import Store
 
 CALIBRATION_SECONDS = 60.0
-"""How long a worker may take to time one group on one engine; loading torch, in a fresh worker, is part of it."""
+"""How long a worker may take to time one group on one engine, and a fresh one to load torch besides."""
 
 MOST_PER_GPU, SMALL_STEP = 4, 2**18
 """How many workers share a GPU, where no group has more input values than that in a step."""
@@ -93,18 +93,17 @@ def calibrate_groups(
     What it dies over, or says nothing of for too long, is left without a time, and another worker does the rest.
     """
     environment = {**prepared.environment, "threads": threads}
-    waiting = deque(
-        (group.runs, engine, timing_key(group.runs[0], len(group.runs), environment)) for group, engine in wanted
-    )
+    waiting = deque((group.runs, engine, timing_key(group.runs, environment)) for group, engine in wanted)
     dataset, execution = configuration.matrix.dataset, configuration.execution
-    limit = min(execution.timeout or CALIBRATION_SECONDS, CALIBRATION_SECONDS)
     timings: list[Timing] = []
+    known = min(execution.timeout or CALIBRATION_SECONDS, CALIBRATION_SECONDS)
     while waiting:
-        worker = pool.workers[0] if pool.workers else pool.start()
+        limit, worker = (known, pool.workers[0]) if pool.workers else (CALIBRATION_SECONDS, pool.start())
         worker.send(Calibrate(tuple(waiting), dataset, execution, prepared.device, threads))
         problem = _hear_timings(worker, limit, waiting, timings)
         if problem is not None:
             pool.end(worker)
+        if problem is not None and waiting:
             runs, engine, key = waiting.popleft()
             timings.append(Timing(key=key, engine=engine, members=len(runs), seconds_per_step=None, reason=problem))
     return timings
@@ -138,13 +137,14 @@ class _Flight:
 
 @dataclass
 class _Job:
-    """What one worker has in hand: runs that wait, and those in flight: one, or all of a stack."""
+    """What one worker has in hand: runs that wait, and those in flight: one, or all of a stack (``together``)."""
 
     group: Group
     gpu: int
     waiting: deque[RunSpec]
     flights: dict[str, _Flight] = field(default_factory=dict)
     contended: bool = False
+    together: int = 1
 
     @property
     def begun(self) -> float:
@@ -169,14 +169,14 @@ class MatrixRunner:
     _jobs: dict[Worker, _Job] = field(default_factory=dict, init=False)
     _size: int = field(default=1, init=False)
 
-    def run(self, groups: Sequence[Group]) -> None:
-        """Train the groups.
+    def run(self, groups: Sequence[Group], jobs: int) -> None:
+        """Train the groups, so many at a time.
 
         Raises:
             KeyboardInterrupt: passed on, once what was finished is kept and what was not is recorded as interrupted.
         """
         self._queue = deque(groups)
-        self._size = jobs_for(self.configuration, self.prepared, groups)
+        self._size = jobs
         try:
             while self._queue or self._jobs:
                 self._hand_out()
@@ -210,9 +210,13 @@ class MatrixRunner:
         job = self._jobs.get(worker)
         match message:
             case Started(spec) if job:
-                job.flights[spec.key] = _Flight(spec)
+                if spec.key in job.flights:  # what failed is tried anew: the others wait again
+                    job.waiting.extendleft(flight.spec for flight in list(job.flights.values())[::-1])
+                    job.flights.clear()
                 if spec in job.waiting:
                     job.waiting.remove(spec)
+                job.flights[spec.key] = _Flight(spec)
+                job.together = len(job.flights)
                 self.listener.started(spec)
             case EpochDone(spec, epoch) if job:
                 job.flights[spec.key].epochs.append(epoch)
@@ -232,7 +236,7 @@ class MatrixRunner:
 
     def _keep(self, record: RunRecord, job: _Job) -> None:
         alone = None
-        if job.group.seconds_per_step is not None:
+        if job.group.seconds_per_step is not None and not record.compiled:
             steps = job.group.steps / record.spec.epochs
             alone = job.group.seconds_per_step * steps / len(job.group.runs)
         record = record.model_copy(update={"contended": job.contended, "epoch_seconds_alone": alone})
@@ -273,8 +277,7 @@ class MatrixRunner:
 
     def _limit(self, job: _Job) -> float:
         """Return the seconds that the runs in flight may take together."""
-        together = len(job.group.runs) if job.group.how.engine == "stacked" else 1
-        return (self.configuration.execution.timeout or 0.0) * together
+        return (self.configuration.execution.timeout or 0.0) * job.together
 
     def _patience(self) -> float | None:
         """Return the seconds until the next run exceeds the time limit."""

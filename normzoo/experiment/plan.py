@@ -3,11 +3,13 @@
 import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any, Literal
 
 from normzoo.experiment.engines import (
     COMPILING_REPAYS_AFTER,
     How,
+    Timing,
     Timings,
     TrainingEngine,
     column_key,
@@ -19,6 +21,9 @@ from normzoo.registry import TEMPLATES, canonical_norm
 
 MOST_MEMBERS = 32
 """How many runs are stacked at most: beyond, their parameters leave the processor's caches, and little is gained."""
+
+WORTH_SPLITTING = 1.05
+"""How many times as long as without any waiting a comparison must take for groups to be split among workers."""
 
 GUESSED_STEP_SECONDS = 2e-3
 """Of one run, until a step was timed."""
@@ -133,21 +138,21 @@ def to_be_timed(
     timings: Timings,
     environment: Mapping[str, Any],
     *,
-    only_to_choose: bool = False,
+    settled: Container[TrainingEngine] = (),
 ) -> list[tuple[Group, TrainingEngine]]:
     """Return what to time before the groups are settled, once each, on the engine of their column.
 
     Where that has none, all are timed as stacks, since each must be able to be one, and the first in the loop as well.
-    With ``only_to_choose``, nothing else is timed.
+    Nothing is timed on the engines in ``settled``.
     """
     wanted: dict[tuple[str, TrainingEngine], tuple[Group, TrainingEngine]] = {}
     compared: set[str] = set()
     for group in groups:
         column = column_key(group.runs[0])
         engine = engines[column]
-        if only_to_choose and engine is not None:
+        if engine is not None and engine in settled:
             continue
-        key = timing_key(group.runs[0], len(group.runs), environment)
+        key = timing_key(group.runs, environment)
         candidates: list[TrainingEngine] = [engine or "stacked"]
         if engine is None and column not in compared:
             compared.add(column)
@@ -158,30 +163,71 @@ def to_be_timed(
     return list(wanted.values())
 
 
-def settle(
+def choose(
     groups: Iterable[Group],
     engines: Mapping[str, TrainingEngine | None],
+    timings: Timings,
+    environment: Mapping[str, Any],
+) -> dict[str, TrainingEngine]:
+    """Return the engine of every column: the one it has, else the faster; the loop where a group cannot be stacked."""
+    timed: dict[str, list[tuple[Timing | None, Timing]]] = {column: [] for column in engines}
+    for group in groups:
+        key = timing_key(group.runs, environment)
+        if (key, "stacked") in timings:
+            timed[column_key(group.runs[0])].append((timings.get((key, "loop")), timings[key, "stacked"]))
+    return {
+        column: faster(timed[column])
+        if engine is None or any(stacked.seconds_per_step is None for _, stacked in timed[column])
+        else engine
+        for column, engine in engines.items()
+    }
+
+
+def settle(
+    groups: Iterable[Group],
+    engines: Mapping[str, TrainingEngine],
     timings: Timings,
     environment: Mapping[str, Any],
     compiling: Literal["auto", "always", "never"],
 ) -> list[Group]:
     """Return the groups with their engine and expected time, the longest first.
 
-    The order only serves the load of the workers: no result depends on it.
+    All of a column are compiled, or none: automatically, where they were timed, and take long enough on average. The
+    order only serves the load of the workers: no result depends on it.
     """
     columns: dict[str, list[Group]] = {}
     for group in groups:
-        columns.setdefault(column_key(group.runs[0]), []).append(group)
+        column = column_key(group.runs[0])
+        timing = timings.get((timing_key(group.runs, environment), engines[column]))
+        timed = replace(group, seconds_per_step=timing.seconds_per_step if timing else None)
+        columns.setdefault(column, []).append(timed)
     settled: list[Group] = []
     for column, members in columns.items():
-        keys = [timing_key(group.runs[0], len(group.runs), environment) for group in members]
-        engine = engines[column] or faster([(timings.get((key, "loop")), timings[key, "stacked"]) for key in keys])
-        for group, key in zip(members, keys, strict=True):
-            timing = timings.get((key, engine))
-            timed = replace(group, seconds_per_step=timing.seconds_per_step if timing else None)
-            compiled = compiling == "always" or (compiling == "auto" and timed.seconds > COMPILING_REPAYS_AFTER)
-            settled.append(replace(timed, how=How(engine, compiled)))
+        repays = (
+            fmean(0.0 if group.seconds_per_step is None else group.seconds for group in members)
+            > COMPILING_REPAYS_AFTER
+        )
+        how = How(engines[column], compiling == "always" or (compiling == "auto" and repays))
+        settled += [replace(group, how=how) for group in members]
     return sorted(settled, key=lambda group: -group.seconds)
+
+
+def balance(groups: Sequence[Group], jobs: int) -> list[Group]:
+    """Return the groups, the longest first, with some in halves where workers would else wait long for the last one."""
+    balanced = sorted(groups, key=lambda group: -group.seconds)
+    ideal = sum(group.seconds for group in balanced) / jobs
+    while balanced:
+        ends = [(0.0, balanced[0])] * jobs
+        for group in balanced:
+            first = min(range(jobs), key=lambda job: ends[job][0])
+            ends[first] = (ends[first][0] + group.seconds, group)
+        end, last = max(ends, key=lambda each: each[0])
+        if end <= WORTH_SPLITTING * ideal or len(last.runs) == 1:
+            break
+        half = -(-len(last.runs) // 2)
+        others = [group for group in balanced if group is not last]
+        balanced = sorted([*others, last.part(last.runs[:half]), last.part(last.runs[half:])], key=lambda g: -g.seconds)
+    return balanced
 
 
 def _steps(run: RunSpec, train_samples: int) -> int:

@@ -1,13 +1,14 @@
 """From a configuration and what is stored to the plan: what to train, on which engine, and for how long. Torch-free."""
 
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
 
 from normzoo.experiment.config import Configuration
-from normzoo.experiment.engines import Timing, Timings, column_key, engines_of_columns
+from normzoo.experiment.engines import Timing, Timings, TrainingEngine, column_key, engines_of_columns
 from normzoo.experiment.matrix import calibrate_groups, jobs_for, prepare_matrix, threads_for
-from normzoo.experiment.plan import Group, expand, plan, settle, to_be_timed
-from normzoo.experiment.pool import WorkerPool
+from normzoo.experiment.plan import Group, balance, choose, expand, plan, settle, to_be_timed
+from normzoo.experiment.pool import WorkerPool, machine_has_gpus
 from normzoo.experiment.prepared import Prepared
 from normzoo.experiment.spec import RunSpec
 
@@ -20,11 +21,13 @@ class Stored:
         done: keys of the runs that are not to be trained again.
         engines: by key, the engine of the runs that have a result.
         timings: how long steps took.
+        lost: by key, the engine of the runs that failed; on another one they are tried again.
     """
 
     done: Container[str]
-    engines: dict[str, str]
+    engines: Mapping[str, str]
     timings: Timings
+    lost: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,12 @@ class Plan:
     other_engine: int
     jobs: int
     new_timings: list[Timing]
+
+    @property
+    def unstacked(self) -> list[str]:
+        """Why some groups cannot be trained side by side, each reason once."""
+        reasons = [timing.reason for timing in self.new_timings if timing.engine == "stacked" and timing.reason]
+        return list(dict.fromkeys(reasons))
 
     @property
     def seconds(self) -> float:
@@ -75,21 +84,50 @@ def make_plan(
     prepared = prepare_matrix(configuration, pool, more=more_workers)
     runs = expand(configuration.matrix, prepared.dataset, prepared.norm_sources)
     engines = engines_of_columns(runs, stored.engines, execution.engine)
-    other = {run.key for run in runs if stored.engines.get(run.key) not in (None, engines[column_key(run)])}
-    left = [run for run in runs if run.key in other or run.key not in stored.done]
-    groups = plan(left, set(), prepared.dataset.train)
-    jobs = jobs_for(configuration, prepared, groups)
-    environment = {**prepared.environment, "threads": threads_for(jobs)}
-    only_to_choose = jobs == 1 and not with_estimate
-    wanted = to_be_timed(groups, engines, stored.timings, environment, only_to_choose=only_to_choose)
-    new = calibrate_groups(wanted, configuration, prepared, pool, threads_for(jobs))
-    timings = {**stored.timings, **{(timing.key, timing.engine): timing for timing in new}}
-    settled = settle(groups, engines, timings, environment, execution.compile)
-    return Plan(prepared, runs, settled, len(other), jobs, new)
+    is_free = execution.engine == "auto"
+    timings = dict(stored.timings)
+    while True:
+        other = _of_another_engine(runs, engines, stored)
+        left = [run for run in runs if run.key in other or run.key not in stored.done]
+        groups = plan(left, set(), prepared.dataset.train)
+        jobs = jobs_for(configuration, prepared, groups)
+        environment = {**prepared.environment, "threads": threads_for(jobs)}
+        # A stack that was not asked for is timed in any case: beside stored norms a new one may not be one.
+        settled: tuple[TrainingEngine, ...] = ("loop",) if is_free else ("loop", "stacked")
+        needs_all = jobs > 1 or with_estimate
+        wanted = to_be_timed(groups, engines, timings, environment, settled=() if needs_all else settled)
+        found = calibrate_groups(wanted, configuration, prepared, pool, threads_for(jobs))
+        timings |= {(timing.key, timing.engine): timing for timing in found}
+        if is_free:
+            chosen = choose(groups, engines, timings, environment)
+        else:
+            chosen = cast("dict[str, TrainingEngine]", engines)
+        if chosen == engines:  # otherwise there may be more to train, and other things to time
+            break
+        engines = {**chosen}
+    settled_groups = settle(groups, chosen, timings, environment, execution.compile)
+    return Plan(
+        prepared=prepared,
+        runs=runs,
+        groups=balance(settled_groups, jobs),
+        other_engine=len(other),
+        jobs=jobs,
+        new_timings=[timing for key, timing in timings.items() if key not in stored.timings],
+    )
+
+
+def _of_another_engine(
+    runs: Iterable[RunSpec], engines: Mapping[str, TrainingEngine | None], stored: Stored
+) -> set[str]:
+    """Return the keys of the runs that have a result from, or failed on, another engine than their column's."""
+    found = {**stored.lost, **stored.engines}
+    return {run.key for run in runs if run.key in found and engines[column_key(run)] not in (None, found[run.key])}
 
 
 def early_workers(configuration: Configuration) -> int:
-    """Return how many workers beyond the first will be needed for sure, as far as is known before torch is loaded."""
+    """Return how many workers beyond the first will be needed, as far as can be told before torch is loaded."""
+    if machine_has_gpus() and configuration.execution.device != "cpu":
+        return 0
     matrix = configuration.matrix
     groups = len(matrix.norms) * len(matrix.templates) * len(matrix.batch_sizes)
     return configuration.execution.jobs_for("cpu", groups) - 1

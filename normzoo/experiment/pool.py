@@ -32,12 +32,17 @@ those that spin make short runs ten times as long. What is compiled is kept for 
 _GPUS = Path("/proc/driver/nvidia/gpus")
 
 
+def machine_has_gpus() -> bool:
+    """Whether the system knows of a GPU, as far as can be told without torch."""
+    return _GPUS.exists()
+
+
 def _context() -> ForkServerContext | SpawnContext:
     """Return how processes are started: forked from one that has loaded torch, which then all need not; or each anew.
 
     The latter where a GPU is, as a process that has seen one cannot be forked, and where the system does not fork well.
     """
-    if sys.platform != "linux" or _GPUS.exists():
+    if sys.platform != "linux" or machine_has_gpus():
         return get_context("spawn")
     context = get_context("forkserver")
     context.set_forkserver_preload(["normzoo.experiment.preloaded"])
@@ -66,11 +71,11 @@ class Worker:
     The process is started by a thread, as it may take seconds to be there; what it is sent meanwhile waits.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, environment: Mapping[str, str]) -> None:
         self.number = number
         self.connection, theirs = _CONTEXT.Pipe()
         self._process = _CONTEXT.Process(
-            target=worker_process.main, args=(theirs, dict(os.environ)), name=f"normzoo worker {number}", daemon=True
+            target=worker_process.main, args=(theirs, environment), name=f"normzoo worker {number}", daemon=True
         )
         self._is_started = self._is_unwanted = False
         self._problem = ""
@@ -104,7 +109,8 @@ class Worker:
             self._starting.join()
             if not self._is_started:
                 return WorkerDied(f"the worker process could not be started: {self._problem}")
-            self._process.join()
+            with _START:  # which looks for processes that have ended, too, and an exit code is told only once
+                self._process.join()
             return WorkerDied(_death(self._process.exitcode))
         return message
 
@@ -127,6 +133,7 @@ class WorkerPool:
     def __init__(self) -> None:
         self.workers: list[Worker] = []
         self._count = 0
+        self._environment = dict(os.environ)
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +148,7 @@ class WorkerPool:
     def start(self) -> Worker:
         """Start one more worker."""
         self._count += 1
-        worker = Worker(self._count)
+        worker = Worker(self._count, self._environment)
         self.workers.append(worker)
         return worker
 

@@ -14,7 +14,7 @@ from normzoo.errors import StoreError
 from normzoo.experiment.config import Configuration
 from normzoo.experiment.engines import Timing, TrainingEngine
 from normzoo.experiment.execution import Execution
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.records import RunRecord, Status
 from normzoo.experiment.spec import MatrixSpec
 
 APPLICATION_ID = 0x6E7A6F6F
@@ -173,11 +173,13 @@ class Store:
         with self._refusing():
             return dict(self._database.execute("SELECT key, status FROM runs"))
 
-    def engines(self) -> dict[str, str]:
-        """Return the engine of every run that has a result, by its key."""
-        query = "SELECT key, json_extract(record, '$.engine') FROM runs WHERE status IN ('ok', 'diverged')"
+    def engines(self, statuses: Sequence[Status] = ("ok", "diverged")) -> dict[str, str]:
+        """Return the engine of every run of these statuses, by its key: of those that have a result."""
+        query = (
+            "SELECT key, json_extract(record, '$.engine') FROM runs WHERE status IN (SELECT value FROM json_each(?))"
+        )
         with self._refusing():
-            return dict(self._database.execute(query))
+            return dict(self._database.execute(query, (json.dumps(list(statuses)),)))
 
     def timings(self) -> dict[tuple[str, TrainingEngine], Timing]:
         """Return what was timed, by key and engine."""

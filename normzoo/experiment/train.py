@@ -1,5 +1,6 @@
 """Training one group of runs: the only code that trains. Runs in a worker, and imports torch."""
 
+import gc
 import logging
 import math
 import os
@@ -26,8 +27,8 @@ from normzoo.layers import Engine, checked_engine, engine, norm_factory
 from normzoo.registry import TEMPLATES, find, load
 from normzoo.templates import Classifier, CudaGraph
 
-EVALUATION_ROWS = 1000
-"""How many samples times members are evaluated at once."""
+EVALUATION_SAMPLES = 100
+"""How many samples are evaluated at once: as many in a stack as alone, as a norm may pool over them then, too."""
 
 OnStart = Callable[[RunSpec], None]
 OnEpoch = Callable[[RunSpec, EpochRecord], None]
@@ -57,6 +58,7 @@ def train_group(
             on_start(spec)
         records = _Training(sorted(stack, key=member_order), dataset, device, how, on_epoch).run()
         if records[0].status in ("failed", "out-of-memory"):
+            _free_memory(device)
             if how.compiled:  # it may be the compiler's doing, or there is none
                 how, stacks = replace(how, compiled=False), [stack, *stacks]
                 continue
@@ -65,6 +67,13 @@ def train_group(
                 continue
         for record in records:
             on_record(record)
+
+
+def _free_memory(device: Device) -> None:
+    """Let go of what failed, before the next try."""
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
 
 
 def member_order(spec: RunSpec) -> tuple[float, int]:
@@ -130,10 +139,11 @@ class _Training:
         module = make_classifier(self._specs, networks, self._device, self._how)
         train = BlocksOfSteps(self._dataset.train, first.batch_size, seeds=[spec.seed for spec in self._specs])
         self._callback.batches = train
-        samples = max(1, EVALUATION_ROWS // len(self._specs))
-        evaluation = [OrderedBatches(split, samples) for split in (self._dataset.validation, self._dataset.test)]
+        splits = (self._dataset.validation, self._dataset.test)
+        evaluation = [OrderedBatches(split, EVALUATION_SAMPLES) for split in splits]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\..*")
+            warnings.filterwarnings("ignore", message=".*capturable=True.*")  # of the steps before one is recorded
             trainer = _light_trainer(first, self._device, self._callback)
             trainer.fit(module, train_dataloaders=train, val_dataloaders=evaluation)
 

@@ -84,11 +84,10 @@ def _serve(connection: "Connection[Message, Task]") -> None:
                 connection.send(Checked(prepared))
             continue
         torch.set_num_threads(task.threads)
-        if task.dataset not in loaded:
-            loaded[task.dataset] = load_dataset(task.dataset, root=task.execution.data_root)
         if isinstance(task, Train) and task.device == "cuda":
             torch.cuda.set_device(task.gpu)
-        dataset = loaded[task.dataset].to(task.device)
+        dataset = loaded.get(task.dataset) or load_dataset(task.dataset, root=task.execution.data_root)
+        dataset = loaded[task.dataset] = dataset.to(task.device)
         if isinstance(task, Calibrate):
             for timing in calibrate_all(task.groups, dataset, task.device):
                 connection.send(Timed(timing))

@@ -28,8 +28,8 @@ class Sweep:
 def sweep(runs: Mapping[float, list[RunRecord]]) -> Sweep:
     """Choose the learning rate with the highest mean validation accuracy over seeds, after the last epoch.
 
-    One with a diverged or failed run ranks behind those without; among equals the lower validation loss decides, then
-    the smaller rate.
+    One with a diverged or failed run, or with fewer results than another, ranks behind those without; among equals
+    the lower validation loss decides, then the smaller rate.
     """
     tried = {rate: _tried(rate, records) for rate, records in runs.items()}
     best = max(runs, key=lambda rate: (*_rank(tried[rate], runs[rate]), -rate))
@@ -47,11 +47,12 @@ def _tried(rate: float, records: Sequence[RunRecord]) -> Tried:
     )
 
 
-def _rank(tried: Tried, records: Sequence[RunRecord]) -> tuple[bool, bool, float, float]:
+def _rank(tried: Tried, records: Sequence[RunRecord]) -> tuple[bool, bool, int, float, float]:
     losses = [record.epochs[-1].val_loss for record in records if record.status == "ok"]
     return (
         tried.validation is not None,
         tried.lost == 0,
+        tried.ok,
         0.0 if tried.validation is None else tried.validation,
         -fmean(losses) if losses else 0.0,
     )

@@ -7,6 +7,7 @@ from normzoo.errors import UsageError
 from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.registry import canonical_norm
+from normzoo.report._engines import of_one_engine
 from normzoo.report._marks import Contender, Verdict, judge
 from normzoo.report._notes import edge_notes, record_notes, untested_notes
 from normzoo.report._numbers import Cell, Row, Summary, Table
@@ -23,8 +24,10 @@ def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
     Raises:
         UsageError: two records stand at the same place of the matrix, so they are not of one matrix.
     """
+    records, notes = of_one_engine(records)
     places = _by_place(records, has_rates=matrix.lrs is not None)
-    return Summary(matrix, tuple(_table(matrix, template, places) for template in matrix.templates))
+    tables = (_table(matrix, template, places, notes.get(template, ())) for template in matrix.templates)
+    return Summary(matrix, tuple(tables))
 
 
 def _by_place(records: Mapping[str, RunRecord], *, has_rates: bool) -> dict[Place, RunRecord]:
@@ -41,7 +44,7 @@ def _by_place(records: Mapping[str, RunRecord], *, has_rates: bool) -> dict[Plac
     return places
 
 
-def _table(matrix: MatrixSpec, template: str, places: Mapping[Place, RunRecord]) -> Table:
+def _table(matrix: MatrixSpec, template: str, places: Mapping[Place, RunRecord], notes: Sequence[str]) -> Table:
     def runs_of(norm: str, batch_size: int, rate: float) -> list[RunRecord]:
         lr = matrix.lr_at(batch_size, rate) if matrix.lrs else None
         planned = [(template, canonical_norm(norm), batch_size, lr, seed) for seed in range(matrix.seeds)]
@@ -58,7 +61,7 @@ def _table(matrix: MatrixSpec, template: str, places: Mapping[Place, RunRecord])
     noted = record_notes(
         {norm: [run for cell in by_size.values() for run in cell.runs] for norm, by_size in sweeps.items()}
     )
-    return Table(template, rows, (*untested_notes(rows), *edge_notes(rows, matrix.rates), *noted))
+    return Table(template, rows, (*notes, *untested_notes(rows), *edge_notes(rows, matrix.rates), *noted))
 
 
 def _column(batch_size: int, sweeps: Sequence[Sweep], matrix: MatrixSpec) -> list[Cell]:

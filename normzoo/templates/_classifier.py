@@ -65,15 +65,15 @@ class Classifier(LightningModule):
             raise ValueError(f"Classifier: without a stack there is one member, got {len(members)}; use stacked=True")
         self.network = stack(members) if stacked else Alone(members[0])
         self.members = len(members)
+        is_recorded = recorder is not None and can_be_recorded(self.network)
         self.optimizer = MemberOptimizer(
-            self.network.parameters(), optimizer, lrs, clip_norm=clip_norm, stacked=stacked
+            self.network.parameters(), optimizer, lrs, clip_norm=clip_norm, stacked=stacked, recorded=is_recorded
         )
         self.evaluations: list[list[Evaluation]] = []
         self._splits = splits
         self._metrics: list[tuple[MeanOfEach, MeanOfEach]] = []
         self._loss_sum, self._steps = torch.zeros(len(members)), 0
         self._losses = torch.compile(self._compute_losses) if compiled else self._compute_losses
-        is_recorded = recorder is not None and can_be_recorded(self.network)
         self._recorded = RecordedSteps(self._take_step, recorder) if recorder is not None and is_recorded else None
 
     @property
@@ -112,11 +112,18 @@ class Classifier(LightningModule):
         losses = self._losses(inputs, labels)
         self.optimizer.step(losses.sum())
         self._loss_sum += losses.detach()
+        if torch.is_autocast_enabled(inputs.device.type):
+            torch.clear_autocast_cache()  # of low-precision copies of parameters, which have changed
 
     def _compute_losses(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return each member's mean cross-entropy, ``(M,)``."""
         logits = self.network(inputs)
         return cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape).mean(0)
+
+    def on_fit_end(self) -> None:
+        """Let go of what was recorded, which holds memory of its own."""
+        if self._recorded is not None:
+            self._recorded.forget()
 
     def on_validation_epoch_start(self) -> None:
         """Make new metrics."""

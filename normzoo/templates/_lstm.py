@@ -96,7 +96,7 @@ class NormalizedLstm(nn.Module):
         if len(self.norm_ih) == 1 and treats_samples_alone(self.norm_ih[0]):  # then steps are as good as samples
             rows = driven.movedim(-2, 1)
             flat: Tensor = self.norm_ih[0](rows.flatten(0, 1))
-            return flat.view(rows.shape).movedim(1, -2)
+            return flat.reshape(rows.shape).movedim(1, -2)
         return torch.stack([_at(self.norm_ih, step)(each) for step, each in enumerate(driven.unbind(-2))], -2)
 
     def _step(self, step: int, driven: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:

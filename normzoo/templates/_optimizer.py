@@ -25,6 +25,7 @@ class MemberOptimizer:
         lrs: the learning rate of each member; equal ones follow each other.
         clip_norm: scale a member's gradient so that its norm over all its parameters is at most this.
         stacked: whether the parameters have a dimension of members.
+        recorded: whether steps will be recorded on a GPU; then they are counted there, too.
     """
 
     def __init__(
@@ -35,9 +36,11 @@ class MemberOptimizer:
         *,
         clip_norm: float | None = None,
         stacked: bool = True,
+        recorded: bool = False,
     ) -> None:
         self._parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self._name, self._lrs, self._clip_norm, self._stacked = name, list(lrs), clip_norm, stacked
+        self._recorded = recorded
         self._optimizers: list[Optimizer] = []
         self._slices: list[tuple[slice, list[nn.Parameter]]] = []
 
@@ -56,7 +59,7 @@ class MemberOptimizer:
             is_all = part == slice(0, len(self._lrs))
             own = self._parameters if is_all else [nn.Parameter(each.detach()[part]) for each in self._parameters]
             self._slices.append((part, own))
-            self._optimizers.append(_optimizer(self._name, own, lr))
+            self._optimizers.append(_optimizer(self._name, own, lr, recorded=self._recorded))
 
     def step(self, loss: Tensor) -> None:
         """Update every member by the gradient of the sum of all members' losses, to which each adds its own alone."""
@@ -103,13 +106,13 @@ class MemberOptimizer:
                 }
 
 
-def _optimizer(name: OptimizerName, parameters: list[nn.Parameter], lr: float) -> Optimizer:
-    # One kernel for all parameters, where torch has one; counting steps on a GPU, so that they can be recorded.
-    on_gpu = any(parameter.is_cuda for parameter in parameters)
+def _optimizer(name: OptimizerName, parameters: list[nn.Parameter], lr: float, *, recorded: bool) -> Optimizer:
+    # One kernel for all parameters, where torch has one.
+    capturable = recorded and any(parameter.is_cuda for parameter in parameters)
     match name:
         case "sgd":
             return torch.optim.SGD(parameters, lr=lr, momentum=MOMENTUM, fused=True)
         case "adam":
-            return torch.optim.Adam(parameters, lr=lr, fused=True, capturable=on_gpu)
+            return torch.optim.Adam(parameters, lr=lr, fused=True, capturable=capturable)
         case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr=lr, capturable=on_gpu)
+            return torch.optim.RMSprop(parameters, lr=lr, capturable=capturable)

@@ -1,12 +1,12 @@
 """Training steps whose operations are recorded once and then replayed: on a GPU, starting each takes longer than it."""
 
+import warnings
 from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from normzoo.layers import NoNorm, Norm
 from normzoo.templates._stack import Mapped
 
 Step = Callable[[Tensor, Tensor], None]
@@ -73,15 +73,14 @@ class RecordedSteps:
         """Start anew, with a few steps as they are."""
         self._recorder: Recorder | None = None
         self._batch: tuple[Tensor, Tensor] | None = None
-        self._taken = 0
+        self._taken, self._is_unfit = 0, False
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> None:
         """Take one step; of other shapes than the recorded one, as it is."""
         if self._recorder is None:
             self._recorder = self._make_recorder()
-        if self._batch is None and self._taken >= WARM_UP:
-            batch = self._batch = (inputs.clone(), labels.clone())
-            self._recorder.record(lambda: self._step(*batch))
+        if self._batch is None and self._taken >= WARM_UP and not self._is_unfit:
+            self._record(self._recorder, (inputs.clone(), labels.clone()))
         if self._batch is None or inputs.shape != self._batch[0].shape:
             self._taken += 1
             self._recorder.run(lambda: self._step(inputs, labels))
@@ -90,6 +89,20 @@ class RecordedSteps:
         self._batch[1].copy_(labels)
         self._recorder.replay()
 
+    def _record(self, recorder: Recorder, batch: tuple[Tensor, Tensor]) -> None:
+        """Record a step; one that cannot be is taken as it is from then on."""
+        try:
+            recorder.record(lambda: self._step(*batch))
+        except RuntimeError as error:
+            self._is_unfit = True
+            reason = " ".join(str(error).split())
+            warnings.warn(f"training steps are not recorded, and take longer: {reason}", RuntimeWarning, stacklevel=2)
+        else:
+            self._batch = batch
+
+
+_RECORDABLE = (nn.Conv2d, nn.Flatten, nn.Linear, nn.MaxPool2d, nn.ModuleList, nn.ReLU, nn.Sequential)
+
 
 def can_be_recorded(network: nn.Module) -> bool:
     """Whether all of a network's parts are known to change nothing but tensors, in place.
@@ -97,7 +110,6 @@ def can_be_recorded(network: nn.Module) -> bool:
     A norm of the user's own may count steps or replace its buffers, of which a recording would know nothing.
     """
     return all(
-        isinstance(part, Norm | NoNorm)
-        or (not isinstance(part, Mapped) and type(part).__module__.startswith(("normzoo.templates.", "torch.nn.")))
+        type(part) in _RECORDABLE or (type(part).__module__.startswith("normzoo.") and type(part) is not Mapped)
         for part in network.modules()
     )

@@ -110,8 +110,9 @@ def _take_tensors(stacked: nn.Module, members: Sequence[nn.Module], tensors: _Te
         own = [member._parameters[name] for member in members]
         stacked.register_parameter(name, None if parameter is None else _parameter(own, tensors))
     for name, buffer in members[0]._buffers.items():
-        kept = [member._buffers[name] for member in members]
-        stacked.register_buffer(name, None if buffer is None else tensors(cast("list[Tensor]", kept)))
+        kept = cast("list[Tensor]", [member._buffers[name] for member in members])
+        is_saved = name not in members[0]._non_persistent_buffers_set
+        stacked.register_buffer(name, None if buffer is None else tensors(kept), persistent=is_saved)
 
 
 def _parameter(members: Sequence[Tensor | None], tensors: _Tensors) -> nn.Parameter:
@@ -197,8 +198,10 @@ class Mapped(nn.Module):
         for name, _ in members[0].named_parameters():
             stacked = _parameter([member.get_parameter(name) for member in members], tensors)
             self.register_parameter(name.replace(".", "/"), stacked)
+        saved = members[0].state_dict()
         for name, _ in members[0].named_buffers():
-            self.register_buffer(name.replace(".", "/"), tensors([member.get_buffer(name) for member in members]))
+            buffer = tensors([member.get_buffer(name) for member in members])
+            self.register_buffer(name.replace(".", "/"), buffer, persistent=name in saved)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, M, *)`` to ``(N, M, *)``."""

@@ -41,6 +41,7 @@ class Engines:
     sweep: Step
     report: str
     own: Step
+    beside: Step
 
 
 def change_engines(folder: Path) -> Engines:
@@ -53,7 +54,10 @@ def change_engines(folder: Path) -> Engines:
     (folder / "trouble").mkdir()
     shutil.copy(Path(__file__).with_name("troubled.py"), folder / "trouble")
     (folder / "own").mkdir()
-    (folder / "own" / "unstackable.py").write_text(UNSTACKABLE)
+    (folder / "beside").mkdir()
+    for place in ("own", "beside"):
+        (folder / place / "unstackable.py").write_text(UNSTACKABLE)
+    step("beside", *CNN, "--norms", "none", "--seeds", "2", "--engine", "stacked")
     return Engines(
         loop=step("here", *LOOP),
         wider=step("here", *WIDER),
@@ -64,4 +68,5 @@ def change_engines(folder: Path) -> Engines:
         sweep=step("sweep", *SWEEP),
         report=(folder / "sweep" / "sweep.md").read_text(encoding="utf-8"),
         own=step("own", *OWN),
+        beside=step("beside", *OWN),
     )

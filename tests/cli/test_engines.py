@@ -7,6 +7,7 @@ import pytest
 from normzoo.experiment.records import RunRecord
 
 from .engines import Engines
+from .growth import Step
 
 
 def by_place(records: dict[str, RunRecord]) -> dict[tuple[str, int], RunRecord]:
@@ -46,7 +47,7 @@ def test_a_preview_says_what_the_other_engine_would_cost(engines: Engines) -> No
     shown = engines.preview.stdout
     assert engines.preview.code == 0
     assert "9 of 9 runs to train" in shown
-    assert "9 runs have results from the other engine, and are trained again" in shown
+    assert "9 runs were trained on the other engine, and are trained again" in shown
     assert "all seeds side by side (engine stacked)" in shown
     assert re.search(r"Expected to take about \d+ s, by steps that were timed", shown)
 
@@ -125,8 +126,12 @@ def test_a_sweep_chooses_the_learning_rate_on_validation(engines: Engines) -> No
     assert "Selection: the learning rate, per norm and batch size" in engines.report
 
 
-def test_a_norm_that_cannot_be_stacked_decides_for_all(engines: Engines) -> None:
-    """It branches on a value; then its rivals are trained in the loop as well."""
-    assert engines.own.outcome.code == 0
-    assert {record.engine for record in engines.own.records.values()} == {"loop"}
-    assert {record.status for record in engines.own.records.values()} == {"ok"}
+@pytest.mark.parametrize("place", ["own", "beside"])
+def test_a_norm_that_cannot_be_stacked_decides_for_all(place: str, engines: Engines) -> None:
+    """It branches on a value; then its rivals are trained in the loop as well, also where they had been stacked."""
+    step: Step = getattr(engines, place)
+    assert step.outcome.code == 0
+    assert len(step.records) == 4
+    assert {record.engine for record in step.records.values()} == {"loop"}
+    assert {record.status for record in step.records.values()} == {"ok"}
+    assert "not side by side: unstackable:Deciding in cnn: RuntimeError: vmap" in " ".join(step.outcome.stderr.split())

@@ -57,14 +57,16 @@ def test_a_column_is_all_norms_seeds_and_rates_of_a_template_at_a_batch_size() -
 
 
 def test_a_timing_is_of_the_work_and_of_the_machine() -> None:
-    """Seeds, rates, epochs and the commit change no step's time; norm, members, threads and processor do."""
+    """Seeds, rates, epochs and the commit change no step's time; norm, members, code, threads and processor do."""
 
-    def key(members: int = 5, spec: dict[str, Any] | None = None, **machine: Any) -> str:
-        return timing_key(run_spec(**(spec or {})), members, {**ENVIRONMENT, **machine})
+    def key(members: int = 4, rates: int = 1, spec: dict[str, Any] | None = None, **machine: Any) -> str:
+        runs = [run_spec(**{"lr": 0.1 * (1 + number % rates), **(spec or {})}) for number in range(members)]
+        return timing_key(runs, {**ENVIRONMENT, **machine})
 
     assert {key(spec={"seed": 3}), key(spec={"lr": 1.0}), key(spec={"epochs": 9}), key(commit="d")} == {key()}
-    others = [key(4), key(spec={"norm": "batch"}), key(spec={"batch_size": 2}), key(cpu="b"), key(threads=2)]
-    assert len({key(), *others}) == 6
+    others = [key(3), key(rates=2), key(spec={"norm": "batch"}), key(spec={"batch_size": 2})]
+    others += [key(cpu="b"), key(threads=2), key(protocol=99), key(normzoo="9")]
+    assert len({key(), *others}) == 9
 
 
 RUNS = [

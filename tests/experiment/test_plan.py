@@ -9,7 +9,17 @@ from normzoo.experiment.config import Configuration
 from normzoo.experiment.engines import COMPILING_REPAYS_AFTER, How, Timing, column_key, timing_key
 from normzoo.experiment.execution import Execution
 from normzoo.experiment.matrix import jobs_for
-from normzoo.experiment.plan import GUESSED_STEP_SECONDS, Group, expand, plan, settle, to_be_timed, total_steps
+from normzoo.experiment.plan import (
+    GUESSED_STEP_SECONDS,
+    Group,
+    balance,
+    choose,
+    expand,
+    plan,
+    settle,
+    to_be_timed,
+    total_steps,
+)
 from normzoo.experiment.prepared import Prepared
 from normzoo.experiment.spec import MatrixSpec, RunSpec
 
@@ -108,7 +118,7 @@ def settled(runs: list[RunSpec], seconds: Mapping[str, float], compiling: Any = 
     timings: dict[Any, Timing] = {}
     for group in groups:
         run = group.runs[0]
-        key = timing_key(run, len(group.runs), {})
+        key = timing_key(group.runs, {})
         if run.norm in seconds:
             timings[key, "stacked"] = Timing(
                 key=key, engine="stacked", members=len(group.runs), seconds_per_step=seconds[run.norm]
@@ -169,10 +179,10 @@ def test_all_are_timed_as_stacks_and_the_first_in_the_loop_where_no_engine_is_se
     ]
     known: dict[Any, Timing] = {}
     for group, engine in wanted[:3]:
-        key = timing_key(group.runs[0], 3, {})
+        key = timing_key(group.runs, {})
         known[key, engine] = Timing(key=key, engine=engine, members=3, seconds_per_step=1.0)
     assert to_be_timed(groups, engines, known, {}) == wanted[3:]
-    assert to_be_timed(groups, engines, known, {}, only_to_choose=True) == wanted[3:4]
+    assert to_be_timed(groups, engines, known, {}, settled=("loop",)) == wanted[3:4]
 
 
 def test_the_engine_of_a_column_is_the_faster_for_all_its_norms_together() -> None:
@@ -183,13 +193,59 @@ def test_the_engine_of_a_column_is_the_faster_for_all_its_norms_together() -> No
     timings: dict[Any, Timing] = {}
     for group in groups:
         run = group.runs[0]
-        key = timing_key(run, 3, {})
+        key = timing_key(group.runs, {})
         for engine, value in zip(("loop", "stacked"), seconds[run.norm, run.batch_size], strict=True):
             timings[key, engine] = Timing.model_validate(
                 {"key": key, "engine": engine, "members": 3, "seconds_per_step": value}
             )
-    chosen = settle(groups, dict.fromkeys(map(column_key, runs)), timings, {}, "never")
-    assert {(group.runs[0].batch_size, group.how.engine) for group in chosen} == {(4, "stacked"), (10, "loop")}
+    engines: dict[str, Any] = dict.fromkeys(map(column_key, runs))
+    chosen = choose(groups, engines, timings, {})
+    assert {(group.runs[0].batch_size, chosen[column_key(group.runs[0])]) for group in groups} == {
+        (4, "stacked"),
+        (10, "loop"),
+    }
+    assert {group.how.engine for group in settle(groups, chosen, timings, {}, "never")} == {"stacked", "loop"}
+
+
+def test_one_that_cannot_be_stacked_decides_for_a_column_that_was() -> None:
+    """As a norm that is compared with earlier ones; what was timed well, or not at all, changes nothing."""
+    runs = runs_of(norms=("none", "batch"), templates=("cnn",), batch_sizes=(4,))
+    groups = plan(runs, set(), FACTS.train)
+    (column,) = {column_key(run) for run in runs}
+    for seconds, expected in ((None, "loop"), (1.0, "stacked")):
+        key = timing_key(groups[1].runs, {})
+        timing = Timing(key=key, engine="stacked", members=3, seconds_per_step=seconds, reason="")
+        assert choose(groups, {column: "stacked"}, {(key, "stacked"): timing}, {}) == {column: expected}
+
+
+def test_a_column_is_compiled_whole_or_not() -> None:
+    """By the average: no norm is compiled beside one that is not."""
+    runs = runs_of(templates=("cnn",), batch_sizes=(4,))
+    for slow, compiled in ((3 * COMPILING_REPAYS_AFTER, True), (COMPILING_REPAYS_AFTER, False)):
+        groups = settled(runs, {"none": slow / 50, "batch": 0.001}, "auto")
+        assert {group.how.compiled for group in groups} == {compiled}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "jobs", "members"),
+    [
+        ({"none": 1.0, "batch": 1.0, "layer": 1.0}, 2, [4, 4, 2, 2]),
+        ({"none": 1.0, "batch": 1.0, "layer": 0.01}, 2, [4, 4, 4]),
+        ({"none": 1.0, "batch": 1.0, "layer": 1.0}, 1, [4, 4, 4]),
+        ({"none": 1.0, "batch": 1.0, "layer": 1.0}, 3, [4, 4, 4]),
+        ({"none": 9.0, "batch": 0.1, "layer": 0.1}, 4, [1, 1, 1, 1, 4, 4]),
+    ],
+    ids=["odd", "short last", "alone", "even", "one long"],
+)
+def test_groups_are_split_where_workers_would_wait(seconds: dict[str, float], jobs: int, members: list[int]) -> None:
+    """In halves, until no worker is left long without work; each run stays in one group, and has its share of time."""
+    runs = runs_of(norms=tuple(seconds), templates=("cnn",), batch_sizes=(4,), seeds=4)
+    groups = settled(runs, seconds)
+    balanced = balance(groups, jobs)
+    assert [len(group.runs) for group in balanced] == members
+    assert keys([run for group in balanced for run in group.runs]) == keys(runs)
+    assert sum(group.seconds for group in balanced) == pytest.approx(sum(group.seconds for group in groups))
+    assert [group.seconds for group in balanced] == sorted((group.seconds for group in balanced), reverse=True)
 
 
 def test_what_is_done_is_left_out() -> None:

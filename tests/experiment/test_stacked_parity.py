@@ -103,10 +103,13 @@ def test_the_promise_could_be_broken(template: str, optimizer: Optimizer, exact:
             assert (base[name] - other[name]).abs().max() > 1e-5, name
 
 
-@pytest.mark.parametrize("norm", ["batch", "group"])
-def test_in_single_precision_no_paired_test_tells_the_engines_apart(norm: str, train_all: TrainAll) -> None:
+@each_norm
+@each_template
+def test_in_single_precision_no_paired_test_tells_the_engines_apart(
+    template: str, norm: str, train_all: TrainAll
+) -> None:
     """Test accuracies of 20 seeds after an epoch differ between seeds, and not, in the mean, between engines."""
-    specs = [small_spec("cnn", norm, seed=seed, batch_size=32, lr=0.05) for seed in range(20)]
+    specs = [small_spec(template, norm, seed=seed, batch_size=32, lr=0.05) for seed in range(20)]
     accuracies: list[list[float]] = []
     engines: list[TrainingEngine] = ["loop", "stacked"]
     for engine in engines:
@@ -116,3 +119,13 @@ def test_in_single_precision_no_paired_test_tells_the_engines_apart(norm: str, t
         assert statistics.stdev(accuracies[-1]) > 0.01
     loop, stacked = accuracies
     assert loop == stacked or stats.ttest_rel(loop, stacked).pvalue > 0.01  # without a difference there is no test
+
+
+@pytest.mark.parametrize("norm", ["batch:track_running_stats=False", "layer"])
+def test_what_is_evaluated_together_does_not_depend_on_the_stack(norm: str, train_all: TrainAll) -> None:
+    """A norm that pools over the samples in evaluation, too, sees as many of them in a stack as alone."""
+    specs = [small_spec("cnn", norm, seed=seed, batch_size=128) for seed in range(3)]
+    (alone,) = train_all(specs[:1], engine="loop")
+    together = train_all(specs, engine="stacked")[0]
+    for name in ("val_loss", "test_loss"):
+        assert getattr(together.epochs[-1], name) == pytest.approx(getattr(alone.epochs[-1], name), rel=1e-4)

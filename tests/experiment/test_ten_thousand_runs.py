@@ -10,7 +10,7 @@ import pytest
 from normzoo.experiment.config import Configuration
 from normzoo.experiment.engines import Timing, engines_of_columns, timing_key
 from normzoo.experiment.execution import Execution
-from normzoo.experiment.plan import expand, plan, settle, to_be_timed
+from normzoo.experiment.plan import choose, expand, plan, settle, to_be_timed
 from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import MatrixSpec, RunSpec
 from normzoo.experiment.store import Store
@@ -53,9 +53,9 @@ def test_planning_takes_little_of_five_milliseconds_a_run(runs: list[RunSpec]) -
         groups = plan(planned, set(), FACTS.train)
         timings = {}
         for group, engine in to_be_timed(groups, engines, {}, ENVIRONMENT):
-            key = timing_key(group.runs[0], len(group.runs), ENVIRONMENT)
+            key = timing_key(group.runs, ENVIRONMENT)
             timings[key, engine] = Timing(key=key, engine=engine, members=len(group.runs), seconds_per_step=1e-3)
-        settled = settle(groups, engines, timings, ENVIRONMENT, "auto")
+        settled = settle(groups, choose(groups, engines, timings, ENVIRONMENT), timings, ENVIRONMENT, "auto")
     assert sum(len(group.runs) for group in settled) == len(runs)
 
 

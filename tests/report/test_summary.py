@@ -104,6 +104,24 @@ def test_a_missing_run_does_not_demote() -> None:
     assert cell(summarize(matrix, records), "layer", 2).mark == "best"
 
 
+def test_a_column_has_results_of_one_engine() -> None:
+    """Where a change of engine was interrupted, the fewer are left out, with a note; other columns stay."""
+    matrix = MatrixSpec(norms="batch,none", templates="cnn", batch_sizes="2,4", seeds=2)
+    records = filled(matrix, lambda *_: 0.5, engine="stacked")
+    changed = by_key(run(0.75, norm="none", batch_size=2, seed=1, engine="loop"))
+    summary = summarize(matrix, {**records, **changed})
+    counts = {
+        norm: [(cell(summary, norm, size).ok, cell(summary, norm, size).missing) for size in (2, 4)]
+        for norm in ("batch", "none")
+    }
+    assert counts == {"batch": [(2, 0), (2, 0)], "none": [(1, 1), (2, 0)]}
+    assert summary.tables[0].notes[0] == (
+        "at batch size 2 1 run from the engine loop is left out, as the others are not; repeat the comparison"
+    )
+    failed = by_key(run("failed", norm="none", batch_size=2, seed=1, engine="loop"))
+    assert cell(summarize(matrix, {**records, **failed}), "none", 2).failed == 1
+
+
 def test_one_seed_is_said_to_be_too_few() -> None:
     matrix = MatrixSpec(templates="cnn", seeds=1)
     (note,) = summarize(matrix, filled(matrix, lambda *_: 0.9)).tables[0].notes

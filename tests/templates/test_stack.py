@@ -187,6 +187,39 @@ def test_state_has_the_names_of_a_member(template: str, norm: str) -> None:
         assert state[name].shape == ((2, *value.shape) if value.ndim else ()), name
 
 
+class WithBuffers(nn.Module):
+    """Has a buffer that is saved, and one that is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("saved", torch.ones(3))
+        self.register_buffer("unsaved", torch.ones(3), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.get_buffer("saved") * self.get_buffer("unsaved")
+
+
+class Parts(nn.Sequential):
+    """Has the same, and is stacked part by part."""
+
+    consists_of_parts = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("unsaved", torch.ones(3), persistent=False)
+
+
+@pytest.mark.parametrize("kind", [WithBuffers, Parts])
+def test_what_a_member_does_not_save_the_stack_does_not(kind: Callable[[], nn.Module]) -> None:
+    """Nor does the member save it from then on."""
+    members = [kind(), kind()]
+    together = stack(members)
+    for module in (together, *members):
+        assert "unsaved" in dict(module.named_buffers())
+        assert "unsaved" not in module.state_dict()
+    assert list(together.state_dict()) == list(members[0].state_dict())
+
+
 def test_state_of_a_mapped_module_has_no_dots_in_its_names() -> None:
     """Parts of a mapped module are not parts of the stack: their names are joined by slashes."""
     together = stack([own_norms.Nested(4), own_norms.Nested(4)])

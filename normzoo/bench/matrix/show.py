@@ -74,8 +74,9 @@ def how_measured(bench: MatrixBench) -> str:
         f"{device}, {environment['cpu_count']} processors{busy}; torch {environment['torch']}, "
         f"lightning {environment['lightning']}; commit {environment['commit']}. "
         f"{spec.dataset}; norms {', '.join(spec.norms)}; {spec.seeds} seeds, {spec.epochs} epochs; all ways with the "
-        "same networks, data, batch sizes, learning rates and evaluations (validation and test after every epoch, "
-        f"1000 samples at once). In every cell the ways were timed by turns in random order, {rounds}. {_seeds(bench)}"
+        "same networks, data, batch sizes, learning rates and evaluations (validation and test after every epoch; "
+        "normzoo 100 samples of all seeds at once, the others 1000). In every cell the ways were timed by turns in "
+        f"random order, {rounds}. {_seeds(bench)}"
         f"normzoo chooses its own workers, their threads and how to train; the others use torch's default, "
         f"{environment['peer_threads']} threads."
     )
