@@ -28,7 +28,7 @@ FLOORS = {
 }
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning"}
 IN_WORKERS = (
-    {f"normzoo.experiment.{name}" for name in ("train", "calibrate", "prepare", "memory")}
+    {f"normzoo.experiment.{name}" for name in ("train", "epochs", "calibrate", "prepare", "memory")}
     | {f"normzoo.bench.{name}" for name in ("worker", "cold", "measure", "peers")}
     | {f"normzoo.bench.matrix.{name}" for name in ("peer", "networks", "bare_loop", "plain_lightning")}
 )

@@ -7,37 +7,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from normzoo.errors import NormzooError, UsageError
 from normzoo.experiment.config import Configuration
-from normzoo.experiment.engines import Timing, TrainingEngine, timing_key
-from normzoo.experiment.environment import available_cpus
 from normzoo.experiment.interrupts import interrupts_deferred
-from normzoo.experiment.messages import (
-    Calibrate,
-    Checked,
-    EpochDone,
-    GroupDone,
-    Message,
-    Prepare,
-    Refused,
-    RunDone,
-    Started,
-    Timed,
-    Train,
-    WorkerDied,
-)
+from normzoo.experiment.messages import EpochDone, GroupDone, Message, RunDone, Started, Train, WorkerDied
 from normzoo.experiment.plan import Group
 from normzoo.experiment.pool import Worker, WorkerPool
 from normzoo.experiment.prepared import Prepared
 from normzoo.experiment.records import EpochRecord, RunRecord, Status
+from normzoo.experiment.sharing import threads_for
 from normzoo.experiment.spec import RunSpec
 from normzoo.experiment.store import Store
-
-CALIBRATION_SECONDS = 60.0
-"""How long a worker may take to time one group on one engine, and a fresh one to load torch besides."""
-
-MOST_PER_GPU, SMALL_STEP = 4, 2**18
-"""How many workers share a GPU, where no group has more input values than that in a step."""
 
 
 class Listener(Protocol):
@@ -51,78 +30,6 @@ class Listener(Protocol):
 
     def finished(self, record: RunRecord) -> None:
         """Hear that a run is over and its record is in the store."""
-
-
-def prepare_matrix(configuration: Configuration, pool: WorkerPool, *, more: int = 0) -> Prepared:
-    """Have a worker check the matrix against data, device and norms.
-
-    Args:
-        configuration: what to check.
-        pool: where the worker is started; it stays there.
-        more: how many further workers to start meanwhile, as they take seconds to be ready.
-
-    Raises:
-        UsageError: it cannot be carried out as asked for.
-        NormzooError: the worker died over it.
-    """
-    worker = pool.start()
-    worker.send(Prepare(configuration.matrix, configuration.execution))
-    for _ in range(more):
-        pool.start()
-    message = worker.hear()
-    match message:
-        case Checked(prepared):
-            return prepared
-        case Refused(reason):
-            raise UsageError(reason)
-        case WorkerDied(reason):
-            raise NormzooError(f"preparing the matrix failed: {reason}")
-        case _:
-            raise NormzooError(f"preparing the matrix failed: the worker said {type(message).__name__}")
-
-
-def calibrate_groups(
-    wanted: Sequence[tuple[Group, TrainingEngine]],
-    configuration: Configuration,
-    prepared: Prepared,
-    pool: WorkerPool,
-    threads: int,
-) -> list[Timing]:
-    """Have a worker time a few steps of each group on the engine beside it, while the others are idle.
-
-    What it dies over, or says nothing of for too long, is left without a time, and another worker does the rest.
-    """
-    environment = {**prepared.environment, "threads": threads}
-    waiting = deque((group.runs, engine, timing_key(group.runs, environment)) for group, engine in wanted)
-    dataset, execution = configuration.matrix.dataset, configuration.execution
-    timings: list[Timing] = []
-    known = min(execution.timeout or CALIBRATION_SECONDS, CALIBRATION_SECONDS)
-    while waiting:
-        limit, worker = (known, pool.workers[0]) if pool.workers else (CALIBRATION_SECONDS, pool.start())
-        worker.send(Calibrate(tuple(waiting), dataset, execution, prepared.device, threads))
-        problem = _hear_timings(worker, limit, waiting, timings)
-        if problem is not None:
-            pool.end(worker)
-        if problem is not None and waiting:
-            runs, engine, key = waiting.popleft()
-            timings.append(Timing(key=key, engine=engine, members=len(runs), seconds_per_step=None, reason=problem))
-    return timings
-
-
-def _hear_timings(
-    worker: Worker, limit: float, waiting: deque[tuple[tuple[RunSpec, ...], TrainingEngine, str]], timings: list[Timing]
-) -> str | None:
-    """Move what is timed from ``waiting`` to ``timings``; return why not all is, if so."""
-    while worker.has_message(limit):
-        match worker.hear():
-            case Timed(timing):
-                timings.append(timing)
-                waiting.popleft()
-            case WorkerDied(reason):
-                return reason
-            case _:
-                return None
-    return f"a few steps took longer than {limit:g} s"
 
 
 @dataclass
@@ -305,15 +212,3 @@ class MatrixRunner:
             if job.flights:
                 job.waiting.clear()
                 self._lose(worker, "interrupted", "interrupted by the user")
-
-
-def jobs_for(configuration: Configuration, prepared: Prepared, groups: Sequence[Group]) -> int:
-    """Return how many workers to run; on a GPU several if none of their steps could keep it busy."""
-    values = max((group.values_per_step(prepared.dataset.shape) for group in groups), default=0)
-    per_gpu = MOST_PER_GPU if values <= SMALL_STEP else 1
-    return configuration.execution.jobs_for(prepared.device, len(groups), prepared.gpus, per_gpu)
-
-
-def threads_for(jobs: int) -> int:
-    """Return how many of torch's threads each of so many workers gets."""
-    return max(1, available_cpus() // jobs)

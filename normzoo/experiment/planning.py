@@ -4,12 +4,13 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
+from normzoo.experiment.asking import calibrate_groups, prepare_matrix
 from normzoo.experiment.config import Configuration
 from normzoo.experiment.engines import Timing, Timings, TrainingEngine, column_key, engines_of_columns
-from normzoo.experiment.matrix import calibrate_groups, jobs_for, prepare_matrix, threads_for
 from normzoo.experiment.plan import Group, balance, choose, expand, plan, settle, to_be_timed
 from normzoo.experiment.pool import WorkerPool, machine_has_gpus
 from normzoo.experiment.prepared import Prepared
+from normzoo.experiment.sharing import jobs_for, threads_for
 from normzoo.experiment.spec import RunSpec
 
 

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import math
 import os
 import time
 import traceback
@@ -13,15 +12,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 from torch import nn
 
 from normzoo.data import BlocksOfSteps, Dataset, OrderedBatches
 from normzoo.experiment.engines import How
 from normzoo.experiment.environment import describe_environment
+from normzoo.experiment.epochs import Epochs, OnEpoch, is_finite
 from normzoo.experiment.memory import peak_memory_bytes, reset_peak_memory
 from normzoo.experiment.prepared import Device
-from normzoo.experiment.records import EpochRecord, RunRecord, Status
+from normzoo.experiment.records import RunRecord, Status
 from normzoo.experiment.spec import RunSpec
 from normzoo.layers import Engine, checked_engine, engine, norm_factory
 from normzoo.registry import TEMPLATES, find, load
@@ -31,7 +31,6 @@ EVALUATION_SAMPLES = 100
 """How many samples are evaluated at once: as many in a stack as alone, as a norm may pool over them then, too."""
 
 OnStart = Callable[[RunSpec], None]
-OnEpoch = Callable[[RunSpec, EpochRecord], None]
 OnRecord = Callable[[RunRecord], None]
 
 
@@ -86,7 +85,7 @@ class _Training:
 
     def __init__(self, specs: Sequence[RunSpec], dataset: Dataset, device: Device, how: How, on_epoch: OnEpoch) -> None:
         self._specs, self._dataset, self._device, self._how = specs, dataset, device, how
-        self._callback = _Epochs(specs, on_epoch)
+        self._callback = Epochs(specs, on_epoch)
 
     def run(self) -> list[RunRecord]:
         """Train, and return a record of each run, whatever the outcome."""
@@ -120,7 +119,7 @@ class _Training:
         self, spec: RunSpec, status: Status, error: str | None, trace: str | None, common: dict[str, Any]
     ) -> RunRecord:
         epochs = self._callback.epochs[spec.key]
-        if status == "ok" and not _is_finite(epochs[-1]):
+        if status == "ok" and not is_finite(epochs[-1]):
             status, error = "diverged", f"the loss is no longer finite in epoch {epochs[-1].epoch}"
         training_seconds = sum(epoch.seconds for epoch in epochs)
         samples = len(epochs) * (len(self._dataset.train) // spec.batch_size) * spec.batch_size
@@ -204,53 +203,6 @@ def _light_trainer(spec: RunSpec, device: Device, callback: Callback) -> Trainer
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
-
-
-class _Epochs(Callback):
-    """Makes an EpochRecord of each run and epoch, and takes a run whose loss is not finite out of the stack."""
-
-    def __init__(self, specs: Sequence[RunSpec], emit: OnEpoch) -> None:
-        self.epochs: dict[str, list[EpochRecord]] = {spec.key: [] for spec in specs}
-        self.batches: BlocksOfSteps | None = None
-        self._alive, self._emit = list(specs), emit
-        self._start = self._seconds = 0.0
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        self._start = time.perf_counter()
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        if pl_module.device.type == "cuda":
-            torch.cuda.synchronize()
-        self._seconds = (time.perf_counter() - self._start) / len(self._alive)
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, Classifier)  # noqa: S101
-        records = [
-            EpochRecord(
-                epoch=trainer.current_epoch + 1,
-                train_loss=train_loss,
-                val_loss=validation.loss,
-                val_accuracy=validation.accuracy,
-                test_loss=test.loss,
-                test_accuracy=test.accuracy,
-                seconds=self._seconds,
-            )
-            for train_loss, validation, test in zip(pl_module.train_losses, *pl_module.evaluations, strict=True)
-        ]
-        for spec, record in zip(self._alive, records, strict=True):
-            self.epochs[spec.key].append(record)
-            self._emit(spec, record)
-        finite = [index for index, record in enumerate(records) if _is_finite(record)]
-        trainer.should_stop = not finite
-        if finite and len(finite) < len(records):
-            self._alive = [self._alive[index] for index in finite]
-            pl_module.keep(finite)
-            if self.batches is not None:
-                self.batches.keep(finite)
-
-
-def _is_finite(epoch: EpochRecord) -> bool:
-    return all(math.isfinite(loss) for loss in (epoch.train_loss, epoch.val_loss, epoch.test_loss))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

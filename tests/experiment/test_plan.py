@@ -8,7 +8,6 @@ import pytest
 from normzoo.experiment.config import Configuration
 from normzoo.experiment.engines import COMPILING_REPAYS_AFTER, How, Timing, column_key, timing_key
 from normzoo.experiment.execution import Execution
-from normzoo.experiment.matrix import jobs_for
 from normzoo.experiment.plan import (
     GUESSED_STEP_SECONDS,
     Group,
@@ -21,6 +20,7 @@ from normzoo.experiment.plan import (
     total_steps,
 )
 from normzoo.experiment.prepared import Prepared
+from normzoo.experiment.sharing import jobs_for
 from normzoo.experiment.spec import MatrixSpec, RunSpec
 
 from .synthetic import FACTS
