@@ -193,3 +193,4 @@ def test_the_engine_is_known_of_what_has_a_result(path: Path) -> None:
         for record in records:
             store.add(record)
         assert store.engines() == {records[0].spec.key: "stacked", records[1].spec.key: "loop"}
+        assert store.engines(("failed", "timeout")) == {records[2].spec.key: records[2].engine}
