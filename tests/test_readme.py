@@ -120,6 +120,15 @@ def test_the_table_of_comparing_is_that_of_the_report() -> None:
     assert table in report
 
 
+def test_the_other_ratios_of_comparing_are_in_the_reports_beside_them() -> None:
+    """Each link to such a report is followed by a figure that the report has."""
+    found = re.findall(r"\]\((reports/matrix-cpu-[\w-]+\.md)\)[^()]*\(([^()]*x)\)", README)
+    assert len(found) == 3
+    for path, figures in found:
+        report = (ROOT / path).read_text(encoding="utf-8")
+        assert all(f"| {ratio} |" in report for ratio in re.findall(r"[\d.]+x", figures)), path
+
+
 def test_the_tables_of_the_readme_are_those_of_the_digits_report() -> None:
     """The README's numbers come from a stored run."""
     report = (ROOT / "reports" / "digits.md").read_text(encoding="utf-8")
