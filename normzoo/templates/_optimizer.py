@@ -111,7 +111,10 @@ def _optimizer(name: OptimizerName, parameters: list[nn.Parameter], lr: float, *
     capturable = recorded and any(parameter.is_cuda for parameter in parameters)
     match name:
         case "sgd":
-            return torch.optim.SGD(parameters, lr=lr, momentum=MOMENTUM, fused=True)
+            sgd = torch.optim.SGD(parameters, lr=lr, momentum=MOMENTUM, fused=True)
+            for parameter in parameters:  # torch's kernel fails if some have had a gradient before and others have not
+                sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+            return sgd
         case "adam":
             return torch.optim.Adam(parameters, lr=lr, fused=True, capturable=capturable)
         case "rmsprop":

@@ -147,3 +147,24 @@ def test_a_parameter_that_one_has_no_use_for_stays(
 def test_every_optimizer_is_a_case() -> None:
     """One that is not would be asked none of the questions here."""
     assert set(TORCHS) == set(get_args(OptimizerName))
+
+
+@each_name
+@pytest.mark.parametrize("stacked", [True, False])
+def test_a_parameter_may_be_without_a_gradient_at_times(name: OptimizerName, *, stacked: bool) -> None:
+    """As where a network takes another branch: torch passes it over in that step, and so is it here."""
+    start = [torch.randn(1, 3, dtype=torch.float64) for _ in range(2)]
+    ours, torchs = ([nn.Parameter(each.clone()) for each in start] for _ in range(2))
+    optimizer = MemberOptimizer(ours, name, [0.1], stacked=stacked)
+    reference = TORCHS[name](torchs, 0.1)
+    for uses_second in (False, True, False, True):
+
+        def loss(parameters: Sequence[Tensor], *, both: bool = uses_second) -> Tensor:
+            first, second = ((parameter**2).sum() for parameter in parameters)
+            return first + second if both else first
+
+        optimizer.step(loss(ours))
+        reference.zero_grad()
+        torch.autograd.backward(loss(torchs))
+        reference.step()
+    assert_close([each.detach() for each in ours], [each.detach() for each in torchs], rtol=1e-12, atol=0)
