@@ -1,0 +1,107 @@
+"""What cannot be stacked, or not mapped, and is that said?"""
+
+import copy
+
+import numpy
+import pytest
+import torch
+from torch import Tensor, nn
+
+from normzoo.layers import NormFactory
+from normzoo.templates import stack
+
+from . import own_norms
+
+SAMPLES = 5
+
+
+@pytest.mark.parametrize(
+    ("norm", "message"),
+    [
+        (own_norms.Drawing, "vmap: called random operation while in randomness error mode"),
+        (own_norms.Branching, "vmap: It looks like you're attempting to use a Tensor in some data-dependent"),
+        (own_norms.Reading, r"vmap: It looks like you're calling \.item\(\) on a Tensor"),
+    ],
+)
+def test_a_norm_that_cannot_be_mapped_says_why(norm: NormFactory, message: str) -> None:
+    """One that draws random numbers, branches on values or reads them works alone; the error is torch's."""
+    members = [norm(4), norm(4)]
+    x = torch.randn(SAMPLES, 2, 4)
+    assert members[0](x[:, 0]).shape == (SAMPLES, 4)
+    with pytest.raises(RuntimeError, match=f"^{message}"):
+        stack(members)(x)
+
+
+class Named(nn.Module):
+    """Has something that is neither parameter nor buffer."""
+
+    def __init__(self, kept: object) -> None:
+        super().__init__()
+        self.kept = kept
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 1
+
+
+DIFFERING = (
+    "stack: members must be alike but for parameters and buffers, got {}s that differ in '{}'; "
+    "register it as a buffer, or train them in the loop"
+)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [1, "a", (1, "b"), torch.arange(3), numpy.arange(3), numpy.float64(2.0), None, float],
+    ids=lambda kept: type(kept).__name__,
+)
+def test_members_may_keep_what_is_the_same_for_all(kept: object) -> None:
+    """Equal settings, of whatever kind, are the stack's."""
+    x = torch.randn(SAMPLES, 2, 4)
+    assert torch.equal(stack([Named(kept), Named(copy.deepcopy(kept))])(x), x)
+
+
+@pytest.mark.parametrize(
+    ("kept", "other"),
+    [(1, 2), (torch.arange(3), torch.ones(2)), (numpy.arange(3), numpy.ones(3)), (lambda: 1, lambda: 1)],
+    ids=["numbers", "tensors", "arrays", "functions"],
+)
+def test_members_that_keep_different_things_are_refused(kept: object, other: object) -> None:
+    """Only the first one's would count; also where they are parts of what is mapped as a whole."""
+    with pytest.raises(ValueError, match=DIFFERING.format("Named", "kept")):
+        stack([Named(kept), Named(other)])
+    nested = [own_norms.Nested(4), own_norms.Nested(4)]
+    for norm, value in zip(nested, (kept, other), strict=True):
+        norm.inner.kept = value  # type: ignore[assignment]
+    with pytest.raises(ValueError, match=DIFFERING.format("BatchNorm", "kept")):
+        stack(nested)
+
+
+def other_padding() -> nn.Module:
+    return nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([], "stack: needs at least one member, got none; pass a list of modules"),
+        (
+            [nn.ReLU(), nn.Linear(1, 1), nn.ReLU()],
+            "stack: members must be of one kind, got Linear, ReLU; stack like with like",
+        ),
+        (
+            [nn.Sequential(nn.ReLU()), nn.Sequential(nn.Tanh())],
+            "stack: members must be of one kind, got ReLU, Tanh; stack like with like",
+        ),
+        ([nn.LeakyReLU(0.1), nn.LeakyReLU(0.2)], DIFFERING.format("LeakyReLU", "negative_slope")),
+        (
+            [other_padding(), other_padding()],
+            "stack: Conv2d must pad with zeros, got padding_mode='reflect'; use 'zeros'",
+        ),
+    ],
+    ids=["none", "of different kinds", "of different parts", "of different settings", "padding"],
+)
+def test_what_cannot_be_stacked_is_refused(members: list[nn.Module], message: str) -> None:
+    """The message names what was given and the way out."""
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011
+        stack(members)
+    assert str(refusal.value) == message
