@@ -22,6 +22,7 @@ FLOORS = {
     "templates": 3,
     "experiment": 4,
     "report": 5,
+    "explain": 5,
     "bench": 6,
     "cli": 7,
     "__main__": 8,
@@ -124,7 +125,7 @@ def test_layers_need_torch_and_nothing_else(module: str) -> None:
 PARENTS = [
     module
     for module in FILES
-    if package(module) in ("errors", "registry", "experiment", "report", "bench", "cli", "__main__")
+    if package(module) in ("errors", "registry", "experiment", "report", "explain", "bench", "cli", "__main__")
 ]
 
 
@@ -164,6 +165,7 @@ def test_all_is_the_public_names(module: str) -> None:
     [
         ["--help"],
         ["list"],
+        ["explain", "batch,group:groups=4"],
         ["compare", "--help"],
         ["compare", "--show-config"],
         ["bench", "layers", "--help"],

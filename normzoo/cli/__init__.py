@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App
+from cyclopts import App, Group
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 import normzoo
@@ -22,13 +22,37 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-app.command("normzoo.cli.compare:compare", name="compare", help=_help.COMPARE)
-app.command("normzoo.cli.report:report", name="report", help=_help.REPORT)
-_bench = App(name="bench", help=_help.BENCH)
+_COMMANDS = {
+    "Compare norms": {
+        "compare": ("normzoo.cli.compare:compare", _help.COMPARE),
+        "report": ("normzoo.cli.report:report", _help.REPORT),
+    },
+    "Look into stored results": {
+        "runs": ("normzoo.cli.runs:runs", _help.RUNS),
+        "show": ("normzoo.cli.show:show", _help.SHOW),
+        "diff": ("normzoo.cli.diff:diff", _help.DIFF),
+        "export": ("normzoo.cli.export:export", _help.EXPORT),
+        "merge": ("normzoo.cli.merge:merge", _help.MERGE),
+    },
+    "Learn about norms": {
+        "explain": ("normzoo.cli.explain:explain", _help.EXPLAIN),
+        "list": ("normzoo.cli.list:list_entries", _help.LIST),
+    },
+}
+for _order, (_purpose, _commands) in enumerate(_COMMANDS.items()):
+    _group = Group(_purpose, sort_key=_order)
+    for _name, (_target, _text) in _commands.items():
+        app.command(_target, name=_name, help=_text, group=_group)
+_bench = App(name="bench", help=_help.BENCH, group=Group("Measure speed", sort_key=len(_COMMANDS)))
 _bench.command("normzoo.cli.bench:layers", name="layers", help=_help.BENCH_LAYERS)
 _bench.command("normzoo.cli.bench:matrix", name="matrix", help=_help.BENCH_MATRIX)
 app.command(_bench)
-app.command("normzoo.cli.list:list_entries", name="list", help=_help.LIST)
+_program = Group("This program", sort_key=len(_COMMANDS) + 1)
+app.register_install_completion_command(
+    help="Complete commands and flags in your shell (bash, zsh, fish) from its next start on.", group=_program
+)
+for _flag in ("--help", "--version"):
+    app[_flag].group = _program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

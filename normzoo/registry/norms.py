@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from normzoo.registry import explanations
+from normzoo.registry._explanation import Explanation
 from normzoo.registry._spec import Option, Spec, find, parse_options
 
 
@@ -18,6 +20,7 @@ class NormEntry:
     pools: str
     formula: str
     source: str
+    explanation: Explanation
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
@@ -29,18 +32,21 @@ NORMS: dict[str, NormEntry] = {
         pools="all samples: one mean and variance per channel",
         formula=_STANDARDIZE + "; running mean and var in evaluation",
         source="Ioffe & Szegedy 2015",
+        explanation=explanations.BATCH,
     ),
     "layer": NormEntry(
         target="normzoo.layers:layer_norm",
         pools="all channels: one mean and variance per sample",
         formula=_STANDARDIZE,
         source="Ba et al. 2016; on maps as in Wu & He 2018",
+        explanation=explanations.LAYER,
     ),
     "instance": NormEntry(
         target="normzoo.layers:InstanceNorm",
         pools="nothing: one mean and variance per sample and channel",
         formula=_STANDARDIZE,
         source="Ulyanov et al. 2016",
+        explanation=explanations.INSTANCE,
         options={"affine": True},
     ),
     "group": NormEntry(
@@ -48,6 +54,7 @@ NORMS: dict[str, NormEntry] = {
         pools="the channels of a group: one mean and variance per sample and group",
         formula=_STANDARDIZE,
         source="Wu & He 2018",
+        explanation=explanations.GROUP,
         options={"groups": 8},
     ),
     "rms": NormEntry(
@@ -55,12 +62,14 @@ NORMS: dict[str, NormEntry] = {
         pools="all channels: one root mean square per sample",
         formula="w * x / sqrt(mean(x^2) + eps) + b",
         source="Zhang & Sennrich 2019",
+        explanation=explanations.RMS,
     ),
     "none": NormEntry(
         target="normzoo.layers:NoNorm",
         pools="nothing is normalized: the control",
         formula="x",
         source="-",
+        explanation=explanations.NONE,
     ),
 }
 

@@ -1,5 +1,7 @@
 """How is normzoo called, and what does it say of itself?"""
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import normzoo
+from normzoo.cli import app, main
 from normzoo.experiment.config import KEYS
 from normzoo.registry import DATASETS, NORMS, TEMPLATES
 
@@ -21,6 +24,58 @@ def test_help_names_the_commands_and_a_first_one_to_type(arguments: tuple[str, .
     assert outcome.stderr == ""
     for word in ("compare", "report", "list", "normzoo compare --batch-sizes 2,8,32"):
         assert word in outcome.stdout
+
+
+PURPOSES = {
+    "Compare norms": ("compare", "report"),
+    "Look into stored results": ("runs", "show", "diff", "export", "merge"),
+    "Learn about norms": ("explain", "list"),
+    "Measure speed": ("bench",),
+    "This program": ("--help", "--version", "--install-completion"),
+}
+
+
+def test_commands_are_grouped_by_purpose(tmp_path: Path) -> None:
+    """Every one is in one group, and there are no others."""
+    lines = [line.strip("│ ") for line in run(tmp_path, "--help").stdout.splitlines()]
+    groups: dict[str, set[str]] = {}
+    for line in lines:
+        if line.startswith("╭─"):
+            group = groups.setdefault(line.strip("╭─╮ "), set())
+        elif groups and re.match(r"(--)?[a-z-]+( \(-h\))?  ", line):
+            group.add(line.split()[0])
+    assert {purpose: set(names) for purpose, names in PURPOSES.items()} == groups
+
+
+COMMANDS = [("bench", "layers"), ("bench", "matrix")] + [
+    (name,) for names in PURPOSES.values() for name in names if name not in ("bench", *PURPOSES["This program"])
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_an_example_that_reads(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """Word by word as its help prints it, up to where it would be carried out."""
+    assert main([*command, "--help"]) == 0
+    (example,) = re.findall(r"^Example: (normzoo .*)$", unwrapped(capsys.readouterr().out), flags=re.MULTILINE)
+    words = shlex.split(example)
+    assert tuple(words[1 : 1 + len(command)]) == command
+    app.parse_args(words[1:], exit_on_error=False, print_error=False)
+
+
+def unwrapped(text: str) -> str:
+    """Join the lines of each paragraph."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", re.sub(r" *\n", "\n", text))
+
+
+def test_completion_is_installed_by_one_command(tmp_path: Path) -> None:
+    """For bash here: a script that knows the commands, and a line in the start-up file that loads it."""
+    outcome = run(tmp_path, "--install-completion", HOME=str(tmp_path), SHELL="/bin/bash")
+    assert outcome.code == 0
+    (script,) = [path for path in tmp_path.rglob("*") if path.is_file() and path.name == "normzoo"]
+    assert str(script) in (tmp_path / ".bashrc").read_text(encoding="utf-8")
+    text = script.read_text(encoding="utf-8")
+    for word in ("compare", "explain", "--batch-sizes", "--baseline"):
+        assert word in text
 
 
 def test_every_setting_is_a_flag_with_its_default(tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""``normzoo explain``: what a norm pools, as a picture, and what there is to know of it."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from normzoo.errors import ConfigError, UsageError
+from normzoo.experiment.spec import split_list
+from normzoo.explain import subject, to_rich, to_svg
+from normzoo.registry import NORMS
+
+LARGEST = 1_000_000
+"""The largest size along a dimension."""
+
+
+def explain(
+    *norms: Annotated[str, Parameter(help="Norms of the registry: names, or specs like group:groups=4.")],
+    shape: Annotated[str, Parameter(help="Shape of the input: N,C or N,C,L or N,C,H,W or N,C,D,H,W.")] = "4,8,2,2",
+    svg: Annotated[
+        Path | None, Parameter(help="Also write the picture to NAME.svg, laid out as for 80 columns.")
+    ] = None,
+) -> int:
+    """Show which values share a statistic, and what there is to know of the norm."""
+    names = list(dict.fromkeys(split_list(",".join(norms))))
+    if not names:
+        raise UsageError(f"explain: name a norm, as in `normzoo explain batch` (known: {', '.join(NORMS)})")
+    sizes = _sizes(shape)
+    subjects = [subject(name, sizes) for name in names]
+    if svg is not None:
+        _write(svg, to_svg(subjects))
+    console = Console()
+    for part in to_rich(subjects, width=console.width):
+        console.print(part, highlight=False)
+    if svg is not None:
+        sys.stdout.write(f"written: {svg}\n")
+    return 0
+
+
+def _sizes(shape: str) -> tuple[int, ...]:
+    words = [word.strip() for word in shape.strip().removeprefix("(").removesuffix(")").split(",")]
+    if 2 <= len(words) <= 5 and all(re.fullmatch("[0-9]{1,9}", word) and 1 <= int(word) <= LARGEST for word in words):
+        return tuple(map(int, words))
+    raise ConfigError(
+        f"--shape: must be N,C or N,C,L or N,C,H,W or N,C,D,H,W, whole numbers from 1 to {LARGEST}, got '{shape}'; "
+        "use for example --shape 4,8,2,2"
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    if path.suffix != ".svg" or path.is_dir():
+        raise ConfigError(f"--svg: '{path}' must be an SVG file, NAME.svg")
+    try:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise ConfigError(
+            f"--svg: '{path}' cannot be written: {error.strerror or error}; name a file in a folder that is there and "
+            "that you may write to"
+        ) from error

@@ -1,0 +1,26 @@
+"""Explains a norm: a picture of what shares a statistic, and what there is to know beside it. Torch-free.
+
+``subject`` says what is asked, ``lay_out`` what of it is shown, ``sections`` what is said of it; ``to_rich`` and
+``to_svg`` show it.
+"""
+
+from normzoo.explain._layout import Layout, lay_out
+from normzoo.explain._pools import Pools, letters
+from normzoo.explain._rich import picture_to_rich, to_rich
+from normzoo.explain._sections import Section, sections
+from normzoo.explain._subject import Subject, subject
+from normzoo.explain._svg import to_svg
+
+__all__ = [
+    "Layout",
+    "Pools",
+    "Section",
+    "Subject",
+    "lay_out",
+    "letters",
+    "picture_to_rich",
+    "sections",
+    "subject",
+    "to_rich",
+    "to_svg",
+]

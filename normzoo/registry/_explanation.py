@@ -1,0 +1,111 @@
+"""What is said of a norm beyond its entry: what shares a statistic, what it holds, how it behaves, when it fits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from normzoo.registry._spec import Option
+
+Share = str
+"""``each``: every index along a dimension for itself; ``all``: all of them together; else the option of the norm that
+says into how many equal blocks of neighbours they are divided."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pooling:
+    """Which values of an input ``(N, C, *)`` share a statistic: those in the same block along every dimension."""
+
+    samples: Share
+    channels: Share
+    positions: Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditional:
+    """What holds under some options only.
+
+    Attributes:
+        needs: options of which each must be set: neither False, 0 nor None. One that the norm does not take is.
+        unless: options of which none may be set.
+    """
+
+    needs: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+
+    def holds(self, options: Mapping[str, Option]) -> bool:
+        """Whether it holds under these options."""
+        return all(options.get(name, True) for name in self.needs) and not any(
+            options.get(name) for name in self.unless
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldTensor(Conditional):
+    """A tensor that the layer holds.
+
+    Attributes:
+        learned: it is a parameter, trained; otherwise a buffer, the layer's state.
+        per_channel: of shape ``(C,)``; otherwise a single number.
+        does: what it is and what it starts at.
+    """
+
+    name: str
+    learned: bool
+    per_channel: bool = True
+    does: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line(Conditional):
+    """A sentence.
+
+    Attributes:
+        text: in which ``{pools}``, ``{values}`` (of a pool), ``{samples}``, ``{channels}``, ``{positions}`` and the
+            options by their names, ``{momentum}``, stand for the numbers at hand.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """Where a norm comes from."""
+
+    authors: str
+    year: int
+    title: str
+    arxiv: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What a norm does, for those who want to understand or choose it. A test holds the real layer to it.
+
+    Attributes:
+        pooling: what shares a statistic; None: nothing is normalized.
+        centered: the mean is subtracted.
+        normalized: the formula without weight and bias.
+        statistics: what each statistic in it is, in a sentence.
+        options: all options of the layer with the layer's own defaults.
+        tensors: all parameters and buffers of the layer.
+        training: what is used in training.
+        inference: what is used in inference.
+        cost: passes over the values, what is kept for the backward pass, state; in words, relative to the others.
+        fits: when it tends to do well, each with its source.
+        misfits: when it tends not to.
+        paper: where it comes from; None: nowhere in particular.
+        remark: what should be known beside the paper: how this layer relates to it or to others of the name.
+    """
+
+    pooling: Pooling | None
+    centered: bool
+    normalized: str
+    statistics: str
+    options: Mapping[str, Option]
+    tensors: tuple[HeldTensor, ...]
+    training: tuple[Line, ...]
+    inference: tuple[Line, ...]
+    cost: tuple[Line, ...]
+    fits: tuple[str, ...]
+    misfits: tuple[str, ...]
+    paper: Paper | None
+    remark: str = ""

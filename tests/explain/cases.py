@@ -1,0 +1,32 @@
+"""The norms and shapes of which the tests here ask their questions."""
+
+from normzoo.registry import NORMS
+
+OPTIONS = (
+    "group:groups=1",
+    "group:groups=2",
+    "group:groups=4,affine=False,eps=0.1",
+    "instance:affine=False",
+    "instance:bias=False",
+    "instance:track_running_stats=True",
+    "instance:track_running_stats=True,momentum=0",
+    "batch:track_running_stats=False",
+    "batch:momentum=none",
+    "batch:affine=False,eps=0.1",
+    "batch:bias=False,momentum=0.3",
+    "layer:affine=0",
+    "rms:bias=False",
+    "rms:affine=False,eps=0.1",
+)
+SPECS = (*(name for name in NORMS if name != "group"), *OPTIONS)
+"""Every norm, and options of each; ``group`` has eight groups by itself, more than the shapes here have channels."""
+
+SHAPES = ((3, 4), (2, 4, 3), (2, 4, 2, 2), (2, 4, 2, 1, 2))
+
+
+def goes_with(spec: str, shape: tuple[int, ...]) -> bool:
+    """Whether a norm of ``SPECS`` has several values for each statistic."""
+    return len(shape) > 2 or not spec.startswith(("instance", "group:groups=4"))
+
+
+SPECS_AND_SHAPES = [(spec, shape) for spec in SPECS for shape in SHAPES if goes_with(spec, shape)]

@@ -1,0 +1,167 @@
+"""Does what is said of a norm hold for the real layer?"""
+
+import inspect
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from normzoo.explain import Subject, subject
+from normzoo.explain._sections import formula, held, tensor_shape
+from normzoo.layers import make_norm
+from normzoo.registry import NORMS, load
+
+from .cases import SHAPES, SPECS, SPECS_AND_SHAPES
+
+MAPS = SHAPES[2]
+
+
+def pool_numbers(asked: Subject) -> Tensor:
+    """Return the number of every value's pool, in the shape of the input; values without a pool have one each."""
+    samples, channels, positions = asked.pools.sizes
+    numbers = [
+        asked.pools.number(sample, channel, position)
+        for sample in range(samples)
+        for channel in range(channels)
+        for position in range(positions)
+    ]
+    alone = [index if number is None else number for index, number in enumerate(numbers)]
+    return torch.tensor(alone).reshape(asked.shape)
+
+
+def layer_and_input(spec: str, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
+    layer = make_norm(spec, shape[1]).double()
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, 0.5, 1.5)
+    return layer, torch.randn(shape, dtype=torch.float64) + 1
+
+
+def outputs_moved_by(layer: nn.Module, x: Tensor, value: int) -> Tensor:
+    """Return which outputs change with one value of the input."""
+    moved = x.clone()
+    moved.view(-1)[value] += 0.5
+    with torch.no_grad():
+        difference: Tensor = layer(moved) - layer(x)
+    return difference.abs() > 1e-9
+
+
+@pytest.mark.parametrize(("spec", "shape"), SPECS_AND_SHAPES)
+def test_a_value_moves_the_outputs_of_its_letter_and_no_others(spec: str, shape: tuple[int, ...]) -> None:
+    """In training, for every value of the input."""
+    layer, x = layer_and_input(spec, shape)
+    numbers = pool_numbers(subject(spec, shape))
+    for value in range(x.numel()):
+        assert outputs_moved_by(layer, x, value).equal(numbers == numbers.view(-1)[value]), value
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_what_is_said_of_inference_holds(spec: str) -> None:
+    """With running statistics an output depends on its own value alone; without, on its pool, as in training."""
+    layer, x = layer_and_input(spec, MAPS)
+    layer(x)
+    layer.eval()
+    asked = subject(spec, MAPS)
+    said = [line.text for line in asked.about.inference if line.holds(asked.options)]
+    assert len(said) == 1
+    is_tracked = said[0].startswith("running_mean and running_var")
+    assert is_tracked == any(each.name == "running_mean" for each in held(asked))
+    numbers = torch.arange(x.numel()).reshape(x.shape) if is_tracked else pool_numbers(asked)
+    for value in range(x.numel()):
+        assert outputs_moved_by(layer, x, value).equal(numbers == numbers.view(-1)[value]), value
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("is_learned", [True, False], ids=["parameters", "buffers"])
+def test_parameters_and_state_are_the_layers(spec: str, is_learned: bool) -> None:
+    """By name, shape, and the value at which they start."""
+    layer = make_norm(spec, MAPS[1])
+    asked = subject(spec, MAPS)
+    described = {each.name: each for each in held(asked) if each.learned == is_learned}
+    real = dict(layer.named_parameters() if is_learned else layer.named_buffers())
+    assert list(described) == list(real)
+    for name, tensor in real.items():
+        assert tensor_shape(asked, described[name]) == tuple(tensor.shape)
+        start = re.search(r"starts at (\d)$", described[name].does)
+        assert start is not None
+        assert bool((tensor == int(start[1])).all())
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_formula_is_what_the_layer_computes(spec: str) -> None:
+    """As it is printed, with every statistic taken over the values of a letter."""
+    layer, x = layer_and_input(spec, MAPS)
+    asked = subject(spec, MAPS)
+    numbers = pool_numbers(asked).view(-1)
+    same = (numbers[:, None] == numbers[None, :]).double()
+
+    def pooled(values: Tensor) -> Tensor:
+        return (same @ values.reshape(-1) / same.sum(1)).reshape(values.shape)
+
+    written = formula(asked).removeprefix("y = ").replace("^", "**")
+    per_channel = {"w": "weight", "b": "bias"}
+    names: dict[str, Any] = {
+        letter: parameter.detach().reshape(-1, 1, 1)
+        for letter, name in per_channel.items()
+        if (parameter := getattr(layer, name, None)) is not None
+    }
+    mean: Tensor | Callable[[Tensor], Tensor] = pooled if "mean(" in written else pooled(x)
+    names |= {"x": x, "sqrt": torch.sqrt, "mean": mean, "var": pooled((x - pooled(x)).square())}
+    names |= {"eps": asked.options.get("eps")}
+    expected = eval(written, {"__builtins__": {}}, names)  # noqa: S307  # of our own text
+    torch.testing.assert_close(layer(x), expected)
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_the_options_are_the_layers(name: str) -> None:
+    """All that it takes but its size and place, with its own defaults."""
+    parameters = inspect.signature(load(NORMS[name].target)).parameters  # type: ignore[arg-type]
+    takes = {
+        key: parameter.default
+        for key, parameter in parameters.items()
+        if key not in ("num_features", "device", "dtype")
+    }
+    assert NORMS[name].explanation.options == takes
+    assert set(NORMS[name].options) <= set(takes)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_whether_a_mean_is_subtracted(spec: str) -> None:
+    """As the layer says; only then does one value for each statistic mean nothing."""
+    assert subject(spec, MAPS).about.centered == getattr(make_norm(spec, 4), "centered", False)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_what_is_said_of_masks_holds(spec: str) -> None:
+    """What does not count comes out as zero and moves nothing; the control ignores masks."""
+    layer, x = layer_and_input(spec, MAPS)
+    mask = torch.tensor([[[True, True], [True, False]], [[True, False], [True, True]]])
+    left_out = ~mask.unsqueeze(1).expand(x.shape)
+    y = layer(x, mask)
+    if subject(spec, MAPS).pools.blocks is None:
+        assert y.equal(x)
+        return
+    assert not y[left_out].any()
+    assert layer(x.where(~left_out, 99.0), mask).equal(y)
+
+
+@pytest.mark.parametrize("name", [name for name in NORMS if name not in ("group", "none")] + ["group:groups=2"])
+def test_what_is_kept_for_backward(name: str) -> None:
+    """The input, the weight, and as many numbers per pool as it says."""
+    layer, x = layer_and_input(name, MAPS)
+    asked = subject(name, MAPS)
+    kept: list[int] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        layer(x.requires_grad_())
+    said = next(line.text for line in asked.about.cost if line.text.startswith("Kept for backward"))
+    per_pool = 2 if "2 x {pools}" in said else 1
+    assert sorted(kept) == sorted([math.prod(MAPS), MAPS[1], *[asked.pools.count] * per_pool])

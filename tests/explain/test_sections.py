@@ -1,0 +1,108 @@
+"""Is everything said that was asked for, under the options at hand?"""
+
+import pytest
+
+from normzoo.explain import sections, subject
+
+from .cases import SPECS_AND_SHAPES
+
+HEADINGS = [
+    "pools",
+    "formula",
+    "where",
+    "parameters",
+    "state",
+    "training",
+    "inference",
+    "cost",
+    "fits",
+    "fits less",
+    "mask",
+    "paper",
+]
+MAPS = (4, 8, 2, 2)
+
+
+def said(spec: str, heading: str, shape: tuple[int, ...] = MAPS) -> str:
+    return "\n".join(next(each.lines for each in sections(subject(spec, shape)) if each.heading == heading))
+
+
+@pytest.mark.parametrize(("spec", "shape"), SPECS_AND_SHAPES)
+def test_every_section_says_something(spec: str, shape: tuple[int, ...]) -> None:
+    """With every number put in; nothing is said twice."""
+    found = sections(subject(spec, shape))
+    assert [each.heading for each in found] == HEADINGS
+    for section in found:
+        assert section.lines
+        assert len(set(section.lines)) == len(section.lines)
+        for line in section.lines:
+            assert line == line.strip() != ""
+            assert not set("{}") & set(line)
+            assert "None" not in line.split()
+
+
+@pytest.mark.parametrize(
+    ("spec", "numbers"),
+    [
+        ("batch", "8 pools of 16 values each (4 samples x 4 positions), one for each of 8 channels."),
+        ("layer", "4 pools of 32 values each (8 channels x 4 positions), one for each of 4 samples."),
+        ("instance", "32 pools of 4 values each, one for each of 4 samples x 8 channels."),
+        (
+            "group:groups=4",
+            "16 pools of 8 values each (2 channels x 4 positions), one for each of 4 samples x 4 groups.",
+        ),
+        ("none", "There are no pools, and no letters."),
+    ],
+)
+def test_pools_in_numbers(spec: str, numbers: str) -> None:
+    """How many, of how many values, one for each of what."""
+    assert said(spec, "pools").split("\n")[0] == numbers
+
+
+def test_one_pool_is_not_several() -> None:
+    """Singular where it is due."""
+    assert said("layer", "pools", (1, 8)).split("\n")[0] == "1 pool of 8 values, one for each of 1 sample."
+
+
+@pytest.mark.parametrize(
+    ("spec", "formula"),
+    [
+        ("batch", "y = w * (x - mean) / sqrt(var + eps) + b"),
+        ("batch:bias=False", "y = w * (x - mean) / sqrt(var + eps)"),
+        ("group:affine=False", "y = (x - mean) / sqrt(var + eps)"),
+        ("rms", "y = w * x / sqrt(mean(x^2) + eps) + b"),
+        ("none", "y = x"),
+    ],
+)
+def test_the_formula_has_what_the_layer_has(spec: str, formula: str) -> None:
+    """Weight and bias only where there are any."""
+    assert said(spec, "formula") == formula
+
+
+def test_parameters_and_state_have_shapes() -> None:
+    """One value per channel; batch norm also counts."""
+    assert said("batch", "parameters").startswith("weight (8,): w,")
+    assert "num_batches_tracked (): " in said("batch", "state")
+    assert said("layer", "state") == "None: nothing is remembered."
+    assert said("layer:affine=False", "parameters") == "None."
+
+
+def test_momentum_is_that_of_the_spec() -> None:
+    """A fraction, the plain average, or none at all."""
+    assert "by the fraction 0.3." in said("batch:momentum=0.3", "training")
+    assert said("batch:momentum=none", "training").split("\n")[1].startswith("momentum=none: none makes")
+    assert "momentum" not in said("batch:track_running_stats=False", "training")
+
+
+def test_inference_of_batch_norm_is_by_running_statistics() -> None:
+    """Unless there are none; the picture is one of training."""
+    assert said("batch", "inference").startswith("running_mean and running_var")
+    assert "the picture holds for training only" in said("batch", "inference")
+    assert "one pass" in said("batch", "cost")
+    assert said("batch:track_running_stats=False", "inference").startswith("The batch's own")
+    assert "one pass" not in said("batch:track_running_stats=False", "cost")
+
+
+def test_a_paper_is_cited_in_full() -> None:
+    """Authors, year, title and where to find it."""
+    assert said("group", "paper") == 'Yuxin Wu, Kaiming He (2018), "Group Normalization", arXiv:1803.08494'

@@ -1,0 +1,67 @@
+"""Is every norm explained, in agreement with its entry?"""
+
+import re
+from dataclasses import fields
+
+import pytest
+
+from normzoo.registry import NORMS, NormEntry, Pooling
+
+
+def test_a_norm_without_explanation_is_no_entry() -> None:
+    """It cannot be forgotten: the entry cannot be written down without it."""
+    entry = NORMS["batch"]
+    said = {each.name: getattr(entry, each.name) for each in fields(entry) if each.name != "explanation"}
+    with pytest.raises(TypeError, match="explanation"):
+        NormEntry(**said)
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_every_explanation_is_filled_in(name: str) -> None:
+    """Every text is there, and advice is whole sentences; only the control has no pools and no paper."""
+    about = NORMS[name].explanation
+    for text in (about.normalized, about.statistics):
+        assert text.strip()
+    for lines in (about.training, about.inference, about.cost):
+        assert all(line.text.strip() for line in lines)
+        assert lines
+    for advice in (about.fits, about.misfits):
+        assert advice
+        assert all(line.endswith(".") and line[0].isupper() for line in advice)
+    assert (about.pooling is None, about.paper is None) == (name == "none", name == "none")
+
+
+@pytest.mark.parametrize("name", [name for name in NORMS if name != "none"])
+def test_what_is_shared_along_each_dimension_is_known(name: str) -> None:
+    """Each for itself, all together, or as an option says."""
+    about = NORMS[name].explanation
+    assert about.pooling is not None
+    for each in fields(Pooling):
+        assert getattr(about.pooling, each.name) in {"each", "all", *about.options}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_conditions_name_options_that_some_norm_has(name: str) -> None:
+    """A misspelt one would always hold."""
+    known = {option for entry in NORMS.values() for option in entry.explanation.options}
+    about = NORMS[name].explanation
+    for each in (*about.tensors, *about.training, *about.inference, *about.cost):
+        assert {*each.needs, *each.unless} <= known
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_the_formula_is_the_entrys(name: str) -> None:
+    """What ``normzoo list`` shows holds the same."""
+    assert NORMS[name].explanation.normalized.replace("x /", "").strip() in NORMS[name].formula
+
+
+@pytest.mark.parametrize("name", [name for name in NORMS if name != "none"])
+def test_the_paper_is_the_source(name: str) -> None:
+    """The entry's short form names the first author and the year."""
+    paper = NORMS[name].explanation.paper
+    assert paper is not None
+    surname = paper.authors.split(",")[0].split()[-1]
+    assert NORMS[name].source.startswith(surname)
+    assert str(paper.year) in NORMS[name].source
+    assert re.fullmatch(r"\d{4}\.\d{5}", paper.arxiv)
+    assert paper.arxiv.startswith(str(paper.year)[2:])
