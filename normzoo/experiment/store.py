@@ -3,12 +3,14 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, NamedTuple, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from normzoo.errors import StoreError
 from normzoo.experiment.config import Configuration
@@ -16,40 +18,9 @@ from normzoo.experiment.engines import Timing, TrainingEngine
 from normzoo.experiment.execution import Execution
 from normzoo.experiment.records import RunRecord, Status
 from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.store_file import open_database, refusing, scalar
 
-APPLICATION_ID = 0x6E7A6F6F
-"""Marks an SQLite file as a normzoo store: ``nzoo`` in ASCII."""
-SCHEMA_VERSION = 2
-
-_SCHEMA = """
-CREATE TABLE runs (
-    key TEXT PRIMARY KEY,
-    status TEXT NOT NULL,
-    template TEXT NOT NULL,
-    norm TEXT NOT NULL,
-    dataset TEXT NOT NULL,
-    batch_size INTEGER NOT NULL,
-    seed INTEGER NOT NULL,
-    record TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE sweeps (
-    id INTEGER PRIMARY KEY,
-    created_at TEXT NOT NULL,
-    command TEXT NOT NULL,
-    matrix TEXT NOT NULL,
-    execution TEXT NOT NULL,
-    keys TEXT NOT NULL
-);
-"""
-_TIMINGS = """
-CREATE TABLE IF NOT EXISTS timings (
-    key TEXT NOT NULL,
-    engine TEXT NOT NULL,
-    timing TEXT NOT NULL,
-    PRIMARY KEY (key, engine)
-) WITHOUT ROWID;
-"""
-"""Since version 2 of the schema; an older file gets it when it is written to."""
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -62,6 +33,16 @@ class Sweep:
     matrix: MatrixSpec
     execution: Execution
     keys: tuple[str, ...]
+
+
+class Listed(NamedTuple):
+    """What a list of runs is filtered and sorted by."""
+
+    key: str
+    status: str
+    template: str
+    norm: str
+    started_at: str
 
 
 class Store:
@@ -79,48 +60,7 @@ class Store:
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
         self.path = path
-        if path.is_dir():
-            raise StoreError(f"store: '{path}' is a folder; name a file in it, such as {path / 'normzoo.sqlite'}")
-        if not writable and not path.exists():
-            raise StoreError(f"store: there is no '{path}'; `normzoo compare` makes one, --store names another")
-        with self._refusing():
-            uri = f"{path.absolute().as_uri()}?{_mode(path, writable)}"
-            self._database = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
-        try:
-            with self._refusing():
-                self._open(writable)
-        except BaseException:
-            self._database.close()
-            raise
-
-    def _open(self, writable: bool) -> None:
-        application_id, version, tables = (
-            self._scalar(query)
-            for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-        )
-        is_new = (application_id, version, tables) == (0, 0, 0)
-        if not is_new and application_id != APPLICATION_ID:
-            raise StoreError(f"store: '{self.path}' is a database, but not a normzoo store; name another with --store")
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"store: '{self.path}' is from a newer normzoo (format {version}, this one reads {SCHEMA_VERSION}); "
-                "upgrade normzoo or name another with --store"
-            )
-        if not writable:
-            if is_new:
-                raise StoreError(f"store: '{self.path}' is empty; `normzoo compare` without --dry-run fills it")
-            return
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute("BEGIN IMMEDIATE")
-        if is_new and self._scalar("PRAGMA user_version") == 0:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                self._database.execute(statement)
-            self._database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        if self._scalar("PRAGMA user_version") < SCHEMA_VERSION:
-            self._database.execute(_TIMINGS)
-            self._database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._database.execute("COMMIT")
+        self._database = open_database(path, writable=writable)
 
     def __enter__(self) -> Self:
         return self
@@ -134,11 +74,35 @@ class Store:
         """Close the file; the write-ahead log is merged into it."""
         self._database.close()
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all that is written within, or, after an error, nothing of it."""
+        with refusing(self.path):
+            self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            with refusing(self.path):
+                self._database.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.DatabaseError):  # SQLite may have rolled back by itself
+                self._database.execute("ROLLBACK")
+            raise
+
     def add(self, record: RunRecord) -> None:
         """Keep a record, in place of an older one of the same run; but an interruption takes the place of nothing."""
+        self._write(record.spec.key, record, "IGNORE" if record.status == "interrupted" else "REPLACE")
+
+    def put(self, key: str, record: RunRecord) -> None:
+        """Keep a record under the key that it has in another store, whatever was there.
+
+        Keys hold the version of the training procedure; that of an older record cannot be computed from it.
+        """
+        self._write(key, record, "REPLACE")
+
+    def _write(self, key: str, record: RunRecord, conflict: Literal["IGNORE", "REPLACE"]) -> None:
         spec = record.spec
         row = (
-            spec.key,
+            key,
             record.status,
             spec.template,
             spec.norm,
@@ -147,8 +111,7 @@ class Store:
             spec.seed,
             record.model_dump_json(),
         )
-        with self._refusing():
-            conflict = "IGNORE" if record.status == "interrupted" else "REPLACE"
+        with refusing(self.path):
             self._database.execute(f"INSERT OR {conflict} INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
 
     def add_sweep(self, command: str, configuration: Configuration, keys: Sequence[str]) -> int:
@@ -157,55 +120,77 @@ class Store:
         matrix, execution = configuration.matrix, configuration.execution
         if last and (last[0].command, last[0].matrix, last[0].keys) == (command, matrix, tuple(keys)):
             return last[0].id
-        row = (
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            command,
-            matrix.model_dump_json(),
-            execution.model_dump_json(),
-            json.dumps(list(keys)),
+        return self._write_sweep(
+            Sweep(0, datetime.now(UTC).isoformat(timespec="seconds"), command, matrix, execution, tuple(keys))
         )
-        with self._refusing():
+
+    def put_sweeps(self, sweeps: Sequence[Sweep]) -> int:
+        """Keep those sweeps of another store that are not there yet, under new numbers; return how many."""
+        there = [replace(sweep, id=0) for sweep in self.sweeps()]
+        missing = [sweep for sweep in sweeps if replace(sweep, id=0) not in there]
+        for sweep in missing:
+            self._write_sweep(sweep)
+        return len(missing)
+
+    def _write_sweep(self, sweep: Sweep) -> int:
+        row = (
+            sweep.created_at,
+            sweep.command,
+            sweep.matrix.model_dump_json(),
+            sweep.execution.model_dump_json(),
+            json.dumps(list(sweep.keys)),
+        )
+        with refusing(self.path):
             query = "INSERT INTO sweeps (created_at, command, matrix, execution, keys) VALUES (?, ?, ?, ?, ?)"
             return int(self._database.execute(query, row).lastrowid or 0)
 
     def statuses(self) -> dict[str, str]:
         """Return the status of every run by its key."""
-        with self._refusing():
+        with refusing(self.path):
             return dict(self._database.execute("SELECT key, status FROM runs"))
+
+    def listed(self) -> list[Listed]:
+        """Return what there is to know of every run without reading its record, in the order in which they began."""
+        query = (
+            "SELECT key, status, template, norm, json_extract(record, '$.started_at') AS started_at FROM runs "
+            "ORDER BY started_at, template, norm, batch_size, seed, key"
+        )
+        with refusing(self.path):
+            return [Listed(*row) for row in self._database.execute(query)]
 
     def engines(self, statuses: Sequence[Status] = ("ok", "diverged")) -> dict[str, str]:
         """Return the engine of every run of these statuses, by its key: of those that have a result."""
         query = (
             "SELECT key, json_extract(record, '$.engine') FROM runs WHERE status IN (SELECT value FROM json_each(?))"
         )
-        with self._refusing():
+        with refusing(self.path):
             return dict(self._database.execute(query, (json.dumps(list(statuses)),)))
 
     def timings(self) -> dict[tuple[str, TrainingEngine], Timing]:
         """Return what was timed, by key and engine."""
-        if self._scalar("PRAGMA user_version") < 2:
-            return {}
-        with self._refusing():
+        with refusing(self.path):
+            if scalar(self._database, "PRAGMA user_version") < 2:
+                return {}
             rows: list[tuple[str]] = self._database.execute("SELECT timing FROM timings").fetchall()
-        timings = [Timing.model_validate_json(timing) for (timing,) in rows]
+        timings = [self._read(Timing, timing, "a timing") for (timing,) in rows]
         return {(timing.key, timing.engine): timing for timing in timings}
 
     def add_timing(self, timing: Timing) -> None:
         """Keep a timing, in place of an older one of the same."""
         row = (timing.key, timing.engine, timing.model_dump_json())
-        with self._refusing():
+        with refusing(self.path):
             self._database.execute("INSERT OR REPLACE INTO timings VALUES (?, ?, ?)", row)
 
     def records(self, keys: Sequence[str]) -> dict[str, RunRecord]:
         """Return those records that there are, by key, in the order of ``keys``."""
         query = "SELECT key, record FROM runs WHERE key IN (SELECT value FROM json_each(?))"
-        with self._refusing():
+        with refusing(self.path):
             found: dict[str, str] = dict(self._database.execute(query, (json.dumps(list(keys)),)))
-        return {key: RunRecord.model_validate_json(found[key]) for key in keys if key in found}
+        return {key: self._read(RunRecord, found[key], f"run {key}") for key in keys if key in found}
 
     def sweeps(self) -> list[Sweep]:
         """Return all sweeps, the oldest first."""
-        with self._refusing():
+        with refusing(self.path):
             rows: list[Any] = self._database.execute(
                 "SELECT id, created_at, command, matrix, execution, keys FROM sweeps ORDER BY id"
             ).fetchall()
@@ -214,30 +199,20 @@ class Store:
                 id=number,
                 created_at=created_at,
                 command=command,
-                matrix=MatrixSpec.model_validate_json(matrix),
-                execution=Execution.model_validate_json(execution),
+                matrix=self._read(MatrixSpec, matrix, f"comparison {number}"),
+                execution=self._read(Execution, execution, f"comparison {number}"),
                 keys=tuple(json.loads(keys)),
             )
             for number, created_at, command, matrix, execution, keys in rows
         ]
 
-    def _scalar(self, query: str) -> int:
-        return int(self._database.execute(query).fetchone()[0])
-
-    @contextmanager
-    def _refusing(self) -> Iterator[None]:
-        """Turn what SQLite refuses into a StoreError that names the file."""
+    def _read(self, model: type[_Model], text: str, what: str) -> _Model:
         try:
-            yield
-        except sqlite3.DatabaseError as error:
-            reason = str(error)
-            if "not a database" in reason or "malformed" in reason:
-                raise StoreError(f"store: '{self.path}' is not a normzoo store ({reason})") from error
-            raise StoreError(f"store: '{self.path}' cannot be opened or written: {reason}") from error
-
-
-def _mode(path: Path, writable: bool) -> str:
-    """Return how to open the file: one that nobody is writing to is read without leaving files beside it."""
-    if writable:
-        return "mode=rwc"
-    return "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
+            return model.model_validate_json(text)
+        except ValidationError as error:
+            detail = error.errors()[0]
+            place = ".".join(map(str, detail["loc"]))
+            raise StoreError(
+                f"store: '{self.path}' holds {what}, which does not read ({place}: {detail['msg']}); "
+                "if it is from a newer normzoo, upgrade"
+            ) from error

@@ -12,7 +12,8 @@ from normzoo.experiment.engines import Timing
 from normzoo.experiment.execution import Execution
 from normzoo.experiment.records import EpochRecord, RunRecord, Status
 from normzoo.experiment.spec import MatrixSpec
-from normzoo.experiment.store import SCHEMA_VERSION, Store
+from normzoo.experiment.store import Store
+from normzoo.experiment.store_file import SCHEMA_VERSION
 
 from .synthetic import run_record, run_spec
 

@@ -1,0 +1,74 @@
+"""Writes single values and curves of runs for people."""
+
+import math
+from collections.abc import Sequence
+
+NOTHING = "-"
+_BARS = (".:-=+*#@", "▁▂▃▄▅▆▇█")
+_LONGEST_CURVE = 60
+
+
+def written(value: object) -> str:
+    """Write a value of a record.
+
+    >>> written(0.1 + 0.2), written(None), written(True), written("cpu"), written("")
+    ('0.3', '-', 'yes', 'cpu', '-')
+    """
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def told_apart(a: object, b: object) -> tuple[str, str]:
+    """Write two values that differ, with as many digits as it takes to see it.
+
+    >>> told_apart(0.5, 0.25), told_apart(1.00000001, 1.00000002)
+    (('0.5', '0.25'), ('1.00000001', '1.00000002'))
+    """
+    short = written(a), written(b)
+    return short if short[0] != short[1] else (str(a), str(b))
+
+
+def percent(fraction: float | None) -> str:
+    """Write a fraction in percent, without the sign.
+
+    >>> percent(0.93125), percent(None)
+    ('93.12', '-')
+    """
+    return NOTHING if fraction is None else f"{100 * fraction:.2f}"
+
+
+def moment(time: str) -> str:
+    """Write an ISO 8601 time to the minute.
+
+    >>> moment("2025-01-31T12:34:56+00:00")
+    '2025-01-31 12:34'
+    """
+    return time[:16].replace("T", " ")
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    >>> counted(1, "run"), counted(10_000, "run")
+    ('1 run', '10,000 runs')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def curve(values: Sequence[float], lowest: float, highest: float, *, ascii_only: bool = False) -> str:
+    """Draw values as bars on the scale from ``lowest`` to ``highest``, with ``x`` for one that is not finite.
+
+    Of more values than fit in a line, evenly spread ones are drawn, the first and the last among them.
+
+    >>> curve([0.0, 0.5, 1.0, float("nan")], 0.0, 1.0)
+    '▁▅█x'
+    """
+    bars = _BARS[0] if ascii_only else _BARS[1]
+    if len(values) > _LONGEST_CURVE:
+        step = (len(values) - 1) / (_LONGEST_CURVE - 1)
+        values = [values[round(index * step)] for index in range(_LONGEST_CURVE)]
+    scale = (len(bars) - 1) / (highest - lowest) if highest > lowest else 0.0
+    return "".join(bars[int(scale * (value - lowest) + 0.5)] if math.isfinite(value) else "x" for value in values)

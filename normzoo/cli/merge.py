@@ -1,0 +1,121 @@
+"""``normzoo merge``: put the stores of several machines together."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
+from normzoo.cli._written import counted, percent, told_apart
+from normzoo.errors import StoreError
+from normzoo.experiment.difference import first_apart
+from normzoo.experiment.lookup import short_length
+from normzoo.experiment.merge import Conflict, MergePlan, plan_merge
+from normzoo.experiment.records import RunRecord
+from normzoo.experiment.store import Store
+
+_OnConflict = Literal["keep", "replace"]
+
+
+def merge(
+    *sources: Annotated[Path, Parameter(help="Stores to read; nothing is written to them.")],
+    into: Annotated[Path, Parameter(help="Store to write; made if it is not there.")],
+    on_conflict: Annotated[
+        _OnConflict, Parameter(help="Where a run has another result already: keep that, or replace it.")
+    ] = "keep",
+) -> int:
+    """Put the runs and comparisons of several stores into one, all or nothing."""
+    _check(sources, into)
+    lines: list[str] = []
+    conflicts: list[tuple[Path, Conflict]] = []
+    try:
+        with _nothing_left_of_a_failure(into), Store(into) as target, target.transaction():
+            for path in sources:
+                plan, sweeps = _merge_one(path, target, replaces=on_conflict == "replace")
+                lines.append(f"{path}: {_account(plan, sweeps)}")
+                conflicts += [(path, conflict) for conflict in plan.conflicts]
+            keys, total = target.statuses(), len(target.sweeps())
+    except KeyboardInterrupt:
+        sys.stderr.write("normzoo: interrupted; nothing was merged\n")
+        return EXIT_INTERRUPTED
+    length = short_length(keys)
+    lines += [_describe(conflict, path, into, length) for path, conflict in conflicts]
+    lines.append(f"{into}: holds {counted(len(keys), 'run')} and {counted(total, 'comparison')}")
+    sys.stdout.write("\n".join(lines) + "\n")
+    if conflicts and on_conflict == "keep":
+        sys.stderr.write(
+            f"normzoo: {counted(len(conflicts), 'run')} of the same key with a different result; "
+            f"those in {into} are kept, `--on-conflict replace` takes the others\n"
+        )
+        return EXIT_FAILED_RUNS
+    return EXIT_OK
+
+
+def _check(sources: tuple[Path, ...], into: Path) -> None:
+    """Refuse what cannot be merged before anything is written."""
+    if not sources:
+        raise StoreError(
+            "merge: name the stores to put together, as in `normzoo merge a.sqlite b.sqlite --into all.sqlite`"
+        )
+    for path in sources:
+        if path.exists() and into.exists() and path.samefile(into):
+            raise StoreError(f"merge: '{path}' is the store to write, too; leave it out of those to read")
+        Store(path, writable=False).close()
+
+
+def _merge_one(path: Path, target: Store, *, replaces: bool) -> tuple[MergePlan, int]:
+    """Write what a store adds to the target; return what there was to do, and how many comparisons were new."""
+    with Store(path, writable=False) as source:
+        theirs = source.records(list(source.statuses()))
+        sweeps, timings = source.sweeps(), source.timings()
+    plan = plan_merge(target.records(list(theirs)), theirs)
+    taken = [*plan.added, *plan.settled, *(conflict.key for conflict in plan.conflicts if replaces)]
+    for key in taken:
+        target.put(key, theirs[key])
+    known = target.timings()
+    for name, timing in timings.items():
+        if name not in known:
+            target.add_timing(timing)
+    return plan, target.put_sweeps(sweeps)
+
+
+@contextmanager
+def _nothing_left_of_a_failure(path: Path) -> Iterator[None]:
+    """Remove a store that was not there before if it cannot be filled."""
+    was_there = path.exists()
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+        raise
+
+
+def _account(plan: MergePlan, sweeps: int) -> str:
+    parts = [counted(len(plan.added), "run") + " added"]
+    parts += [f"{len(plan.settled):,} in place of unfinished or failed ones"] if plan.settled else []
+    parts += [f"{plan.there:,} already there"] if plan.there else []
+    parts += [f"{len(plan.conflicts):,} with a different result"] if plan.conflicts else []
+    return ", ".join([*parts, counted(sweeps, "comparison") + " added"])
+
+
+def _describe(conflict: Conflict, path: Path, into: Path, length: int) -> str:
+    """Say what a run reached in one store and in the other, and since when they are apart."""
+    ours, theirs = conflict.ours, conflict.theirs
+    line = (
+        f"different: {conflict.key[:length]} {ours.spec.label}: {_result(ours)} in {into}, {_result(theirs)} in {path}"
+    )
+    apart = first_apart(ours, theirs)
+    if apart is None:
+        return line
+    first = apart.differences[0]
+    values = " and ".join(told_apart(first.a, first.b))
+    return f"{line}; apart from epoch {apart.epoch} on ({first.name.replace('_', ' ')} {values})"
+
+
+def _result(record: RunRecord) -> str:
+    return f"{percent(record.test_accuracy)} %" if record.status == "ok" else record.status

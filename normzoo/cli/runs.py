@@ -1,0 +1,165 @@
+"""``normzoo runs``: what is in a store, comparison by comparison and run by run."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple, get_args
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from rich.console import Console
+
+from normzoo.cli import EXIT_OK
+from normzoo.cli._plain import GAP, plain_console, plain_table, width_of
+from normzoo.cli._written import counted, moment, percent
+from normzoo.experiment.lookup import find_sweep, short_length
+from normzoo.experiment.records import RunRecord, Status
+from normzoo.experiment.spec import split_list
+from normzoo.experiment.store import Listed, Store, Sweep
+from normzoo.registry import TEMPLATES, canonical_norm, find, parse_spec, short_norm
+
+_NOT_THERE = "not there"
+_FEW, _MANY = 20, 500
+_WIDE = 120
+_NUMBERS = ("batch", "seed", "lr", "test %", "seconds")
+
+
+def runs(
+    *,
+    store: Annotated[Path, Parameter(help="File in which results are kept.")] = Path("normzoo.sqlite"),
+    sweep: Annotated[int | None, Parameter(help="Only runs of the comparison of this number.")] = None,
+    status: Annotated[str | None, Parameter(help=f"Only runs of these: {', '.join(get_args(Status))}.")] = None,
+    norm: Annotated[str | None, Parameter(help="Only runs of these norms; group means all of its options.")] = None,
+    template: Annotated[str | None, Parameter(help="Only runs of these templates.")] = None,
+    limit: Annotated[
+        int | None,
+        Parameter(
+            help=f"How many to list at most, the latest; {_FEW} by default, or {_MANY} of those asked for.",
+            validator=Number(gte=1),
+        ),
+    ] = None,
+) -> int:
+    """List the comparisons in the store, unless one is asked for, and the runs."""
+    wanted = _filter(status, norm, template)
+    is_filtered = any(value is not None for value in (sweep, status, norm, template))
+    most = limit or (_MANY if is_filtered else _FEW)
+    with Store(store, writable=False) as opened:
+        listed, sweeps = opened.listed(), opened.sweeps()
+        shown_sweeps = sweeps if sweep is None else [find_sweep(sweep, sweeps, store)]
+        of_sweep = {key for each in shown_sweeps for key in each.keys}
+        found = [run for run in listed if wanted(run) and (sweep is None or run.key in of_sweep)]
+        records = opened.records([run.key for run in found[-most:]])
+    console = plain_console()
+    if sweep is not None or not is_filtered:
+        _show_sweeps(shown_sweeps, {run.key: run.status for run in listed}, most, console)
+    if records:
+        _show_runs(records, short_length([run.key for run in listed]), console)
+    console.print(_count(found, len(records), is_filtered=is_filtered), soft_wrap=True)
+    return EXIT_OK
+
+
+def _filter(status: str | None, norm: str | None, template: str | None) -> Callable[[Listed], bool]:
+    """Return what decides whether a run is listed; refuse names that there are not."""
+    statuses, templates = _names(status), _names(template)
+    for name in statuses or ():
+        find("status", dict.fromkeys(get_args(Status)), name)
+    for name in templates or ():
+        find("template", TEMPLATES, name)
+    norms = None if norm is None else [(name, canonical_norm(name)) for name in _names(norm) or ()]
+
+    def wanted(run: Listed) -> bool:
+        return (
+            (statuses is None or run.status in statuses)
+            and (templates is None or run.template in templates)
+            and (norms is None or any(run.norm == whole or _target(run.norm) == name for name, whole in norms))
+        )
+
+    return wanted
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else list(split_list(text))
+
+
+def _target(norm: str) -> str:
+    return parse_spec(norm).target
+
+
+def _show_sweeps(sweeps: Sequence[Sweep], statuses: Mapping[str, str], limit: int, console: Console) -> None:
+    if not sweeps:
+        return
+    between = ",\n" if console.width < _WIDE else ", "
+    rows = [
+        (str(sweep.id), moment(sweep.created_at), between.join(_by_status(sweep.keys, statuses)), sweep.command)
+        for sweep in sweeps[-limit:]
+    ]
+    columns = ("comparison", "began (UTC)", "runs", "command")
+    console.print(plain_table(columns, rows, right=columns[:1], fold=("runs", "command")))
+    if len(sweeps) > limit:
+        console.print(
+            f"The latest {limit} of {counted(len(sweeps), 'comparison')}; --limit shows more.", soft_wrap=True
+        )
+    console.print()
+
+
+def _by_status(keys: Iterable[str], statuses: Mapping[str, str]) -> list[str]:
+    counts = Counter(statuses.get(key, _NOT_THERE) for key in keys)
+    return [f"{counts[status]:,} {status}" for status in (*get_args(Status), _NOT_THERE) if counts[status]]
+
+
+class _Column(NamedTuple):
+    """A column of the list of runs; one that is not essential is left out where it does not fit."""
+
+    name: str
+    write: Callable[[RunRecord], str]
+    essential: bool = True
+
+
+_COLUMNS = (
+    _Column("status", lambda record: record.status),
+    _Column("template", lambda record: record.spec.template),
+    _Column("norm", lambda record: short_norm(record.spec.norm)),
+    _Column("dataset", lambda record: record.spec.dataset, essential=False),
+    _Column("batch", lambda record: str(record.spec.batch_size)),
+    _Column("seed", lambda record: str(record.spec.seed)),
+    _Column("lr", lambda record: f"{record.spec.lr:g}"),
+    _Column("test %", lambda record: percent(record.test_accuracy)),
+    _Column("seconds", lambda record: f"{record.seconds:.1f}", essential=False),
+    _Column("engine", lambda record: record.engine, essential=False),
+    _Column("began (UTC)", lambda record: moment(record.started_at), essential=False),
+)
+
+
+def _show_runs(records: Mapping[str, RunRecord], length: int, console: Console) -> None:
+    cells = {"key": [key[:length] for key in records]}
+    cells |= {column.name: [column.write(record) for record in records.values()] for column in _COLUMNS}
+    left_out = _too_much(cells, console.width)
+    names = [name for name in cells if name not in left_out]
+    rows = list(zip(*(cells[name] for name in names), strict=True))
+    console.print(plain_table(names, rows, right=_NUMBERS, fold=("norm",)))
+    if left_out:
+        told = (f"{name}, all {cells[name][0]}" if len(set(cells[name])) == 1 else name for name in left_out)
+        console.print(f"Not shown in {console.width} columns: {'; '.join(told)}.")
+
+
+def _too_much(cells: Mapping[str, Sequence[str]], width: int) -> list[str]:
+    """Return the columns that do not fit beside the essential ones."""
+    widths = {name: width_of(name, values) + GAP for name, values in cells.items()}
+    optional = [column.name for column in _COLUMNS if not column.essential]
+    room = width + GAP - sum(each for name, each in widths.items() if name not in optional)
+    left_out = []
+    for name in optional:
+        room -= widths[name]
+        if room < 0:
+            left_out.append(name)
+            room += widths[name]
+    return left_out
+
+
+def _count(found: Sequence[Listed], shown: int, *, is_filtered: bool) -> str:
+    """Say how many runs there are, of what status, and whether all of them are listed."""
+    if not found:
+        return "No runs match." if is_filtered else "There are no runs in the store yet; `normzoo compare` trains some."
+    by_status = ", ".join(_by_status([run.key for run in found], {run.key: run.status for run in found}))
+    total = f"{counted(len(found), 'run')}: {by_status}."
+    return total if shown == len(found) else f"{total} Listed are the latest {shown:,}; --limit lists more."

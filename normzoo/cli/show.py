@@ -1,0 +1,134 @@
+"""``normzoo show``: everything that is kept of one run."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from normzoo.cli import EXIT_OK
+from normzoo.cli._plain import facts, indented, plain_console, plain_table
+from normzoo.cli._written import curve, moment, percent, written
+from normzoo.experiment.again import command_for
+from normzoo.experiment.flat import flat
+from normzoo.experiment.lookup import find_key
+from normzoo.experiment.records import RunRecord
+from normzoo.experiment.store import Store, Sweep
+
+_ELSEWHERE = {"spec", "status", "epochs", "environment", "notes", "error", "traceback"}
+"""What of a record has a place of its own; the rest is listed by name."""
+
+
+def show(
+    run: Annotated[str, Parameter(help="The run's key, or its beginning, as `normzoo runs` lists it.")],
+    /,
+    *,
+    store: Annotated[Path, Parameter(help="File in which results are kept.")] = Path("normzoo.sqlite"),
+) -> int:
+    """Show one run: configuration, curves, machine, what went wrong, and how to train it again."""
+    with Store(store, writable=False) as opened:
+        key = find_key(run, opened.statuses(), store)
+        record = opened.records([key])[key]
+        sweeps = [sweep for sweep in opened.sweeps() if key in sweep.keys]
+    console = plain_console()
+    console.print(f"Run {key}: {record.status}", style="bold", soft_wrap=True)
+    console.print(record.spec.label, soft_wrap=True)
+    _section("Configuration", console)
+    console.print(facts((name, written(value)) for name, value in flat(record.spec.model_dump(mode="json")).items()))
+    _show_epochs(record, console)
+    _section("How it went", console)
+    console.print(facts(_account(record, sweeps)))
+    if record.environment:
+        _section("Environment", console)
+        console.print(facts((name, written(value)) for name, value in flat(record.environment).items()))
+    _show_texts(record, console)
+    _show_again(key, record, sweeps, console)
+    return EXIT_OK
+
+
+def _section(title: str, console: Console) -> None:
+    console.print()
+    console.print(title, style="bold")
+
+
+def _show_epochs(record: RunRecord, console: Console) -> None:
+    """Print the metrics of every epoch, and their curves."""
+    _section("Epochs", console)
+    if not record.epochs:
+        console.print("  None was finished.")
+        return
+    columns = ("epoch", "train loss", "val loss", "test loss", "val %", "test %", "seconds")
+    rows = [
+        (
+            str(epoch.epoch),
+            *(f"{loss:.4f}" for loss in (epoch.train_loss, epoch.val_loss, epoch.test_loss)),
+            percent(epoch.val_accuracy),
+            percent(epoch.test_accuracy),
+            f"{epoch.seconds:.2f}",
+        )
+        for epoch in record.epochs
+    ]
+    console.print(indented(plain_table(columns, rows, right=columns)))
+    epochs = record.epochs
+    losses = {
+        "train loss": [epoch.train_loss for epoch in epochs],
+        "val loss": [epoch.val_loss for epoch in epochs],
+        "test loss": [epoch.test_loss for epoch in epochs],
+    }
+    accuracies = {
+        "val %": [100 * epoch.val_accuracy for epoch in epochs],
+        "test %": [100 * epoch.test_accuracy for epoch in epochs],
+    }
+    console.print()
+    ascii_only = console.options.ascii_only
+    console.print(facts([*_curves(losses, ascii_only=ascii_only), *_curves(accuracies, ascii_only=ascii_only)]))
+
+
+def _curves(curves: Mapping[str, Sequence[float]], *, ascii_only: bool) -> list[tuple[str, str, str]]:
+    """Draw curves on one scale, and say what its ends are."""
+    finite = [value for values in curves.values() for value in values if math.isfinite(value)]
+    lowest, highest = min(finite, default=0.0), max(finite, default=0.0)
+    scale = f"{lowest:.4g} to {highest:.4g}" if finite else "never finite"
+    return [
+        (name, curve(values, lowest, highest, ascii_only=ascii_only), scale if index == 0 else "")
+        for index, (name, values) in enumerate(curves.items())
+    ]
+
+
+def _account(record: RunRecord, sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
+    """Return times, memory, engine and where the run belongs."""
+    values = record.model_dump(exclude=_ELSEWHERE)
+    lines = {name: written(value) for name, value in flat(values).items()}
+    lines["started_at"] = f"{moment(record.started_at)} UTC"
+    if record.peak_memory_bytes is not None:
+        lines["peak_memory_bytes"] += f" ({record.peak_memory_bytes / 2**20:.0f} MiB)"
+    return [*lines.items(), ("comparisons", written(", ".join(str(sweep.id) for sweep in sweeps)))]
+
+
+def _show_texts(record: RunRecord, console: Console) -> None:
+    """Print what was said in words: notes, the error and its traceback."""
+    texts = {"Notes": "\n".join(record.notes), "Error": record.error, "Traceback": record.traceback}
+    for title, text in texts.items():
+        if text:
+            _section(title, console)
+            for line in text.strip("\n").splitlines():
+                console.print(f"  {line}", soft_wrap=True)
+
+
+def _show_again(key: str, record: RunRecord, sweeps: Sequence[Sweep], console: Console) -> None:
+    _section("Train it again", console)
+    dataset = sweeps[-1].matrix.dataset if sweeps else record.spec.dataset
+    command = command_for(key, record, dataset)
+    if command is None:
+        console.print(
+            "  No command of this normzoo trains exactly this run: it was trained by another version, or with"
+        )
+        console.print("  data or settings that the store does not name.")
+        return
+    console.print(f"  {command}", soft_wrap=True)
+    if record.spec.seed:
+        console.print(f"  (seeds are counted from 0: this trains the seeds 0 to {record.spec.seed})")
+    if record.spec.norm_source:
+        console.print("  (it is the same run only if the file of the norm is unchanged)")

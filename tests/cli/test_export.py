@@ -1,0 +1,196 @@
+"""Does `normzoo export` write all there is, so that other programs read it as it was?"""
+
+import csv
+import io
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from normzoo.experiment.records import EpochRecord, RunRecord
+from normzoo.experiment.spec import RunSpec
+from normzoo.experiment.store import Store
+
+from .in_process import call, fill
+from .synthetic import run_record, run_spec
+
+OK = run_record(losses=(0.1 + 0.2, 1 / 3), notes=("one", "two"), environment={"torch": "2.9", "threads": 2})
+DIVERGED = run_record(run_spec(seed=1), "diverged", losses=(2.0, math.nan), environment={"torch": "2.9"})
+INFINITE = run_record(run_spec(seed=2), "diverged", losses=(math.inf,))
+FAILED = run_record(
+    run_spec(seed=3, template="lstm", options={"hidden": 8}),
+    "failed",
+    losses=(),
+    error="[red]",
+    traceback='a\n "b",\nc',
+)
+RECORDS = (OK, DIVERGED, INFINITE, FAILED)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return fill(tmp_path / "s.sqlite", *RECORDS, absent=["feedfeedfeedfeed"])
+
+
+def from_csv(text: str) -> dict[str, dict[str, str]]:
+    return {row["key"]: row for row in csv.DictReader(io.StringIO(text))}
+
+
+def not_in_json(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+def test_a_row_holds_everything_of_a_run(capsys: pytest.CaptureFixture[str], store: Path) -> None:
+    """Every field of its configuration and its record, whichever there will be, with every digit."""
+    rows = from_csv(call(capsys, "export", "--store", store).stdout)
+    assert list(rows) == [record.spec.key for record in RECORDS]
+    row = rows[OK.spec.key]
+    columns = {name.partition(".")[0] for name in row}
+    assert columns == {"key", "test_accuracy", "last", *RunSpec.model_fields, *RunRecord.model_fields} - {"spec"}
+    assert {f"last.{name}" for name in EpochRecord.model_fields} <= set(row)
+    assert (row["norm"], row["options.widths"], row["lr"]) == ("group:groups=8", "32,64", "0.05")
+    assert (row["last.epoch"], float(row["last.train_loss"])) == ("2", 1 / 3)
+    assert (row["environment.threads"], row["notes"], row["compiled"]) == ("2", "one; two", "False")
+    assert float(row["test_accuracy"]) == OK.epochs[-1].test_accuracy
+
+
+def test_no_field_of_a_record_hides_one_of_its_configuration() -> None:
+    """They share the columns of a row; epochs are those planned, the finished ones are in rows of their own."""
+    shared = set(RunSpec.model_fields) & (set(RunRecord.model_fields) | {"key", "test_accuracy", "last"})
+    assert shared == {"epochs"}
+    assert not set(RunSpec.model_fields) & set(EpochRecord.model_fields)
+
+
+def test_csv_tells_nothing_from_not_a_number(capsys: pytest.CaptureFixture[str], store: Path) -> None:
+    """An empty field is nothing; texts of several lines stay one field."""
+    rows = from_csv(call(capsys, "export", "--store", store, "--format", "csv").stdout)
+    assert [rows[record.spec.key]["last.train_loss"] for record in RECORDS[1:]] == ["nan", "inf", ""]
+    assert rows[FAILED.spec.key]["traceback"] == 'a\n "b",\nc'
+    assert rows[FAILED.spec.key]["options.widths"] == ""
+    assert rows[DIVERGED.spec.key]["test_accuracy"] == ""
+    assert rows[DIVERGED.spec.key]["last.test_accuracy"] == "0.30000000000000004"
+
+
+def test_json_is_valid_and_keeps_what_it_has_no_number_for(capsys: pytest.CaptureFixture[str], store: Path) -> None:
+    """As text, as the store does; every object has the same names."""
+    text = call(capsys, "export", "--store", store, "--format", "json").stdout
+    rows: list[dict[str, Any]] = json.loads(text, parse_constant=not_in_json)
+    assert [row["last.train_loss"] for row in rows] == [1 / 3, "NaN", "Infinity", None]
+    assert rows[0]["compiled"] is False
+    assert rows[0]["options.hidden"] == 64
+    assert all(list(row) == list(rows[0]) for row in rows)
+
+
+def test_parquet_keeps_types_and_tells_nothing_from_not_a_number(
+    capsys: pytest.CaptureFixture[str], store: Path, tmp_path: Path
+) -> None:
+    """The file's name says the format."""
+    path = tmp_path / "x.parquet"
+    outcome = call(capsys, "export", "--store", store, "-o", path)
+    assert outcome.stdout == f"written: {path} (4 rows)\n"
+    table = pyarrow.parquet.read_table(path)
+    one, two, three, four = table["last.train_loss"].to_pylist()
+    assert (one, math.isnan(two), three, four) == (1 / 3, True, math.inf, None)
+    assert str(table.schema.field("seed").type) == "int64"
+    assert str(table.schema.field("compiled").type) == "bool"
+    assert table["key"].to_pylist() == [record.spec.key for record in RECORDS]
+
+
+def test_a_column_of_several_kinds_becomes_text_in_parquet(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Environments are what they were on each machine."""
+    records = [run_record(run_spec(seed=seed), environment={"x": x}) for seed, x in enumerate((1, "many", None))]
+    path = tmp_path / "x.parquet"
+    assert call(capsys, "export", "--store", fill(tmp_path / "s.sqlite", *records), "-o", path).code == 0
+    assert sorted(map(str, pyarrow.parquet.read_table(path)["environment.x"].to_pylist())) == ["1", "None", "many"]
+
+
+def test_epochs_are_rows_where_asked_for(capsys: pytest.CaptureFixture[str], store: Path) -> None:
+    """A run without any has no row, and that is told."""
+    outcome = call(capsys, "export", "--store", store, "--epochs")
+    rows = list(csv.DictReader(io.StringIO(outcome.stdout)))
+    assert [(row["key"], row["epoch"], row["train_loss"]) for row in rows] == [
+        (OK.spec.key, "1", repr(0.1 + 0.2)),
+        (OK.spec.key, "2", repr(1 / 3)),
+        (DIVERGED.spec.key, "1", "2.0"),
+        (DIVERGED.spec.key, "2", "nan"),
+        (INFINITE.spec.key, "1", "inf"),
+    ]
+    assert rows[0]["norm"] == "group:groups=8"
+    assert outcome.stderr == "normzoo: 1 run without a finished epoch, and not written\n"
+
+
+def test_a_comparison_is_exported_alone(capsys: pytest.CaptureFixture[str], store: Path) -> None:
+    """What of it is not there is told."""
+    fill(store, run_record(run_spec(seed=9)))
+    outcome = call(capsys, "export", "--store", store, "--sweep", "1")
+    assert set(from_csv(outcome.stdout)) == {record.spec.key for record in RECORDS}
+    assert outcome.stderr == "normzoo: 1 run of comparison 1 not there yet, and not written\n"
+    assert len(from_csv(call(capsys, "export", "--store", store, "--sweep", "2").stdout)) == 1
+
+
+@pytest.mark.parametrize(("name", "text"), [("x.csv", "key\n"), ("x.json", "[]"), ("x.parquet", None)])
+def test_an_empty_store_makes_a_file_without_rows(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, text: str | None
+) -> None:
+    """One that reads."""
+    Store(tmp_path / "s.sqlite").close()
+    outcome = call(capsys, "export", "--store", tmp_path / "s.sqlite", "-o", tmp_path / name)
+    assert outcome.stdout == f"written: {tmp_path / name} (0 rows)\n"
+    if text is None:
+        assert pyarrow.parquet.read_table(tmp_path / name).num_rows == 0
+    else:
+        assert (tmp_path / name).read_text().replace("[\n\n]\n", "[]") == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--format parquet", "--format parquet is not for a terminal; name a file with --output"),
+        ("-o x.txt", "output: 'x.txt' does not say its format; end it in .csv, .json or .parquet, or use --format"),
+        ("-o s.sqlite --format csv", "output: 's.sqlite' is the store itself; name another file"),
+        ("-o nowhere/x.csv", "output: 'nowhere/x.csv' cannot be written: it must be a file in a folder that is there"),
+        ("--sweep 7", "store: 's.sqlite' holds no comparison 7; it holds 1 to 1"),
+        ("--format xml", 'Invalid value "xml" for --format'),
+    ],
+)
+def test_what_cannot_be_written_is_refused(
+    capsys: pytest.CaptureFixture[str], store: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, message: str
+) -> None:
+    """The store stays as it is."""
+    monkeypatch.chdir(store.parent)
+    before = store.read_bytes()
+    outcome = call(capsys, "export", "--store", "s.sqlite", *arguments.split())
+    assert (outcome.code, outcome.stdout) == (2, "")
+    (line,) = outcome.stderr.splitlines()
+    assert message in line
+    assert store.read_bytes() == before
+
+
+def test_without_pyarrow_the_way_out_is_named(
+    capsys: pytest.CaptureFixture[str], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an extra."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    outcome = call(capsys, "export", "--store", store, "-o", store.parent / "x.parquet")
+    assert outcome.code == 2
+    assert outcome.stderr == (
+        "normzoo: error: --format parquet needs pyarrow, which is not installed; `pip install 'normzoo[parquet]'`, "
+        "or use csv\n"
+    )
+    assert not (store.parent / "x.parquet").exists()
+
+
+def test_ten_thousand_runs_are_exported_in_seconds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """By the time of the processor; none is left out."""
+    records = [run_record(run_spec(seed=seed), losses=(2.0, 1.5, 1.0, 0.5)) for seed in range(10_000)]
+    path = fill(tmp_path / "s.sqlite", *records)
+    start = time.process_time()
+    text = call(capsys, "export", "--store", path, "--epochs").stdout
+    taken = time.process_time() - start
+    assert taken < 10, f"took {taken:.1f} s"
+    assert text.count("\n") == 40_001

@@ -1,0 +1,70 @@
+"""Does the command for a stored run train exactly that run?"""
+
+import shlex
+from typing import Any
+
+import pytest
+
+from normzoo.experiment.again import command_for
+from normzoo.experiment.config import resolve
+from normzoo.experiment.plan import DatasetFacts, expand
+from normzoo.experiment.spec import RunSpec
+
+from .synthetic import run_record, run_spec
+
+LSTM = {"template": "lstm", "options": {"hidden": 8}}
+OWN = {"norm": "my.module:Norm:gain=2", "norm_source": "abc", "dataset": "npz"}
+
+
+def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
+    """Return the runs of a command on the run's data, and how it trains them."""
+    words = shlex.split(command)
+    assert words[:2] == ["normzoo", "compare"]
+    flags = {
+        name.removeprefix("--").replace("-", "_"): value for name, value in zip(words[2::2], words[3::2], strict=True)
+    }
+    configuration = resolve([], [], flags)
+    matrix = configuration.matrix
+    facts = DatasetFacts(matrix.dataset, spec.dataset_checksum, (1, 8, 8), classes=10, train=1, validation=1, test=1)
+    return expand(matrix, facts, dict.fromkeys(matrix.norms, spec.norm_source)), configuration.execution
+
+
+@pytest.mark.parametrize(
+    ("changes", "dataset"),
+    [
+        ({}, "digits"),
+        ({"seed": 3, "batch_size": 2, "lr": 0.003125}, "digits"),
+        ({"batch_size": 7, "lr": 0.0123456789012}, "digits"),
+        ({"options": {"placement": "pre", "widths": [4, 5, 6], "hidden": 8}}, "digits"),
+        ({"optimizer": "adam", "clip_norm": 0.5, "precision": "bf16-mixed"}, "digits"),
+        (LSTM, "digits"),
+        (OWN, "npz:some folder/own.npz"),
+    ],
+)
+def test_the_command_has_the_run_in_it(changes: dict[str, Any], dataset: str) -> None:
+    """Up to the last digit of its learning rate, beside the smaller seeds of its cell and nothing else."""
+    spec = run_spec(**changes)
+    record = run_record(spec, engine="stacked", compiled=True, environment={"device": "cuda:1"})
+    command = command_for(spec.key, record, dataset)
+    assert command is not None
+    runs, execution = trained_by(command, spec)
+    assert runs == [run_spec(**{**changes, "seed": seed}) for seed in range(spec.seed + 1)]
+    assert (execution.engine, execution.compile, execution.device) == ("stacked", "always", "cuda")
+    assert str(execution.store) == "again.sqlite"
+
+
+@pytest.mark.parametrize(
+    ("changes", "dataset", "key"),
+    [
+        ({}, "digits", "00000000deadbeef"),
+        ({"options": {"placement": "post", "widths": [4], "hidden": 8, "depth": 3}}, "digits", None),
+        ({"options": {"placement": "post"}, "template": "gone"}, "digits", None),
+        ({"dataset": "npz"}, "npz", None),
+        ({}, "mnist", None),
+        ({"lr": 0.1 + 0.2}, "digits", None),  # no flag gives more than 12 digits
+    ],
+)
+def test_there_is_none_where_no_command_trains_it(changes: dict[str, Any], dataset: str, key: str | None) -> None:
+    """By another training procedure, with a setting that is gone, or on data whose path is not known."""
+    spec = run_spec(**changes)
+    assert command_for(key or spec.key, run_record(spec), dataset) is None

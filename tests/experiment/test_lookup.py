@@ -1,0 +1,60 @@
+"""Is a run found by the beginning of its key, and nothing else?"""
+
+from pathlib import Path
+
+import pytest
+
+from normzoo.errors import StoreError
+from normzoo.experiment.lookup import SHORTEST, find_key, find_sweep, short_length
+
+STORE = Path("s.sqlite")
+KEYS = ["0123456789abcdef", "0123456700000000", "fedcba9876543210"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "length"),
+    [([], SHORTEST), (["0" * 16], SHORTEST), (KEYS, 9), ([*KEYS, "0123456789abcdee"], 16), (["0" * 16] * 2, SHORTEST)],
+)
+def test_keys_are_shortened_as_far_as_they_can_be_told_apart(keys: list[str], length: int) -> None:
+    """And no further than is easily read."""
+    assert short_length(keys) == length
+    assert len({key[:length] for key in keys}) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"), [("0123456789abcdef", KEYS[0]), ("012345678", KEYS[0]), ("F", KEYS[2]), ("012345670", KEYS[1])]
+)
+def test_a_beginning_that_only_one_has_finds_it(text: str, key: str) -> None:
+    """Also in capitals."""
+    assert find_key(text, KEYS, STORE) == key
+
+
+def test_a_whole_key_finds_itself_where_another_is_longer() -> None:
+    """It is not ambiguous."""
+    assert find_key("abc", ["abc", "abcd"], STORE) == "abc"
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "message"),
+    [
+        ("0", KEYS, "store: 's.sqlite' holds 2 runs that begin with '0' (012345670, 012345678); type more of the key"),
+        ("g", KEYS, "store: 's.sqlite' holds no run 'g'; `normzoo runs` lists what it holds"),
+        ("0", [], "store: 's.sqlite' holds no runs yet; `normzoo compare` trains some"),
+        (
+            "a",
+            [f"a{number}" for number in range(9)],
+            "store: 's.sqlite' holds 9 runs that begin with 'a' (a0, a1, a2, a3, a4, ...); type more of the key",
+        ),
+    ],
+)
+def test_anything_else_is_refused(text: str, keys: list[str], message: str) -> None:
+    """With the way out."""
+    with pytest.raises(StoreError) as caught:
+        find_key(text, keys, STORE)
+    assert str(caught.value) == message
+
+
+def test_a_comparison_of_an_empty_store_is_refused() -> None:
+    """Rather than counted from 1 to nothing."""
+    with pytest.raises(StoreError, match="holds no comparison yet; `normzoo compare` makes one"):
+        find_sweep(1, [], STORE)
