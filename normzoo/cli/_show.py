@@ -10,9 +10,8 @@ from normzoo.report import Summary, failure_lines, findings, to_rich
 
 def show(summary: Summary, records: Mapping[str, RunRecord], console: Console) -> None:
     """Print the tables, the findings under them, and the runs that have no result."""
-    for table in to_rich(summary, width=console.width):
-        console.print(table)
-        console.print()
+    console.print(*to_rich(summary, width=console.width))
+    console.print()
     for finding in findings(summary):
         console.print(f"- {finding}", markup=False, highlight=False)
     failures = failure_lines(records)

@@ -1,4 +1,4 @@
-"""Summary in, files out: the markdown report and its plot."""
+"""Summary in, files out: the markdown report, its plots, and the same as one page."""
 
 import tempfile
 from collections.abc import Mapping
@@ -7,36 +7,56 @@ from typing import TYPE_CHECKING
 
 from normzoo.errors import ConfigError
 from normzoo.experiment.config import reproducing_command
+from normzoo.experiment.execution import Execution
 from normzoo.experiment.records import RunRecord
 
 if TYPE_CHECKING:
     from normzoo.report import Summary
 
 
-def write_report(path: Path, summary: "Summary", records: Mapping[str, RunRecord]) -> list[Path]:
-    """Write the report at ``path`` and its plot beside it, and return both paths.
+def write_report(
+    path: Path, summary: "Summary", records: Mapping[str, RunRecord], execution: Execution, *, html: bool = False
+) -> list[Path]:
+    """Write the report at ``path`` and its plots beside it, with ``html`` also as one page, and return what is written.
 
     Raises:
         ConfigError: the path is no markdown file, or cannot be written.
     """
     from normzoo.report import failure_lines, provenance, to_markdown  # scipy and matplotlib take a while
-    from normzoo.report.plots import accuracy_plot
+    from normzoo.report.plots import write_plots
 
     check_report_path(path)
-    plot = path.with_suffix(".png")
-    text = to_markdown(
-        summary,
-        provenance=provenance(records),
-        command=reproducing_command(summary.matrix),
-        plot_paths=[plot.name],
-        failures=failure_lines(records),
-    )
     try:
-        accuracy_plot(summary, plot)
+        plots = write_plots(summary, path.with_suffix(""))
+        text = to_markdown(
+            summary,
+            provenance=provenance(records),
+            command=reproducing_command(summary.matrix, execution.engine),
+            plots=plots,
+            failures=failure_lines(records),
+        )
         path.write_text(text, encoding="utf-8")
+        written = [path, *(file for plot in plots for file in (plot.svg, plot.png))]
+        if html:
+            from normzoo.report.html import to_html
+
+            page = path.with_suffix(".html")
+            page.write_text(
+                to_html(text, images={plot.png.name: plot.svg.read_text(encoding="utf-8") for plot in plots}),
+                encoding="utf-8",
+            )
+            written.append(page)
     except OSError as error:
         raise ConfigError(f"report: '{path}' cannot be written: {error.strerror or error}") from error
-    return [path, plot]
+    return written
+
+
+def written_line(written: list[Path]) -> str:
+    """Say what was written: the report and the page by name, the plots by their number."""
+    documents = [str(path) for path in written if path.suffix in (".md", ".html")]
+    plots = sum(path.suffix == ".png" for path in written)
+    beside = f", and {plots} plot{'s' if plots > 1 else ''} beside it, each as SVG and PNG" if plots else ""
+    return f"written: {', '.join(documents)}{beside}\n"
 
 
 def check_report_path(path: Path) -> None:

@@ -18,6 +18,7 @@ from rich.console import Console
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
 from normzoo.cli._flags import with_flags
 from normzoo.cli._plan import engine_lines, show_plan
+from normzoo.errors import ConfigError
 from normzoo.experiment.config import Configuration, resolve
 from normzoo.experiment.execution import Execution
 from normzoo.experiment.matrix import MatrixRunner
@@ -48,6 +49,7 @@ def compare(
     dry_run: Annotated[bool, _own("Show what would be trained, and train nothing.")] = False,
     show_config: Annotated[bool, _own("Print the resolved settings as YAML, and train nothing.")] = False,
     report: Annotated[Path | None, _own("Also write the report to PATH, a markdown file.")] = None,
+    html: Annotated[bool, _own("With --report: also as one self-contained page, NAME.html.")] = False,
     **settings: Any,
 ) -> int:
     """Train the matrix over several seeds, and print what differs; ``settings`` are the models' flags."""
@@ -55,10 +57,12 @@ def compare(
     if show_config:
         sys.stdout.write(configuration.to_yaml())
         return EXIT_OK
+    if html and report is None:
+        raise ConfigError("html: --html writes a report as a page; name one with --report PATH.md")
     with _terminated_as_interrupted():
         if dry_run:
             return _preview(configuration, rerun)
-        return _Comparison(configuration, rerun, report).run()
+        return _Comparison(configuration, rerun, report, html=html).run()
 
 
 def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
@@ -107,8 +111,8 @@ def done_keys(statuses: Mapping[str, str], rerun: Rerun | None) -> set[str]:
 class _Comparison:
     """One comparison from its configuration to its exit code."""
 
-    def __init__(self, configuration: Configuration, rerun: Rerun | None, report: Path | None) -> None:
-        self._configuration, self._rerun, self._report = configuration, rerun, report
+    def __init__(self, configuration: Configuration, rerun: Rerun | None, report: Path | None, *, html: bool) -> None:
+        self._configuration, self._rerun, self._report, self._html = configuration, rerun, report, html
         self._interrupted = False
 
     def run(self) -> int:
@@ -138,14 +142,14 @@ class _Comparison:
         for line in engine_lines(plan):
             console.print(line, highlight=False, soft_wrap=True)
         try:
-            with progress_for(plan.groups, plan.jobs, console) as display:
+            with progress_for(self._configuration.matrix, plan, store, console) as display:
                 MatrixRunner(self._configuration, plan.prepared, pool, store, display).run(plan.groups, plan.jobs)
         except KeyboardInterrupt:
             self._interrupted = True
 
     def _conclude(self, keys: Sequence[str], store: Store) -> int:
         from normzoo.cli._show import show
-        from normzoo.cli._write_report import write_report
+        from normzoo.cli._write_report import write_report, written_line
         from normzoo.report import summarize
 
         records = store.records(keys)
@@ -153,11 +157,12 @@ class _Comparison:
             sys.stderr.write(f"normzoo: interrupted before any run was finished; {self._how_to_go_on()}\n")
             return EXIT_INTERRUPTED
         summary = summarize(self._configuration.matrix, records)
-        written = write_report(self._report, summary, records) if self._report else []
+        execution = self._configuration.execution
+        written = write_report(self._report, summary, records, execution, html=self._html) if self._report else []
         with suppress(BrokenPipeError):  # whoever read the tables has seen enough
             show(summary, records, Console())
             if written:
-                sys.stdout.write(f"\nwritten: {', '.join(map(str, written))}\n")
+                sys.stdout.write(f"\n{written_line(written)}")
             sys.stdout.flush()
         if self._interrupted:
             finished = sum(record.status != "interrupted" for record in records.values())

@@ -38,6 +38,8 @@ class Growth:
     anew: Step
     latest: Outcome
     earliest: Outcome
+    against: Outcome
+    nowhere: Outcome
     absent: Outcome
 
 
@@ -56,6 +58,8 @@ def grow(folder: Path) -> Growth:
         dry=step(*DRY),
         anew=Step(run_in_terminal(folder, "compare", *merged(*ANEW)), stored(folder)),
         latest=run(folder, "report", "-o", "latest.md"),
-        earliest=run(folder, "report", "--sweep", "1", "--output", "made/for/it/earliest.md"),
+        earliest=run(folder, "report", "--sweep", "1", "--output", "made/for/it/earliest.md", "--html"),
+        against=run(folder, "report", "--sweep", "3", "-o", "against.md", "--baseline", "batch"),
+        nowhere=run(folder, "report", "-o", "nowhere.md", "--baseline", "layer"),
         absent=run(folder, "report", "--sweep", "99", "-o", "absent.md"),
     )

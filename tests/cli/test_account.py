@@ -2,7 +2,7 @@
 
 import pytest
 
-from normzoo.cli._progress import Account
+from normzoo.cli._account import Account
 from normzoo.experiment.plan import DatasetFacts, Group, expand
 from normzoo.experiment.spec import MatrixSpec
 
@@ -16,7 +16,7 @@ SHORT = Group((RUNS[2],), steps=50, seconds_per_step=1.0)
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [0.0]
-    monkeypatch.setattr("normzoo.cli._progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("normzoo.cli._account.time.monotonic", lambda: now[0])
     return now
 
 

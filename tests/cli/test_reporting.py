@@ -5,46 +5,73 @@ from pathlib import Path
 from .growth import Growth
 
 PNG = b"\x89PNG\r\n\x1a\n"
+PLOTS = ("accuracy", "error", "forest", "gap")
+"""Those of a report over several norms; after a single epoch there are no learning curves."""
 
 
-def check_report(path: Path, *words: str) -> str:
-    """Return a report that has its plot beside it and holds these words."""
+def check_report(path: Path, *words: str, plots: tuple[str, ...] = PLOTS) -> str:
+    """Return a report that has its plots beside it and holds these words."""
     text = path.read_text(encoding="utf-8")
-    assert path.with_suffix(".png").read_bytes().startswith(PNG)
-    assert f"({path.with_suffix('.png').name})" in text
+    for name in plots:
+        picture = path.with_name(f"{path.stem}-{name}.png")
+        assert picture.read_bytes().startswith(PNG)
+        assert picture.with_suffix(".svg").read_text(encoding="utf-8").startswith("<?xml")
+        assert f"({picture.name})" in text
+    assert text.count("![") == len(plots)
     for word in words:
         assert word in text, word
     return text
 
 
-def test_compare_writes_a_report_with_its_plot_when_asked(growth: Growth) -> None:
+def test_compare_writes_a_report_with_its_plots_when_asked(growth: Growth) -> None:
     """In a folder that it makes, and it says where; without being asked it writes none."""
     path = Path("reports") / "digits.md"
-    check_report(
+    text = check_report(
         growth.folder / path,
         "cnn on digits",
         "lstm on digits",
         "normzoo compare --batch-sizes 64 --norms none,batch --seeds 2",
     )
-    assert growth.seeds.outcome.stdout.endswith(f"written: {path}, {path.with_suffix('.png')}\n")
+    assert "360 test samples" in text
+    said = f"written: {path}, and 4 plots beside it, each as SVG and PNG\n"
+    assert growth.seeds.outcome.stdout.endswith(said)
+    assert not (growth.folder / "reports" / "digits.html").exists()
     assert "written" not in growth.first.outcome.stdout
 
 
 def test_report_writes_the_latest_comparison(growth: Growth) -> None:
     """From the store alone, after the fact."""
     assert growth.latest.code == 0
-    assert growth.latest.stdout == "written: latest.md, latest.png\n"
+    assert growth.latest.stdout == "written: latest.md, and 3 plots beside it, each as SVG and PNG\n"
     assert growth.latest.stderr == ""
-    text = check_report(growth.folder / "latest.md", "cnn on digits", "--templates cnn")
+    text = check_report(
+        growth.folder / "latest.md", "cnn on digits", "--templates cnn", plots=("accuracy", "error", "gap")
+    )
     assert "--rerun" not in text  # it is to be trained anew anyway, by whoever reads it
     assert "lstm on digits" not in text
 
 
-def test_report_writes_an_earlier_one_by_its_number(growth: Growth) -> None:
+def test_report_writes_an_earlier_one_by_its_number_and_as_a_page(growth: Growth) -> None:
     """As it was asked for then; missing folders are made."""
     assert growth.earliest.code == 0
-    text = check_report(growth.folder / "made" / "for" / "it" / "earliest.md", "cnn on digits", "lstm on digits")
+    path = growth.folder / "made" / "for" / "it" / "earliest.md"
+    text = check_report(path, "cnn on digits", "lstm on digits")
     assert "layer" not in text.partition("Recorded")[0]
+    page = path.with_suffix(".html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.count("<svg") == 4
+    assert "earliest.html, and 4 plots" in growth.earliest.stdout
+
+
+def test_a_report_can_hold_the_norms_against_another_one(growth: Growth) -> None:
+    """Without training anything; a norm that was not compared is refused."""
+    assert growth.against.code == 0
+    text = (growth.folder / "against.md").read_text(encoding="utf-8")
+    assert "## Each norm beside batch" in text
+    assert "--baseline batch" in text
+    assert growth.nowhere.code == 2
+    message = "baseline 'layer' is not compared; name one of none, or add it to the norms"
+    assert growth.nowhere.stderr == f"normzoo: error: {message}\n"
 
 
 def test_a_comparison_that_is_not_there_is_refused(growth: Growth) -> None:

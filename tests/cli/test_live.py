@@ -1,0 +1,88 @@
+"""Does the live display draw what it is told, and stay out of the way of what it shows?"""
+
+import signal
+import time
+
+import pytest
+from rich.live import Live
+
+from normzoo.cli._live import LiveProgress
+from normzoo.experiment.plan import expand
+
+from .displays import FACTS, epoch, matrix, picture, record, runs_of, standing_of, terminal
+
+MATRIX = matrix()
+RUNS = runs_of(MATRIX)
+
+
+def test_it_shows_each_event_at_the_next_picture() -> None:
+    """Waiting, in flight, after an epoch, in: the cell and the bars follow."""
+    display = LiveProgress(standing_of(MATRIX), terminal(80, 24))
+
+    def cell_and_count() -> tuple[str, str]:
+        lines = picture(display, 80)
+        (bar,) = (line for line in lines if line.startswith("runs"))
+        return " ".join(lines[2].split()[1:-1]), bar.split(",")[0].split()[-1]
+
+    assert cell_and_count() == ("-", "0/36")
+    display.started(RUNS[0])
+    assert cell_and_count() == ("~ (0/3)", "0/36")
+    display.epoch(RUNS[0], epoch(1, 0.75))
+    assert cell_and_count() == ("~75.0 (0/3)", "0/36")
+    display.finished(record(RUNS[0], 0.9))
+    assert cell_and_count() == ("90.0 (1/3)", "1/36")
+
+
+def test_an_event_draws_nothing() -> None:
+    """However many there are: drawing is left to a thread that does so four times a second."""
+    console = terminal(80, 24)
+    with LiveProgress(standing_of(MATRIX), console) as display:
+        begin = time.monotonic()
+        for run in expand(MATRIX, FACTS, {}):
+            display.started(run)
+            display.finished(record(run, 0.9))
+        passed = time.monotonic() - begin
+        pictures = console.file.getvalue().count("\x1b[H")  # type: ignore[attr-defined]
+    assert pictures <= 3 + 5 * passed
+
+
+def test_without_colours_it_uses_none() -> None:
+    """https://no-color.org: bold and dim may stay."""
+    console = terminal(80, 24, no_color=True, color_system=None)
+    standing = standing_of(MATRIX)
+    standing.finished(record(RUNS[0], "diverged"))
+    with LiveProgress(standing, console):
+        pass
+    written = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "- (0/3, 1!)" in written
+    assert "\x1b[3" not in written
+
+
+def test_ctrl_c_as_it_begins_leaves_the_terminal_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cursor and the first screen are back although the display was never entered."""
+    console, start = terminal(80, 24), Live.start
+
+    def interrupted_start(live: Live, refresh: bool = False) -> None:
+        signal.raise_signal(signal.SIGINT)
+        start(live, refresh)
+
+    monkeypatch.setattr(Live, "start", interrupted_start)
+    with pytest.raises(KeyboardInterrupt), LiveProgress(standing_of(MATRIX), console):
+        pytest.fail("it was entered")
+    written = console.file.getvalue()  # type: ignore[attr-defined]
+    assert written.rindex("\x1b[?1049l") > written.rindex("\x1b[?1049h")
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+
+
+def test_ctrl_c_as_it_ends_waits_until_the_terminal_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is answered then."""
+    console, stop = terminal(80, 24), Live.stop
+
+    def interrupted_stop(live: Live) -> None:
+        signal.raise_signal(signal.SIGINT)
+        stop(live)
+
+    monkeypatch.setattr(Live, "stop", interrupted_stop)
+    with pytest.raises(KeyboardInterrupt), LiveProgress(standing_of(MATRIX), console):
+        pass
+    assert console.file.getvalue().endswith("\x1b[?1049l")  # type: ignore[attr-defined]
