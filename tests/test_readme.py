@@ -13,7 +13,7 @@ from normzoo.bench.records import Bench
 from normzoo.cli import main
 from normzoo.experiment.config import reproducing_command, resolve
 from normzoo.experiment.store import Store
-from normzoo.report import failure_lines, provenance, summarize, to_markdown
+from normzoo.report import failure_lines, planned_plots, provenance, summarize, to_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -77,15 +77,17 @@ def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
     with Store(path.with_suffix(".sqlite"), writable=False) as store:
         sweep = store.sweeps()[-1]
         records = store.records(sweep.keys)
+    summary = summarize(sweep.matrix, records)
+    plots = planned_plots(summary, path.with_suffix(""))
     text = to_markdown(
-        summarize(sweep.matrix, records),
+        summary,
         provenance=provenance(records),
-        command=reproducing_command(sweep.matrix),
-        plot_paths=[path.with_suffix(".png").name],
+        command=reproducing_command(sweep.matrix, sweep.execution.engine),
+        plots=plots,
         failures=failure_lines(records),
     )
     assert path.read_text(encoding="utf-8") == text
-    assert path.with_suffix(".png").exists()
+    assert all(plot.png.exists() and plot.svg.exists() for plot in plots)
 
 
 @pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)

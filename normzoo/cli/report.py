@@ -5,31 +5,43 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from pydantic import ValidationError
 
-from normzoo.errors import StoreError
+from normzoo.errors import ConfigError, StoreError
+from normzoo.experiment.spec import MatrixSpec
 from normzoo.experiment.store import Store, Sweep
 
 
 def report(
     *,
     store: Annotated[Path, Parameter(help="File in which results are kept.")] = Path("normzoo.sqlite"),
-    output: Annotated[
-        Path, Parameter(name=["--output", "-o"], help="Markdown file to write; its plot goes beside it.")
-    ],
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Markdown file to write; its plots go beside it.")],
+    html: Annotated[bool, Parameter(help="Also write it as one self-contained page, NAME.html.", negative="")] = False,
     sweep: Annotated[
         int | None, Parameter(help="Number of the comparison in the store; the latest by default.")
     ] = None,
+    baseline: Annotated[
+        str | None, Parameter(help="Norm that the others are held against, if not that of the comparison.")
+    ] = None,
 ) -> int:
     """Write the results of a comparison as markdown."""
-    from normzoo.cli._write_report import write_report  # scipy and pandas take a while
+    from normzoo.cli._write_report import write_report, written_line  # scipy and pandas take a while
     from normzoo.report import summarize
 
     with Store(store, writable=False) as opened:
         chosen = _choose(opened.sweeps(), sweep, store)
         records = opened.records(chosen.keys)
-    written = write_report(output, summarize(chosen.matrix, records), records)
-    sys.stdout.write(f"written: {', '.join(map(str, written))}\n")
+    matrix = chosen.matrix if baseline is None else _against(chosen.matrix, baseline)
+    written = write_report(output, summarize(matrix, records), records, chosen.execution, html=html)
+    sys.stdout.write(written_line(written))
     return 0
+
+
+def _against(matrix: MatrixSpec, baseline: str) -> MatrixSpec:
+    try:
+        return MatrixSpec.model_validate({**matrix.model_dump(), "baseline": baseline})
+    except ValidationError as error:
+        raise ConfigError("; ".join(str(detail["ctx"]["error"]) for detail in error.errors())) from None
 
 
 def _choose(sweeps: list[Sweep], number: int | None, store: Path) -> Sweep:

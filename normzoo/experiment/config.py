@@ -32,7 +32,7 @@ class Configuration:
         return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=100)
 
 
-def reproducing_command(matrix: MatrixSpec) -> str:
+def reproducing_command(matrix: MatrixSpec, engine: str = "auto") -> str:
     """Return the command that trains this matrix anew anywhere, with the settings that are not the defaults."""
     words = ["normzoo", "compare"]
     for key, field in MatrixSpec.model_fields.items():
@@ -40,7 +40,7 @@ def reproducing_command(matrix: MatrixSpec) -> str:
         if key == "batch_sizes" or value != field.get_default():
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             words += ["--" + key.replace("_", "-"), text]
-    return shlex.join(words)
+    return shlex.join([*words, *(["--engine", engine] if engine != "auto" else [])])
 
 
 def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[str, Any]) -> Configuration:

@@ -44,6 +44,10 @@ class RunRecord(BaseModel):
         contended: other runs were trained on the machine at the same time, so that its times compare with nothing.
         epoch_seconds_alone: training seconds of an epoch, by a few steps that were timed while nothing else was
             trained; of a stack, the run's share. None where they were not.
+        train_samples: how many samples were trained on; this and the other two are None in older records, and in
+            those of runs whose worker was lost.
+        validation_samples: how many the validation accuracy is over.
+        test_samples: how many the test accuracy is over.
         notes: what a reader of the table should know, such as a place without a norm.
         environment: versions, device, CPU, threads and commit.
     """
@@ -64,6 +68,9 @@ class RunRecord(BaseModel):
     compiled: bool = False
     contended: bool = False
     epoch_seconds_alone: float | None = None
+    train_samples: int | None = None
+    validation_samples: int | None = None
+    test_samples: int | None = None
     notes: tuple[str, ...] = ()
     environment: dict[str, Any] = {}
 

@@ -133,6 +133,9 @@ class MatrixSpec(BaseModel):
     )
     widths: Sizes = Field((32, 64), description="Channels of the cnn's convolutions.")
     hidden: Count = Field(64, description="Units of the cnn's dense layer and of the lstm.")
+    baseline: str | None = Field(
+        None, description="Norm that the others are held against: none, or the first where none is not compared."
+    )
 
     @field_validator("norms")
     @classmethod
@@ -176,6 +179,23 @@ class MatrixSpec(BaseModel):
                         f"lr {rate:g} at batch size {self.lr_reference} makes {self.lr_at(size, rate):g} at {size}"
                     )
         return self
+
+    @model_validator(mode="after")
+    def _baseline_among_the_norms(self) -> Self:
+        if self.baseline is not None:
+            known = [canonical_norm(norm) for norm in self.norms]
+            if canonical_norm(self.baseline) not in known:
+                raise ValueError(
+                    f"baseline '{self.baseline}' is not compared; name one of {', '.join(self.norms)}, or add it to "
+                    "the norms"
+                )
+        return self
+
+    @property
+    def reference(self) -> str:
+        """The norm that the others are held against, as written in ``norms``."""
+        canonical = canonical_norm(self.baseline or "none")
+        return next((norm for norm in self.norms if canonical_norm(norm) == canonical), self.norms[0])
 
     @property
     def rates(self) -> tuple[float, ...]:

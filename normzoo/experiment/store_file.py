@@ -9,7 +9,8 @@ from normzoo.errors import StoreError
 
 APPLICATION_ID = 0x6E7A6F6F
 """Marks an SQLite file as a normzoo store: ``nzoo`` in ASCII."""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+"""3: records hold the sizes of the dataset, matrices a baseline, which an older normzoo does not know."""
 
 _SCHEMA = """
 CREATE TABLE runs (

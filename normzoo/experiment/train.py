@@ -110,6 +110,9 @@ class _Training:
             "engine": self._how.engine,
             "members": len(self._specs),
             "compiled": self._how.compiled,
+            "train_samples": len(self._dataset.train),
+            "validation_samples": len(self._dataset.validation),
+            "test_samples": len(self._dataset.test),
             "notes": notes,
             "environment": worker_environment(self._device),
         }

@@ -3,7 +3,9 @@
 The plots are in :mod:`normzoo.report.plots`, so that importing this package does not import matplotlib.
 """
 
-from normzoo.report._numbers import Cell, Row, Summary, Table
+from normzoo.report._family import Family
+from normzoo.report._illustrations import Plot, planned_plots
+from normzoo.report._numbers import Cell, Contrast, Power, Row, Summary, Table, Versus
 from normzoo.report._statistics import Difference
 from normzoo.report.failures import failure_lines
 from normzoo.report.findings import findings
@@ -14,13 +16,19 @@ from normzoo.report.tables import to_rich
 
 __all__ = [
     "Cell",
+    "Contrast",
     "Difference",
+    "Family",
+    "Plot",
+    "Power",
     "Provenance",
     "Row",
     "Summary",
     "Table",
+    "Versus",
     "failure_lines",
     "findings",
+    "planned_plots",
     "provenance",
     "summarize",
     "to_markdown",

@@ -1,12 +1,9 @@
-"""What stands around a table: its title, what its numbers are, and how the learning rate was set."""
+"""What stands around a table: its title, and how the runs were trained."""
 
 from pathlib import PurePath
 
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.registry import TEMPLATES
-from normzoo.report._cells import BEST, PLUS_MINUS, TIED, change_header
-from normzoo.report._numbers import Summary
-from normzoo.report._statistics import LEVEL
 
 RULES = {
     "linear": "scaled linearly with the batch size",
@@ -36,35 +33,6 @@ def title(matrix: MatrixSpec, template: str) -> str:
     return f"{template} on {dataset(matrix)}{where if has_placement else ''}"
 
 
-def legend(summary: Summary) -> str:
-    """Say what the numbers and signs in the tables are, as far as they occur."""
-    cells = [cell for table in summary.tables for cell in table.cells]
-    marks = {cell.mark for cell in cells}
-    parts = [_accuracy(summary.matrix, is_whole=all(cell.ok == cell.planned for cell in cells))]
-    if marks & {"best", "tied"}:
-        parts.append(f"{BEST} best of its column.")
-    if "tied" in marks:
-        parts.append(f"{TIED} cannot be told from the best (paired t test over seeds, Holm, level {LEVEL:g}).")
-    if any(cell.diverged or cell.failed for cell in cells):
-        parts.append("A norm with a diverged or failed run ranks behind those without.")
-    if len(summary.matrix.batch_sizes) > 1:
-        parts.append(f"{change_header(summary.matrix.batch_sizes)}: mean paired difference in points.")
-    return " ".join(
-        [
-            *parts,
-            "s/epoch: training seconds of a run per epoch, over the batch sizes, timed while nothing else was trained.",
-        ]
-    )
-
-
-def _accuracy(matrix: MatrixSpec, *, is_whole: bool) -> str:
-    what = f"Test accuracy in %, after the last of {counted(matrix.epochs, 'epoch')}"
-    if matrix.seeds == 1:
-        return f"{what}, of a single seed."
-    fewer = "" if is_whole else ", fewer where the cell says so"
-    return f"{what}: mean {PLUS_MINUS} half width of the 95 % t interval over n = {matrix.seeds} seeds{fewer}."
-
-
 def training(matrix: MatrixSpec) -> str:
     """Say how the runs were trained: optimizer, learning rate at every batch size, epochs."""
     momentum = " with momentum 0.9" if matrix.optimizer == "sgd" else ""
@@ -84,6 +52,16 @@ def training(matrix: MatrixSpec) -> str:
         f"{trained}; learning rate {matrix.lr:g} at batch size {matrix.lr_reference}, "
         f"{RULES[matrix.lr_rule]} ({rates})."
     )
+
+
+def versus_title(matrix: MatrixSpec, template: str) -> str:
+    """Name the table that holds every norm against the baseline."""
+    return f"{template}: each norm beside {matrix.reference}, batch size by batch size"
+
+
+def effect_title(template: str) -> str:
+    """Name the table of slopes."""
+    return f"{template}: effect of the batch size, in points per doubling"
 
 
 def sweep_title(matrix: MatrixSpec, template: str) -> str:

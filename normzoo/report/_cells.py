@@ -11,6 +11,13 @@ PICK = "\N{BLACK LEFT-POINTING TRIANGLE}"
 NOTHING = "\N{EN DASH}"
 ARROW = "\N{RIGHTWARDS ARROW}"
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
+SURVIVORS = "\N{DAGGER}"
+TOLD = "*"
+"""Follows a difference that its test tells from zero."""
+
+BARS = "\N{LOWER ONE EIGHTH BLOCK}\N{LOWER ONE QUARTER BLOCK}\N{LOWER THREE EIGHTHS BLOCK}\N{LOWER HALF BLOCK}" + (
+    "\N{LOWER FIVE EIGHTHS BLOCK}\N{LOWER THREE QUARTERS BLOCK}\N{LOWER SEVEN EIGHTHS BLOCK}\N{FULL BLOCK}"
+)
 
 
 def percent(fraction: float) -> str:
@@ -35,9 +42,9 @@ def accuracy_lines(cell: Cell) -> list[str]:
     """Write a cell: mean, interval and mark; below it, where runs are lacking, how many and why."""
     if cell.mean is None:
         return _lack(cell)
-    mark = {"best": BEST, "tied": TIED}.get(cell.mark or "")
-    value = with_interval(percent(cell.mean), cell.half_width)
-    lines = [f"{value} {mark}" if mark else value]
+    signs = [SURVIVORS] if cell.is_of_survivors else []
+    signs += [sign for mark, sign in (("best", BEST), ("tied", TIED)) if cell.mark == mark]
+    lines = [" ".join([with_interval(percent(cell.mean), cell.half_width), *signs])]
     if cell.ok < cell.planned:
         lines.append(f"({', '.join([f'{cell.ok}/{cell.planned}', *_troubles(cell)])})")
     return lines
@@ -78,6 +85,12 @@ def change_lines(row: Row) -> list[str]:
 def change_header(batch_sizes: Sequence[int]) -> str:
     """Write the header of the change from the largest to the smallest batch size."""
     return f"{batch_sizes[-1]} {ARROW} {batch_sizes[0]}"
+
+
+def trend(row: Row, lowest: float, highest: float) -> str:
+    """Draw the means of a row over the batch sizes, a bar for each, on the scale from ``lowest`` to ``highest``."""
+    scale = (len(BARS) - 1) / (highest - lowest) if highest > lowest else 0.0
+    return "".join(" " if cell.mean is None else BARS[round(scale * (cell.mean - lowest))] for cell in row.cells)
 
 
 def seconds_range(row: Row) -> str:

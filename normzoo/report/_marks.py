@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import fmean
 from typing import Literal
 
-from normzoo.report._statistics import LEVEL, Difference, holm, paired_difference
+from normzoo.report._family import assess, seeds_needed
+from normzoo.report._statistics import Difference, difference, paired
 
 Mark = Literal["best", "highest", "tied", "untested", ""]
 """``best``: the highest mean, tested against the others; ``highest``: the same where nothing could be tested;
-``tied``: cannot be told from the best; ``untested``: fewer than two pairs with it; empty: behind it."""
+``tied``: cannot be told from the best; ``untested``: too few pairs with it; empty: behind it."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +40,33 @@ def judge(column: Sequence[Contender]) -> list[Verdict]:
 
     The best has the highest mean among the whole contenders (no diverged or failed run), or among all if none is
     whole. Beside a whole best, one that is not whole ranks behind whatever its survivors reached. The others are
-    tied unless a paired t test over the common seeds, adjusted by Holm over the column, shows them behind.
+    tied unless the test over the common seeds shows them behind. Since the best is picked by the same results, the
+    family of tests is that of all pairs of the column.
     """
     best = _best(column)
     if best is None:
         return [Verdict(None) for _ in column]
-    behind = [paired_difference(column[best].accuracies, other.accuracies) for other in column]
     rivals = [
         index
         for index, other in enumerate(column)
-        if index != best and other.accuracies and (other.is_whole or not column[best].is_whole)
+        if other.accuracies and (other.is_whole or not column[best].is_whole)
     ]
-    marks = _test({index: behind[index] for index in rivals})
-    is_untested = bool(rivals) and all(mark == "untested" for mark in marks.values())
+    behind = _behind(column, best, rivals)
+    marks: dict[int, Mark] = {rival: _mark(behind[rival]) for rival in rivals if rival != best}
+    is_untested = bool(marks) and all(mark == "untested" for mark in marks.values())
     marks[best] = "highest" if is_untested else "best"
     return [
-        Verdict(marks.get(index, "") if other.accuracies else None, None if index == best else behind[index])
-        for index, other in enumerate(column)
+        Verdict(marks.get(index, "") if other.accuracies else None, behind[index]) for index, other in enumerate(column)
     ]
+
+
+def seeds_for(contenders: int) -> int:
+    """Return how many seeds a column of so many norms needs before any of them could be told from the best.
+
+    >>> seeds_for(2), seeds_for(5)
+    (6, 9)
+    """
+    return seeds_needed(contenders * (contenders - 1) // 2)
 
 
 def _best(column: Sequence[Contender]) -> int | None:
@@ -64,16 +75,23 @@ def _best(column: Sequence[Contender]) -> int | None:
     return max(present, key=ranks.__getitem__, default=None)
 
 
-def _test(behind: Mapping[int, Difference | None]) -> dict[int, Mark]:
-    """Mark each rival by the test of its difference from the best."""
-    marks: dict[int, Mark] = dict.fromkeys(behind, "untested")
-    tested = {
-        index: (difference.mean, difference.p_value)
-        for index, difference in behind.items()
-        if difference is not None and difference.p_value is not None
-    }
-    adjusted = holm([p_value for _, p_value in tested.values()])
-    for (index, (mean, _)), p_value in zip(tested.items(), adjusted, strict=True):
-        # Over the seeds they share, a rival may be ahead of a best whose other seeds are missing.
-        marks[index] = "" if p_value < LEVEL and mean > 0 else "tied"
-    return marks
+def _behind(column: Sequence[Contender], best: int, rivals: Sequence[int]) -> list[Difference | None]:
+    """Return the best minus each contender, tested for the rivals."""
+    accuracies = [contender.accuracies for contender in column]
+    found, _ = assess({pair: paired(*(accuracies[index] for index in pair)) for pair in combinations(rivals, 2)})
+    behind: list[Difference | None] = []
+    for index, other in enumerate(accuracies):
+        if (best, index) in found:
+            behind.append(found[best, index])
+        elif (index, best) in found:
+            behind.append(found[index, best].reversed())
+        else:
+            behind.append(None if index == best else difference(paired(accuracies[best], other)))
+    return behind
+
+
+def _mark(behind: Difference | None) -> Mark:
+    if behind is None or behind.adjusted is None:
+        return "untested"
+    # Over the seeds they share, a rival may be ahead of a best whose other seeds are missing.
+    return "" if behind.is_told_from_zero and behind.mean > 0 else "tied"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from normzoo.experiment.records import RunRecord
+from normzoo.report._marks import seeds_for
 from normzoo.report._numbers import Row
 
 
@@ -23,19 +24,21 @@ def _headed(note: str, about: Sequence[str], norms: Sequence[str]) -> str:
     return note if names_itself or len(about) == len(norms) else f"{', '.join(about)}: {note}"
 
 
-def untested_notes(rows: Sequence[Row]) -> list[str]:
-    """Say where fewer than two seeds are shared with the best, so that nothing was tested."""
+def mark_notes(rows: Sequence[Row]) -> list[str]:
+    """Say where too few seeds are shared with the best, so that nothing was tested."""
     cells = [(row.norm, cell) for row in rows for cell in row.cells]
     whole = sorted({cell.batch_size for _, cell in cells if cell.mark == "highest"})
     notes = []
     if whole:
-        sizes = ", ".join(map(str, whole))
+        needed = seeds_for(
+            max(sum(cell.batch_size == size and cell.mark is not None for _, cell in cells) for size in whole)
+        )
         notes.append(
-            f"n too small for a test: at batch size {sizes} no norm shares two seeds with that of the highest mean, "
-            "so none is marked"
+            f"n too small for a test of the best at batch size {', '.join(map(str, whole))}, so no norm is marked; "
+            f"{needed} seeds would do"
         )
     notes += [
-        f"n too small for a test: {norm} at batch size {cell.batch_size} shares fewer than two seeds with the best"
+        f"n too small for a test: {norm} at batch size {cell.batch_size} shares too few seeds with the best"
         for norm, cell in cells
         if cell.mark == "untested" and cell.batch_size not in whole
     ]

@@ -1,22 +1,25 @@
-"""Means with their intervals, paired differences, and Holm's correction. Numbers in, numbers out; never NaN."""
+"""Means with their intervals, differences of pairs, and the exact test of them. Numbers in, numbers out; never NaN."""
 
-import gc
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 LEVEL = 0.05
-"""The level of every test; the intervals hold ``1 - LEVEL``."""
+"""The level of every family of tests; the intervals hold ``1 - LEVEL``."""
 
-ROUNDING = 1e-9
-"""Accuracies are counts over counts: values that differ by less than this are equal."""
+DIGITS = 12
+"""Accuracies are counts over counts: what differs only after so many digits is equal."""
 
-SMALLEST_CONSTANT = 3
-"""From how many pairs on a difference that is the same in every pair is told from zero; no t test exists for it."""
+MOST_EXACT = 12
+"""Up to how many pairs every sign is flipped; 2^12 ways. With more, the t test is as good and has no least p."""
+
+MOST_VALUES = 2**22
+"""How many values the exact test holds in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +29,24 @@ class Difference:
     Attributes:
         half_width: half the width of the 95 % t interval; None for fewer than two pairs.
         pairs: how many pairs there are.
-        p_value: of the paired t test that the mean is zero, unadjusted; None for fewer than two pairs.
+        p_value: of the test that the mean is zero, unadjusted; None where there are too few pairs for any test.
+        adjusted: the p value adjusted for its family; None where the family is too large for so few pairs.
     """
 
     mean: float
     half_width: float | None
     pairs: int
-    p_value: float | None
+    p_value: float | None = None
+    adjusted: float | None = None
 
     @property
     def is_told_from_zero(self) -> bool:
-        """Whether the difference, taken alone, is told from zero at the level of ``LEVEL``."""
-        return self.p_value is not None and self.p_value < LEVEL
+        """Whether the difference is told from zero in its family, at the level of ``LEVEL``."""
+        return self.adjusted is not None and self.adjusted < LEVEL
+
+    def reversed(self) -> "Difference":
+        """Return the same with left and right exchanged."""
+        return Difference(-self.mean, self.half_width, self.pairs, self.p_value, self.adjusted)
 
 
 def half_width(values: Sequence[float]) -> float | None:
@@ -52,34 +61,66 @@ def half_width(values: Sequence[float]) -> float | None:
     return float(stats.t.ppf(1 - LEVEL / 2, count - 1)) * stdev(values) / math.sqrt(count)
 
 
-def paired_difference(left: Mapping[int, float], right: Mapping[int, float]) -> Difference | None:
-    """Return ``left - right`` over the seeds that both have; None where they share none."""
-    differences = [left[seed] - right[seed] for seed in sorted(left.keys() & right.keys())]
-    if not differences:
-        return None
-    return Difference(fmean(differences), half_width(differences), len(differences), _p_value(differences))
+def paired(left: Mapping[int, float], right: Mapping[int, float]) -> list[float]:
+    """Return ``left - right`` over the seeds that both have.
 
-
-def _p_value(differences: Sequence[float]) -> float | None:
-    """Return the p value of the two-sided t test of mean zero, and a defined answer where all values are equal."""
-    if len(differences) < 2:
-        return None
-    if max(differences) - min(differences) < ROUNDING:
-        is_zero = abs(differences[0]) < ROUNDING
-        return 1.0 if is_zero or len(differences) < SMALLEST_CONSTANT else 0.0
-    return float(stats.ttest_1samp(differences, 0.0).pvalue)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p values for their number (Holm 1979).
-
-    >>> [round(p, 4) for p in holm([0.01, 0.04, 0.03])]
-    [0.03, 0.06, 0.06]
+    >>> paired({0: 0.75, 1: 0.5, 2: 0.5}, {2: 0.25, 0: 0.5})
+    [0.25, 0.25]
     """
-    if not p_values:
-        return []
-    gc.freeze()  # statsmodels collects garbage at every call, which takes long among ten thousand records
-    try:
-        return [float(p) for p in multipletests(p_values, alpha=LEVEL, method="holm")[1]]
-    finally:
-        gc.unfreeze()
+    return [round(left[seed] - right[seed], DIGITS) for seed in sorted(left.keys() & right.keys())]
+
+
+def difference(values: Sequence[float]) -> Difference | None:
+    """Return the mean of paired differences, without a test; None of none."""
+    return Difference(fmean(values), half_width(values), len(values)) if values else None
+
+
+def least_p_value(pairs: int) -> float:
+    """Return the smallest p value that the test of so many pairs can give: two of all ways to set their signs.
+
+    >>> least_p_value(5), least_p_value(6)
+    (0.0625, 0.03125)
+    """
+    return 2.0 ** (1 - pairs) if pairs <= MOST_EXACT else 0.0
+
+
+def p_values(samples: Sequence[Sequence[float]]) -> list[float]:
+    """Return for each sample of paired differences the two-sided p value that their mean is zero.
+
+    Up to 12 pairs by the exact sign-flip test (Fisher 1935): the share of all ways to set the signs of the
+    differences that make the mean at least as far from zero, as if which of a pair is left were a coin's toss. With
+    more pairs by the paired t test.
+
+    >>> p_values([[0.1, 0.2, 0.3, 0.1, 0.2, 0.1]])
+    [0.03125]
+    """
+    found = dict.fromkeys(range(len(samples)), 1.0)
+    for count in {len(sample) for sample in samples} - {0}:
+        places = [place for place, sample in enumerate(samples) if len(sample) == count]
+        rows = np.array([samples[place] for place in places])
+        found.update(zip(places, map(float, _exact(rows) if count <= MOST_EXACT else _by_t(rows)), strict=True))
+    return list(found.values())
+
+
+def _exact(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    ways = 2 ** rows.shape[1]
+    batch = max(1, MOST_VALUES // rows.size)
+    test = stats.permutation_test(
+        (rows,), _mean, permutation_type="samples", vectorized=True, n_resamples=ways, batch=batch, axis=-1
+    )
+    return np.atleast_1d(np.asarray(test.pvalue))
+
+
+def _mean(rows: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Return means in which equal ones are equal to the last bit, whatever the order of their sums."""
+    means: NDArray[np.float64] = np.round(rows.mean(axis=axis), DIGITS)
+    return means
+
+
+def _by_t(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the t test's p values; for a difference that is the same in every pair those of the exact test."""
+    constant = np.ptp(rows, axis=1) < 10.0**-DIGITS
+    found = np.where(np.abs(rows[:, 0]) < 10.0**-DIGITS, 1.0, 2.0 ** (1 - rows.shape[1]))
+    if not constant.all():
+        found[~constant] = stats.ttest_1samp(rows[~constant], 0.0, axis=1).pvalue
+    return found

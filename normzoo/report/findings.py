@@ -3,17 +3,20 @@
 from collections.abc import Iterator, Sequence
 
 from normzoo.registry import parse_spec
-from normzoo.report._cells import percent, points, with_interval
-from normzoo.report._numbers import Cell, Row, Summary, Table
+from normzoo.report._cells import percent, with_interval
+from normzoo.report._detail_cells import LEAST_P
+from normzoo.report._marks import seeds_for
+from normzoo.report._numbers import Cell, Summary, Table, Versus
 from normzoo.report._statistics import Difference
 
 Column = Sequence[tuple[str, Cell]]
 
 
 def findings(summary: Summary) -> list[str]:
-    """Say, per template, who is best at the smallest and the largest batch size and who loses most between them.
+    """Say, per template, who is best, how the norms stand beside the baseline, and who loses most.
 
-    Runs without a result get sentences of their own.
+    The first two at the smallest and the largest batch size, the last between them. Runs without a result get
+    sentences of their own.
     """
     return [f"{table.template}: {sentence}." for table in summary.tables for sentence in _sentences(summary, table)]
 
@@ -23,8 +26,9 @@ def _sentences(summary: Summary, table: Table) -> Iterator[str]:
     for index in dict.fromkeys((0, len(sizes) - 1)):
         column = [(norm, cell) for norm, cell in table.column(index) if cell.mark is not None]
         yield f"at batch size {sizes[index]}, {_ranking(column)}"
+        yield from _beside_baseline(summary, sizes[index], column)
     if len(sizes) > 1:
-        yield f"from batch size {sizes[-1]} to {sizes[0]}, {_losses(table.rows)}"
+        yield from _effect(summary, table)
     yield from _lacks(table)
 
 
@@ -37,7 +41,10 @@ def _ranking(column: Column) -> str:
     if len(column) == 1:
         return f"{norm} alone has a result, {_accuracy(cell)}"
     if cell.mark == "highest":
-        return f"{norm} has the highest accuracy, {_accuracy(cell)}, but n is too small to test it against another"
+        return (
+            f"{norm} has the highest accuracy, {_accuracy(cell)}; n is too small to tell it from another "
+            f"({seeds_for(len(column))} seeds would do)"
+        )
     clauses = [f"{norm} is best at {_accuracy(cell)}"]
     tied = [name for name, other in column if other.mark == "tied"]
     untested = [name for name, other in column if other.mark == "untested"]
@@ -60,25 +67,81 @@ def _behind(column: Column) -> Iterator[str]:
         yield f"{norm} ranks behind for the runs that have no result"
 
 
-def _losses(rows: Sequence[Row]) -> str:
-    """Say which norm loses the most from the largest to the smallest batch size, and which the least."""
-    tested = [(row.norm, row.change) for row in rows if row.change is not None and row.change.p_value is not None]
+def _beside_baseline(summary: Summary, batch_size: int, column: Column) -> Iterator[str]:
+    """Say which norms are shown to be better or worse than the baseline; nothing where nothing was tested."""
+    reference = summary.matrix.reference
+    tested = [
+        (norm, cell.versus)
+        for norm, cell in column
+        if cell.versus and cell.versus.difference and cell.versus.difference.adjusted is not None
+    ]
     if not tested:
-        return "n is too small to test any change"
-    ranked = sorted(tested, key=lambda entry: entry[1].mean)
-    shown = [(norm, change) for norm, change in ranked if change.mean < 0 and change.is_told_from_zero]
-    if not shown:
-        norm, change = ranked[0]
-        return f"no norm is shown to lose accuracy; the lowest mean change is that of {norm}, {_signed(change)}"
-    worst, least = shown[0], ranked[-1]
-    sentence = f"{worst[0]} has the largest mean loss, {_size(worst[1])}"
-    return sentence if least == worst else f"{sentence}; {_least(*least)}"
+        return
+    told = [(norm, versus) for norm, versus in tested if _is_claimed(versus)]
+    clauses = [
+        f"{norm} is {_size(versus.difference, ' better' if versus.difference.mean > 0 else ' worse')}, "
+        f"p {_p(versus.difference)}"
+        for norm, versus in sorted(told, key=_difference)
+        if versus.difference is not None
+    ]
+    rest = [norm for norm, versus in tested if not _is_claimed(versus) and not versus.lost]
+    lost = [norm for norm, versus in tested if versus.lost]
+    if rest:
+        clauses.append(f"{_enumerate(rest)} cannot be told from it")
+    if lost:
+        clauses.append(f"as runs were lost, nothing is claimed of {_enumerate(lost)}")
+    yield f"at batch size {batch_size}, beside {reference}: {'; '.join(clauses)}"
 
 
-def _least(norm: str, change: Difference) -> str:
-    if not change.is_told_from_zero:
-        return f"the change of {norm}, {_signed(change)}, cannot be told from zero"
-    return f"{norm} has the smallest, {_size(change)}" if change.mean < 0 else f"{norm} gains {_size(change)}"
+def _is_claimed(versus: Versus) -> bool:
+    """Whether a difference is shown; over survivors, none is."""
+    return versus.difference is not None and versus.difference.is_told_from_zero and not versus.lost
+
+
+def _difference(entry: tuple[str, Versus]) -> float:
+    return entry[1].difference.mean if entry[1].difference else 0.0
+
+
+def _effect(summary: Summary, table: Table) -> Iterator[str]:
+    """Say which norm loses most when the batch shrinks, and than which others it is shown to lose more."""
+    steepest = max(
+        (row for row in table.rows if row.slope is not None),
+        key=lambda row: row.slope.mean if row.slope else 0.0,
+        default=None,
+    )
+    if steepest is None or steepest.slope is None:
+        return
+    survivors = ", over the survivors" if steepest.is_of_survivors else ""
+    sentence = (
+        f"with each halving of the batch size {steepest.norm} "
+        f"{'loses most' if steepest.slope.mean > 0 else 'gains least'}, "
+        f"{with_interval(percent(abs(steepest.slope.mean)), steepest.slope.half_width)} points "
+        f"(n = {steepest.slope.pairs}{survivors})"
+    )
+    yield "; ".join([sentence, *_contrasts(summary, table, steepest.norm)])
+
+
+def _contrasts(summary: Summary, table: Table, norm: str) -> Iterator[str]:
+    found = {
+        contrast.second if contrast.first == norm else contrast.first: (
+            contrast.difference if contrast.first == norm else contrast.difference.reversed()
+        )
+        for contrast in table.contrasts
+        if norm in (contrast.first, contrast.second)
+    }
+    if not found:
+        return
+    tested = {other: contrast for other, contrast in found.items() if contrast.adjusted is not None}
+    if not tested:
+        yield f"n is too small to test whether others lose less ({summary.contrasts.needed} seeds would do)"
+        return
+    told = [other for other, contrast in tested.items() if contrast.is_told_from_zero and contrast.mean > 0]
+    rest = [other for other in tested if other not in told]
+    if told:
+        highest = max(tested[other].adjusted or 0.0 for other in told)
+        yield f"it is shown to lose more than {_enumerate(told)} (p at most {highest:.3f})"
+    if rest:
+        yield f"{_enumerate(rest)} cannot be told from it in this"
 
 
 def _lacks(table: Table) -> Iterator[str]:
@@ -107,8 +170,8 @@ def _size(difference: Difference, direction: str = "") -> str:
     return f"{amount} points{direction} (paired, n = {difference.pairs})"
 
 
-def _signed(difference: Difference) -> str:
-    return f"{points(difference)} points (paired, n = {difference.pairs})"
+def _p(difference: Difference) -> str:
+    return f"= {difference.adjusted:.3f}" if (difference.adjusted or 0.0) >= LEAST_P else f"< {LEAST_P}"
 
 
 def _mean(entry: tuple[str, Cell]) -> float:

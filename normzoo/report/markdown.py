@@ -1,17 +1,18 @@
 """The report in markdown, for a code host. The same records give the same text."""
 
 import re
-from collections.abc import Sequence
-from pathlib import PurePath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 import yaml
 
 from normzoo.experiment.spec import MatrixSpec
-from normzoo.registry import TEMPLATES
-from normzoo.report._captions import counted, dataset, legend, selection, sweep_title, title, training
-from normzoo.report._cells import accuracy_lines, change_header, change_lines, seconds_range, tried_text
-from normzoo.report._numbers import Row, Summary, Table
+from normzoo.report._captions import dataset, sweep_title, title
+from normzoo.report._grids import NORM, Grid, accuracy_grid, effect_grid, sweep_grid, versus_grid
+from normzoo.report._illustrations import Plot
+from normzoo.report._legends import effect_legend, legend, power_sentence, untested_note, versus_legend
+from normzoo.report._method import limitations, method
+from normzoo.report._numbers import Summary
 from normzoo.report.findings import findings
 from normzoo.report.provenance import Provenance
 
@@ -21,7 +22,7 @@ def to_markdown(
     *,
     provenance: Provenance,
     command: str,
-    plot_paths: Sequence[str | PurePath] = (),
+    plots: Sequence[Plot] = (),
     failures: Sequence[str] = (),
 ) -> str:
     """Write the report.
@@ -30,21 +31,22 @@ def to_markdown(
         summary: the numbers.
         provenance: where they come from.
         command: what to type to get them again.
-        plot_paths: images, relative to the folder of the report.
+        plots: images that lie beside the report.
         failures: one line per run without a result.
-
-    Raises:
-        ValueError: a plot's path is absolute, so the report could not be moved.
     """
+    images = {plot.name: _image(plot) for plot in plots}
     blocks = [
-        f"# {_heading(summary.matrix)}",
-        "\n".join(f"- {finding}" for finding in findings(summary)),
-        *(block for table in summary.tables for block in _section(summary, table)),
-        legend(summary),
-        *(_image(summary.matrix, path) for path in plot_paths),
+        f"# {escaped(_heading(summary.matrix))}",
+        _bullets(map(escaped, findings(summary))),
+        *_accuracy(summary, images),
+        *_versus(summary, images),
+        *_effect(summary),
+        *_training(images),
         *(["## Runs without a result", _fenced("\n".join(failures), "text")] if failures else []),
         "## How it was measured",
-        "\n".join(f"- {line}" for line in _method(summary.matrix, provenance)),
+        _bullets(method(summary, provenance)),
+        "## Limitations",
+        _bullets(limitations(summary)),
         "## How to reproduce",
         _fenced(command, "sh"),
         _details(summary.matrix, provenance),
@@ -57,44 +59,96 @@ def _heading(matrix: MatrixSpec) -> str:
     return f"Norms in {' and '.join(matrix.templates)} on {dataset(matrix)} at batch size {sizes}"
 
 
-def _section(summary: Summary, table: Table) -> list[str]:
-    blocks = [f"## {title(summary.matrix, table.template)}", _pipe_table(summary.matrix, table)]
-    if summary.matrix.lrs:
-        blocks += [sweep_title(summary.matrix, table.template), _sweep_table(summary.matrix, table)]
-    return [*blocks, "\n".join(f"- {note}" for note in table.notes)] if table.notes else blocks
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
-def _sweep_table(matrix: MatrixSpec, table: Table) -> str:
-    header = ["norm", "batch size", *(f"{rate:g}" for rate in matrix.rates)]
+def _accuracy(summary: Summary, images: Mapping[str, str]) -> Iterator[str]:
+    for table in summary.tables:
+        yield f"## {escaped(title(summary.matrix, table.template))}"
+        yield _pipe_table(accuracy_grid(summary, table))
+        if summary.matrix.lrs:
+            yield sweep_title(summary.matrix, table.template)
+            yield _pipe_table(sweep_grid(summary, table))
+        if table.notes:
+            yield _bullets(map(escaped, table.notes))
+    yield escaped(legend(summary))
+    yield from _present(images, "accuracy", "error")
+
+
+def _versus(summary: Summary, images: Mapping[str, str]) -> Iterator[str]:
+    if len(summary.matrix.norms) < 2:
+        return
+    yield f"## Each norm beside {escaped(summary.matrix.reference)}"
+    for table in summary.tables:
+        yield f"### {table.template}"
+        yield _pipe_table(versus_grid(summary, table))
+        notes = [
+            untested_note(summary.versus, f"differences from {summary.matrix.reference}"),
+            power_sentence(summary, table),
+        ]
+        if any(notes):
+            yield _bullets(map(escaped, filter(None, notes)))
+    yield escaped(versus_legend(summary))
+    yield from _present(images, "forest")
+
+
+def _effect(summary: Summary) -> Iterator[str]:
+    if len(summary.matrix.batch_sizes) < 2:
+        return
+    yield "## Effect of the batch size"
+    for table in summary.tables:
+        yield f"### {table.template}, in points per doubling"
+        yield _pipe_table(effect_grid(table))
+        if note := untested_note(summary.contrasts, "contrasts"):
+            yield f"- {note}"
+    yield escaped(effect_legend(summary))
+
+
+def _training(images: Mapping[str, str]) -> Iterator[str]:
+    curves, gap = _present(images, "curves", "seconds"), _present(images, "gap")
+    if curves:
+        yield "## Learning curves"
+        yield from curves
+    if gap:
+        yield "## Training, validation and test"
+        yield from gap
+
+
+def _present(images: Mapping[str, str], *names: str) -> list[str]:
+    return [images[name] for name in names if name in images]
+
+
+def _pipe_table(grid: Grid) -> str:
+    groups = ["batch size"] if grid.groups else []
+    header = [NORM, *groups, *(escaped(column.header) for column in grid.columns)]
+    rule = [":--", *("--:" for _ in groups), *("--:" for _ in grid.columns)]
     rows = [
-        [f"`{row.norm}`", str(cell.batch_size), *(tried_text(cell, tried) for tried in cell.tried)]
-        for row in table.rows
-        for cell in row.cells
+        [
+            f"`{label}`",
+            *([grid.groups[index].removeprefix("batch ")] if grid.groups else []),
+            *(" ".join(column.cells[index]) for column in grid.columns),
+        ]
+        for index, label in enumerate(grid.labels)
     ]
-    return "\n".join(map(_pipe_row, [header, [":--", *["--:"] * (len(header) - 1)], *rows]))
+    return "\n".join(map(_pipe_row, [header, rule, *rows]))
 
 
-def _pipe_table(matrix: MatrixSpec, table: Table) -> str:
-    changes = [change_header(matrix.batch_sizes)] if len(matrix.batch_sizes) > 1 else []
-    header = ["norm", *(f"batch {size}" for size in matrix.batch_sizes), *changes, "s/epoch"]
-    rule = [":--", *["--:"] * (len(header) - 1)]
-    return "\n".join(map(_pipe_row, [header, rule, *(_texts(row, bool(changes)) for row in table.rows)]))
+def escaped(text: str) -> str:
+    r"""Write text in which names are as users chose them so that markdown shows it as it is.
 
-
-def _texts(row: Row, has_change: bool) -> list[str]:
-    accuracies = [" ".join(accuracy_lines(cell)) for cell in row.cells]
-    change = [" ".join(change_lines(row))] if has_change else []
-    return [f"`{row.norm}`", *accuracies, *change, seconds_range(row)]
+    >>> escaped("my_norms:Mine of <b> and *x*")
+    'my_norms:Mine of \\<b> and \\*x\\*'
+    """
+    return re.sub(r"([\\`*<&\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", text)
 
 
 def _pipe_row(texts: Sequence[str]) -> str:
     return f"| {' | '.join(text.replace('|', chr(92) + '|') for text in texts)} |"
 
 
-def _image(matrix: MatrixSpec, path: str | PurePath) -> str:
-    if PurePath(path).is_absolute():
-        raise ValueError(f"to_markdown: plot paths must be relative to the report's folder, got '{path}'")
-    return f"![Test accuracy against batch size on {dataset(matrix)}]({quote(PurePath(path).as_posix())})"
+def _image(plot: Plot) -> str:
+    return f"![{escaped(plot.text)}]({quote(plot.png.name)})"
 
 
 def _fenced(text: str, language: str) -> str:
@@ -104,28 +158,15 @@ def _fenced(text: str, language: str) -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
-def _method(matrix: MatrixSpec, provenance: Provenance) -> list[str]:
-    checksums = ", ".join(f"`{checksum}`" for checksum in provenance.dataset_checksums) or "unknown"
-    placed = [name for name in matrix.templates if "placement" in TEMPLATES[name].options]
-    before = {"post": "after", "pre": "before"}[matrix.placement]
-    return [
-        f"Dataset: {dataset(matrix)}, checksum of its arrays and their split {checksums}.",
-        training(matrix),
-        "Updates: an epoch is one pass over the training set at every batch size, so a smaller one makes more updates.",
-        *([f"Placement: the norm stands {before} the activation ({', '.join(placed)})."] if placed else []),
-        f"Selection: {selection(matrix)}",
-        f"Pairing: {counted(matrix.seeds, 'seed')}, counted from 0; with the same seed all norms have the same initial "
-        "weights where they share them, and see the data in the same order.",
-    ]
-
-
 def _details(matrix: MatrixSpec, provenance: Provenance) -> str:
-    configuration = yaml.safe_dump(matrix.model_dump(mode="json"), sort_keys=False, default_flow_style=None)
+    resolved = {**matrix.model_dump(mode="json"), "baseline": matrix.reference}
+    configuration = yaml.safe_dump(resolved, sort_keys=False, default_flow_style=None)
     facts = {
         **provenance.environment,
         "engine": provenance.engines,
         "runs recorded": (str(provenance.runs),),
         "training time, all runs": (f"{provenance.training_seconds:.1f} s",),
+        "compute time, all runs, evaluation included": (f"{provenance.compute_seconds:.1f} s",),
     }
     lines = "\n".join(f"- {name}: {', '.join(values)}" for name, values in facts.items() if values)
     return "\n\n".join(

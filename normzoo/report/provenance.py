@@ -15,6 +15,7 @@ class Provenance:
     Attributes:
         environment: versions, device, CPU, threads, commit: the distinct values of each.
         training_seconds: training time over all runs, without evaluation.
+        compute_seconds: time of all runs, also of those without a result, evaluation included.
     """
 
     runs: int
@@ -22,6 +23,7 @@ class Provenance:
     engines: tuple[str, ...]
     environment: Mapping[str, tuple[str, ...]]
     training_seconds: float
+    compute_seconds: float
 
 
 def provenance(records: Mapping[str, RunRecord]) -> Provenance:
@@ -37,6 +39,7 @@ def provenance(records: Mapping[str, RunRecord]) -> Provenance:
         engines=tuple(sorted({run.engine for run in runs})),
         environment={name: tuple(sorted(values)) for name, values in sorted(names.items())},
         training_seconds=math.fsum(epoch.seconds for run in runs for epoch in run.epochs),
+        compute_seconds=math.fsum(run.seconds for run in runs),
     )
 
 

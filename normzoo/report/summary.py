@@ -1,21 +1,19 @@
 """From records to numbers: what a table, a plot and a finding say, before it is said."""
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean, median
+from functools import partial
 
-from normzoo.errors import UsageError
 from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import MatrixSpec
-from normzoo.registry import canonical_norm
+from normzoo.report._column import column
+from normzoo.report._comparisons import Comparisons, compare_norms
 from normzoo.report._engines import of_one_engine
-from normzoo.report._marks import Contender, Verdict, judge
-from normzoo.report._notes import edge_notes, record_notes, untested_notes
-from normzoo.report._numbers import Cell, Row, Summary, Table
-from normzoo.report._statistics import Difference, half_width, paired_difference
-from normzoo.report._sweep import FAILED, Sweep, sweep
-
-Place = tuple[str, str, int, float | None, int]
-"""Template, canonical norm, batch size, learning rate where there are several, seed: where a run stands."""
+from normzoo.report._notes import edge_notes, mark_notes, record_notes
+from normzoo.report._numbers import Cell, Contrast, Power, Row, Summary, Table
+from normzoo.report._places import Place, accuracies, chosen_runs
+from normzoo.report._power import power_hint
+from normzoo.report._statistics import Difference, difference, paired
+from normzoo.report._sweep import Sweep
 
 
 def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
@@ -24,100 +22,79 @@ def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
     Raises:
         UsageError: two records stand at the same place of the matrix, so they are not of one matrix.
     """
-    records, notes = of_one_engine(records)
-    places = _by_place(records, has_rates=matrix.lrs is not None)
-    tables = (_table(matrix, template, places, notes.get(template, ())) for template in matrix.templates)
-    return Summary(matrix, tuple(tables))
+    kept, notes = of_one_engine(records)
+    chosen = chosen_runs(matrix, kept)
+    comparisons = compare_norms(matrix, {place: accuracies(each.runs) for place, each in chosen.items()})
+    size = partial(_dataset_size, kept)
+    return Summary(
+        matrix,
+        tuple(_table(matrix, template, chosen, comparisons, notes.get(template, ())) for template in matrix.templates),
+        comparisons.versus_family,
+        comparisons.contrast_family,
+        train_samples=size("train_samples"),
+        test_samples=size("test_samples"),
+    )
 
 
-def _by_place(records: Mapping[str, RunRecord], *, has_rates: bool) -> dict[Place, RunRecord]:
-    places: dict[Place, RunRecord] = {}
-    for key, record in records.items():
-        spec = record.spec
-        place = (spec.template, spec.norm, spec.batch_size, spec.lr if has_rates else None, spec.seed)
-        if place in places:
-            raise UsageError(
-                f"two records of {spec.template}, {spec.norm}, batch size {spec.batch_size}, seed {spec.seed} "
-                f"(the second is {key}): summarize the records of one matrix at a time"
-            )
-        places[place] = record
-    return places
+def _dataset_size(records: Mapping[str, RunRecord], name: str) -> int | None:
+    known = (getattr(record, name) for record in records.values())
+    return next((samples for samples in known if samples is not None), None)
 
 
-def _table(matrix: MatrixSpec, template: str, places: Mapping[Place, RunRecord], notes: Sequence[str]) -> Table:
-    def runs_of(norm: str, batch_size: int, rate: float) -> list[RunRecord]:
-        lr = matrix.lr_at(batch_size, rate) if matrix.lrs else None
-        planned = [(template, canonical_norm(norm), batch_size, lr, seed) for seed in range(matrix.seeds)]
-        return [places[place] for place in planned if place in places]
-
-    sweeps = {
-        norm: {size: sweep({rate: runs_of(norm, size, rate) for rate in matrix.rates}) for size in matrix.batch_sizes}
-        for norm in matrix.norms
-    }
-    columns = [_column(size, [by_size[size] for by_size in sweeps.values()], matrix) for size in matrix.batch_sizes]
+def _table(
+    matrix: MatrixSpec,
+    template: str,
+    chosen: Mapping[Place, Sweep],
+    comparisons: Comparisons,
+    notes: Sequence[str],
+) -> Table:
+    columns = []
+    for size in matrix.batch_sizes:
+        places = {norm: Place(template, norm, size) for norm in matrix.norms}
+        sweeps = {norm: chosen[place] for norm, place in places.items()}
+        versus = {norm: comparisons.versus[place] for norm, place in places.items() if place in comparisons.versus}
+        columns.append(column(matrix, size, sweeps, versus))
     rows = tuple(
-        Row(norm, cells, _change(cells)) for norm, cells in zip(matrix.norms, zip(*columns, strict=True), strict=True)
+        _row(norm, tuple(by_norm[norm] for by_norm in columns), comparisons.slopes[template, norm])
+        for norm in matrix.norms
     )
     noted = record_notes(
-        {norm: [run for cell in by_size.values() for run in cell.runs] for norm, by_size in sweeps.items()}
+        {
+            norm: [run for place, each in chosen.items() if place[:2] == (template, norm) for run in each.runs]
+            for norm in matrix.norms
+        }
     )
-    return Table(template, rows, (*notes, *untested_notes(rows), *edge_notes(rows, matrix.rates), *noted))
-
-
-def _column(batch_size: int, sweeps: Sequence[Sweep], matrix: MatrixSpec) -> list[Cell]:
-    """Return the cells of one batch size; ``sweeps`` holds one norm's records per entry."""
-    contenders = [
-        Contender(_accuracies(each.runs), is_whole=_count(each.runs, "diverged", *FAILED) == 0) for each in sweeps
-    ]
-    return [
-        _cell(batch_size, each, matrix, contender.accuracies, verdict)
-        for each, contender, verdict in zip(sweeps, contenders, judge(contenders), strict=True)
-    ]
-
-
-def _cell(
-    batch_size: int, chosen: Sweep, matrix: MatrixSpec, accuracies: Mapping[int, float], verdict: Verdict
-) -> Cell:
-    records, planned = chosen.runs, matrix.seeds
-    values = list(accuracies.values())
-    diverged, failed = _count(records, "diverged"), _count(records, *FAILED)
-    return Cell(
-        batch_size=batch_size,
-        planned=planned,
-        ok=len(values),
-        diverged=diverged,
-        failed=failed,
-        missing=planned - len(values) - diverged - failed,
-        accuracies=accuracies,
-        mean=fmean(values) if values else None,
-        half_width=half_width(values),
-        mark=verdict.mark,
-        behind=verdict.behind,
-        seconds_per_epoch=_seconds_per_epoch(records),
-        rate=chosen.rate if matrix.lrs else None,
-        tried=chosen.tried if matrix.lrs else (),
+    return Table(
+        template,
+        rows,
+        (*notes, *mark_notes(rows), *edge_notes(rows, matrix.rates), *noted),
+        tuple(
+            Contrast(first, second, found)
+            for (where, first, second), found in comparisons.contrasts.items()
+            if where == template
+        ),
+        tuple(_powers(matrix, template, comparisons)),
     )
 
 
-def _accuracies(records: Sequence[RunRecord]) -> dict[int, float]:
-    by_seed = {record.spec.seed: record.test_accuracy for record in records}
-    return {seed: accuracy for seed, accuracy in by_seed.items() if accuracy is not None}
+def _row(norm: str, cells: tuple[Cell, ...], slopes: Mapping[int, float]) -> Row:
+    change: Difference | None = None
+    if len(cells) > 1:
+        change = difference(paired(cells[0].accuracies, cells[-1].accuracies))
+    return Row(norm, cells, change, difference(list(slopes.values())))
 
 
-def _count(records: Sequence[RunRecord], *statuses: str) -> int:
-    return sum(record.status in statuses for record in records)
-
-
-def _seconds_per_epoch(records: Sequence[RunRecord]) -> float | None:
-    """Return the median training time of an epoch, of those that were timed while nothing else was trained."""
-    seconds = [_seconds_alone(record) for record in records if record.test_accuracy is not None]
-    known = [value for value in seconds if value is not None]
-    return median(known) if known else None
-
-
-def _seconds_alone(record: RunRecord) -> float | None:
-    return record.epoch_seconds_alone if record.contended else fmean(epoch.seconds for epoch in record.epochs)
-
-
-def _change(cells: Sequence[Cell]) -> Difference | None:
-    return paired_difference(cells[0].accuracies, cells[-1].accuracies) if len(cells) > 1 else None
+def _powers(matrix: MatrixSpec, template: str, comparisons: Comparisons) -> list[Power]:
+    hints = (
+        power_hint(
+            size,
+            [
+                sample
+                for place, sample in comparisons.samples.items()
+                if (place.template, place.batch_size) == (template, size)
+            ],
+            comparisons.versus_family.size,
+        )
+        for size in matrix.batch_sizes
+    )
+    return [hint for hint in hints if hint is not None]

@@ -115,6 +115,7 @@ def test_the_reproducing_command_is_what_differs_from_the_defaults_and_reads_bac
     command = reproducing_command(matrix)
     expected = "normzoo compare --batch-sizes 2,4 --norms batch,group:groups=4,eps=0.001 --lr-rule sqrt"
     assert command == expected
+    assert reproducing_command(matrix, "stacked") == f"{expected} --engine stacked"
     words = shlex.split(command)[2:]
     flags = {
         flag.removeprefix("--").replace("-", "_"): value for flag, value in zip(words[::2], words[1::2], strict=True)

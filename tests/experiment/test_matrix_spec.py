@@ -90,3 +90,19 @@ def test_what_yaml_makes_of_yes_is_no_number(setting: dict[str, Any]) -> None:
     """`seeds: yes` is a slip of the pen, not one seed."""
     with pytest.raises(ValidationError, match=r"expected a (whole )?number"):
         MatrixSpec(**setting)
+
+
+def test_the_baseline_is_none_else_the_first_norm_unless_told() -> None:
+    """As written among the norms."""
+    assert MatrixSpec().reference == "none"
+    assert MatrixSpec(norms="layer,batch").reference == "layer"
+    assert MatrixSpec(norms="batch,group:groups=8,none", baseline="group").reference == "group:groups=8"
+
+
+def test_a_baseline_that_is_not_compared_is_refused() -> None:
+    """It says which norms there are."""
+    message = "baseline 'none' is not compared; name one of layer, batch, or add it to the norms"
+    with pytest.raises(ValidationError, match=message):
+        MatrixSpec(norms="layer,batch", baseline="none")
+    with pytest.raises(ValidationError, match="unknown norm 'nona'; did you mean 'none'"):
+        MatrixSpec(baseline="nona")

@@ -1,14 +1,15 @@
 """The markdown report: its tables parse, its paths are relative, and it is the same every time."""
 
+import io
 import re
-from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from normzoo.experiment.spec import MatrixSpec
-from normzoo.report import failure_lines, findings, provenance, summarize, to_markdown
+from normzoo.report import failure_lines, findings, planned_plots, provenance, summarize, to_markdown, to_rich
 
 from .synthetic import Outcome, filled
 
@@ -29,32 +30,77 @@ def report(matrix: MatrixSpec | None = None, **options: Any) -> str:
 def tables(text: str) -> list[list[list[str]]]:
     """Return the pipe tables as rows of cells."""
     blocks = re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE)
-    return [[re.split(r" (?<!\\)\| ", line.strip("| ")) for line in block.splitlines()] for block in blocks]
+    return [
+        [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in block.splitlines()]
+        for block in blocks
+    ]
 
 
-def test_there_is_a_table_per_template_with_as_many_cells_in_every_row() -> None:
+MAIN = ["norm", "batch 2", "batch 8", "batch 32", "32 → 2", "s/epoch"]
+VERSUS = ["norm", "batch size", "n", "median", "range", "vs none", "p", "beats", "rank", "r"]
+EFFECT = ["norm", "slope", "minus layer", "minus instance", "minus group", "minus none"]
+
+
+def test_every_template_has_three_tables_with_as_many_cells_in_every_row() -> None:
+    """Accuracy; each norm beside the baseline, a row per batch size; the effect of the batch size."""
     found = tables(report())
-    assert len(found) == 2
+    assert [table[0] for table in found] == [MAIN, MAIN, VERSUS, VERSUS, EFFECT, EFFECT]
+    assert [len(table) for table in found] == [7, 7, 17, 17, 7, 7]
     for table in found:
-        assert [len(row) for row in table] == [6] * 7
-        assert table[0] == ["norm", "batch 2", "batch 8", "batch 32", "32 → 2", "s/epoch"]
-        assert table[1] == [":--", "--:", "--:", "--:", "--:", "--:"]
+        assert {len(row) for row in table} == {len(table[0])}
+        assert set(table[1][1:]) == {"--:"}
+
+
+def rows(table: list[list[str]]) -> dict[tuple[str, ...], list[str]]:
+    """Return the cells of a table by norm, or by norm and batch size."""
+    labels = 2 if table[0][1] == "batch size" else 1
+    return {tuple(row[:labels]): row[labels:] for row in table[2:]}
 
 
 def test_the_cells_are_those_of_the_terminal_on_one_line() -> None:
-    rows = {row[0]: row for row in tables(report())[0]}
-    assert rows["`instance`"] == ["`instance`", "diverged 3/3", "24.3 ±0.7 ●", "72.3 ±0.7 ●", "–", "1.0"]  # noqa: RUF001
-    assert rows["`layer`"][2] == "21.5 ±1.9 ○ (2/3)"
+    main = rows(tables(report(MatrixSpec(seeds=9)))[0])
+    assert main["`instance`",] == ["diverged 9/9", "25.2 ±0.6 ●", "73.2 ±0.6 ●", "–", "1.0"]  # noqa: RUF001
+    assert main["`layer`",][1] == "22.4 ±0.6 (8/9)"
 
 
-def test_a_pipe_in_a_name_does_not_break_the_table() -> None:
-    text = report(MatrixSpec(norms=("batch", "my.module:Norm:mode=a|b"), seeds=3))
-    assert {len(row) for table in tables(text) for row in table} == {6}
+def test_a_norm_beside_the_baseline_cell_by_cell() -> None:
+    """Layer has one letter more than none: a constant lead of a point over ten seeds, of 20 differences each."""
+    versus = rows(tables(report(MatrixSpec(seeds=10)))[2])
+    assert versus["`layer`", "2"] == ["10/10", "10.3", "9.0–11.7", "+1.0 ±0.0", "0.043 *", "100 %", "2.0", "+1.00"]  # noqa: RUF001
+    assert versus["`layer`", "8"][0] == "9/10"
+    assert versus["`layer`", "8"][3] == "+1.0 ±0.0 (n=9)"
+    assert versus["`instance`", "2"] == ["0/10 10 diverged", *["–"] * 4, "0 %", "5.0", "–"]  # noqa: RUF001
+    assert versus["`none`", "2"][3:6] == ["–", "–", "–"]  # noqa: RUF001
+
+
+def test_the_effect_of_the_batch_size_cell_by_cell() -> None:
+    """All accuracies rise by two points for each sample in the batch, so from 2 to 32 by 60 points."""
+    effect = rows(tables(report(MatrixSpec(seeds=10)))[4])
+    assert effect["`batch`",] == ["+15.0 ±0.0", "0.0 ±0.0", "–", "0.0 ±0.0", "0.0 ±0.0"]  # noqa: RUF001
+    assert effect["`layer`",] == ["+15.0 ±0.0 (n=9)", "", "–", "0.0 ±0.0", "0.0 ±0.0"]  # noqa: RUF001
+    assert effect["`instance`",][0] == "–"  # noqa: RUF001
+
+
+def test_names_of_the_users_own_are_shown_as_they_are() -> None:
+    """Nothing in a name becomes markup: neither a pipe nor a tag nor emphasis."""
+    text = report(MatrixSpec(norms=("none", "my.module:Norm:mode=a|b", "_m.n:N:x=<b>*i*</b>"), seeds=10))
+    assert all(len({len(row) for row in table}) == 1 for table in tables(text))
     assert r"`my.module:Norm:mode=a\|b`" in text
+    outside = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    assert not re.search(r"(?<!\\)<b>|(?<!\\)\*i", outside)
+    assert r"\_m.n:N:x=\<b>\*i\*\</b>" in outside
 
 
 def test_a_single_batch_size_has_no_change() -> None:
-    assert tables(report(MatrixSpec(batch_sizes="8", seeds=3)))[0][0] == ["norm", "batch 8", "s/epoch"]
+    found = tables(report(MatrixSpec(batch_sizes="8", templates="cnn", seeds=3)))
+    assert [table[0] for table in found] == [["norm", "batch 8", "s/epoch"], VERSUS]
+    assert "Effect of the batch size" not in report(MatrixSpec(batch_sizes="8", seeds=3))
+
+
+def test_a_single_norm_has_nothing_beside_it() -> None:
+    text = report(MatrixSpec(norms="batch", templates="cnn", seeds=3))
+    assert [table[0] for table in tables(text)] == [MAIN, ["norm", "slope"]]
+    assert "beside" not in text
 
 
 def test_the_findings_come_before_the_tables() -> None:
@@ -64,14 +110,31 @@ def test_the_findings_come_before_the_tables() -> None:
     assert re.findall(r"^- (.*)$", head, flags=re.MULTILINE) == expected
 
 
-def test_a_plot_is_linked_by_its_relative_path() -> None:
-    (link,) = re.findall(r"!\[.+\]\((.*)\)", report(plot_paths=[PurePosixPath("plots/the accuracy.png")]))
-    assert link == "plots/the%20accuracy.png"
+def test_plots_stand_where_they_belong_linked_by_their_names() -> None:
+    """Relative to the report, with what they show in words."""
+    matrix = MatrixSpec(seeds=3)
+    plots = planned_plots(summarize(matrix, filled(matrix, outcome)), "some/where/the report")
+    text = report(plots=plots)
+    found = re.findall(r"^## (.*)$|^!\[(.*)\]\((.*)\)$", text, flags=re.MULTILINE)
+    heading, where = "", {}
+    for title, shown, path in found:
+        heading = title or heading
+        if path:
+            where[path] = heading
+            assert len(shown) > 40
+    assert where == {
+        "the%20report-accuracy.png": "lstm on digits",
+        "the%20report-error.png": "lstm on digits",
+        "the%20report-forest.png": "Each norm beside none",
+        "the%20report-curves.png": "Learning curves",
+        "the%20report-seconds.png": "Learning curves",
+        "the%20report-gap.png": "Training, validation and test",
+    }
 
 
-def test_an_absolute_plot_path_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"plot paths must be relative to the report's folder, got '/elsewhere/a.png'"):
-        report(plot_paths=["/elsewhere/a.png"])
+def test_without_plots_there_are_no_empty_sections() -> None:
+    assert "## Learning curves" not in report()
+    assert "## Training, validation" not in report()
 
 
 def test_failures_are_listed_as_given_and_their_section_is_left_out_without_any() -> None:
@@ -100,7 +163,7 @@ def test_the_details_hold_the_configuration_as_yaml_and_the_environment() -> Non
     matrix = MatrixSpec(seeds=3, norms="none,batch")
     details = report(matrix).partition("<details>")[2]
     configuration = details.partition("```yaml\n")[2].partition("\n```")[0]
-    assert MatrixSpec(**yaml.safe_load(configuration)) == matrix
+    assert MatrixSpec(**yaml.safe_load(configuration)) == matrix.model_copy(update={"baseline": "none"})
     assert "\n- device: cpu\n- torch: 2.9\n- engine: loop\n" in details
     # 2 templates x 2 norms x 3 batch sizes x 3 seeds, 2 epochs of 1 s each.
     assert "training time, all runs: 72.0 s" in details
@@ -121,4 +184,57 @@ def test_a_report_without_any_record_is_still_a_report() -> None:
     matrix = MatrixSpec()
     text = to_markdown(summarize(matrix, {}), provenance=provenance({}), command="normzoo compare")
     assert "75 of 75 runs are missing" in text
-    assert {len(row) for table in tables(text) for row in table} == {6}
+    assert all(len({len(row) for row in table}) == 1 for table in tables(text))
+    assert not re.search(r"nan|None|inf\b", text)
+
+
+def test_updates_and_sizes_of_the_dataset_are_said_where_they_are_known() -> None:
+    matrix = MatrixSpec(seeds=2)
+    records = filled(matrix, outcome, train_samples=1296, test_samples=360)
+    text = to_markdown(summarize(matrix, records), provenance=provenance(records), command="")
+    assert "Dataset: digits (1,296 training and 360 test samples), checksum" in text
+    assert ": 2,592 at 2, 648 at 8, 160 at 32. The last samples of an epoch that fill no batch" in text
+    assert "A test set of 360 samples by itself leaves an accuracy of" in text
+    assert "at every batch size, so a smaller one makes more updates." in report()
+
+
+def test_families_and_limitations_are_said() -> None:
+    text = report(MatrixSpec(seeds=10)).partition("## How it was measured")[2]
+    assert "the differences from none of the whole matrix (22), the contrasts between slopes (12), and for" in text
+    assert "## Limitations" in text
+    assert "One learning rate serves all norms" in text
+    assert "those of the survivors, so too good" not in text
+    assert "chosen" not in text.partition("<details>")[0]
+    with_rates = report(MatrixSpec(seeds=3, lrs="0.05"))
+    assert "picked on the validation set by the same seeds" in with_rates
+
+
+@pytest.mark.parametrize("seeds", [1, 5, 10])
+@pytest.mark.parametrize("case", ["ties", "diverged", "missing at one batch size", "half missing", "nothing"])
+def test_degenerate_matrices_make_sense(case: str, seeds: int) -> None:
+    """Neither NaN nor None nor a crash, in the report and in the terminal."""
+
+    def degenerate(norm: str, size: int, seed: int) -> Outcome:
+        gone = (norm, size) == ("layer", 8) if case == "missing at one batch size" else (len(norm) + size + seed) % 2
+        return {
+            "ties": 1.0,
+            "diverged": "diverged",
+            "nothing": None,
+        }.get(case, None if gone else 0.5 + 0.01 * seed)  # type: ignore[return-value]
+
+    matrix = MatrixSpec(seeds=seeds)
+    records = filled(matrix, degenerate)
+    summary = summarize(matrix, records)
+    text = to_markdown(summary, provenance=provenance(records), command="", failures=failure_lines(records))
+    console = Console(width=80, file=io.StringIO())
+    console.print(*to_rich(summary))
+    assert isinstance(console.file, io.StringIO)
+    for shown in (text, console.file.getvalue()):
+        assert not re.search(r"\b(nan|None|inf)\b", shown)
+    expected = {
+        "ties": "100.0 ±0.0" if seeds > 1 else "| 100.0 |",
+        "diverged": f"diverged {seeds}/{seeds}",
+        "nothing": f"{15 * seeds} of {15 * seeds} runs are missing",
+        "missing at one batch size": f"{seeds} of {15 * seeds} runs are missing",
+    }
+    assert expected.get(case, "runs are missing") in text

@@ -1,11 +1,12 @@
-"""Intervals, paired differences and Holm's correction, against scipy called directly and by hand."""
+"""Intervals, paired differences and their test, against scipy called directly and by hand."""
 
 import math
 
+import numpy as np
 import pytest
 from scipy import stats
 
-from normzoo.report._statistics import half_width, holm, paired_difference
+from normzoo.report._statistics import MOST_EXACT, Difference, difference, half_width, least_p_value, p_values, paired
 
 
 def test_the_half_width_is_that_of_scipys_t_interval() -> None:
@@ -24,49 +25,93 @@ def test_fewer_than_two_values_have_no_interval(values: list[float]) -> None:
     assert half_width(values) is None
 
 
-def test_a_paired_difference_uses_the_common_seeds_only() -> None:
-    left = {0: 0.90, 1: 0.80, 2: 0.95, 7: 0.1}
-    right = {0: 0.80, 1: 0.75, 2: 0.80, 8: 0.9}
-    difference = paired_difference(left, right)
-    assert difference is not None
-    assert difference.pairs == 3
-    assert difference.mean == pytest.approx(0.10)
-    expected = stats.ttest_rel([0.90, 0.80, 0.95], [0.80, 0.75, 0.80])
-    assert difference.p_value == pytest.approx(expected.pvalue)
-    assert difference.half_width == pytest.approx(expected.confidence_interval(0.95).high - 0.10)
+def test_pairs_are_the_common_seeds_in_order() -> None:
+    left = {0: 0.90, 7: 0.1, 2: 0.95, 1: 0.80}
+    right = {2: 0.80, 0: 0.80, 8: 0.9, 1: 0.75}
+    assert paired(left, right) == [0.1, 0.05, 0.15]
+
+
+def test_what_differs_by_rounding_alone_is_equal() -> None:
+    assert paired({0: 0.7 + 0.1, 1: 0.3}, {0: 0.8, 1: 0.1 + 0.2}) == [0.0, 0.0]
+
+
+def test_a_difference_is_the_mean_of_its_pairs_with_the_t_interval() -> None:
+    found = difference([0.10, 0.05, 0.15])
+    assert found is not None
+    assert found.mean == pytest.approx(0.10)
+    assert found.pairs == 3
+    expected = stats.ttest_1samp([0.10, 0.05, 0.15], 0.0).confidence_interval(0.95)
+    assert found.half_width == pytest.approx(expected.high - 0.10)
 
 
 def test_no_common_seed_is_no_difference() -> None:
-    assert paired_difference({0: 0.9}, {1: 0.9}) is None
+    assert difference(paired({0: 0.9}, {1: 0.9})) is None
 
 
-def test_one_pair_has_a_mean_but_no_test() -> None:
-    difference = paired_difference({0: 0.9}, {0: 0.4})
-    assert difference is not None
-    assert (difference.half_width, difference.p_value, difference.is_told_from_zero) == (None, None, False)
+def test_a_difference_is_told_from_zero_by_its_adjusted_p_value_alone() -> None:
+    assert not Difference(0.1, 0.01, 10, p_value=0.002).is_told_from_zero
+    assert not Difference(0.1, 0.01, 10, p_value=0.002, adjusted=0.05).is_told_from_zero
+    assert Difference(0.1, 0.01, 10, p_value=0.002, adjusted=0.049).is_told_from_zero
 
 
-@pytest.mark.parametrize(
-    ("step", "seeds", "told"),
-    [(0.0, 5, False), (0.1, 2, False), (0.1, 3, True), (0.1, 5, True)],
-)
-def test_a_difference_the_same_in_every_pair_is_told_from_zero_from_three_pairs_on(
-    step: float, seeds: int, told: bool
-) -> None:
-    # 0.7 + 0.1 and the like differ in their last bit, so the differences are equal up to rounding only.
-    left = {seed: 0.3 + 0.1 * seed + step for seed in range(seeds)}
-    right = {seed: 0.3 + 0.1 * seed for seed in range(seeds)}
-    difference = paired_difference(left, right)
-    assert difference is not None
-    assert difference.p_value is not None
-    assert math.isfinite(difference.p_value)
-    assert difference.is_told_from_zero is told
+def test_a_difference_reversed_changes_its_sign_only() -> None:
+    assert Difference(0.1, 0.02, 10, 0.002, 0.04).reversed() == Difference(-0.1, 0.02, 10, 0.002, 0.04)
 
 
-def test_holm_worked_by_hand() -> None:
-    # Sorted 0.01, 0.02, 0.04, 0.30 times 4, 3, 2, 1, then never falling.
-    assert holm([0.04, 0.01, 0.30, 0.02]) == pytest.approx([0.08, 0.04, 0.30, 0.06])
+def test_the_exact_test_worked_by_hand() -> None:
+    # Of the 8 ways to set the signs of 1, 2 and 4 points only two, all plus and all minus, reach a mean of 7/3;
+    # of -1, 2 and 4 six of eight reach 5/3 in absolute value less than two: 7, 5, -5 and -7 over 3.
+    assert p_values([[0.01, 0.02, 0.04], [-0.01, 0.02, 0.04]]) == [2 / 8, 4 / 8]
 
 
-def test_holm_of_nothing_is_nothing() -> None:
-    assert holm([]) == []
+def test_the_exact_test_counts_every_way_to_set_the_signs() -> None:
+    generator = np.random.default_rng()
+    for count in (4, 6, 9):
+        values = generator.normal(0.5, 1.0, count).round(6)
+        signs = np.array(np.meshgrid(*[[1, -1]] * count)).reshape(count, -1)
+        reached = np.abs(values @ signs).round(9) >= abs(values.sum().round(9))
+        assert p_values([values.tolist()]) == [pytest.approx(reached.mean())]
+
+
+def test_the_exact_test_is_scipys() -> None:
+    values = np.random.default_rng().normal(0.3, 1.0, 8)
+    expected = stats.permutation_test((values,), np.mean, permutation_type="samples", n_resamples=2**8)
+    assert p_values([values.tolist()]) == [pytest.approx(expected.pvalue)]
+
+
+@pytest.mark.parametrize("count", range(2, MOST_EXACT + 1))
+def test_no_results_give_less_than_the_least_p_value(count: int) -> None:
+    assert p_values([[0.1 + 0.01 * pair for pair in range(count)]]) == [least_p_value(count)] == [2 / 2**count]
+
+
+def test_samples_of_different_lengths_are_tested_together_and_in_order() -> None:
+    samples = [[0.1] * 6, [0.0] * 3, [], [0.1, -0.1], [0.2] * 3]
+    assert p_values(samples) == [2 / 64, 1.0, 1.0, 1.0, 2 / 8]
+
+
+def test_with_more_pairs_it_is_scipys_t_test() -> None:
+    left, right = np.random.default_rng().normal([[0.2], [0.0]], 1.0, (2, MOST_EXACT + 1))
+    (found,) = p_values([(left - right).tolist()])
+    assert found == pytest.approx(stats.ttest_rel(left, right).pvalue)
+    assert least_p_value(MOST_EXACT + 1) == 0.0
+
+
+def test_where_the_exact_test_ends_the_t_test_agrees_with_it() -> None:
+    values = np.random.default_rng(1).normal(0.6, 1.0, (200, MOST_EXACT))
+    exact = np.array(p_values(values.tolist()))
+    by_t = stats.ttest_1samp(values, 0.0, axis=1).pvalue
+    assert np.median(np.abs(exact - by_t)) < 0.005
+
+
+@pytest.mark.parametrize("count", [6, MOST_EXACT, MOST_EXACT + 1, 30])
+def test_ties_and_constant_differences_have_a_p_value(count: int) -> None:
+    tie, lead, late = p_values([[0.0] * count, [0.1] * count, [*[0.0] * (count - 1), 0.1]])
+    assert tie == 1.0
+    assert lead == 2.0 ** (1 - count)
+    assert late > 0.3
+    assert math.isfinite(late)
+
+
+def test_equal_means_are_equal_whatever_the_order_of_their_sums() -> None:
+    """0.1 + 0.2 and 0.3 differ in their last bit; a p value must not."""
+    assert p_values([[0.1, 0.2, -0.3, 0.1, 0.2, -0.3]]) == [1.0]

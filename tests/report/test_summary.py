@@ -91,16 +91,17 @@ def test_a_single_batch_size_has_no_change() -> None:
 
 
 def test_marks_reach_the_cells() -> None:
-    matrix, records = column({"batch": (0.5, 0.6, 0.4), "layer": (0.9, 0.95, 0.92), "none": ("diverged", 0.99, 0.99)})
+    low, high = (0.5, 0.6, 0.4, 0.5, 0.5, 0.6), (0.9, 0.95, 0.92, 0.9, 0.9, 0.9)
+    matrix, records = column({"batch": low, "layer": high, "none": ("diverged", *[0.99] * 5)})
     summary = summarize(matrix, records)
     assert [cell(summary, norm, 2).mark for norm in matrix.norms] == ["", "best", ""]
     behind = cell(summary, "batch", 2).behind
     assert behind is not None
-    assert behind.mean == pytest.approx(fmean([0.4, 0.35, 0.52]))
+    assert behind.mean == pytest.approx(fmean(high) - fmean(low))
 
 
 def test_a_missing_run_does_not_demote() -> None:
-    matrix, records = column({"batch": (0.5, 0.6, 0.4), "layer": (0.9, 0.95, None)})
+    matrix, records = column({"batch": (0.5, 0.6, 0.4, 0.5, 0.5, 0.5, 0.5), "layer": (*[0.9] * 6, None)})
     assert cell(summarize(matrix, records), "layer", 2).mark == "best"
 
 
@@ -125,13 +126,14 @@ def test_a_column_has_results_of_one_engine() -> None:
 def test_one_seed_is_said_to_be_too_few() -> None:
     matrix = MatrixSpec(templates="cnn", seeds=1)
     (note,) = summarize(matrix, filled(matrix, lambda *_: 0.9)).tables[0].notes
-    assert note.startswith("n too small for a test: at batch size 2, 8, 32 ")
+    assert note == ("n too small for a test of the best at batch size 2, 8, 32, so no norm is marked; 9 seeds would do")
 
 
 def test_a_norm_with_one_common_seed_is_named_as_untested() -> None:
-    matrix, records = column({"batch": (0.9, 0.8, 0.9), "layer": (0.1, None, None), "none": (0.2, 0.3, 0.2)})
+    few: tuple[Outcome, ...] = (0.1, *[None] * 6)
+    matrix, records = column({"batch": (0.9, 0.8) * 3, "layer": few[:6], "none": (0.2, 0.3) * 3})
     (note,) = summarize(matrix, records).tables[0].notes
-    assert note.startswith("n too small for a test: layer at batch size 2 ")
+    assert note == "n too small for a test: layer at batch size 2 shares too few seeds with the best"
 
 
 def test_the_notes_of_the_runs_appear_once_with_the_norms_they_are_about() -> None:
@@ -143,7 +145,8 @@ def test_the_notes_of_the_runs_appear_once_with_the_norms_they_are_about() -> No
         if record.spec.template == "cnn"
     }
     cnn, lstm = summarize(matrix, records).tables
-    assert cnn.notes == ("all", "layer, instance: own", "instance: itself")
+    assert cnn.notes[1:] == ("all", "layer, instance: own", "instance: itself")
+    assert cnn.notes[0].startswith("n too small for a test")
     assert lstm.notes == ()
 
 
@@ -161,16 +164,21 @@ DEGENERATE: dict[str, Callable[[str, int, int], Outcome]] = {
 }
 
 
-@pytest.mark.parametrize("seeds", [1, 2, 5])
+@pytest.mark.parametrize("seeds", [1, 2, 5, 10, 14])
 @pytest.mark.parametrize("case", DEGENERATE)
 def test_degenerate_matrices_give_finite_numbers_or_none(case: str, seeds: int) -> None:
     matrix = MatrixSpec(seeds=seeds)
     summary = summarize(matrix, filled(matrix, DEGENERATE[case]))
     for table in summary.tables:
         for row in table.rows:
-            differences = [row.change, *(cell.behind for cell in row.cells)]
-            numbers = [value for d in differences if d for value in (d.mean, d.half_width, d.p_value)]
-            numbers += [value for c in row.cells for value in (c.mean, c.half_width, c.seconds_per_epoch)]
+            differences = [row.change, row.slope, *(cell.behind for cell in row.cells)]
+            differences += [cell.versus.difference for cell in row.cells if cell.versus]
+            differences += [contrast.difference for contrast in table.contrasts]
+            numbers = [value for d in differences if d for value in (d.mean, d.half_width, d.p_value, d.adjusted)]
+            numbers += [value for c in row.cells for value in (c.mean, c.half_width, c.median, c.lowest, c.highest)]
+            numbers += [value for c in row.cells for value in (c.seconds_per_epoch, c.rank)]
+            numbers += [value for c in row.cells if c.versus for value in (c.versus.probability, c.versus.correlation)]
+            numbers += [value for power in table.powers for value in (power.spread, power.resolvable)]
             assert all(math.isfinite(value) for value in numbers if value is not None)
             for result in row.cells:
                 assert result.ok + result.diverged + result.failed + result.missing == result.planned == seeds
@@ -178,6 +186,67 @@ def test_degenerate_matrices_give_finite_numbers_or_none(case: str, seeds: int) 
 
 
 def test_where_all_tie_one_is_best_and_the_rest_tied() -> None:
-    matrix = MatrixSpec(seeds=5)
+    matrix = MatrixSpec(seeds=9)
     rows = summarize(matrix, filled(matrix, lambda *_: 0.5)).tables[0].rows
     assert [row.cells[0].mark for row in rows] == ["best", "tied", "tied", "tied", "tied"]
+
+
+def test_median_and_range_are_of_the_ok_runs() -> None:
+    matrix, records = column({"batch": (0.90, 0.96, "diverged", 0.94, 0.91)})
+    result = cell(summarize(matrix, records), "batch", 2)
+    assert result.median == pytest.approx(0.925)
+    assert (result.lowest, result.highest) == (0.90, 0.96)
+    assert result.is_of_survivors
+
+
+def test_the_baseline_is_none_or_what_was_asked_for() -> None:
+    accuracies: dict[str, tuple[Outcome, ...]] = {"batch": (0.5, 0.6), "none": (0.75, 0.75), "layer": (0.9, 1.0)}
+    matrix, records = column(accuracies)
+    beside_none = summarize(matrix, records)
+    beside_batch = summarize(matrix.model_copy(update={"baseline": "batch"}), records)
+    found = [
+        {
+            row.norm: versus.difference.mean
+            for row in summary.tables[0].rows
+            if (versus := row.cells[0].versus) and versus.difference
+        }
+        for summary in (beside_none, beside_batch)
+    ]
+    assert found == [
+        {"batch": pytest.approx(-0.2), "layer": pytest.approx(0.2)},
+        {"none": pytest.approx(0.2), "layer": pytest.approx(0.4)},
+    ]
+
+
+def test_the_family_is_every_difference_from_the_baseline_in_the_whole_matrix() -> None:
+    """Two templates, three batch sizes and two norms beside the baseline."""
+    matrix = MatrixSpec(norms="batch,layer,none", seeds=10)
+    summary = summarize(matrix, filled(matrix, lambda norm, _, seed: 0.1 * len(norm) + 0.01 * seed))
+    assert (summary.versus.size, summary.versus.needed) == (12, 9)
+    versus = cell(summary, "layer", 2).versus
+    assert versus is not None
+    assert versus.difference is not None
+    assert versus.difference.p_value == 2 / 1024
+    assert versus.difference.adjusted == pytest.approx(12 * 2 / 1024)
+
+
+def test_a_norm_missing_at_one_batch_size_leaves_the_rest_of_the_family() -> None:
+    matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", seeds=10)
+    summary = summarize(
+        matrix,
+        filled(
+            matrix, lambda norm, size, seed: None if (norm, size) == ("layer", 8) else 0.1 * len(norm) + 0.01 * seed
+        ),
+    )
+    assert summary.versus.size == 5
+    lacking = cell(summary, "layer", 8).versus
+    assert lacking is not None
+    assert (lacking.difference, lacking.probability, cell(summary, "layer", 8).rank) == (None, None, None)
+
+
+def test_the_sizes_of_the_dataset_are_those_of_the_records() -> None:
+    matrix, records = column({"batch": (0.5,)})
+    assert summarize(matrix, records).test_samples is None
+    known = filled(matrix, lambda *_: 0.5, train_samples=1296, validation_samples=141, test_samples=360)
+    summary = summarize(matrix, known)
+    assert (summary.train_samples, summary.test_samples) == (1296, 360)

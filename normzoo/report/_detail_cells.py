@@ -1,0 +1,85 @@
+"""The text of the cells in which a norm is held against the baseline, and in which slopes are compared."""
+
+from normzoo.report._cells import NOTHING, SURVIVORS, TOLD, percent, points
+from normzoo.report._numbers import Cell, Row, Versus
+from normzoo.report._statistics import Difference
+
+LEAST_P = 0.001
+"""Below which a p value is not written out."""
+
+
+def count_lines(cell: Cell) -> list[str]:
+    """Write how many runs are finished, of how many planned; below it how many diverged and failed."""
+    troubles = {"diverged": cell.diverged, "failed": cell.failed}
+    return [f"{cell.ok}/{cell.planned}", *(f"{count} {name}" for name, count in troubles.items() if count)]
+
+
+def median_text(cell: Cell) -> str:
+    """Write the median accuracy in percent."""
+    return NOTHING if cell.median is None else percent(cell.median)
+
+
+def range_text(cell: Cell) -> str:
+    """Write the lowest and the highest accuracy in percent."""
+    if cell.lowest is None or cell.highest is None:
+        return NOTHING
+    return f"{percent(cell.lowest)}{NOTHING}{percent(cell.highest)}"
+
+
+def versus_lines(cell: Cell) -> list[str]:
+    """Write the difference from the baseline; below it the number of pairs, where a seed lacks one."""
+    found = cell.versus.difference if cell.versus else None
+    if found is None:
+        return [NOTHING]
+    value = f"{points(found)} {SURVIVORS}" if cell.versus and cell.versus.lost else points(found)
+    return [value, *([f"(n={found.pairs})"] if found.pairs < cell.planned else [])]
+
+
+def p_text(difference: Difference | None, *, lost: bool = False) -> str:
+    """Write the adjusted p value, marked where it is below the level and no run was lost.
+
+    >>> p_text(Difference(0.02, 0.01, 10, 0.002, 0.047)), p_text(Difference(0.02, 0.01, 10, 0.5, 1.0))
+    ('0.047 *', '1')
+    """
+    if difference is None or difference.adjusted is None:
+        return NOTHING
+    p_value = difference.adjusted
+    text = f"<{LEAST_P}" if p_value < LEAST_P else "1" if p_value >= 0.9995 else f"{p_value:.3f}"
+    return f"{text} {TOLD}" if difference.is_told_from_zero and not lost else text
+
+
+def probability_text(versus: Versus | None) -> str:
+    """Write the share of seeds in which the baseline is beaten, in percent."""
+    if versus is None or versus.probability is None:
+        return NOTHING
+    return f"{100 * versus.probability:.0f} %"
+
+
+def rank_text(cell: Cell) -> str:
+    """Write the mean rank."""
+    return NOTHING if cell.rank is None else f"{cell.rank:.1f}"
+
+
+def correlation_text(versus: Versus | None) -> str:
+    """Write the correlation over seeds with the baseline."""
+    if versus is None or versus.correlation is None:
+        return NOTHING
+    text = f"{versus.correlation:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text
+
+
+def slope_lines(row: Row) -> list[str]:
+    """Write the slope in points per doubling; below it the number of seeds, where one lacks a batch size."""
+    if row.slope is None:
+        return [NOTHING]
+    lacks = row.slope.pairs < row.cells[0].planned
+    value = f"{points(row.slope)} {SURVIVORS}" if row.is_of_survivors else points(row.slope)
+    return [value, *([f"(n={row.slope.pairs})"] if lacks else [])]
+
+
+def contrast_text(difference: Difference | None, *, lost: bool = False) -> str:
+    """Write how much one norm's slope exceeds another's, marked where it is told from zero and no run was lost."""
+    if difference is None:
+        return NOTHING
+    sign = SURVIVORS if lost else TOLD if difference.is_told_from_zero else ""
+    return f"{points(difference)} {sign}".rstrip()

@@ -1,0 +1,104 @@
+"""How the numbers came about, and what they do not show."""
+
+import math
+from collections.abc import Iterator
+
+from normzoo.registry import TEMPLATES
+from normzoo.report._captions import counted, dataset, selection, training
+from normzoo.report._cells import percent
+from normzoo.report._legends import TEST
+from normzoo.report._numbers import Summary
+from normzoo.report._statistics import LEVEL
+from normzoo.report.provenance import Provenance
+
+
+def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
+    """Say what was varied, what was held equal, how a choice was made, and by which tests."""
+    matrix = summary.matrix
+    checksums = ", ".join(f"`{checksum}`" for checksum in provenance.dataset_checksums) or "unknown"
+    yield (
+        f"Varied: {counted(len(matrix.norms), 'norm')}, {counted(len(matrix.templates), 'template')}, "
+        f"{counted(len(matrix.batch_sizes), 'batch size')} and {counted(matrix.seeds, 'seed')}; all else is the same."
+    )
+    yield f"Dataset: {dataset(matrix)}{_sizes(summary)}, checksum of its arrays and their split {checksums}."
+    yield training(matrix)
+    yield _updates(summary)
+    placed = [name for name in matrix.templates if "placement" in TEMPLATES[name].options]
+    if placed:
+        before = {"post": "after", "pre": "before"}[matrix.placement]
+        yield f"Placement: the norm stands {before} the activation ({', '.join(placed)})."
+    yield f"Selection: {selection(matrix)}"
+    yield (
+        f"Pairing: {counted(matrix.seeds, 'seed')}, counted from 0; with the same seed all norms have the same initial "
+        "weights where they share them, and see the data in the same order."
+    )
+    yield _families(summary)
+    yield "Diverged runs rank last and count as beaten; means and differences are over the seeds that have a result."
+
+
+def _sizes(summary: Summary) -> str:
+    if summary.train_samples is None or summary.test_samples is None:
+        return ""
+    return f" ({summary.train_samples:,} training and {summary.test_samples:,} test samples)"
+
+
+def _updates(summary: Summary) -> str:
+    matrix = summary.matrix
+    text = (
+        "Updates: an epoch is one pass over the training set at every batch size, so a smaller one makes more updates"
+    )
+    if summary.train_samples is None:
+        return f"{text}."
+    counts = [f"{summary.train_samples // size * matrix.epochs:,} at {size}" for size in matrix.batch_sizes]
+    return f"{text}: {', '.join(counts)}. The last samples of an epoch that fill no batch are left out."
+
+
+def _families(summary: Summary) -> str:
+    """Name the families of tests."""
+    matrix = summary.matrix
+    parts = [
+        f"Tests: {TEST}, two-sided. Each family is held to the level {LEVEL:g} by Holm's correction: the differences "
+        f"from {matrix.reference} of the whole matrix ({summary.versus.size})"
+    ]
+    if summary.contrasts.size and len(matrix.batch_sizes) > 1:
+        parts.append(f", the contrasts between slopes ({summary.contrasts.size})")
+    return "".join([*parts, ", and for the marks of best all pairs of norms in a column, each column by itself."])
+
+
+def limitations(summary: Summary) -> Iterator[str]:
+    """Say what the numbers do not show."""
+    matrix = summary.matrix
+    yield (
+        f"One dataset and {'small networks' if len(matrix.templates) > 1 else 'one small network'}, trained for "
+        f"{counted(matrix.epochs, 'epoch')}: other data, deeper networks and longer training may order the norms "
+        "otherwise."
+    )
+    if matrix.lrs is None:
+        yield "One learning rate serves all norms; one that wants another is at a disadvantage (see `--lrs`)."
+    else:
+        yield (
+            "The learning rate was picked on the validation set by the same seeds, among those tried; a finer or a "
+            "wider choice may change the order."
+        )
+    yield "Seeds vary initial weights and the order of the data, not the split: intervals do not cover other test sets."
+    if summary.test_samples:
+        yield _test_set(summary, summary.test_samples)
+    yield (
+        "Each interval holds 95 % by itself, not all of them together, and takes the differences as roughly normal; "
+        "where accuracies come near 100 % that is crude. The tests up to twelve seeds do not rest on it."
+    )
+    if len(matrix.batch_sizes) > 1:
+        yield "With equal epochs a batch size also changes the number of updates and the learning rate."
+    if any(cell.is_of_survivors for table in summary.tables for cell in table.cells):
+        yield "Where runs diverged or failed, mean, interval and difference are those of the survivors, so too good."
+
+
+def _test_set(summary: Summary, samples: int) -> str:
+    """Say how much of an accuracy is the luck of the test set, at the median accuracy of all cells."""
+    medians = sorted(cell.median for table in summary.tables for cell in table.cells if cell.median is not None)
+    accuracy = medians[len(medians) // 2] if medians else 0.5
+    half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / samples)
+    return (
+        f"A test set of {samples:,} samples by itself leaves an accuracy of {percent(accuracy)} % uncertain by "
+        f"±{percent(half)} points (95 %); all norms share it, so differences suffer less."
+    )

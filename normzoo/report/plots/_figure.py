@@ -1,0 +1,90 @@
+"""What all figures share: a page of panels in our style, a heading, a legend, and files with stable bytes."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from normzoo.report.plots import _style as style
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in our style, whatever the user's own settings are; they are back afterwards."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(style.SETTINGS)
+        yield
+
+
+def panels(rows: int, columns: int, size: tuple[float, float], **shared: Any) -> tuple[Figure, list[list[Axes]]]:
+    """Return a figure of that size in inches with a grid of panels, which belongs to no window."""
+    figure = Figure(figsize=size, dpi=style.DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, squeeze=False, **shared)
+    return figure, [list(row) for row in grid]
+
+
+def heading(figure: Figure, text: str) -> None:
+    """Put a heading above the panels, in as many lines as it takes."""
+    figure.suptitle(textwrap.fill(text, _letters(figure)))
+
+
+def legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Put a legend below the panels, in as many lines as it takes."""
+    longest = max((len(str(handle.get_label())) for handle in handles), default=0)
+    columns = max(1, int(_letters(figure) / (longest + 8)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, max(1, len(handles))))
+
+
+def norm_handles(norms: Sequence[str]) -> list[Line2D]:
+    """Return what stands for every norm in a legend."""
+    return [Line2D([], [], label=norm, **line_options(index)) for index, norm in enumerate(norms)]
+
+
+def label_columns(axes: Sequence[Axes], label: str) -> None:
+    """Put the label of the horizontal axis below the lowest panel of every column."""
+    lowest: dict[int, Axes] = {}
+    for axis in axes:
+        place = axis.get_subplotspec()
+        if place is not None:
+            lowest[place.colspan.start] = axis
+    for axis in lowest.values():
+        axis.set_xlabel(label)
+
+
+def line_options(index: int) -> dict[str, Any]:
+    """Return how the line of the norm at that position of the matrix is drawn."""
+    line = style.line_style(index)
+    return {"color": line.color, "marker": line.marker, "linestyle": line.dashes}
+
+
+def say(axis: Axes, text: str) -> None:
+    """Write into the middle of an empty panel."""
+    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center")
+
+
+def save(figure: Figure, png: Path, svg: Path | None = None) -> None:
+    """Write a figure, on white as PNG and on nothing as SVG. The same figure gives the same bytes."""
+    agg: Any = FigureCanvasAgg(figure)  # matplotlib does not annotate what is called on it
+    with styled():
+        agg.print_png(png, metadata={"Software": None})
+        if svg is not None:
+            figure.set_layout_engine("none")  # the places found for the other file hold for this one
+            for patch in (figure.patch, *(axis.patch for axis in figure.axes)):
+                patch.set_facecolor("none")
+            outlines: Any = FigureCanvasSVG(figure)
+            outlines.print_svg(svg, metadata={"Creator": None, "Date": None})
+
+
+def _letters(figure: Figure) -> int:
+    return int(figure.get_figwidth() / style.LETTER_WIDTH)

@@ -1,0 +1,100 @@
+"""Summaries to draw, and what is read off the panels."""
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from normzoo.experiment.records import EpochRecord
+from normzoo.experiment.spec import MatrixSpec
+from normzoo.report import Summary, summarize
+
+from ..synthetic import Outcome, filled, run
+
+
+def summary(matrix: MatrixSpec, outcome: Callable[[str, int, int], Outcome]) -> Summary:
+    """Summarize runs of two epochs, of which only the last has an accuracy."""
+    return summarize(matrix, filled(matrix, outcome, epoch_seconds_alone=0.5))
+
+
+def epoch(
+    number: int, test: float, *, train_loss: float = 1.0, val_loss: float = 1.0, test_loss: float = 1.0
+) -> EpochRecord:
+    return EpochRecord(
+        epoch=number,
+        train_loss=train_loss,
+        val_loss=val_loss,
+        val_accuracy=0.5,
+        test_loss=test_loss,
+        test_accuracy=test,
+        seconds=99.0,  # of contended runs, so not to be drawn
+    )
+
+
+def learned(
+    matrix: MatrixSpec, epochs: Callable[[str, int, int], list[EpochRecord]], *, alone: float | None = 0.5
+) -> Summary:
+    """Summarize ok runs with such epochs, by norm, batch size and seed; without any of them diverged."""
+    records = {}
+    for template in matrix.templates:
+        for norm in matrix.norms:
+            for size in matrix.batch_sizes:
+                for seed in range(matrix.seeds):
+                    found = epochs(norm, size, seed)
+                    made = run(
+                        0.5 if found else "diverged",
+                        template=template,
+                        norm=norm,
+                        batch_size=size,
+                        seed=seed,
+                        epoch_seconds_alone=alone,
+                        contended=True,
+                    )
+                    records[made.spec.key] = made.model_copy(update={"epochs": tuple(found)})
+    return summarize(matrix, records)
+
+
+CASES: dict[str, Summary] = {
+    "whole": summary(MatrixSpec(seeds=3), lambda norm, size, seed: 0.1 * len(norm) + 0.01 * seed + 0.001 * size),
+    "one seed": summary(MatrixSpec(templates="cnn", seeds=1), lambda *_: 0.9),
+    "one batch size": summary(
+        MatrixSpec(batch_sizes="2", templates="cnn", seeds=3), lambda _, __, seed: 0.5 + 0.1 * seed
+    ),
+    "one norm": summary(MatrixSpec(norms="batch", templates="cnn", seeds=3), lambda *_: 0.5),
+    "perfect": summary(MatrixSpec(templates="cnn", seeds=2), lambda *_: 1.0),
+    "missing cells": summary(
+        MatrixSpec(templates="cnn", seeds=3), lambda norm, size, _: None if (len(norm) + size) % 3 == 0 else 0.7
+    ),
+    "all diverged": summary(MatrixSpec(seeds=2), lambda *_: "diverged"),
+    "nothing": summarize(MatrixSpec(), {}),
+}
+"""Everything from a whole matrix to one without any record."""
+
+
+def numbers(drawn_at: object) -> list[float]:
+    """Flatten what matplotlib gives, to x, y, x, y, ..."""
+    return [float(value) for value in np.asarray(drawn_at).ravel()]
+
+
+def lines(axis: Axes) -> dict[str, list[float]]:
+    """Return the named lines' points by label."""
+    return {str(line.get_label()): numbers(line.get_xydata()) for line in axis.lines if str(line.get_label())[0] != "_"}
+
+
+def heights(drawn: object) -> tuple[float, float]:
+    """Return the lowest and the highest vertical place of a collection's outline."""
+    y = numbers(drawn.get_paths()[0].vertices)[1::2]  # type: ignore[attr-defined]
+    return min(y), max(y)
+
+
+def texts(axis: Axes) -> list[str]:
+    return [text.get_text() for text in axis.texts]
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def heading(figure: Figure) -> str:
+    return figure.get_suptitle().replace("\n", " ")

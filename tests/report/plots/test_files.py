@@ -1,0 +1,170 @@
+"""The files of the plots: the same bytes every time, whatever is missing, and none but those announced."""
+
+import os
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib
+import pytest
+
+from normzoo.experiment.spec import MatrixSpec
+from normzoo.report import summarize
+from normzoo.report.plots import accuracy_plot, planned_plots, write_plots
+from normzoo.report.plots._files import FIGURES
+from normzoo.report.plots._style import GRID_COLOR, INK
+
+from ..synthetic import filled, run
+from .cases import CASES, epoch, learned, summary
+
+NAMES = {
+    "whole": ["accuracy", "error", "curves", "seconds", "forest", "gap"],
+    "one norm": ["accuracy", "error", "curves", "seconds", "gap"],
+    "all diverged": [],
+    "nothing": [],
+}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the plots of a whole matrix."""
+    folder = tmp_path_factory.mktemp("plots")
+    write_plots(CASES["whole"], folder / "report")
+    return folder
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "whole"])
+def test_the_files_are_those_announced(case: str, tmp_path: Path) -> None:
+    """Degenerate summaries are drawn, too, and nothing else is written."""
+    made = write_plots(CASES[case], tmp_path / "the report.v2")
+    assert made == planned_plots(CASES[case], tmp_path / "the report.v2")
+    assert {path for plot in made for path in (plot.svg, plot.png)} == set(tmp_path.iterdir())
+
+
+def test_drawing_again_writes_the_same_bytes(written: Path, tmp_path: Path) -> None:
+    plots = write_plots(CASES["whole"], tmp_path / "report")
+    assert {path.name for path in written.iterdir()} == {path.name for plot in plots for path in (plot.svg, plot.png)}
+    for path in written.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_a_plot_with_nothing_to_show_is_not_announced(case: str) -> None:
+    assert [plot.name for plot in planned_plots(CASES[case], "report")] == NAMES[case]
+
+
+def test_a_single_epoch_has_no_curves() -> None:
+    made = learned(MatrixSpec(seeds=2), lambda *_: [epoch(1, 0.5)])
+    assert [plot.name for plot in planned_plots(made, "report")] == ["accuracy", "error", "forest", "gap"]
+
+
+def test_without_times_there_are_no_curves_against_seconds() -> None:
+    made = learned(MatrixSpec(seeds=2), lambda *_: [epoch(1, 0.5), epoch(2, 0.6)], alone=None)
+    assert "seconds" not in [plot.name for plot in planned_plots(made, "report")]
+
+
+def test_files_stand_beside_the_report() -> None:
+    plot = planned_plots(CASES["whole"], "reports/my digits.v2")[0]
+    assert plot.svg == Path("reports/my digits.v2-accuracy.svg")
+    assert plot.png == Path("reports/my digits.v2-accuracy.png")
+
+
+def test_what_is_announced_can_be_drawn() -> None:
+    assert [plot.name for plot in planned_plots(CASES["whole"], "report")] == list(FIGURES)
+
+
+def test_every_plot_has_a_title_and_says_what_it_shows() -> None:
+    plots = planned_plots(CASES["whole"], "report")
+    assert len({plot.title for plot in plots}) == len({plot.text for plot in plots}) == len(plots)
+    assert plots[0].text == (
+        "Test accuracy in % against batch size on digits, one panel per template (cnn and lstm), one line per norm: "
+        "mean of 3 seeds with 95 % interval."
+    )
+    assert all(re.search(r"\bdigits\b", plot.text) and plot.text.endswith(".") for plot in plots)
+
+
+def test_the_text_says_where_seeds_lack_and_batch_sizes_are_left_out() -> None:
+    sizes = ",".join(str(2**power) for power in range(12))
+    matrix = MatrixSpec(norms="batch", batch_sizes=sizes, seeds=2)
+    made = summary(matrix, lambda _, size, seed: "diverged" if size == seed == 1 else 0.5)
+    curves = next(plot for plot in planned_plots(made, "report") if plot.name == "curves")
+    assert "(1, 4, 8, 32, 64, 256, 512, 2048)" in curves.text
+    assert "mean of up to 2 seeds with 95 % interval; 8 of 12 batch sizes are shown" in curves.text
+
+
+def test_planning_imports_no_matplotlib() -> None:
+    code = "import sys, normzoo.report._illustrations as planned; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_another_process_writes_the_same_bytes(written: Path, tmp_path: Path) -> None:
+    """Whatever the order in which it hashes strings."""
+    code = (
+        "from tests.report.plots.cases import CASES\nfrom normzoo.report.plots import write_plots\n"
+        f"write_plots(CASES['whole'], {str(tmp_path / 'report')!r})"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "0"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=Path(__file__).parents[3])
+    for path in written.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+def test_a_png_has_pixels_enough_and_names_no_program(written: Path) -> None:
+    for path in written.glob("*.png"):
+        data = path.read_bytes()
+        width, height = struct.unpack(">II", data[16:24])
+        assert data.startswith(b"\x89PNG\r\n\x1a\n")
+        assert (width >= 1200, height >= 400) == (True, True), path.name
+        assert b"Software" not in data
+
+
+def test_an_svg_is_light_and_takes_on_the_colours_of_a_page(written: Path) -> None:
+    """No background, text as outlines, and the two colours that a page replaces."""
+    for path in written.glob("*.svg"):
+        text = path.read_text(encoding="utf-8")
+        root = ElementTree.fromstring(text)  # noqa: S314
+        background = next(element for element in root.iter() if element.get("id") == "patch_1")
+        assert [shape.get("style") for shape in background] == ["fill: none"]
+        assert {INK, GRID_COLOR} <= set(re.findall(r"#[0-9a-f]{6}", text))
+        assert "#000000" not in text
+        assert not [element for element in root.iter() if element.tag.endswith("}text")]
+        assert "<dc:date>" not in text
+        assert len(text) < 150_000, path.name
+
+
+def test_the_users_own_settings_stay_and_change_nothing(written: Path, tmp_path: Path) -> None:
+    with matplotlib.rc_context({"font.size": 30.0, "text.color": "red", "lines.linewidth": 9.0}):
+        before = dict(matplotlib.rcParams)
+        accuracy_plot(CASES["whole"], tmp_path / "plot.png")
+        assert dict(matplotlib.rcParams) == before
+    assert (tmp_path / "plot.png").read_bytes() == (written / "report-accuracy.png").read_bytes()
+
+
+def test_one_plot_alone_is_the_same_file(written: Path, tmp_path: Path) -> None:
+    path = accuracy_plot(CASES["whole"], str(tmp_path / "plot.png"))
+    assert path == tmp_path / "plot.png"
+    assert path.read_bytes() == (written / "report-accuracy.png").read_bytes()
+
+
+def test_a_template_without_results_says_so(tmp_path: Path) -> None:
+    """In every plot, beside one that has some."""
+    matrix = MatrixSpec(seeds=2)
+    records = filled(MatrixSpec(templates="cnn", seeds=2), lambda *_: 0.5, epoch_seconds_alone=0.5)
+    lost = run("diverged", template="lstm")
+    made = summarize(matrix, {**records, lost.spec.key: lost})
+    for name, draw in FIGURES.items():
+        found = [(axis.get_title(), [text.get_text() for text in axis.texts]) for axis in draw(made).axes]
+        assert {"no results" in shown for title, shown in found if title.startswith("lstm")} == {True}, name
+        assert {"no results" in shown for title, shown in found if title.startswith("cnn")} == {False}, name
+    assert len(write_plots(made, tmp_path / "report")) == len(FIGURES)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("case", ["all diverged", "nothing", "one norm"])
+def test_even_what_is_not_announced_can_be_drawn(case: str, name: str) -> None:
+    figure = FIGURES[name](CASES[case])
+    figure.draw_without_rendering()
+    assert figure.axes
