@@ -2,13 +2,15 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from statistics import median, stdev
+from functools import lru_cache
+from statistics import fmean, median, stdev
 
+import numpy as np
 from statsmodels.stats.power import TTestPower
 
 from normzoo.report._family import seeds_needed
 from normzoo.report._numbers import Power
-from normzoo.report._statistics import LEVEL
+from normzoo.report._statistics import LEVEL, MOST_EXACT, p_values
 
 POWER = 0.8
 POINT = 0.01
@@ -16,37 +18,50 @@ POINT = 0.01
 MOST_SEEDS = 100_000
 """Beyond which nobody will go."""
 
+DRAWS = 400
+"""By how many simulated samples the power of the exact test is known: to two percent."""
+EFFECTS = [0.5 + 0.02 * step for step in range(200)]
+"""In which effects, in standard deviations, the one that is found is looked for."""
+
 
 def power_hint(batch_size: int, samples: Sequence[Sequence[float]], family_size: int) -> Power | None:
     """Return the hint for a column: paired differences from the baseline, one sample per norm; None without spread.
 
-    By the power of the paired t test at the level that Holm's first step leaves, ``LEVEL / family_size``, since that
-    is what the first difference to be found must pass.
+    By the power at the level that Holm's first step leaves, ``LEVEL / family_size``, for normal differences: that of
+    the exact test, by simulation, or with more pairs that of the t test.
     """
     usable = [sample for sample in samples if len(sample) > 1]
     if not usable:
         return None
     spread, pairs = median(map(stdev, usable)), round(median(map(len, usable)))
     least = seeds_needed(family_size)
-    if spread == 0:
-        return Power(batch_size, 0.0, pairs, 0.0 if pairs >= least else None, least)
     alpha = LEVEL / max(1, family_size)
-    return Power(
-        batch_size,
-        spread,
-        pairs,
-        spread * _effect_found(pairs, alpha) if pairs >= least else None,
-        max(least, _pairs_for(POINT / spread, alpha)),
-    )
+    resolvable = spread * effect_found(pairs, alpha) if pairs >= least else None
+    if spread == 0:
+        return Power(batch_size, 0.0, pairs, resolvable, least)
+    return Power(batch_size, spread, pairs, resolvable, pairs_for(POINT / spread, alpha, least))
 
 
-def _effect_found(pairs: int, alpha: float) -> float:
-    """Return the effect, in standard deviations, that so many pairs find."""
-    return float(TTestPower().solve_power(effect_size=None, nobs=pairs, alpha=alpha, power=POWER))
+@lru_cache
+def effect_found(pairs: int, alpha: float) -> float:
+    """Return the effect, in standard deviations, that so many pairs find with a power of 80 %."""
+    if pairs > MOST_EXACT:
+        return float(TTestPower().solve_power(effect_size=None, nobs=pairs, alpha=alpha, power=POWER))
+    place = bisect_left(EFFECTS, POWER, key=lambda effect: exact_power(effect, pairs, alpha))
+    return EFFECTS[min(place, len(EFFECTS) - 1)]
 
 
-def _pairs_for(effect: float, alpha: float) -> int:
-    """Return the least number of pairs that find the effect, at most ``MOST_SEEDS``."""
+def exact_power(effect: float, pairs: int, alpha: float) -> float:
+    """Return how often the exact test finds an effect, by the same simulated samples every time."""
+    draws = np.random.default_rng(pairs).standard_normal((DRAWS, pairs)) + effect
+    return fmean(p_value <= alpha for p_value in p_values(draws.tolist()))
+
+
+def pairs_for(effect: float, alpha: float, least: int) -> int:
+    """Return the least number of pairs that find the effect with a power of 80 %: from ``least`` to ``MOST_SEEDS``."""
     counts = range(2, MOST_SEEDS)
-    place = bisect_left(counts, POWER, key=lambda count: TTestPower().power(effect, count, alpha))
-    return place + counts[0]
+    by_t = counts[0] + bisect_left(counts, POWER, key=lambda count: TTestPower().power(effect, count, alpha))
+    if by_t > MOST_EXACT:
+        return by_t
+    exact = range(max(least, by_t), MOST_EXACT + 1)
+    return next((count for count in exact if exact_power(effect, count, alpha) >= POWER), max(least, MOST_EXACT + 1))

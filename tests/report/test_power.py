@@ -7,20 +7,34 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from normzoo.report._power import MOST_SEEDS, power_hint
+from normzoo.report._family import assess, seeds_needed
+from normzoo.report._power import MOST_SEEDS, effect_found, exact_power, pairs_for, power_hint
 
 SPREAD = [-0.02, 0.02, -0.02, 0.02, 0.0, 0.02, -0.02, 0.0, 0.01, -0.01]
 
 
-def test_the_difference_that_is_resolved_has_a_power_of_80_percent() -> None:
+def test_with_many_seeds_it_is_the_power_of_the_t_test() -> None:
     """By the noncentral t distribution of scipy, at the level of Holm's first step."""
-    hint = power_hint(2, [SPREAD], family_size=4)
+    sample = [*SPREAD, *SPREAD]
+    hint = power_hint(2, [sample], family_size=4)
     assert hint is not None
     assert hint.resolvable is not None
-    shift = hint.resolvable / np.std(SPREAD, ddof=1) * math.sqrt(10)
-    critical = stats.t.ppf(1 - 0.05 / 4 / 2, 9)
-    power = stats.nct.sf(critical, 9, shift) + stats.nct.cdf(-critical, 9, shift)
+    shift = hint.resolvable / np.std(sample, ddof=1) * math.sqrt(20)
+    critical = stats.t.ppf(1 - 0.05 / 4 / 2, 19)
+    power = stats.nct.sf(critical, 19, shift) + stats.nct.cdf(-critical, 19, shift)
     assert power == pytest.approx(0.8, abs=1e-4)
+
+
+def test_where_all_signs_must_agree_it_is_the_chance_that_they_do() -> None:
+    """Ten pairs in a family of 24 need ten equal signs: a shift of z standard deviations makes them so in cdf(z)^10."""
+    effect = effect_found(10, 0.05 / 24)
+    assert stats.norm.cdf(effect) ** 10 == pytest.approx(0.8, abs=0.05)
+    by_t = TTestPower().solve_power(effect_size=None, nobs=10, alpha=0.05 / 24, power=0.8)
+    assert effect > by_t + 0.2
+
+
+def test_the_power_of_the_exact_test_comes_near_the_t_tests_where_its_p_values_are_fine() -> None:
+    assert exact_power(1.0, 12, 0.05) == pytest.approx(TTestPower().power(1.0, 12, 0.05), abs=0.06)
 
 
 def test_the_seeds_for_a_point_are_the_first_to_have_a_power_of_80_percent() -> None:
@@ -33,15 +47,23 @@ def test_the_seeds_for_a_point_are_the_first_to_have_a_power_of_80_percent() -> 
     assert powers[0] >= 0.8 > powers[1]
 
 
+def test_few_seeds_for_a_point_are_counted_by_the_exact_test() -> None:
+    """By the t test nine would do; that all nine signs agree is not likely enough."""
+    effect, alpha = 1.8, 0.05 / 12
+    by_t = next(count for count in range(2, 20) if TTestPower().power(effect, count, alpha) >= 0.8)
+    found = pairs_for(effect, alpha, seeds_needed(12))
+    assert by_t < found <= 12
+    assert exact_power(effect, found, alpha) >= 0.8 > exact_power(effect, found - 1, alpha)
+
+
 def test_a_true_difference_of_that_size_is_found_four_times_in_five() -> None:
-    """By simulation, with the t test at the level of a family of one."""
-    generator = np.random.default_rng(3)
+    """By fresh simulation, from samples to the adjusted p value of a family of one."""
     hint = power_hint(2, [SPREAD], family_size=1)
     assert hint is not None
     assert hint.resolvable is not None
-    draws = generator.normal(hint.resolvable, np.std(SPREAD, ddof=1), (4000, 10))
-    found = np.mean(np.asarray(stats.ttest_1samp(draws, 0.0, axis=1).pvalue) < 0.05)
-    assert found == pytest.approx(0.8, abs=0.025)
+    draws = np.random.default_rng(3).normal(hint.resolvable, np.std(SPREAD, ddof=1), (400, 10))
+    found = [assess({0: row})[0][0].is_told_from_zero for row in draws.tolist()]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.08)
 
 
 def test_the_spread_is_the_median_over_norms() -> None:
