@@ -1,5 +1,6 @@
 """The command line: one file per subcommand, loaded when it is called."""
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -60,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: all is well; 1: some runs have no result; 2: the request cannot be carried out as written; 130: interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an encoding that lacks a sign prints a question mark in its place
+            stream.reconfigure(errors="replace")
     try:
         return app(arguments, exit_on_error=False, print_error=False) or EXIT_OK
     except CycloptsError as error:

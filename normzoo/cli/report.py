@@ -7,9 +7,10 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import ValidationError
 
-from normzoo.errors import ConfigError, StoreError
+from normzoo.errors import ConfigError
+from normzoo.experiment.lookup import find_sweep
 from normzoo.experiment.spec import MatrixSpec
-from normzoo.experiment.store import Store, Sweep
+from normzoo.experiment.store import Store
 
 
 def report(
@@ -29,7 +30,8 @@ def report(
     from normzoo.report import summarize
 
     with Store(store, writable=False) as opened:
-        chosen = _choose(opened.sweeps(), sweep, store)
+        sweeps = opened.sweeps()
+        chosen = sweeps[-1] if sweeps and sweep is None else find_sweep(sweep or 0, sweeps, store)
         records = opened.records(chosen.keys)
     matrix = chosen.matrix if baseline is None else _against(chosen.matrix, baseline)
     written = write_report(output, summarize(matrix, records), records, chosen.execution, html=html)
@@ -42,14 +44,3 @@ def _against(matrix: MatrixSpec, baseline: str) -> MatrixSpec:
         return MatrixSpec.model_validate({**matrix.model_dump(), "baseline": baseline})
     except ValidationError as error:
         raise ConfigError("; ".join(str(detail["ctx"]["error"]) for detail in error.errors())) from None
-
-
-def _choose(sweeps: list[Sweep], number: int | None, store: Path) -> Sweep:
-    if not sweeps:
-        raise StoreError(f"store: '{store}' holds no comparison yet; `normzoo compare` makes one")
-    if number is None:
-        return sweeps[-1]
-    for sweep in sweeps:
-        if sweep.id == number:
-            return sweep
-    raise StoreError(f"store: '{store}' holds no comparison {number}; it holds 1 to {sweeps[-1].id}")

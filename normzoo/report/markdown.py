@@ -42,7 +42,7 @@ def to_markdown(
         *_versus(summary, images),
         *_effect(summary),
         *_training(images),
-        *(["## Runs without a result", _fenced("\n".join(failures), "text")] if failures else []),
+        *_failures(failures),
         "## How it was measured",
         _bullets(method(summary, provenance)),
         "## Limitations",
@@ -113,6 +113,13 @@ def _training(images: Mapping[str, str]) -> Iterator[str]:
     if gap:
         yield "## Training, validation and test"
         yield from gap
+
+
+def _failures(failures: Sequence[str]) -> Iterator[str]:
+    if failures:
+        yield "## Runs without a result"
+        yield _fenced("\n".join(failures), "text")
+        yield "The same command with `--rerun failed` tries again those that did not diverge; divergence is a result."
 
 
 def _present(images: Mapping[str, str], *names: str) -> list[str]:

@@ -36,6 +36,7 @@ class Growth:
     seeds: Step
     dry: Step
     anew: Step
+    ascii: Outcome
     latest: Outcome
     earliest: Outcome
     against: Outcome
@@ -57,6 +58,7 @@ def grow(folder: Path) -> Growth:
         seeds=step(*SEEDS),
         dry=step(*DRY),
         anew=Step(run_in_terminal(folder, "compare", *merged(*ANEW)), stored(folder)),
+        ascii=run(folder, "compare", *merged(*ANEW[:-2]), PYTHONIOENCODING="ascii"),
         latest=run(folder, "report", "-o", "latest.md"),
         earliest=run(folder, "report", "--sweep", "1", "--output", "made/for/it/earliest.md", "--html"),
         against=run(folder, "report", "--sweep", "3", "-o", "against.md", "--baseline", "batch"),

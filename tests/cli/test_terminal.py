@@ -42,3 +42,11 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(tmp_path: Path) -> None:
     assert COLOUR.search(coloured.stdout)
     assert not COLOUR.search(uncoloured.stdout)
     assert plain(coloured.stdout) == plain(uncoloured.stdout)
+
+
+def test_an_encoding_without_the_signs_of_the_tables_is_no_reason_to_fail(growth: Growth) -> None:
+    """What it lacks is a question mark; the numbers are there."""
+    assert growth.ascii.code == 0
+    assert growth.ascii.stderr == ""
+    assert "cnn on digits" in growth.ascii.stdout
+    assert growth.ascii.stdout.isascii()

@@ -2,6 +2,7 @@
 
 import io
 import re
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -245,3 +246,23 @@ def test_the_notes_of_the_runs_are_shown_below_their_table() -> None:
     matrix = MatrixSpec(seeds=2)
     text = words(summarize(matrix, filled(matrix, lambda *_: 0.5, notes=("no norm [here]",))))
     assert text.count("no norm [here]") == 2
+
+
+def drawn(summary: Summary, **options: Any) -> str:
+    """Return what a terminal with colours gets, control sequences and all."""
+    console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system="truecolor", **options)
+    console.print(*to_rich(summary))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_without_colour_the_same_words_and_signs_are_there() -> None:
+    """As under NO_COLOR, by which rich's console is made so."""
+    colour = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|9\d)[;m]")
+    coloured, plain = drawn(default(), no_color=False), drawn(default(), no_color=True)
+    assert colour.search(coloured)
+    assert not colour.search(plain)
+    words = [re.sub(r"\x1b\[[\d;]*m", "", text) for text in (coloured, plain)]
+    assert words[0] == words[1]
+    assert "●" in words[0]
+    assert "○" in words[0]

@@ -38,9 +38,3 @@ def write_plots(summary: Summary, stem: str | Path) -> list[Plot]:
     for plot in plots:
         save(FIGURES[plot.name](summary), plot.png, plot.svg)
     return plots
-
-
-def accuracy_plot(summary: Summary, path: str | Path) -> Path:
-    """Write test accuracy against batch size as a PNG, and return its path."""
-    save(accuracy(summary), Path(path))
-    return Path(path)

@@ -13,7 +13,7 @@ import pytest
 
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.report import summarize
-from normzoo.report.plots import accuracy_plot, planned_plots, write_plots
+from normzoo.report.plots import planned_plots, write_plots
 from normzoo.report.plots._files import FIGURES
 from normzoo.report.plots._style import GRID_COLOR, INK
 
@@ -138,15 +138,9 @@ def test_an_svg_is_light_and_takes_on_the_colours_of_a_page(written: Path) -> No
 def test_the_users_own_settings_stay_and_change_nothing(written: Path, tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 30.0, "text.color": "red", "lines.linewidth": 9.0}):
         before = dict(matplotlib.rcParams)
-        accuracy_plot(CASES["whole"], tmp_path / "plot.png")
+        write_plots(CASES["whole"], tmp_path / "report")
         assert dict(matplotlib.rcParams) == before
-    assert (tmp_path / "plot.png").read_bytes() == (written / "report-accuracy.png").read_bytes()
-
-
-def test_one_plot_alone_is_the_same_file(written: Path, tmp_path: Path) -> None:
-    path = accuracy_plot(CASES["whole"], str(tmp_path / "plot.png"))
-    assert path == tmp_path / "plot.png"
-    assert path.read_bytes() == (written / "report-accuracy.png").read_bytes()
+    assert (tmp_path / "report-accuracy.png").read_bytes() == (written / "report-accuracy.png").read_bytes()
 
 
 def test_a_template_without_results_says_so(tmp_path: Path) -> None:
