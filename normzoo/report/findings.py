@@ -6,7 +6,7 @@ from normzoo.registry import parse_spec
 from normzoo.report._cells import percent, with_interval
 from normzoo.report._detail_cells import LEAST_P
 from normzoo.report._marks import seeds_for
-from normzoo.report._numbers import Cell, Summary, Table, Versus
+from normzoo.report._numbers import Cell, Summary, Table
 from normzoo.report._statistics import Difference
 
 Column = Sequence[tuple[str, Cell]]
@@ -69,37 +69,51 @@ def _behind(column: Column) -> Iterator[str]:
 
 def _beside_baseline(summary: Summary, batch_size: int, column: Column) -> Iterator[str]:
     """Say which norms are shown to be better or worse than the baseline; nothing where nothing was tested."""
-    reference = summary.matrix.reference
     tested = [
-        (norm, cell.versus)
+        (norm, cell.versus, cell.versus.difference)
         for norm, cell in column
         if cell.versus and cell.versus.difference and cell.versus.difference.adjusted is not None
     ]
     if not tested:
         return
-    told = [(norm, versus) for norm, versus in tested if _is_claimed(versus)]
+    claimed = sorted(
+        ((norm, found) for norm, versus, found in tested if found.is_told_from_zero and not versus.lost),
+        key=lambda entry: abs(entry[1].mean),
+        reverse=True,
+    )
+    worse, better = ([entry for entry in claimed if (entry[1].mean > 0) == is_better] for is_better in (False, True))
     clauses = [
-        f"{norm} is {_size(versus.difference, ' better' if versus.difference.mean > 0 else ' worse')}, "
-        f"p {_p(versus.difference)}"
-        for norm, versus in sorted(told, key=_difference)
-        if versus.difference is not None
+        f"{_sizes(entries, summary.matrix.seeds)} points {word}"
+        for entries, word in ((better, "better"), (worse, "worse"))
+        if entries
     ]
-    rest = [norm for norm, versus in tested if not _is_claimed(versus) and not versus.lost]
-    lost = [norm for norm, versus in tested if versus.lost]
+    if claimed:
+        highest = max(found.adjusted or 0.0 for _, found in claimed)
+        clauses[-1] += f" (paired, n = {summary.matrix.seeds}, p {_at_most(highest, len(claimed))})"
+    rest = [norm for norm, versus, found in tested if not found.is_told_from_zero and not versus.lost]
+    lost = [norm for norm, versus, _ in tested if versus.lost]
     if rest:
         clauses.append(f"{_enumerate(rest)} cannot be told from it")
     if lost:
         clauses.append(f"as runs were lost, nothing is claimed of {_enumerate(lost)}")
-    yield f"at batch size {batch_size}, beside {reference}: {'; '.join(clauses)}"
+    yield f"at batch size {batch_size}, beside {summary.matrix.reference}: {'; '.join(clauses)}"
 
 
-def _is_claimed(versus: Versus) -> bool:
-    """Whether a difference is shown; over survivors, none is."""
-    return versus.difference is not None and versus.difference.is_told_from_zero and not versus.lost
+def _sizes(entries: Sequence[tuple[str, Difference]], seeds: int) -> str:
+    """Write how far norms are from the baseline: "layer is 6.0 ±2.0 and group 4.6 ±1.7"."""
+    written: list[str] = []
+    for norm, found in entries:
+        size = with_interval(percent(abs(found.mean)), found.half_width)
+        fewer = f" (n = {found.pairs})" if found.pairs < seeds else ""
+        written.append(f"{norm} {'' if written else 'is '}{size}{fewer}")
+    return _enumerate(written)
 
 
-def _difference(entry: tuple[str, Versus]) -> float:
-    return entry[1].difference.mean if entry[1].difference else 0.0
+def _at_most(p_value: float, count: int) -> str:
+    """Write the highest p value of so many."""
+    if p_value < LEAST_P:
+        return f"< {LEAST_P}"
+    return f"= {p_value:.3f}" if count == 1 else f"at most {p_value:.3f}"
 
 
 def _effect(summary: Summary, table: Table) -> Iterator[str]:
@@ -139,7 +153,7 @@ def _contrasts(summary: Summary, table: Table, norm: str) -> Iterator[str]:
     rest = [other for other in tested if other not in told]
     if told:
         highest = max(tested[other].adjusted or 0.0 for other in told)
-        yield f"it is shown to lose more than {_enumerate(told)} (p at most {highest:.3f})"
+        yield f"it is shown to lose more than {_enumerate(told)} (p {_at_most(highest, len(told))})"
     if rest:
         yield f"{_enumerate(rest)} cannot be told from it in this"
 
@@ -168,10 +182,6 @@ def _accuracy(cell: Cell) -> str:
 def _size(difference: Difference, direction: str = "") -> str:
     amount = with_interval(percent(abs(difference.mean)), difference.half_width)
     return f"{amount} points{direction} (paired, n = {difference.pairs})"
-
-
-def _p(difference: Difference) -> str:
-    return f"= {difference.adjusted:.3f}" if (difference.adjusted or 0.0) >= LEAST_P else f"< {LEAST_P}"
 
 
 def _mean(entry: tuple[str, Cell]) -> float:
