@@ -139,3 +139,14 @@ def test_the_tables_of_the_readme_are_those_of_the_digits_report() -> None:
     assert len(tables) == 3
     for table in tables:
         assert table in report
+
+
+def test_the_keys_in_examples_are_of_runs_that_there_are() -> None:
+    """Whoever has run the first command can type them as they stand."""
+    with Store(ROOT / "reports" / "digits.sqlite", writable=False) as store:
+        keys = list(store.statuses())
+    text = README + (ROOT / "normzoo" / "cli" / "_help.py").read_text(encoding="utf-8")
+    commands = re.findall(r"normzoo (?:show|diff) ([0-9a-f]{7})(?: ([0-9a-f]{7}))?", text)
+    named = {key for pair in commands for key in pair if key}
+    assert len(named) >= 2
+    assert all(sum(key.startswith(name) for key in keys) == 1 for name in named)

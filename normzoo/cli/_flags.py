@@ -57,8 +57,13 @@ def _choices(field: FieldInfo) -> str:
 
 
 def _metavar(field: FieldInfo) -> str:
-    kind: Any = field.annotation
+    kinds: list[Any] = [_plain(kind) for kind in (field.annotation, *get_args(field.annotation))]
     simple = {int: "N", float: "X", str: "NAME", Path: "PATH"}
-    if get_origin(kind) is tuple:
+    if any(get_origin(kind) is tuple for kind in kinds):
         return "LIST"
-    return simple.get(kind) or next((simple[part] for part in get_args(kind) if part in simple), "NAME")
+    return next((simple[kind] for kind in kinds if kind in simple), "NAME")
+
+
+def _plain(kind: Any) -> Any:
+    """Return a type without what is annotated to it."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind

@@ -30,7 +30,7 @@ class LiveProgress:
     def __init__(self, standing: Standing, console: Console) -> None:
         self._standing, self._console = standing, console
         self._lock = RLock()
-        self._is_over = False
+        self._is_begun = self._is_over = False
         self._live = Live(
             get_renderable=self._current, console=console, screen=True, redirect_stdout=False, redirect_stderr=False
         )
@@ -50,9 +50,12 @@ class LiveProgress:
         self._end()
 
     def started(self, spec: RunSpec) -> None:
-        """Show the run in flight."""
+        """Show the run in flight; the first at once, since a short comparison may be over before the next picture."""
         with self._lock:
             self._standing.started(spec)
+            is_first, self._is_begun = not self._is_begun, True
+        if is_first:
+            self._live.refresh()
 
     def epoch(self, spec: RunSpec, epoch: EpochRecord) -> None:
         """Move the bars, and show the epoch's loss and accuracy."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from normzoo.experiment.records import RunRecord
-from normzoo.report import Summary, failure_lines, findings, to_rich
+from normzoo.report import Summary, failure_lines, findings, lost_runs, to_rich
 
 
 def show(summary: Summary, records: Mapping[str, RunRecord], console: Console) -> None:
@@ -14,10 +14,10 @@ def show(summary: Summary, records: Mapping[str, RunRecord], console: Console) -
     console.print()
     for finding in findings(summary):
         console.print(f"- {finding}", markup=False, highlight=False)
-    failures = failure_lines(records)
-    if failures:
-        again = any(record.status not in ("ok", "diverged", "interrupted") for record in records.values())
+    lost = lost_runs(records)
+    if lost:
+        again = any(record.status != "diverged" for record in lost)
         hint = "; `--rerun failed` tries again those that did not diverge" if again else ""
-        console.print(f"\nRuns without a result ({len(failures)}){hint}:", highlight=False)
-        for line in failures:
+        console.print(f"\nRuns without a result ({len(lost)}){hint}:", highlight=False)
+        for line in failure_lines(records):
             console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)

@@ -26,12 +26,13 @@ def report(
     ] = None,
 ) -> int:
     """Write the results of a comparison as markdown."""
-    from normzoo.cli._write_report import write_report, written_line  # scipy and pandas take a while
+    from normzoo.cli._write_report import write_report, written_line  # scipy and matplotlib take a while
     from normzoo.report import summarize
 
     with Store(store, writable=False) as opened:
         sweeps = opened.sweeps()
-        chosen = sweeps[-1] if sweeps and sweep is None else find_sweep(sweep or 0, sweeps, store)
+        latest = max(sweeps, key=lambda each: (each.created_at, each.id), default=None) if sweep is None else None
+        chosen = latest or find_sweep(sweep or 0, sweeps, store)
         records = opened.records(chosen.keys)
     matrix = chosen.matrix if baseline is None else _against(chosen.matrix, baseline)
     written = write_report(output, summarize(matrix, records), records, chosen.execution, html=html)

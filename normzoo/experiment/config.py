@@ -62,8 +62,6 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
         for key, value in layer.items():
             _check_key(key, origin)
             settings[key], origins[key] = value, f"{origin}: {key}"
-    if flags.get("lr") is not None and flags.get("lrs") is not None:
-        raise ConfigError("--lr, --lrs: give one of them; --lrs takes the place of --lr")
     for key, value in flags.items():
         if value is not None:
             settings[key], origins[key] = value, "--" + key.replace("_", "-")

@@ -7,7 +7,7 @@ from normzoo.report._family import Family
 from normzoo.report._illustrations import Plot, planned_plots
 from normzoo.report._numbers import Cell, Contrast, Power, Row, Summary, Table, Versus
 from normzoo.report._statistics import Difference
-from normzoo.report.failures import failure_lines
+from normzoo.report.failures import failure_lines, lost_runs
 from normzoo.report.findings import findings
 from normzoo.report.markdown import to_markdown
 from normzoo.report.provenance import Provenance, provenance
@@ -28,6 +28,7 @@ __all__ = [
     "Versus",
     "failure_lines",
     "findings",
+    "lost_runs",
     "planned_plots",
     "provenance",
     "summarize",

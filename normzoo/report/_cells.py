@@ -79,7 +79,9 @@ def change_lines(row: Row) -> list[str]:
     if row.change is None:
         return [NOTHING]
     lacks = row.change.pairs < row.cells[0].planned
-    return [points(row.change), *([f"(n={row.change.pairs})"] if lacks else [])]
+    is_of_survivors = any(cell.diverged + cell.failed for cell in (row.cells[0], row.cells[-1]))
+    value = f"{points(row.change)} {SURVIVORS}" if is_of_survivors else points(row.change)
+    return [value, *([f"(n={row.change.pairs})"] if lacks else [])]
 
 
 def change_header(batch_sizes: Sequence[int]) -> str:

@@ -5,6 +5,7 @@ from statistics import fmean, median
 
 from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import MatrixSpec
+from normzoo.report._family import Family
 from normzoo.report._marks import Contender, Verdict, judge
 from normzoo.report._numbers import Cell, Versus
 from normzoo.report._places import accuracies
@@ -14,9 +15,13 @@ from normzoo.report._versus import mean_ranks, seed_correlation, standings, wins
 
 
 def column(
-    matrix: MatrixSpec, batch_size: int, sweeps: Mapping[str, Sweep], differences: Mapping[str, Difference]
+    matrix: MatrixSpec,
+    batch_size: int,
+    sweeps: Mapping[str, Sweep],
+    differences: Mapping[str, Difference],
+    after: Family | None,
 ) -> dict[str, Cell]:
-    """Return the cells of one batch size by norm; ``differences`` are those from the baseline."""
+    """Return the cells of one batch size by norm; ``differences`` are those from the baseline, tested before."""
     runs = {norm: each.runs for norm, each in sweeps.items()}
     contenders = [
         Contender(accuracies(records), is_whole=_count(records, "diverged", *FAILED) == 0) for records in runs.values()
@@ -24,7 +29,7 @@ def column(
     ranks = mean_ranks([standings(records) for records in runs.values()])
     return {
         norm: _cell(batch_size, sweeps[norm], matrix, verdict, rank, _versus(matrix, runs, norm, differences.get(norm)))
-        for norm, verdict, rank in zip(matrix.norms, judge(contenders), ranks, strict=True)
+        for norm, verdict, rank in zip(matrix.norms, judge(contenders, after=after), ranks, strict=True)
     }
 
 

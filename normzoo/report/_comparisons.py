@@ -1,6 +1,6 @@
-"""The two families of tests of a whole matrix: norms beside the baseline, and slopes of norms beside each other."""
+"""The two families of tests of a whole matrix: norms beside the baseline, then slopes of norms beside each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -33,8 +33,11 @@ class Comparisons:
     contrast_family: Family
 
 
-def compare_norms(matrix: MatrixSpec, accuracies: Accuracies) -> Comparisons:
-    """Compare every norm with the baseline in its column, and the effects of the batch size of every two norms."""
+def compare_norms(matrix: MatrixSpec, accuracies: Accuracies, lost: Set[Place] = frozenset()) -> Comparisons:
+    """Compare every norm with the baseline in its column, and the effects of the batch size of every two norms.
+
+    What involves a cell of ``lost`` runs, which diverged or failed, is a difference of survivors, and not tested.
+    """
     samples = {
         place: paired(reached, accuracies[place._replace(norm=matrix.reference)])
         for place, reached in accuracies.items()
@@ -47,12 +50,19 @@ def compare_norms(matrix: MatrixSpec, accuracies: Accuracies) -> Comparisons:
         for template in matrix.templates
         for norm in matrix.norms
     }
-    versus, versus_family = assess(samples)
+    lost_columns = {place._replace(norm="") for place in lost if place.norm == matrix.reference}
+    lost_rows = {(place.template, place.norm) for place in lost}
+    versus, versus_family = assess(
+        samples, skip={place for place in samples if place in lost or place._replace(norm="") in lost_columns}
+    )
+    slopes_apart = {
+        (template, first, second): paired(effects[template, first], effects[template, second])
+        for template in matrix.templates
+        for first, second in combinations(matrix.norms, 2)
+    }
     contrasts, contrast_family = assess(
-        {
-            (template, first, second): paired(effects[template, first], effects[template, second])
-            for template in matrix.templates
-            for first, second in combinations(matrix.norms, 2)
-        }
+        slopes_apart,
+        after=versus_family if versus_family.size else None,
+        skip={key for key in slopes_apart if lost_rows & {(key[0], key[1]), (key[0], key[2])}},
     )
     return Comparisons(samples, versus, versus_family, effects, contrasts, contrast_family)

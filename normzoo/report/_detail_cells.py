@@ -35,8 +35,8 @@ def versus_lines(cell: Cell) -> list[str]:
     return [value, *([f"(n={found.pairs})"] if found.pairs < cell.planned else [])]
 
 
-def p_text(difference: Difference | None, *, lost: bool = False) -> str:
-    """Write the adjusted p value, marked where it is below the level and no run was lost.
+def p_text(difference: Difference | None) -> str:
+    """Write the adjusted p value, marked where it is below the level.
 
     >>> p_text(Difference(0.02, 0.01, 10, 0.002, 0.047)), p_text(Difference(0.02, 0.01, 10, 0.5, 1.0))
     ('0.047 *', '1')
@@ -45,7 +45,7 @@ def p_text(difference: Difference | None, *, lost: bool = False) -> str:
         return NOTHING
     p_value = difference.adjusted
     text = f"<{LEAST_P}" if p_value < LEAST_P else "1" if p_value >= 0.9995 else f"{p_value:.3f}"
-    return f"{text} {TOLD}" if difference.is_told_from_zero and not lost else text
+    return f"{text} {TOLD}" if difference.is_told_from_zero else text
 
 
 def probability_text(versus: Versus | None) -> str:
@@ -77,9 +77,13 @@ def slope_lines(row: Row) -> list[str]:
     return [value, *([f"(n={row.slope.pairs})"] if lacks else [])]
 
 
-def contrast_text(difference: Difference | None, *, lost: bool = False) -> str:
-    """Write how much one norm's slope exceeds another's, marked where it is told from zero and no run was lost."""
+def contrast_lines(difference: Difference | None, seeds: int, *, lost: bool) -> list[str]:
+    """Write how much one norm's slope exceeds another's, marked where it is told from zero or of survivors.
+
+    Below it stands the number of pairs, where it is not ``seeds``.
+    """
     if difference is None:
-        return NOTHING
+        return [NOTHING]
     sign = SURVIVORS if lost else TOLD if difference.is_told_from_zero else ""
-    return f"{points(difference)} {sign}".rstrip()
+    value = f"{points(difference)} {sign}".rstrip()
+    return [value, *([f"(n={difference.pairs})"] if difference.pairs < seeds else [])]

@@ -1,7 +1,7 @@
 """A family of tests: differences that are tested together, and adjusted for their number."""
 
 import gc
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -19,20 +19,24 @@ class Family:
     Attributes:
         size: how many differences are adjusted for one another.
         pairs: the most pairs that one of them has.
+        before: how many seeds a family needs that is tested before this one.
+        least: the smallest adjusted p value; None where nothing was tested.
     """
 
     size: int
     pairs: int
+    before: int = 0
+    least: float | None = None
 
     @property
     def needed(self) -> int:
         """The least number of seeds at which one of them could be told from zero."""
-        return seeds_needed(self.size)
+        return max(self.before, seeds_needed(self.size))
 
     @property
-    def is_testable(self) -> bool:
-        """Whether any difference could be told from zero, whatever the results are."""
-        return self.size > 0 and self.pairs >= self.needed
+    def is_tested(self) -> bool:
+        """Whether there are p values."""
+        return self.least is not None
 
 
 def seeds_needed(size: int) -> int:
@@ -45,21 +49,34 @@ def seeds_needed(size: int) -> int:
     return next(enough, MOST_EXACT + 1)
 
 
-def assess(samples: Mapping[Key, Sequence[float]]) -> tuple[dict[Key, Difference], Family]:
+def assess(
+    samples: Mapping[Key, Sequence[float]], *, after: Family | None = None, skip: Container[Key] = ()
+) -> tuple[dict[Key, Difference], Family]:
     """Test samples of paired differences as one family, adjusted by Holm (1979); empty ones are left out.
 
-    Those with fewer pairs than a single test needs are not tested, and belong to no family.
+    Those with fewer pairs than a single test needs are not tested, and belong to no family; nor is any tested where
+    there are too few for the whole family.
+
+    Args:
+        samples: the paired differences.
+        after: a family that stands before this one: no p value here is below the least there, and nothing is tested
+            where nothing was there. So a matrix in which no norm differs is said to show any difference no more often
+            than the first family allows (serial gatekeeping, Westfall & Krishen 2001).
+        skip: what is measured and not tested.
     """
     found = {key: measured for key, values in samples.items() if (measured := difference(values)) is not None}
-    testable = [key for key, measured in found.items() if least_p_value(measured.pairs) <= LEVEL]
-    size = len(testable) or len(found)
-    family = Family(size, max((measured.pairs for measured in found.values()), default=0))
-    if not testable or not family.is_testable:
+    eligible = [key for key in found if key not in skip]
+    testable = [key for key in eligible if least_p_value(found[key].pairs) <= LEVEL]
+    pairs = max((found[key].pairs for key in eligible), default=0)
+    family = Family(len(testable) or len(eligible), pairs, after.needed if after else 0)
+    gate = 0.0 if after is None else after.least
+    if not testable or pairs < family.needed or gate is None:
         return found, family
     unadjusted = p_values([samples[key] for key in testable])
-    for key, p_value, adjusted in zip(testable, unadjusted, holm(unadjusted), strict=True):
-        found[key] = replace(found[key], p_value=p_value, adjusted=adjusted)
-    return found, family
+    adjusted = [max(gate, value) for value in holm(unadjusted)]
+    for key, p_value, value in zip(testable, unadjusted, adjusted, strict=True):
+        found[key] = replace(found[key], p_value=p_value, adjusted=value)
+    return found, replace(family, least=min(adjusted))
 
 
 def holm(unadjusted: Sequence[float]) -> list[float]:

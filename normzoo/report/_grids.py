@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from normzoo.report._cells import NOTHING, accuracy_lines, change_header, change_lines, seconds_range, trend, tried_text
 from normzoo.report._detail_cells import (
-    contrast_text,
+    contrast_lines,
     correlation_text,
     count_lines,
     median_text,
@@ -77,7 +77,7 @@ def versus_grid(summary: Summary, table: Table) -> Grid:
         "median": lambda cell: [median_text(cell)],
         "range": lambda cell: [range_text(cell)],
         f"vs {summary.matrix.reference}": versus_lines,
-        "p": lambda cell: [p_text(cell.versus.difference, lost=cell.versus.lost) if cell.versus else NOTHING],
+        "p": lambda cell: [p_text(cell.versus.difference) if cell.versus else NOTHING],
         "beats": lambda cell: [probability_text(cell.versus)],
         "rank": lambda cell: [rank_text(cell)],
         "r": lambda cell: [correlation_text(cell.versus)],
@@ -90,13 +90,13 @@ def effect_grid(table: Table) -> Grid:
     """Return the table of slopes: each norm's own, and by how much it exceeds those of the norms below it."""
     found = {(contrast.first, contrast.second): contrast.difference for contrast in table.contrasts}
     columns = [Column("slope", [slope_lines(row) for row in table.rows])]
+    seeds = table.rows[0].cells[0].planned
     for place, other in enumerate(table.rows[1:], 1):
         cells = [
-            contrast_text(found.get((row.norm, other.norm)), lost=row.is_of_survivors or other.is_of_survivors)
+            contrast_lines(found.get((row.norm, other.norm)), seeds, lost=row.is_of_survivors or other.is_of_survivors)
             for row in table.rows[:place]
         ]
-        blanks = [""] * (len(table.rows) - place)
-        columns.append(Column(f"minus {other.norm}", [[cell] for cell in [*cells, *blanks]]))
+        columns.append(Column(f"minus {other.norm}", [*cells, *([[""]] * (len(table.rows) - place))]))
     return Grid([row.norm for row in table.rows], columns)
 
 

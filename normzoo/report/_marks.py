@@ -6,12 +6,12 @@ from itertools import combinations
 from statistics import fmean
 from typing import Literal
 
-from normzoo.report._family import assess, seeds_needed
+from normzoo.report._family import Family, assess, seeds_needed
 from normzoo.report._statistics import Difference, difference, paired
 
 Mark = Literal["best", "highest", "tied", "untested", ""]
 """``best``: the highest mean, tested against the others; ``highest``: the same where nothing could be tested;
-``tied``: cannot be told from the best; ``untested``: too few pairs with it; empty: behind it."""
+``tied``: cannot be told from the best; ``untested``: not tested against it; empty: behind it."""
 
 
 @dataclass(frozen=True)
@@ -35,25 +35,26 @@ class Verdict:
     behind: Difference | None = None
 
 
-def judge(column: Sequence[Contender]) -> list[Verdict]:
+def judge(column: Sequence[Contender], *, after: Family | None = None) -> list[Verdict]:
     """Mark the best of a column and those that cannot be told from it.
 
-    The best has the highest mean among the whole contenders (no diverged or failed run), or among all if none is
-    whole. Beside a whole best, one that is not whole ranks behind whatever its survivors reached. The others are
-    tied unless the test over the common seeds shows them behind. Since the best is picked by the same results, the
-    family of tests is that of all pairs of the column.
+    The best has the highest mean among the whole contenders (no diverged or failed run); beside it, one that is not
+    whole ranks behind whatever its survivors reached. Where none is whole, nothing is tested. The others are tied
+    unless the test over the common seeds shows them behind. Since the best is picked by the same results, the
+    family of tests is that of all pairs of the column; ``after`` is the family that stands before it.
     """
     best = _best(column)
     if best is None:
         return [Verdict(None) for _ in column]
-    rivals = [
-        index
-        for index, other in enumerate(column)
-        if other.accuracies and (other.is_whole or not column[best].is_whole)
-    ]
-    behind = _behind(column, best, rivals)
+    if not column[best].is_whole:
+        return [
+            Verdict(("highest" if index == best else "untested") if other.accuracies else None)
+            for index, other in enumerate(column)
+        ]
+    rivals = [index for index, other in enumerate(column) if other.accuracies and other.is_whole]
+    behind = _behind(column, best, rivals, after)
     marks: dict[int, Mark] = {rival: _mark(behind[rival]) for rival in rivals if rival != best}
-    is_untested = bool(marks) and all(mark == "untested" for mark in marks.values())
+    is_untested = len(column) == 1 or (bool(marks) and all(mark == "untested" for mark in marks.values()))
     marks[best] = "highest" if is_untested else "best"
     return [
         Verdict(marks.get(index, "") if other.accuracies else None, behind[index]) for index, other in enumerate(column)
@@ -75,10 +76,13 @@ def _best(column: Sequence[Contender]) -> int | None:
     return max(present, key=ranks.__getitem__, default=None)
 
 
-def _behind(column: Sequence[Contender], best: int, rivals: Sequence[int]) -> list[Difference | None]:
+def _behind(
+    column: Sequence[Contender], best: int, rivals: Sequence[int], after: Family | None
+) -> list[Difference | None]:
     """Return the best minus each contender, tested for the rivals."""
     accuracies = [contender.accuracies for contender in column]
-    found, _ = assess({pair: paired(*(accuracies[index] for index in pair)) for pair in combinations(rivals, 2)})
+    pairs = {pair: paired(*(accuracies[index] for index in pair)) for pair in combinations(rivals, 2)}
+    found, _ = assess(pairs, after=after)
     behind: list[Difference | None] = []
     for index, other in enumerate(accuracies):
         if (best, index) in found:

@@ -1,8 +1,10 @@
 """How the numbers came about, and what they do not show."""
 
-import math
 from collections.abc import Iterator
 
+from scipy import stats
+
+from normzoo.experiment.spec import MatrixSpec
 from normzoo.registry import TEMPLATES
 from normzoo.report._captions import counted, dataset, selection, training
 from normzoo.report._cells import percent
@@ -18,7 +20,8 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
     checksums = ", ".join(f"`{checksum}`" for checksum in provenance.dataset_checksums) or "unknown"
     yield (
         f"Varied: {counted(len(matrix.norms), 'norm')}, {counted(len(matrix.templates), 'template')}, "
-        f"{counted(len(matrix.batch_sizes), 'batch size')} and {counted(matrix.seeds, 'seed')}; all else is the same."
+        f"{counted(len(matrix.batch_sizes), 'batch size')} and {counted(matrix.seeds, 'seed')}; with the batch size "
+        f"also {_follows(matrix)}."
     )
     yield f"Dataset: {dataset(matrix)}{_sizes(summary)}, checksum of its arrays and their split {checksums}."
     yield training(matrix)
@@ -58,11 +61,21 @@ def _families(summary: Summary) -> str:
     matrix = summary.matrix
     parts = [
         f"Tests: {TEST}, two-sided. Each family is held to the level {LEVEL:g} by Holm's correction: the differences "
-        f"from {matrix.reference} of the whole matrix ({summary.versus.size})"
+        f"from {matrix.reference} of the whole matrix first ({summary.versus.size})"
     ]
     if summary.contrasts.size and len(matrix.batch_sizes) > 1:
         parts.append(f", the contrasts between slopes ({summary.contrasts.size})")
-    return "".join([*parts, ", and for the marks of best all pairs of norms in a column, each column by itself."])
+    parts.append(
+        ", and for the marks of best all pairs of norms in a column, each column by itself. No p value of the others "
+        "counts as less than the least of the first family: where no norm differs, a claim of any kind is made in at "
+        "most 5 % of matrices. Where one does, each family is held to the level by itself."
+    )
+    return "".join(parts)
+
+
+def _follows(matrix: MatrixSpec) -> str:
+    """Say what changes with the batch size."""
+    return "the number of updates" if matrix.lr_rule == "fixed" else "the number of updates and the learning rate"
 
 
 def limitations(summary: Summary) -> Iterator[str]:
@@ -88,17 +101,23 @@ def limitations(summary: Summary) -> Iterator[str]:
         "where accuracies come near 100 % that is crude. The tests up to twelve seeds do not rest on it."
     )
     if len(matrix.batch_sizes) > 1:
-        yield "With equal epochs a batch size also changes the number of updates and the learning rate."
+        yield f"With equal epochs a batch size also changes {_follows(matrix)}."
+    if len(matrix.batch_sizes) > 2:
+        yield "A slope is that of a straight line through all batch sizes; a norm may fall in one step alone."
+    families = len(matrix.batch_sizes) * len(matrix.templates) + 2
+    if len(matrix.norms) > 1:
+        yield f"Once any difference is shown, {families} families are each held to 5 %, not all of them together."
     if any(cell.is_of_survivors for table in summary.tables for cell in table.cells):
-        yield "Where runs diverged or failed, mean, interval and difference are those of the survivors, so too good."
+        yield "Where runs diverged or failed, mean, interval and difference are of the survivors, not of all runs."
 
 
 def _test_set(summary: Summary, samples: int) -> str:
     """Say how much of an accuracy is the luck of the test set, at the median accuracy of all cells."""
     medians = sorted(cell.median for table in summary.tables for cell in table.cells if cell.median is not None)
     accuracy = medians[len(medians) // 2] if medians else 0.5
-    half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / samples)
+    interval = stats.binomtest(round(accuracy * samples), samples).proportion_ci(1 - LEVEL, method="wilson")
     return (
-        f"A test set of {samples:,} samples by itself leaves an accuracy of {percent(accuracy)} % uncertain by "
-        f"±{percent(half)} points (95 %); all norms share it, so differences suffer less."
+        f"A test set of {samples:,} samples by itself leaves an accuracy of {percent(accuracy)} % uncertain between "
+        f"{percent(interval.low)} and {percent(interval.high)} % (95 %); all norms share it, so differences suffer "
+        "less."
     )

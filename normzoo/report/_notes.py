@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from normzoo.experiment.records import RunRecord
+from normzoo.report._family import Family
 from normzoo.report._marks import seeds_for
 from normzoo.report._numbers import Row
 
@@ -24,23 +25,25 @@ def _headed(note: str, about: Sequence[str], norms: Sequence[str]) -> str:
     return note if names_itself or len(about) == len(norms) else f"{', '.join(about)}: {note}"
 
 
-def mark_notes(rows: Sequence[Row]) -> list[str]:
-    """Say where too few seeds are shared with the best, so that nothing was tested."""
+def mark_notes(rows: Sequence[Row], before: Family) -> list[str]:
+    """Say where nothing was tested against the best, and why; ``before`` is the family that is tested first."""
     cells = [(row.norm, cell) for row in rows for cell in row.cells]
-    whole = sorted({cell.batch_size for _, cell in cells if cell.mark == "highest"})
+    unmarked = [cell for _, cell in cells if cell.mark == "highest" and len(rows) > 1]
+    lost = [str(cell.batch_size) for cell in unmarked if cell.is_of_survivors]
+    few = [str(cell.batch_size) for cell in unmarked if not cell.is_of_survivors]
     notes = []
-    if whole:
-        needed = seeds_for(
-            max(sum(cell.batch_size == size and cell.mark is not None for _, cell in cells) for size in whole)
-        )
+    if lost:
+        notes.append(f"no norm has all of its runs at batch size {', '.join(lost)}, so none is marked as best")
+    if few:
+        needed = max(seeds_for(len(rows)), before.needed)
         notes.append(
-            f"n too small for a test of the best at batch size {', '.join(map(str, whole))}, so no norm is marked; "
+            f"n too small for a test of the best at batch size {', '.join(few)}, so no norm is marked; "
             f"{needed} seeds would do"
         )
     notes += [
         f"n too small for a test: {norm} at batch size {cell.batch_size} shares too few seeds with the best"
         for norm, cell in cells
-        if cell.mark == "untested" and cell.batch_size not in whole
+        if cell.mark == "untested" and str(cell.batch_size) not in (*lost, *few)
     ]
     return notes
 

@@ -1,12 +1,13 @@
 """What a number of seeds can resolve, and how many a given difference needs."""
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 from statistics import fmean, median, stdev
 
 import numpy as np
-from statsmodels.stats.power import TTestPower
+from scipy import optimize, stats
 
 from normzoo.report._family import seeds_needed
 from normzoo.report._numbers import Power
@@ -25,20 +26,21 @@ EFFECTS = [0.5 + 0.02 * step for step in range(200)]
 
 
 def power_hint(batch_size: int, samples: Sequence[Sequence[float]], family_size: int) -> Power | None:
-    """Return the hint for a column: paired differences from the baseline, one sample per norm; None without spread.
+    """Return the hint for a column: paired differences from the baseline, one sample per norm.
 
-    By the power at the level that Holm's first step leaves, ``LEVEL / family_size``, for normal differences: that of
+    None where no norm has two pairs, or where seeds do not differ, so that the spread is unknown.
+
+    It is the power at the level that Holm's first step leaves, ``LEVEL / family_size``, for normal differences: that of
     the exact test, by simulation, or with more pairs that of the t test.
     """
     usable = [sample for sample in samples if len(sample) > 1]
-    if not usable:
+    if not usable or not any(map(stdev, usable)):
         return None
-    spread, pairs = median(map(stdev, usable)), round(median(map(len, usable)))
+    spread = median(value for value in map(stdev, usable) if value)
+    pairs = round(median(map(len, usable)))
     least = seeds_needed(family_size)
     alpha = LEVEL / max(1, family_size)
     resolvable = spread * effect_found(pairs, alpha) if pairs >= least else None
-    if spread == 0:
-        return Power(batch_size, 0.0, pairs, resolvable, least)
     return Power(batch_size, spread, pairs, resolvable, pairs_for(POINT / spread, alpha, least))
 
 
@@ -46,9 +48,15 @@ def power_hint(batch_size: int, samples: Sequence[Sequence[float]], family_size:
 def effect_found(pairs: int, alpha: float) -> float:
     """Return the effect, in standard deviations, that so many pairs find with a power of 80 %."""
     if pairs > MOST_EXACT:
-        return float(TTestPower().solve_power(effect_size=None, nobs=pairs, alpha=alpha, power=POWER))
+        return float(optimize.brentq(lambda effect: t_power(effect, pairs, alpha) - POWER, 0.0, 10.0))
     place = bisect_left(EFFECTS, POWER, key=lambda effect: exact_power(effect, pairs, alpha))
     return EFFECTS[min(place, len(EFFECTS) - 1)]
+
+
+def t_power(effect: float, pairs: int, alpha: float) -> float:
+    """Return how often the two-sided t test finds an effect in its direction, by the noncentral t distribution."""
+    critical = stats.t.isf(alpha / 2, pairs - 1)
+    return float(stats.nct.sf(critical, pairs - 1, effect * math.sqrt(pairs)))
 
 
 def exact_power(effect: float, pairs: int, alpha: float) -> float:
@@ -60,7 +68,7 @@ def exact_power(effect: float, pairs: int, alpha: float) -> float:
 def pairs_for(effect: float, alpha: float, least: int) -> int:
     """Return the least number of pairs that find the effect with a power of 80 %: from ``least`` to ``MOST_SEEDS``."""
     counts = range(2, MOST_SEEDS)
-    by_t = counts[0] + bisect_left(counts, POWER, key=lambda count: TTestPower().power(effect, count, alpha))
+    by_t = counts[0] + bisect_left(counts, POWER, key=lambda count: t_power(effect, count, alpha))
     if by_t > MOST_EXACT:
         return by_t
     exact = range(max(least, by_t), MOST_EXACT + 1)

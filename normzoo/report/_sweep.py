@@ -24,6 +24,11 @@ class Sweep:
     runs: list[RunRecord]
     tried: tuple[Tried, ...]
 
+    @property
+    def lost(self) -> int:
+        """How many runs of the pick diverged or failed."""
+        return sum(record.status in ("diverged", *FAILED) for record in self.runs)
+
 
 def sweep(runs: Mapping[float, list[RunRecord]]) -> Sweep:
     """Choose the learning rate with the highest mean validation accuracy over seeds, after the last epoch.

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import StatisticsError, correlation, fmean
+from statistics import StatisticsError, correlation
 
 from scipy import stats
 
@@ -63,9 +63,3 @@ def seed_correlation(left: Mapping[int, float], right: Mapping[int, float]) -> f
     except StatisticsError:  # one of them is constant
         return None
     return max(-1.0, min(1.0, found))
-
-
-def typical_correlation(correlations: Sequence[float | None]) -> float | None:
-    """Return the mean of those that are defined."""
-    defined = [value for value in correlations if value is not None]
-    return fmean(defined) if defined else None

@@ -12,9 +12,14 @@ def failure_lines(records: Mapping[str, RunRecord], *, shown: int = SHOWN) -> li
 
     Interrupted runs are merely unfinished, and are not among them.
     """
-    troubled = sorted((record for record in records.values() if record.status not in ("ok", "interrupted")), key=_order)
+    troubled = sorted(lost_runs(records), key=_order)
     lines = [record.trouble for record in troubled[:shown]]
     return lines if len(troubled) <= shown else [*lines, f"and {len(troubled) - shown} more"]
+
+
+def lost_runs(records: Mapping[str, RunRecord]) -> list[RunRecord]:
+    """Return the runs that ended without a result, or diverged."""
+    return [record for record in records.values() if record.status not in ("ok", "interrupted")]
 
 
 def _order(record: RunRecord) -> tuple[str, str, int, float, int]:

@@ -1,13 +1,14 @@
-"""The findings in words, each with its numbers; nothing is claimed that an interval does not show."""
+"""The findings in words, with their numbers; that norms differ is said only where a test shows it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from normzoo.registry import parse_spec
 from normzoo.report._cells import percent, with_interval
-from normzoo.report._detail_cells import LEAST_P
+from normzoo.report._effect_findings import effect_sentences
 from normzoo.report._marks import seeds_for
 from normzoo.report._numbers import Cell, Summary, Table
 from normzoo.report._statistics import Difference
+from normzoo.report._words import at_most, enumerated
 
 Column = Sequence[tuple[str, Cell]]
 
@@ -23,16 +24,17 @@ def findings(summary: Summary) -> list[str]:
 
 def _sentences(summary: Summary, table: Table) -> Iterator[str]:
     sizes = summary.matrix.batch_sizes
+    needed = max(seeds_for(len(table.rows)), summary.versus.needed)
     for index in dict.fromkeys((0, len(sizes) - 1)):
         column = [(norm, cell) for norm, cell in table.column(index) if cell.mark is not None]
-        yield f"at batch size {sizes[index]}, {_ranking(column)}"
+        yield f"at batch size {sizes[index]}, {_ranking(column, needed)}"
         yield from _beside_baseline(summary, sizes[index], column)
     if len(sizes) > 1:
-        yield from _effect(summary, table)
+        yield from effect_sentences(summary, table)
     yield from _lacks(table)
 
 
-def _ranking(column: Column) -> str:
+def _ranking(column: Column, needed: int) -> str:
     """Say who is best, who cannot be told from it, and how far behind batch norm or the last is."""
     leader = next(((norm, cell) for norm, cell in column if cell.mark in ("best", "highest")), None)
     if leader is None:
@@ -40,18 +42,23 @@ def _ranking(column: Column) -> str:
     norm, cell = leader
     if len(column) == 1:
         return f"{norm} alone has a result, {_accuracy(cell)}"
+    if cell.is_of_survivors:
+        return f"no norm has all of its runs; of the survivors those of {norm} have the highest mean, {_accuracy(cell)}"
     if cell.mark == "highest":
+        last, lowest = min(column, key=_mean)
         return (
-            f"{norm} has the highest accuracy, {_accuracy(cell)}; n is too small to tell it from another "
-            f"({seeds_for(len(column))} seeds would do)"
+            f"{norm} has the highest mean, {_accuracy(cell)}, and {last} the lowest, {_accuracy(lowest)}; differences "
+            f"are not tested, as n is too small ({needed} seeds would do)"
         )
     clauses = [f"{norm} is best at {_accuracy(cell)}"]
     tied = [name for name, other in column if other.mark == "tied"]
     untested = [name for name, other in column if other.mark == "untested"]
+    if len(tied) == len(column) - 1:
+        return f"no norm can be told from the best, {norm} at {_accuracy(cell)}"
     if tied:
-        clauses.append(f"{_enumerate(tied)} cannot be told from it")
+        clauses.append(f"{enumerated(tied)} cannot be told from it")
     if untested:
-        clauses.append(f"too few seeds in common with it to test: {_enumerate(untested)}")
+        clauses.append(f"too few seeds in common with it to test: {enumerated(untested)}")
     return "; ".join([*clauses, *_behind(column)])
 
 
@@ -69,93 +76,43 @@ def _behind(column: Column) -> Iterator[str]:
 
 def _beside_baseline(summary: Summary, batch_size: int, column: Column) -> Iterator[str]:
     """Say which norms are shown to be better or worse than the baseline; nothing where nothing was tested."""
-    tested = [
-        (norm, cell.versus, cell.versus.difference)
-        for norm, cell in column
-        if cell.versus and cell.versus.difference and cell.versus.difference.adjusted is not None
-    ]
+    versus = {norm: cell.versus for norm, cell in column if cell.versus}
+    found = {norm: each.difference for norm, each in versus.items() if each.difference}
+    tested = {norm: each for norm, each in found.items() if each.adjusted is not None}
     if not tested:
         return
-    claimed = sorted(
-        ((norm, found) for norm, versus, found in tested if found.is_told_from_zero and not versus.lost),
-        key=lambda entry: abs(entry[1].mean),
-        reverse=True,
-    )
-    worse, better = ([entry for entry in claimed if (entry[1].mean > 0) == is_better] for is_better in (False, True))
-    clauses = [
-        f"{_sizes(entries, summary.matrix.seeds)} points {word}"
-        for entries, word in ((better, "better"), (worse, "worse"))
-        if entries
-    ]
-    if claimed:
-        highest = max(found.adjusted or 0.0 for _, found in claimed)
-        clauses[-1] += f" (paired, n = {summary.matrix.seeds}, p {_at_most(highest, len(claimed))})"
-    rest = [norm for norm, versus, found in tested if not found.is_told_from_zero and not versus.lost]
-    lost = [norm for norm, versus, _ in tested if versus.lost]
-    if rest:
-        clauses.append(f"{_enumerate(rest)} cannot be told from it")
-    if lost:
-        clauses.append(f"as runs were lost, nothing is claimed of {_enumerate(lost)}")
+    told = {norm: each for norm, each in tested.items() if each.is_told_from_zero}
+    clauses = [*_told(told)] if told else []
+    others = {
+        "cannot be told from it": [norm for norm in tested if norm not in told],
+        "lost runs, here or there, and what is left is not tested": [norm for norm in found if versus[norm].lost],
+        "has too few seeds in common with it for a test": [
+            norm for norm in found if norm not in tested and not versus[norm].lost
+        ],
+    }
+    clauses += [f"{enumerated(norms)} {what}" for what, norms in others.items() if norms]
     yield f"at batch size {batch_size}, beside {summary.matrix.reference}: {'; '.join(clauses)}"
 
 
-def _sizes(entries: Sequence[tuple[str, Difference]], seeds: int) -> str:
-    """Write how far norms are from the baseline: "layer is 6.0 ±2.0 and group 4.6 ±1.7"."""
-    written: list[str] = []
-    for norm, found in entries:
-        size = with_interval(percent(abs(found.mean)), found.half_width)
-        fewer = f" (n = {found.pairs})" if found.pairs < seeds else ""
-        written.append(f"{norm} {'' if written else 'is '}{size}{fewer}")
-    return _enumerate(written)
-
-
-def _at_most(p_value: float, count: int) -> str:
-    """Write the highest p value of so many."""
-    if p_value < LEAST_P:
-        return f"< {LEAST_P}"
-    return f"= {p_value:.3f}" if count == 1 else f"at most {p_value:.3f}"
-
-
-def _effect(summary: Summary, table: Table) -> Iterator[str]:
-    """Say which norm loses most when the batch shrinks, and than which others it is shown to lose more."""
-    steepest = max(
-        (row for row in table.rows if row.slope is not None),
-        key=lambda row: row.slope.mean if row.slope else 0.0,
-        default=None,
-    )
-    if steepest is None or steepest.slope is None:
-        return
-    survivors = ", over the survivors" if steepest.is_of_survivors else ""
-    sentence = (
-        f"with each halving of the batch size {steepest.norm} "
-        f"{'loses most' if steepest.slope.mean > 0 else 'gains least'}, "
-        f"{with_interval(percent(abs(steepest.slope.mean)), steepest.slope.half_width)} points "
-        f"(n = {steepest.slope.pairs}{survivors})"
-    )
-    yield "; ".join([sentence, *_contrasts(summary, table, steepest.norm)])
-
-
-def _contrasts(summary: Summary, table: Table, norm: str) -> Iterator[str]:
-    found = {
-        contrast.second if contrast.first == norm else contrast.first: (
-            contrast.difference if contrast.first == norm else contrast.difference.reversed()
-        )
-        for contrast in table.contrasts
-        if norm in (contrast.first, contrast.second)
+def _told(told: Mapping[str, Difference]) -> Iterator[str]:
+    """Say how much better and how much worse norms are, with the number of pairs and the highest p value."""
+    ranked = sorted(told.items(), key=lambda entry: abs(entry[1].mean), reverse=True)
+    kinds = {
+        "better": [entry for entry in ranked if entry[1].mean > 0],
+        "worse": [entry for entry in ranked if entry[1].mean < 0],
     }
-    if not found:
-        return
-    tested = {other: contrast for other, contrast in found.items() if contrast.adjusted is not None}
-    if not tested:
-        yield f"n is too small to test whether others lose less ({summary.contrasts.needed} seeds would do)"
-        return
-    told = [other for other, contrast in tested.items() if contrast.is_told_from_zero and contrast.mean > 0]
-    rest = [other for other in tested if other not in told]
-    if told:
-        highest = max(tested[other].adjusted or 0.0 for other in told)
-        yield f"it is shown to lose more than {_enumerate(told)} (p {_at_most(highest, len(told))})"
-    if rest:
-        yield f"{_enumerate(rest)} cannot be told from it in this"
+    clauses = [f"{_sizes(entries)} points {word}" for word, entries in kinds.items() if entries]
+    pairs = {each.pairs for each in told.values()}
+    n = f"n = {pairs.pop()}" if len(pairs) == 1 else f"n from {min(pairs)} to {max(pairs)}"
+    highest = max(each.adjusted or 0.0 for each in told.values())
+    clauses[-1] += f" (paired, {n}, p {at_most(highest, len(told))})"
+    yield from clauses
+
+
+def _sizes(entries: Sequence[tuple[str, Difference]]) -> str:
+    """Write how far norms are from the baseline: "layer is 6.0 ±2.0 and group 4.6 ±1.7"."""
+    sizes = [(norm, with_interval(percent(abs(each.mean)), each.half_width)) for norm, each in entries]
+    return enumerated([f"{norm} {'is ' if place == 0 else ''}{size}" for place, (norm, size) in enumerate(sizes)])
 
 
 def _lacks(table: Table) -> Iterator[str]:
@@ -172,7 +129,7 @@ def _lacks(table: Table) -> Iterator[str]:
             yield f"{sum(getattr(cell, status) for cell in table.cells)} of {planned} runs {status}: {', '.join(where)}"
     missing = sum(cell.missing for cell in table.cells)
     if missing:
-        yield f"{missing} of {planned} runs are missing"
+        yield f"{missing} of {planned} runs {'is' if missing == 1 else 'are'} missing"
 
 
 def _accuracy(cell: Cell) -> str:
@@ -186,7 +143,3 @@ def _size(difference: Difference, direction: str = "") -> str:
 
 def _mean(entry: tuple[str, Cell]) -> float:
     return entry[1].mean or 0.0
-
-
-def _enumerate(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -119,7 +119,8 @@ def _failures(failures: Sequence[str]) -> Iterator[str]:
     if failures:
         yield "## Runs without a result"
         yield _fenced("\n".join(failures), "text")
-        yield "The same command with `--rerun failed` tries again those that did not diverge; divergence is a result."
+        if any(not line.startswith("diverged") for line in failures):
+            yield "The command below with `--rerun failed` tries again those that did not diverge."
 
 
 def _present(images: Mapping[str, str], *names: str) -> list[str]:

@@ -24,7 +24,8 @@ def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
     """
     kept, notes = of_one_engine(records)
     chosen = chosen_runs(matrix, kept)
-    comparisons = compare_norms(matrix, {place: accuracies(each.runs) for place, each in chosen.items()})
+    reached = {place: accuracies(each.runs) for place, each in chosen.items()}
+    comparisons = compare_norms(matrix, reached, {place for place, each in chosen.items() if each.lost})
     size = partial(_dataset_size, kept)
     return Summary(
         matrix,
@@ -53,7 +54,8 @@ def _table(
         places = {norm: Place(template, norm, size) for norm in matrix.norms}
         sweeps = {norm: chosen[place] for norm, place in places.items()}
         versus = {norm: comparisons.versus[place] for norm, place in places.items() if place in comparisons.versus}
-        columns.append(column(matrix, size, sweeps, versus))
+        before = comparisons.versus_family if comparisons.versus_family.size else None
+        columns.append(column(matrix, size, sweeps, versus, before))
     rows = tuple(
         _row(norm, tuple(by_norm[norm] for by_norm in columns), comparisons.slopes[template, norm])
         for norm in matrix.norms
@@ -67,7 +69,7 @@ def _table(
     return Table(
         template,
         rows,
-        (*notes, *mark_notes(rows), *edge_notes(rows, matrix.rates), *noted),
+        (*notes, *mark_notes(rows, comparisons.versus_family), *edge_notes(rows, matrix.rates), *noted),
         tuple(
             Contrast(first, second, found)
             for (where, first, second), found in comparisons.contrasts.items()

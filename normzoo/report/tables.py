@@ -24,6 +24,10 @@ def to_rich(summary: Summary, *, width: int = 80) -> list[RenderableType]:
     for table in summary.tables:
         shown += _template(summary, table, width)
     shown.append(_paragraph(legend(summary), "dim"))
+    if _has_effect(summary):
+        shown.append(
+            _paragraph("trend: the means over the batch sizes, between the table's lowest and highest.", "dim")
+        )
     if _has_baseline(summary):
         shown.append(_paragraph(versus_legend(summary), "dim"))
     if _has_effect(summary):

@@ -8,13 +8,15 @@ from .growth import FIRST, Growth
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    """Return the lines of the tables that begin with a norm's name, by template."""
+    """Return the lines of each template's first table that begin with a norm's name, by template."""
     tables: dict[str, list[str]] = {}
     template = ""
     for line in text.splitlines():
         if match := re.match(r"(cnn|lstm) on digits", line):
             template = match[1]
-        elif re.match(r"(none|batch|layer)\s+\d", line):
+        elif "each norm beside" in line:
+            template = ""
+        elif template and re.match(r"(none|batch|layer)\s+\d", line):
             tables.setdefault(template, []).append(line)
     return tables
 
@@ -99,7 +101,7 @@ def test_the_store_remembers_each_comparison_by_its_command(growth: Growth) -> N
     """The repeated one and the dry run are none; words that the shell would split are quoted."""
     with Store(growth.folder / "normzoo.sqlite", writable=False) as store:
         sweeps = store.sweeps()
-    assert len(sweeps) == 4
+    assert len(sweeps) == 5
     assert sweeps[0].command.startswith("normzoo compare " + " ".join(FIRST))
     assert set(sweeps[0].keys) == set(growth.first.records)
     assert sweeps[2].matrix.seeds == 2

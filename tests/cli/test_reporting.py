@@ -78,6 +78,6 @@ def test_a_comparison_that_is_not_there_is_refused(growth: Growth) -> None:
     """The message says which there are."""
     assert growth.absent.code == 2
     assert growth.absent.stdout == ""
-    message = "normzoo: error: store: 'normzoo.sqlite' holds no comparison 99; it holds 1 to 4\n"
+    message = "normzoo: error: store: 'normzoo.sqlite' holds no comparison 99; it holds 1 to 5\n"
     assert growth.absent.stderr == message
     assert not (growth.folder / "absent.md").exists()

@@ -114,10 +114,3 @@ def test_a_learning_rate_that_leaves_the_numbers_at_some_batch_size_is_refused()
     """It is a matter of several settings together, and is said before anything is trained."""
     message = refusal([], [], {"lr": "1e300", "lr_reference": "1", "batch_sizes": "1000000000"})
     assert message == "settings: lr 1e+300 at batch size 1 makes inf at 1000000000"
-
-
-def test_one_learning_rate_and_several_at_once_are_refused() -> None:
-    """As flags; a file's single rate gives way to a flag's several."""
-    with pytest.raises(ConfigError, match="--lr, --lrs: give one of them; --lrs takes the place of --lr"):
-        resolve([], [], {"lr": "0.1", "lrs": "0.1,0.2"})
-    assert resolve([], ["lr=0.3"], {"lrs": "0.1,0.2"}).matrix.rates == (0.1, 0.2)

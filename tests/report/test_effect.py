@@ -74,7 +74,7 @@ def test_every_two_norms_have_a_contrast_paired_by_seed() -> None:
     assert contrast.mean == pytest.approx(np.mean(by_seed))
     expected = stats.permutation_test((by_seed,), np.mean, permutation_type="samples", n_resamples=2**8)
     assert contrast.p_value == pytest.approx(expected.pvalue)
-    assert (found.contrasts.size, found.contrasts.needed) == (3, 7)
+    assert (found.contrasts.size, found.versus.size, found.contrasts.needed) == (3, 6, 8)
 
 
 def test_batch_norm_is_shown_to_lose_more_and_the_others_are_not_told_apart() -> None:

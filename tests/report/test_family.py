@@ -3,7 +3,7 @@
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from normzoo.report._family import assess, holm, seeds_needed
+from normzoo.report._family import Family, assess, holm, seeds_needed
 from normzoo.report._statistics import p_values
 
 CLEAR = [0.05, 0.06, 0.07, 0.05, 0.06, 0.07, 0.08, 0.05]
@@ -52,13 +52,14 @@ def test_a_family_is_adjusted_for_all_its_differences() -> None:
     assert [each.adjusted for each in found.values()] == pytest.approx(
         list(multipletests(unadjusted, method="holm")[1])
     )
-    assert (family.size, family.pairs, family.needed, family.is_testable) == (3, 8, 7, True)
+    assert (family.size, family.pairs, family.needed) == (3, 8, 7)
+    assert family.least == min(each.adjusted or 0.0 for each in found.values())
     assert [name for name, each in found.items() if each.is_told_from_zero] == ["clear"]
 
 
 def test_below_the_seeds_it_needs_a_family_is_not_tested() -> None:
     found, family = assess(dict.fromkeys("ab", CLEAR[:6]))
-    assert (family.needed, family.is_testable) == (7, False)
+    assert (family.needed, family.is_tested) == (7, False)
     assert {each.adjusted for each in found.values()} == {None}
     assert {round(each.mean, 4) for each in found.values()} == {0.06}
 
@@ -79,4 +80,25 @@ def test_a_difference_with_too_few_pairs_belongs_to_no_family() -> None:
 
 def test_nothing_to_test_is_no_family() -> None:
     found, family = assess({0: [], 1: []})
-    assert (found, family.size, family.is_testable) == ({}, 0, False)
+    assert (found, family.size, family.is_tested) == ({}, 0, False)
+
+
+def test_no_p_value_is_less_than_the_least_of_the_family_before() -> None:
+    samples = {"clear": CLEAR, "noise": NOISE}
+    alone = {name: each.adjusted for name, each in assess(samples)[0].items()}
+    found, family = assess(samples, after=Family(1, 8, least=0.03))
+    assert {name: each.adjusted for name, each in found.items()} == {"clear": 0.03, "noise": alone["noise"]}
+    assert family.least == 0.03
+
+
+def test_where_the_family_before_was_not_tested_nothing_is_and_its_seeds_are_needed_too() -> None:
+    found, family = assess({0: CLEAR}, after=Family(24, 8))
+    assert found[0].adjusted is None
+    assert (family.needed, family.is_tested) == (10, False)
+
+
+def test_what_is_to_be_skipped_is_measured_and_belongs_to_no_family() -> None:
+    found, family = assess({"whole": CLEAR, "survivors": CLEAR}, skip={"survivors"})
+    assert family.size == 1
+    assert found["whole"].adjusted == 2 / 256
+    assert (found["survivors"].mean, found["survivors"].adjusted) == (found["whole"].mean, None)

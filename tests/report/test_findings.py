@@ -1,5 +1,7 @@
 """The findings, against summaries whose answer is known."""
 
+import pytest
+
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.report import Summary, findings, summarize
 
@@ -48,7 +50,7 @@ def test_the_norms_shown_to_differ_from_the_baseline_are_named_with_their_p() ->
 def test_a_difference_over_fewer_seeds_says_so_and_a_single_p_is_given_as_it_is() -> None:
     sentence = of_column(layer=(*[0.9] * 6, None), none=(0.8,) * 7)[1]
     assert sentence == (
-        "cnn: at batch size 2, beside none: layer is 10.0 ±0.0 (n = 6) points better (paired, n = 7, p = 0.031)."
+        "cnn: at batch size 2, beside none: layer is 10.0 ±0.0 points better (paired, n = 6, p = 0.031)."
     )
 
 
@@ -58,11 +60,10 @@ def test_where_batch_norm_is_best_the_last_norm_is_named() -> None:
     )
 
 
-def test_who_loses_most_with_each_halving_and_than_whom_it_is_shown_to_lose_more() -> None:
-    # From 32 to 2 are four halvings: 57 points by four; the noise of batch norm at 2 by four.
+def test_who_loses_most_and_than_whom_it_is_shown_to_lose_more() -> None:
     assert findings(known())[4] == (
-        "cnn: with each halving of the batch size batch loses most, 14.2 ±0.2 points (n = 8); it is shown to lose more "
-        "than layer, group and none (p at most 0.047)."
+        "cnn: from batch size 32 to 2, batch loses most, 57.0 ±0.9 points (paired, n = 8); by its slope it is shown to "
+        "lose more than layer, group and none (p at most 0.047)."
     )
 
 
@@ -70,54 +71,92 @@ def test_two_batch_sizes_and_no_trouble_give_five_findings() -> None:
     assert len(findings(known())) == 5
 
 
-def changes(change: dict[str, float], noise: float, seeds: int = 6) -> str:
-    """Return the sentence on losses, for the mean change of every norm between two sizes four doublings apart."""
+def changes(change: dict[str, float], noise: float = 0.0, seeds: int = 7) -> str:
+    """Return what is said of the effect, for the mean change of every norm between two sizes four doublings apart.
+
+    Layer is a tenth ahead at both, so that some difference is shown.
+    """
     matrix = MatrixSpec(norms=tuple(change), templates="cnn", batch_sizes="2,32", seeds=seeds)
     swing = dict(zip(change, ((1, -1, 0), (-1, 0, 1)), strict=False))
-    summary = summarize(
-        matrix,
-        filled(
-            matrix,
-            lambda norm, size, seed: 0.5 + (change[norm] + noise * swing[norm][seed % 3] if size == 2 else 0.0),
-        ),
-    )
-    return findings(summary)[-1]
+
+    def outcome(norm: str, size: int, seed: int) -> Outcome:
+        changed = change[norm] + noise * swing[norm][seed % 3] if size == 2 else 0.0
+        return 0.5 + 0.1 * (norm == "layer") + changed
+
+    return findings(summarize(matrix, filled(matrix, outcome)))[-1]
+
+
+FROM_TO = "cnn: from batch size 32 to 2, "
 
 
 def test_a_loss_that_cannot_be_told_from_anothers_is_not_said_to_be_larger() -> None:
-    # The noise has a standard deviation of 4 / sqrt(5 / 4) points; over sqrt(6), times 2.571, by four halvings.
-    assert changes({"batch": -0.02, "layer": 0.01}, noise=0.04) == (
-        "cnn: with each halving of the batch size batch loses most, 0.5 ±0.9 points (n = 6); layer cannot be told from "
-        "it in this."
+    # Over seven seeds the noise, three times +4, twice -4 and twice 0 points, has a mean of 0.57 and a standard
+    # deviation of 3.599; over sqrt(7), times 2.447.
+    assert changes({"batch": -0.06, "layer": -0.02}, noise=0.04) == (
+        f"{FROM_TO}batch loses most, 5.4 ±3.3 points (paired, n = 7); layer cannot be told from it in this."
     )
 
 
-def test_where_none_loses_the_one_that_gains_least_is_named() -> None:
-    assert changes({"batch": 0.08, "layer": 0.04}, noise=0.0).startswith(
-        "cnn: with each halving of the batch size layer gains least, 1.0 ±0.0 points (n = 6); it is shown to lose more "
+def test_a_loss_whose_interval_holds_zero_is_not_called_one() -> None:
+    assert changes({"batch": -0.02, "layer": 0.01}, noise=0.04) == (
+        f"{FROM_TO}no norm clearly loses accuracy; the lowest change is that of batch, -1.4 ±3.3 points "
+        "(paired, n = 7)."
+    )
+
+
+def test_where_all_gain_the_lowest_change_is_named_and_nobody_is_shown_to_lose() -> None:
+    assert changes({"batch": 0.08, "layer": 0.04}) == (
+        f"{FROM_TO}no norm clearly loses accuracy; the lowest change is that of layer, +4.0 ±0.0 points "
+        "(paired, n = 7)."
     )
 
 
 def test_with_too_few_seeds_a_loss_is_given_and_not_compared() -> None:
-    assert changes({"batch": -0.4, "layer": 0.0}, noise=0.0, seeds=5) == (
-        "cnn: with each halving of the batch size batch loses most, 10.0 ±0.0 points (n = 5); n is too small to test "
-        "whether others lose less (6 seeds would do)."
+    assert changes({"batch": -0.4, "layer": 0.0}, seeds=5) == (
+        f"{FROM_TO}batch loses most, 40.0 ±0.0 points (paired, n = 5); whether others lose less is not tested, as n "
+        "is too small (7 seeds would do)."
     )
 
 
-def test_a_slope_of_survivors_is_called_one() -> None:
-    matrix = MatrixSpec(norms="batch,none", templates="cnn", batch_sizes="2,32", seeds=3)
-    summary = summarize(
-        matrix,
-        filled(matrix, lambda norm, size, seed: "diverged" if (norm, size, seed) == ("batch", 2, 0) else size / 100),
+def test_a_norm_by_itself_loses_but_not_most() -> None:
+    assert changes({"layer": -0.4}) == f"{FROM_TO}layer loses 40.0 ±0.0 points (paired, n = 7)."
+
+
+@pytest.mark.parametrize("diverged", [1, 7])
+def test_a_norm_that_lost_runs_is_named_first_and_has_no_part_in_the_comparison(diverged: int) -> None:
+    """Though it may well be the one that suffers most: it must not vanish from what is said."""
+    matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", batch_sizes="2,32", seeds=8)
+
+    def outcome(norm: str, size: int, seed: int) -> Outcome:
+        if norm == "batch" and size == 2:
+            return "diverged" if seed < diverged else 0.1
+        return {"batch": 0.9, "layer": 0.9, "none": 0.5}[norm] - (0.04 if norm == "layer" and size == 2 else 0.0)
+
+    sentences = findings(summarize(matrix, filled(matrix, outcome)))
+    assert (
+        f"cnn: the effect of the batch size on batch ({diverged} of 8 at 2) is not compared, as runs were lost there."
+        in sentences
     )
-    assert "batch loses most, 7.5 ±0.0 points (n = 2, over the survivors)" in findings(summary)[2]
+    assert (
+        f"{FROM_TO}of the others layer loses most, 4.0 ±0.0 points (paired, n = 8); by its slope it is shown to lose "
+        "more than none (p = 0.023)."
+    ) in sentences
 
 
 def test_over_survivors_nothing_is_said_to_be_better() -> None:
     """Seven survivors of eight are all ahead; still they are not shown to be."""
-    summary = of_column(batch=("diverged", *[0.9] * 7), none=(0.5,) * 8)
-    assert summary[1] == "cnn: at batch size 2, beside none: as runs were lost, nothing is claimed of batch."
+    sentences = of_column(batch=("diverged", *[0.9] * 7), layer=(0.8,) * 8, none=(0.5,) * 8)
+    assert sentences[1] == (
+        "cnn: at batch size 2, beside none: layer is 30.0 ±0.0 points better (paired, n = 8, p = 0.008); batch lost "
+        "runs, here or there, and what is left is not tested."
+    )
+
+
+def test_where_no_norm_is_whole_the_highest_is_one_of_survivors() -> None:
+    assert of_column(batch=("diverged", 0.9, 0.9), none=("diverged", "diverged", 0.5))[0] == (
+        "cnn: at batch size 2, no norm has all of its runs; of the survivors those of batch have the highest mean, "
+        "90.0 ±0.0 % (n = 2)."
+    )
 
 
 def of_column(**accuracies: tuple[Outcome, ...]) -> list[str]:
@@ -126,14 +165,14 @@ def of_column(**accuracies: tuple[Outcome, ...]) -> list[str]:
 
 def test_one_seed_gives_no_best() -> None:
     assert of_column(batch=(0.5,), layer=(0.9,)) == [
-        "cnn: at batch size 2, layer has the highest accuracy, 90.0 % (n = 1); n is too small to tell it from another "
-        "(6 seeds would do)."
+        "cnn: at batch size 2, layer has the highest mean, 90.0 % (n = 1), and batch the lowest, 50.0 % (n = 1); "
+        "differences are not tested, as n is too small (6 seeds would do)."
     ]
 
 
 def test_all_tied_claims_nothing_behind() -> None:
     assert of_column(batch=(0.5,) * 7, layer=(0.5,) * 7, none=(0.5,) * 7) == [
-        "cnn: at batch size 2, batch is best at 50.0 ±0.0 % (n = 7); layer and none cannot be told from it.",
+        "cnn: at batch size 2, no norm can be told from the best, batch at 50.0 ±0.0 % (n = 7).",
         "cnn: at batch size 2, beside none: batch and layer cannot be told from it.",
     ]
 
@@ -148,7 +187,7 @@ def test_lost_runs_have_sentences_of_their_own() -> None:
         "result.",
         "cnn: 2 of 9 runs diverged: batch at batch size 2 (2 of 3).",
         "cnn: 1 of 9 runs failed: none at batch size 2 (1 of 3).",
-        "cnn: 1 of 9 runs are missing.",
+        "cnn: 1 of 9 runs is missing.",
     ]
 
 
@@ -162,8 +201,9 @@ def test_batch_norm_is_named_even_where_another_norm_is_last() -> None:
 
 
 def test_too_few_common_seeds_are_said() -> None:
-    sentence = of_column(layer=spread(0.9), none=(0.5, *[None] * 6), batch=spread(0.1))[0]
-    assert "; too few seeds in common with it to test: none; batch is " in sentence
+    sentences = of_column(layer=spread(0.9), batch=(0.5, *[None] * 6), none=spread(0.1))
+    assert "; too few seeds in common with it to test: batch; none is " in sentences[0]
+    assert sentences[1].endswith("; batch has too few seeds in common with it for a test.")
 
 
 def test_a_norm_alone_is_not_called_best() -> None:
@@ -176,5 +216,5 @@ def test_without_any_result_nothing_is_claimed() -> None:
     assert of_column(batch=("diverged",), layer=(None,)) == [
         "cnn: at batch size 2, no norm has a result.",
         "cnn: 1 of 2 runs diverged: batch at batch size 2 (1 of 1).",
-        "cnn: 1 of 2 runs are missing.",
+        "cnn: 1 of 2 runs is missing.",
     ]

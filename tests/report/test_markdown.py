@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from rich.console import Console
+from statsmodels.stats.proportion import proportion_confint
 
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.report import failure_lines, findings, planned_plots, provenance, summarize, to_markdown, to_rich
@@ -58,9 +59,9 @@ def rows(table: list[list[str]]) -> dict[tuple[str, ...], list[str]]:
 
 
 def test_the_cells_are_those_of_the_terminal_on_one_line() -> None:
-    main = rows(tables(report(MatrixSpec(seeds=9)))[0])
-    assert main["`instance`",] == ["diverged 9/9", "25.2 ±0.6 ●", "73.2 ±0.6 ●", "–", "1.0"]  # noqa: RUF001
-    assert main["`layer`",][1] == "22.4 ±0.6 (8/9)"
+    main = rows(tables(report(MatrixSpec(seeds=10)))[0])
+    assert main["`instance`",] == ["diverged 10/10", "25.4 ±0.6 ●", "73.4 ±0.6 ●", "–", "1.0"]  # noqa: RUF001
+    assert main["`layer`",][1] == "22.5 ±0.6 (9/10)"
 
 
 def test_a_norm_beside_the_baseline_cell_by_cell() -> None:
@@ -76,8 +77,8 @@ def test_a_norm_beside_the_baseline_cell_by_cell() -> None:
 def test_the_effect_of_the_batch_size_cell_by_cell() -> None:
     """All accuracies rise by two points for each sample in the batch, so from 2 to 32 by 60 points."""
     effect = rows(tables(report(MatrixSpec(seeds=10)))[4])
-    assert effect["`batch`",] == ["+15.0 ±0.0", "0.0 ±0.0", "–", "0.0 ±0.0", "0.0 ±0.0"]  # noqa: RUF001
-    assert effect["`layer`",] == ["+15.0 ±0.0 (n=9)", "", "–", "0.0 ±0.0", "0.0 ±0.0"]  # noqa: RUF001
+    assert effect["`batch`",] == ["+15.0 ±0.0", "0.0 ±0.0 (n=9)", "–", "0.0 ±0.0", "0.0 ±0.0"]  # noqa: RUF001
+    assert effect["`layer`",] == ["+15.0 ±0.0 (n=9)", "", "–", "0.0 ±0.0 (n=9)", "0.0 ±0.0 (n=9)"]  # noqa: RUF001
     assert effect["`instance`",][0] == "–"  # noqa: RUF001
 
 
@@ -194,13 +195,18 @@ def test_updates_and_sizes_of_the_dataset_are_said_where_they_are_known() -> Non
     text = to_markdown(summarize(matrix, records), provenance=provenance(records), command="")
     assert "Dataset: digits (1,296 training and 360 test samples), checksum" in text
     assert ": 2,592 at 2, 648 at 8, 160 at 32. The last samples of an epoch that fill no batch" in text
-    assert "A test set of 360 samples by itself leaves an accuracy of" in text
+    found = re.search(r"leaves an accuracy of ([\d.]+) % uncertain between ([\d.]+) and ([\d.]+) % \(95 %\)", text)
+    assert found
+    accuracy, *bounds = (float(value) / 100 for value in found.groups())
+    assert bounds == pytest.approx(proportion_confint(round(360 * accuracy), 360, method="wilson"), abs=0.0006)
     assert "at every batch size, so a smaller one makes more updates." in report()
 
 
 def test_families_and_limitations_are_said() -> None:
     text = report(MatrixSpec(seeds=10)).partition("## How it was measured")[2]
-    assert "the differences from none of the whole matrix (22), the contrasts between slopes (12), and for" in text
+    assert (
+        "the differences from none of the whole matrix first (22), the contrasts between slopes (12), and for" in text
+    )
     assert "## Limitations" in text
     assert "One learning rate serves all norms" in text
     assert "those of the survivors, so too good" not in text
@@ -223,7 +229,7 @@ def test_degenerate_matrices_make_sense(case: str, seeds: int) -> None:
         }.get(case, None if gone else 0.5 + 0.01 * seed)  # type: ignore[return-value]
 
     matrix = MatrixSpec(seeds=seeds)
-    records = filled(matrix, degenerate)
+    records = filled(matrix, degenerate, test_samples=360, train_samples=1296)
     summary = summarize(matrix, records)
     text = to_markdown(summary, provenance=provenance(records), command="", failures=failure_lines(records))
     console = Console(width=80, file=io.StringIO())
@@ -235,6 +241,6 @@ def test_degenerate_matrices_make_sense(case: str, seeds: int) -> None:
         "ties": "100.0 ±0.0" if seeds > 1 else "| 100.0 |",
         "diverged": f"diverged {seeds}/{seeds}",
         "nothing": f"{15 * seeds} of {15 * seeds} runs are missing",
-        "missing at one batch size": f"{seeds} of {15 * seeds} runs are missing",
+        "missing at one batch size": f"{seeds} of {15 * seeds} runs {'is' if seeds == 1 else 'are'} missing",
     }
     assert expected.get(case, "runs are missing") in text

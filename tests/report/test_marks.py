@@ -2,7 +2,8 @@
 
 import pytest
 
-from normzoo.report._marks import Contender, Mark, judge, seeds_for
+from normzoo.report._family import Family
+from normzoo.report._marks import Contender, Mark, Verdict, judge, seeds_for
 from normzoo.report._statistics import p_values
 
 BEST = (0.95, 0.96, 0.94, 0.95, 0.96, 0.97, 0.95, 0.96)
@@ -56,9 +57,21 @@ def test_a_norm_with_a_lost_run_ranks_behind_the_whole_ones() -> None:
     assert marks(contender(BEST, is_whole=False), contender(FAR)) == ["", "best"]
 
 
-def test_where_no_norm_is_whole_the_highest_mean_is_best() -> None:
-    column = [contender(BEST, is_whole=False), contender(FAR, is_whole=False), contender(CLOSE, is_whole=False)]
-    assert marks(*column) == ["best", "", "tied"]
+def test_where_no_norm_is_whole_nothing_is_tested() -> None:
+    """What survived is no fair picture of any of them."""
+    column = [contender(BEST, is_whole=False), contender(FAR, is_whole=False), contender(())]
+    assert judge(column) == [Verdict("highest"), Verdict("untested"), Verdict(None)]
+
+
+def test_a_norm_by_itself_is_not_marked() -> None:
+    assert marks(contender(BEST)) == ["highest"]
+
+
+def test_no_norm_is_behind_where_the_family_before_shows_nothing() -> None:
+    column = [contender(FAR), contender(BEST)]
+    families = {least: Family(1, 8, least=least) for least in (0.04, 0.06, None)}
+    shown = {least: [each.mark for each in judge(column, after=family)] for least, family in families.items()}
+    assert shown == {0.04: ["", "best"], 0.06: ["tied", "best"], None: ["untested", "highest"]}
 
 
 def test_one_seed_is_no_test() -> None:

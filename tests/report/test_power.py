@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from normzoo.report._family import assess, seeds_needed
-from normzoo.report._power import MOST_SEEDS, effect_found, exact_power, pairs_for, power_hint
+from normzoo.report._power import MOST_SEEDS, effect_found, exact_power, pairs_for, power_hint, t_power
 
 SPREAD = [-0.02, 0.02, -0.02, 0.02, 0.0, 0.02, -0.02, 0.0, 0.01, -0.01]
 
@@ -85,15 +85,26 @@ def test_few_seeds_for_a_point_are_never_fewer_than_the_test_needs() -> None:
     assert hint.seeds_for_a_point == 10
 
 
-def test_differences_without_spread_need_what_the_test_needs() -> None:
-    hint = power_hint(2, [[0.0] * 10, [0.1] * 10], family_size=24)
-    assert hint is not None
-    assert (hint.spread, hint.resolvable, hint.seeds_for_a_point) == (0.0, 0.0, 10)
-
-
-@pytest.mark.parametrize("samples", [[], [[]], [[0.1]]])
-def test_without_two_pairs_there_is_no_hint(samples: list[list[float]]) -> None:
+@pytest.mark.parametrize("samples", [[], [[]], [[0.1]], [[0.0] * 10, [0.1] * 10]])
+def test_without_two_pairs_or_any_spread_there_is_no_hint(samples: list[list[float]]) -> None:
     assert power_hint(2, samples, family_size=1) is None
+
+
+@pytest.mark.parametrize("size", [1, 12, 24, 96, 300, 624])
+def test_the_power_of_the_t_test_is_reached_at_every_number_of_seeds(size: int) -> None:
+    """By scipy's noncentral t, both tails, from where the t test begins on."""
+    for pairs in (*range(13, 121), 500):
+        effect, alpha = effect_found(pairs, 0.05 / size), 0.05 / size
+        assert t_power(effect, pairs, alpha) == pytest.approx(0.8, abs=1e-6), pairs
+        approximate = (stats.norm.isf(alpha / 2) + stats.norm.isf(0.2)) / math.sqrt(pairs)
+        assert 0.98 * approximate < effect < 2.5 * approximate, pairs
+
+
+def test_more_differences_and_smaller_ones_need_more_seeds() -> None:
+    effects, sizes = (0.01, 0.02, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0), (1, 12, 24, 300, 5000)
+    needed = [[pairs_for(effect, 0.05 / size, seeds_needed(size)) for size in sizes] for effect in effects]
+    assert all(row == sorted(row) for row in needed)
+    assert all(list(column) == sorted(column, reverse=True) for column in zip(*needed, strict=True))
 
 
 def test_a_hopeless_spread_ends_at_the_most_seeds() -> None:

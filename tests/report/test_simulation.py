@@ -5,7 +5,7 @@ Thousands of simulated matrices in which no norm differs from another, and inter
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,12 @@ from scipy import stats
 
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.report._comparisons import compare_norms
+from normzoo.report._family import Family
 from normzoo.report._marks import Contender, judge
 from normzoo.report._places import Place
 from normzoo.report._statistics import LEVEL, half_width
 
-MATRICES = 2000
+MATRICES = 1000
 TEST_SAMPLES = 360
 SIZES = (2, 8)
 
@@ -46,60 +47,92 @@ class Scenario:
     draw: Draw
     seeds: int
     norms: str = "batch,layer,none"
+    missing: float = 0.0
 
     @property
     def matrix(self) -> MatrixSpec:
         return MatrixSpec(norms=self.norms, templates="cnn", batch_sizes=SIZES, seeds=self.seeds)
 
+    def accuracies(self, generator: np.random.Generator, lift: float) -> dict[Place, dict[int, float]]:
+        """Draw a matrix, counted in samples; ``lift`` is added to the last norm, and some runs are missing."""
+        norms = self.matrix.norms
+        shape = (len(SIZES), len(norms), self.seeds)
+        drawn = self.draw(generator, shape)
+        drawn[:, -1] += lift
+        reached = np.round(np.clip(drawn, 0, 1) * TEST_SAMPLES) / TEST_SAMPLES
+        present = generator.random(shape) >= self.missing
+        return {
+            Place("cnn", norm, size): {
+                seed: float(value) for seed, value in enumerate(reached[row, column]) if present[row, column, seed]
+            }
+            for row, size in enumerate(SIZES)
+            for column, norm in enumerate(norms)
+        }
+
 
 SCENARIOS = {
     "exact, correlated seeds": Scenario(luck_of_the_seed, 8),
-    "exact, more norms": Scenario(luck_of_the_seed, 8, "batch,layer,group,none"),
+    "exact, more norms": Scenario(luck_of_the_seed, 9, "batch,layer,group,none"),
     "exact, ties near 100 %": Scenario(near_the_top, 8),
     "exact, rare collapse": Scenario(rare_collapse, 8),
     "t, correlated seeds": Scenario(luck_of_the_seed, 15),
     "t, ties near 100 %": Scenario(near_the_top, 15),
+    "t, unequal seeds": Scenario(luck_of_the_seed, 20, missing=0.1),
 }
 
 
 def significant(scenario: Scenario, matrices: int, *, lift: float = 0.0) -> Counter[str]:
-    """Count the matrices with any significant difference, by family; ``lift`` is added to the last norm."""
+    """Count the matrices with any significant difference, by family and over all families together."""
     matrix, generator = scenario.matrix, np.random.default_rng(20)
     counts: Counter[str] = Counter()
     for _ in range(matrices):
-        drawn = scenario.draw(generator, (len(SIZES), len(matrix.norms), scenario.seeds))
-        drawn[:, -1] += lift
-        reached = np.round(np.clip(drawn, 0, 1) * TEST_SAMPLES) / TEST_SAMPLES
-        accuracies = {
-            Place("cnn", norm, size): dict(enumerate(reached[row, column].tolist()))
-            for row, size in enumerate(SIZES)
-            for column, norm in enumerate(matrix.norms)
-        }
+        accuracies = scenario.accuracies(generator, lift)
         compared = compare_norms(matrix, accuracies)
-        assert compared.versus_family.is_testable
-        assert compared.contrast_family.is_testable
-        counts["versus"] += any(each.is_told_from_zero for each in compared.versus.values())
-        counts["contrasts"] += any(each.is_told_from_zero for each in compared.contrasts.values())
-        contenders = [Contender(accuracies[Place("cnn", norm, SIZES[0])], is_whole=True) for norm in matrix.norms]
-        counts["marks"] += any(verdict.mark == "" for verdict in judge(contenders))
+        assert compared.versus_family.is_tested
+        assert compared.contrast_family.is_tested
+        found = {
+            "versus": any(each.is_told_from_zero for each in compared.versus.values()),
+            "contrasts": any(each.is_told_from_zero for each in compared.contrasts.values()),
+            "marks": any(is_anyone_behind(accuracies, matrix, size, compared.versus_family) for size in SIZES),
+        }
+        counts.update(name for name, is_found in found.items() if is_found)
+        counts["any"] += any(found.values())
     return counts
+
+
+def is_anyone_behind(
+    accuracies: Mapping[Place, Mapping[int, float]], matrix: MatrixSpec, size: int, before: Family
+) -> bool:
+    contenders = [Contender(accuracies[Place("cnn", norm, size)], is_whole=True) for norm in matrix.norms]
+    return any(verdict.mark == "" for verdict in judge(contenders, after=before))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_where_no_norm_differs_at_most_one_matrix_in_twenty_claims_so(name: str) -> None:
-    """Within the simulation's own error: four standard errors of a share of 5 %."""
+    """Whatever the claim: over all families together, within two standard errors of the simulated share."""
     counts = significant(SCENARIOS[name], MATRICES)
-    limit = LEVEL + 4 * math.sqrt(LEVEL * (1 - LEVEL) / MATRICES)
-    shares = {family: counts[family] / MATRICES for family in ("versus", "contrasts", "marks")}
-    assert all(share <= limit for share in shares.values()), shares
+    limit = LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / MATRICES)
+    assert counts["any"] / MATRICES <= limit, counts
 
 
 def test_the_simulation_can_tell_a_family_that_is_not_adjusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Holm's correction the share is beyond the limit that the test above holds."""
     monkeypatch.setattr("normzoo.report._family.holm", list)
-    counts = significant(SCENARIOS["exact, more norms"], 500)
-    assert counts["versus"] / 500 > 0.1
-    assert counts["marks"] / 500 > 0.1
+    assert significant(SCENARIOS["exact, more norms"], 500)["any"] / 500 > 0.1
+
+
+def test_the_simulation_can_tell_families_that_do_not_wait_for_the_first() -> None:
+    """Each held to 5 %, together they claim too much: what the order of the families is for."""
+    scenario = SCENARIOS["t, correlated seeds"]
+    generator, claims = np.random.default_rng(20), 0
+    for _ in range(1000):
+        accuracies = scenario.accuracies(generator, 0.0)
+        compared = compare_norms(scenario.matrix, accuracies)
+        open_gate = Family(1, scenario.seeds, least=0.0)
+        claims += any(each.is_told_from_zero for each in compared.versus.values()) or any(
+            is_anyone_behind(accuracies, scenario.matrix, size, open_gate) for size in SIZES
+        )
+    assert claims / 1000 > 0.07
 
 
 def test_where_a_norm_differs_it_is_found() -> None:

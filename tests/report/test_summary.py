@@ -186,7 +186,7 @@ def test_degenerate_matrices_give_finite_numbers_or_none(case: str, seeds: int) 
 
 
 def test_where_all_tie_one_is_best_and_the_rest_tied() -> None:
-    matrix = MatrixSpec(seeds=9)
+    matrix = MatrixSpec(seeds=10)
     rows = summarize(matrix, filled(matrix, lambda *_: 0.5)).tables[0].rows
     assert [row.cells[0].mark for row in rows] == ["best", "tied", "tied", "tied", "tied"]
 
@@ -250,3 +250,25 @@ def test_the_sizes_of_the_dataset_are_those_of_the_records() -> None:
     known = filled(matrix, lambda *_: 0.5, train_samples=1296, validation_samples=141, test_samples=360)
     summary = summarize(matrix, known)
     assert (summary.train_samples, summary.test_samples) == (1296, 360)
+
+
+def test_what_lost_runs_is_measured_and_not_tested() -> None:
+    """Neither beside the baseline nor against another norm's slope, nor are those beside a baseline that lost one."""
+
+    def outcome(norm: str, size: int, seed: int) -> Outcome:
+        accuracy = 0.1 * len(norm) + 0.01 * seed + 0.001 * size * len(norm)
+        return "diverged" if (norm, size, seed) == ("layer", 8, 0) else accuracy
+
+    matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", seeds=10)
+    summary = summarize(matrix, filled(matrix, outcome))
+    versus = [cell(summary, "layer", size).versus for size in (2, 8, 32)]
+    assert [each.difference.adjusted is None for each in versus if each and each.difference] == [False, True, False]
+    assert [(each.difference.pairs, each.lost) for each in versus if each and each.difference] == [
+        (10, False),
+        (9, True),
+        (10, False),
+    ]
+    told = {(each.first, each.second): each.difference.adjusted is None for each in summary.tables[0].contrasts}
+    assert told == {("batch", "layer"): True, ("batch", "none"): False, ("layer", "none"): True}
+    against = summarize(matrix.model_copy(update={"baseline": "layer"}), filled(matrix, outcome))
+    assert [against.versus.size, against.contrasts.size] == [4, 1]
