@@ -3,14 +3,15 @@
 The plots are in :mod:`normzoo.report.plots`, so that importing this package does not import matplotlib.
 """
 
-from normzoo.report._family import Family
 from normzoo.report._illustrations import Plot, planned_plots
-from normzoo.report._numbers import Cell, Contrast, Power, Row, Summary, Table, Versus
-from normzoo.report._statistics import Difference
+from normzoo.report._numbers import Cell, Contrast, Row, Summary, Table, Versus
 from normzoo.report.failures import failure_lines, lost_runs
 from normzoo.report.findings import findings
 from normzoo.report.markdown import to_markdown
 from normzoo.report.provenance import Provenance, provenance
+from normzoo.report.statistics.differences import Difference
+from normzoo.report.statistics.family import Family
+from normzoo.report.statistics.power import Power
 from normzoo.report.summary import summarize
 from normzoo.report.tables import to_rich
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from normzoo.report._numbers import Cell, Row, Tried
-from normzoo.report._statistics import Difference
+from normzoo.report.statistics.differences import Difference
 
 BEST = "\N{BLACK CIRCLE}"
 TIED = "\N{WHITE CIRCLE}"

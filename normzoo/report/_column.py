@@ -5,13 +5,13 @@ from statistics import fmean, median
 
 from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import MatrixSpec
-from normzoo.report._family import Family
-from normzoo.report._marks import Contender, Verdict, judge
 from normzoo.report._numbers import Cell, Versus
 from normzoo.report._places import accuracies
-from normzoo.report._statistics import Difference, half_width
 from normzoo.report._sweep import FAILED, Sweep
-from normzoo.report._versus import mean_ranks, seed_correlation, standings, wins
+from normzoo.report.statistics.differences import Difference, half_width
+from normzoo.report.statistics.family import Family
+from normzoo.report.statistics.marks import Contender, Verdict, judge
+from normzoo.report.statistics.standings import mean_ranks, seed_correlation, standings, wins
 
 
 def column(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from normzoo.experiment.spec import MatrixSpec
-from normzoo.report._effect import slopes
-from normzoo.report._family import Family, assess
 from normzoo.report._places import Place
-from normzoo.report._statistics import Difference, paired
+from normzoo.report.statistics.differences import Difference, paired
+from normzoo.report.statistics.family import Family, assess
+from normzoo.report.statistics.slopes import slopes
 
 Accuracies = Mapping[Place, Mapping[int, float]]
 """Test accuracies by cell and seed."""

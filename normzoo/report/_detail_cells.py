@@ -2,7 +2,7 @@
 
 from normzoo.report._cells import NOTHING, SURVIVORS, TOLD, percent, points
 from normzoo.report._numbers import Cell, Row, Versus
-from normzoo.report._statistics import Difference
+from normzoo.report.statistics.differences import Difference
 
 LEAST_P = 0.001
 """Below which a p value is not written out."""

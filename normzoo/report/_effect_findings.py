@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from normzoo.report._cells import percent, points, with_interval
 from normzoo.report._numbers import Cell, Row, Summary, Table
-from normzoo.report._statistics import Difference
 from normzoo.report._words import at_most, enumerated
+from normzoo.report.statistics.differences import Difference
 
 
 def effect_sentences(summary: Summary, table: Table) -> Iterator[str]:

@@ -4,11 +4,11 @@ from normzoo.experiment.spec import MatrixSpec
 from normzoo.report._captions import counted
 from normzoo.report._cells import BEST, PLUS_MINUS, SURVIVORS, TIED, TOLD, change_header, percent
 from normzoo.report._detail_cells import LEAST_P
-from normzoo.report._family import Family, seeds_needed
-from normzoo.report._numbers import Power, Summary, Table
-from normzoo.report._power import MOST_SEEDS
-from normzoo.report._statistics import LEVEL, MOST_EXACT, least_p_value
+from normzoo.report._numbers import Summary, Table
 from normzoo.report._words import enumerated
+from normzoo.report.statistics.differences import LEVEL, MOST_EXACT, least_p_value
+from normzoo.report.statistics.family import Family, seeds_needed
+from normzoo.report.statistics.power import MOST_SEEDS, Power
 
 TEST = f"exact paired sign-flip test over seeds (t test from {MOST_EXACT + 1} seeds on)"
 

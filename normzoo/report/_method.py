@@ -10,8 +10,8 @@ from normzoo.report._captions import counted, dataset, selection, training
 from normzoo.report._cells import percent
 from normzoo.report._legends import TEST
 from normzoo.report._numbers import Summary
-from normzoo.report._statistics import LEVEL
 from normzoo.report.provenance import Provenance
+from normzoo.report.statistics.differences import LEVEL
 
 
 def method(summary: Summary, provenance: Provenance) -> Iterator[str]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from normzoo.experiment.records import RunRecord
-from normzoo.report._family import Family
-from normzoo.report._marks import seeds_for
 from normzoo.report._numbers import Row
+from normzoo.report.statistics.family import Family
+from normzoo.report.statistics.marks import seeds_for
 
 
 def record_notes(runs: Mapping[str, Iterable[RunRecord]]) -> list[str]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from normzoo.experiment.records import EpochRecord
 from normzoo.experiment.spec import MatrixSpec
-from normzoo.report._family import Family
-from normzoo.report._marks import Mark
-from normzoo.report._statistics import Difference
+from normzoo.report.statistics.differences import Difference
+from normzoo.report.statistics.family import Family
+from normzoo.report.statistics.marks import Mark
+from normzoo.report.statistics.power import Power
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,24 +132,6 @@ class Contrast:
     first: str
     second: str
     difference: Difference
-
-
-@dataclass(frozen=True)
-class Power:
-    """What the number of seeds at a batch size can resolve, for a typical norm beside the baseline.
-
-    Attributes:
-        spread: median over the norms of the standard deviation of the paired differences.
-        pairs: the median number of pairs.
-        resolvable: the true difference that the test finds with a power of 80 %; None where no test is possible.
-        seeds_for_a_point: how many seeds it would take to find a difference of one percentage point as surely.
-    """
-
-    batch_size: int
-    spread: float
-    pairs: int
-    resolvable: float | None
-    seeds_for_a_point: int
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from normzoo.registry import parse_spec
 from normzoo.report._cells import percent, with_interval
 from normzoo.report._effect_findings import effect_sentences
-from normzoo.report._marks import seeds_for
 from normzoo.report._numbers import Cell, Summary, Table
-from normzoo.report._statistics import Difference
 from normzoo.report._words import at_most, enumerated
+from normzoo.report.statistics.differences import Difference
+from normzoo.report.statistics.marks import seeds_for
 
 Column = Sequence[tuple[str, Cell]]
 

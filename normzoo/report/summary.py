@@ -9,11 +9,11 @@ from normzoo.report._column import column
 from normzoo.report._comparisons import Comparisons, compare_norms
 from normzoo.report._engines import of_one_engine
 from normzoo.report._notes import edge_notes, mark_notes, record_notes
-from normzoo.report._numbers import Cell, Contrast, Power, Row, Summary, Table
+from normzoo.report._numbers import Cell, Contrast, Row, Summary, Table
 from normzoo.report._places import Place, accuracies, chosen_runs
-from normzoo.report._power import power_hint
-from normzoo.report._statistics import Difference, difference, paired
 from normzoo.report._sweep import Sweep
+from normzoo.report.statistics.differences import Difference, difference, paired
+from normzoo.report.statistics.power import Power, power_hint
 
 
 def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:

@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from normzoo.report._captions import dataset
 from normzoo.report._illustrations import averaged, curve_sizes
 from normzoo.report._numbers import Cell, Summary, Table
-from normzoo.report._statistics import half_width
 from normzoo.report.plots import _figure
 from normzoo.report.plots import _style as style
+from normzoo.report.statistics.differences import half_width
 
 MOST_COLUMNS = 4
 MOST_MARKERS = 8

@@ -3,10 +3,10 @@
 from matplotlib.figure import Figure
 
 from normzoo.report._numbers import Summary
-from normzoo.report._statistics import DIGITS
 from normzoo.report.plots._against_size import against_size, drawn
 from normzoo.report.plots._figure import styled
 from normzoo.report.plots._scale import log_axis
+from normzoo.report.statistics.differences import DIGITS
 
 
 @styled()

@@ -11,10 +11,10 @@ from normzoo.report._captions import dataset
 from normzoo.report._cells import NOTHING, SURVIVORS, points
 from normzoo.report._illustrations import averaged
 from normzoo.report._numbers import Cell, Summary
-from normzoo.report._statistics import Difference
 from normzoo.report.plots import _figure
 from normzoo.report.plots import _style as style
 from normzoo.report.plots._rows import Line, rows_figure
+from normzoo.report.statistics.differences import Difference
 
 FAR = 2.5
 """What reaches further than so many times the reach of most others ends in an arrow."""

@@ -13,11 +13,11 @@ from normzoo.report._captions import dataset
 from normzoo.report._cells import NOTHING, PLUS_MINUS
 from normzoo.report._illustrations import averaged
 from normzoo.report._numbers import Cell, Summary
-from normzoo.report._statistics import half_width
 from normzoo.report.plots import _figure
 from normzoo.report.plots import _style as style
 from normzoo.report.plots._rows import Line, rows_figure
 from normzoo.report.plots._scale import log_axis
+from normzoo.report.statistics.differences import half_width
 
 FAR = 10.0
 """A loss that is so many times that of most others ends in an arrow."""

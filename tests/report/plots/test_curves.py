@@ -4,8 +4,8 @@ import pytest
 
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.report import Summary
-from normzoo.report._statistics import half_width
 from normzoo.report.plots._curves import curves, seconds
+from normzoo.report.statistics.differences import half_width
 
 from .cases import CASES, epoch, heading, heights, learned, legend, lines, numbers, texts
 

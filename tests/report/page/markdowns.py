@@ -40,7 +40,7 @@ def plot(name: str, *, panels: int = 1) -> str:
 
 def of_the_repository() -> Given:
     """Return the report on digits that comes with the repository, with its plots."""
-    report = Path(__file__).parents[2] / "reports" / "digits.md"
+    report = Path(__file__).parents[3] / "reports" / "digits.md"
     markdown = report.read_text(encoding="utf-8")
     plots = {path: report.with_name(path).with_suffix(".svg") for path in image_paths(markdown)}
     return Given(markdown, {path: svg.read_text(encoding="utf-8") for path, svg in plots.items()})

@@ -14,10 +14,10 @@ from scipy import stats
 
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.report._comparisons import compare_norms
-from normzoo.report._family import Family
-from normzoo.report._marks import Contender, judge
 from normzoo.report._places import Place
-from normzoo.report._statistics import LEVEL, half_width
+from normzoo.report.statistics.differences import LEVEL, half_width
+from normzoo.report.statistics.family import Family
+from normzoo.report.statistics.marks import Contender, judge
 
 MATRICES = 1000
 TEST_SAMPLES = 360
@@ -117,7 +117,7 @@ def test_where_no_norm_differs_at_most_one_matrix_in_twenty_claims_so(name: str)
 
 def test_the_simulation_can_tell_a_family_that_is_not_adjusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Holm's correction the share is beyond the limit that the test above holds."""
-    monkeypatch.setattr("normzoo.report._family.holm", list)
+    monkeypatch.setattr("normzoo.report.statistics.family.holm", list)
     assert significant(SCENARIOS["exact, more norms"], 500)["any"] / 500 > 0.1
 
 

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from normzoo.report._family import assess, seeds_needed
-from normzoo.report._power import MOST_SEEDS, effect_found, exact_power, pairs_for, power_hint, t_power
+from normzoo.report.statistics.family import assess, seeds_needed
+from normzoo.report.statistics.power import MOST_SEEDS, effect_found, exact_power, pairs_for, power_hint, t_power
 
 SPREAD = [-0.02, 0.02, -0.02, 0.02, 0.0, 0.02, -0.02, 0.0, 0.01, -0.01]
 

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from normzoo.report import Versus, summarize
-from normzoo.report._versus import DIVERGED, mean_ranks, seed_correlation, standings, wins
+from normzoo.report.statistics.standings import DIVERGED, mean_ranks, seed_correlation, standings, wins
 
-from .synthetic import Outcome, column, run
+from ..synthetic import Outcome, column, run
 
 
 def versus(norms: dict[str, tuple[Outcome, ...]], norm: str) -> Versus:

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normzoo.report._statistics import MOST_EXACT, Difference, difference, half_width, least_p_value, p_values, paired
+from normzoo.report.statistics.differences import (
+    MOST_EXACT,
+    Difference,
+    difference,
+    half_width,
+    least_p_value,
+    p_values,
+    paired,
+)
 
 
 def test_the_half_width_is_that_of_scipys_t_interval() -> None:

@@ -3,15 +3,15 @@
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean, median, stdev
 
 import numpy as np
 from scipy import optimize, stats
 
-from normzoo.report._family import seeds_needed
-from normzoo.report._numbers import Power
-from normzoo.report._statistics import LEVEL, MOST_EXACT, p_values
+from normzoo.report.statistics.differences import LEVEL, MOST_EXACT, p_values
+from normzoo.report.statistics.family import seeds_needed
 
 POWER = 0.8
 POINT = 0.01
@@ -23,6 +23,24 @@ DRAWS = 400
 """By how many simulated samples the power of the exact test is known: to two percent."""
 EFFECTS = [0.5 + 0.02 * step for step in range(200)]
 """In which effects, in standard deviations, the one that is found is looked for."""
+
+
+@dataclass(frozen=True)
+class Power:
+    """What the number of seeds at a batch size can resolve, for a typical norm beside the baseline.
+
+    Attributes:
+        spread: median over the norms of the standard deviation of the paired differences.
+        pairs: the median number of pairs.
+        resolvable: the true difference that the test finds with a power of 80 %; None where no test is possible.
+        seeds_for_a_point: how many seeds it would take to find a difference of one percentage point as surely.
+    """
+
+    batch_size: int
+    spread: float
+    pairs: int
+    resolvable: float | None
+    seeds_for_a_point: int
 
 
 def power_hint(batch_size: int, samples: Sequence[Sequence[float]], family_size: int) -> Power | None:

@@ -9,8 +9,8 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
 
-from normzoo.report._svg import inlined
-from normzoo.report._tokens import Heading, for_a_page, label_of, with_anchors
+from normzoo.report.page._svg import inlined
+from normzoo.report.page._tokens import Heading, for_a_page, label_of, with_anchors
 
 CONTENTS_FROM = 4
 """How many sections a report has that lists them at its top."""
@@ -73,7 +73,7 @@ class _Drawing:
 
 
 def _file(name: str) -> str:
-    return files("normzoo.report").joinpath(name).read_text(encoding="utf-8")
+    return files("normzoo.report.page").joinpath(name).read_text(encoding="utf-8")
 
 
 def _contents(headings: Sequence[Heading]) -> str:

@@ -6,8 +6,8 @@ from itertools import combinations
 from statistics import fmean
 from typing import Literal
 
-from normzoo.report._family import Family, assess, seeds_needed
-from normzoo.report._statistics import Difference, difference, paired
+from normzoo.report.statistics.differences import Difference, difference, paired
+from normzoo.report.statistics.family import Family, assess, seeds_needed
 
 Mark = Literal["best", "highest", "tied", "untested", ""]
 """``best``: the highest mean, tested against the others; ``highest``: the same where nothing could be tested;

@@ -6,9 +6,9 @@ from scipy import stats
 
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.report import Summary, summarize
-from normzoo.report._effect import slopes
+from normzoo.report.statistics.slopes import slopes
 
-from .synthetic import Outcome, filled
+from ..synthetic import Outcome, filled
 
 
 def test_a_slope_worked_by_hand() -> None:

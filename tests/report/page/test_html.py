@@ -9,10 +9,10 @@ import pytest
 
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.report import provenance, summarize, to_markdown
-from normzoo.report.html import to_html
+from normzoo.report.page.html import to_html
 
+from ..synthetic import filled
 from .markdowns import HOSTILE, Given, far_too_wide, of_the_repository, plot
-from .synthetic import filled
 
 REPORTS = {"of the repository": of_the_repository, "far too wide": far_too_wide}
 

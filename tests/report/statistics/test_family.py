@@ -3,8 +3,8 @@
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from normzoo.report._family import Family, assess, holm, seeds_needed
-from normzoo.report._statistics import p_values
+from normzoo.report.statistics.differences import p_values
+from normzoo.report.statistics.family import Family, assess, holm, seeds_needed
 
 CLEAR = [0.05, 0.06, 0.07, 0.05, 0.06, 0.07, 0.08, 0.05]
 NOISE = [0.01, -0.01, 0.02, -0.02, 0.01, -0.02, 0.01, 0.02]

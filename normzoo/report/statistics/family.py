@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from statsmodels.stats.multitest import multipletests
 
-from normzoo.report._statistics import LEVEL, MOST_EXACT, Difference, difference, least_p_value, p_values
+from normzoo.report.statistics.differences import LEVEL, MOST_EXACT, Difference, difference, least_p_value, p_values
 
 Key = TypeVar("Key", bound=Hashable)
 

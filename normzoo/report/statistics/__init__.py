@@ -1,0 +1,1 @@
+"""Tests and intervals: numbers in, numbers out."""
