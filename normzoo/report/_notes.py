@@ -29,23 +29,27 @@ def mark_notes(rows: Sequence[Row], before: Family) -> list[str]:
     """Say where nothing was tested against the best, and why; ``before`` is the family that is tested first."""
     cells = [(row.norm, cell) for row in rows for cell in row.cells]
     unmarked = [cell for _, cell in cells if cell.mark == "highest" and len(rows) > 1]
-    lost = [str(cell.batch_size) for cell in unmarked if cell.is_of_survivors]
-    few = [str(cell.batch_size) for cell in unmarked if not cell.is_of_survivors]
+    lost = sorted(cell.batch_size for cell in unmarked if cell.is_of_survivors)
+    few = sorted(cell.batch_size for cell in unmarked if not cell.is_of_survivors)
     notes = []
     if lost:
-        notes.append(f"no norm has all of its runs at batch size {', '.join(lost)}, so none is marked as best")
+        notes.append(f"no norm has all of its runs at batch size {_listed(lost)}, so none is marked as best")
     if few:
         needed = max(seeds_for(len(rows)), before.needed)
         notes.append(
-            f"n too small for a test of the best at batch size {', '.join(few)}, so no norm is marked; "
+            f"n too small for a test of the best at batch size {_listed(few)}, so no norm is marked; "
             f"{needed} seeds would do"
         )
     notes += [
         f"n too small for a test: {norm} at batch size {cell.batch_size} shares too few seeds with the best"
         for norm, cell in cells
-        if cell.mark == "untested" and str(cell.batch_size) not in (*lost, *few)
+        if cell.mark == "untested" and cell.batch_size not in (*lost, *few)
     ]
     return notes
+
+
+def _listed(sizes: Iterable[int]) -> str:
+    return ", ".join(map(str, sizes))
 
 
 def edge_notes(rows: Sequence[Row], rates: Sequence[float]) -> list[str]:

@@ -129,6 +129,23 @@ def test_one_seed_is_said_to_be_too_few() -> None:
     assert note == ("n too small for a test of the best at batch size 2, 8, 32, so no norm is marked; 9 seeds would do")
 
 
+def test_batch_sizes_without_a_test_are_named_in_order_and_apart_from_those_where_runs_were_lost() -> None:
+    """Whichever norm is highest where."""
+    highest = {2: "layer", 4: "none", 8: "batch", 32: "batch"}
+    matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", batch_sizes="2,4,8,32", seeds=3)
+    summary = summarize(
+        matrix,
+        filled(
+            matrix,
+            lambda norm, size, seed: "diverged" if (size, seed) == (4, 0) else 0.9 if highest[size] == norm else 0.5,
+        ),
+    )
+    assert summary.tables[0].notes == (
+        "no norm has all of its runs at batch size 4, so none is marked as best",
+        "n too small for a test of the best at batch size 2, 8, 32, so no norm is marked; 8 seeds would do",
+    )
+
+
 def test_a_norm_with_one_common_seed_is_named_as_untested() -> None:
     few: tuple[Outcome, ...] = (0.1, *[None] * 6)
     matrix, records = column({"batch": (0.9, 0.8) * 3, "layer": few[:6], "none": (0.2, 0.3) * 3})
