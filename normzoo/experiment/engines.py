@@ -99,16 +99,21 @@ def engines_of_columns(
     }
 
 
+def needs_the_loop(loop: Timing | None, stacked: Timing) -> bool:
+    """Whether a group cannot be stacked, and not because it fails in the loop as well."""
+    return stacked.seconds_per_step is None and (loop is None or loop.seconds_per_step is not None)
+
+
 def faster(timings: Sequence[tuple[Timing | None, Timing]]) -> TrainingEngine:
     """Return the engine for all groups of a column, from their timings on ``stacked``, and on ``loop`` where made.
 
-    One that cannot be stacked decides for all.
+    One that cannot be stacked decides for all; one that fails on either decides nothing.
     """
     total = {"loop": 0.0, "stacked": 0.0}
     for loop, stacked in timings:
-        if stacked.seconds_per_step is None:
+        if needs_the_loop(loop, stacked):
             return "loop"
-        if loop is not None and loop.seconds_per_step is not None:
+        if loop is not None and loop.seconds_per_step is not None and stacked.seconds_per_step is not None:
             total["loop"] += loop.seconds_per_step
             total["stacked"] += stacked.seconds_per_step
     return "loop" if total["loop"] * LOOP_MUST_WIN_BY < total["stacked"] else "stacked"

@@ -9,11 +9,9 @@ from typing import Any, Literal
 from normzoo.experiment.engines import (
     COMPILING_REPAYS_AFTER,
     How,
-    Timing,
     Timings,
     TrainingEngine,
     column_key,
-    faster,
     timing_key,
 )
 from normzoo.experiment.spec import MatrixSpec, RunSpec
@@ -130,57 +128,6 @@ def _even_parts(runs: Sequence[RunSpec], most: int) -> Iterator[Sequence[RunSpec
     parts = -(-len(runs) // most)
     for part in range(parts):
         yield runs[part * len(runs) // parts : (part + 1) * len(runs) // parts]
-
-
-def to_be_timed(
-    groups: Iterable[Group],
-    engines: Mapping[str, TrainingEngine | None],
-    timings: Timings,
-    environment: Mapping[str, Any],
-    *,
-    settled: Container[TrainingEngine] = (),
-) -> list[tuple[Group, TrainingEngine]]:
-    """Return what to time before the groups are settled, once each, on the engine of their column.
-
-    Where that has none, all are timed as stacks, since each must be able to be one, and the first in the loop as well.
-    Nothing is timed on the engines in ``settled``.
-    """
-    wanted: dict[tuple[str, TrainingEngine], tuple[Group, TrainingEngine]] = {}
-    compared: set[str] = set()
-    for group in groups:
-        column = column_key(group.runs[0])
-        engine = engines[column]
-        if engine is not None and engine in settled:
-            continue
-        key = timing_key(group.runs, environment)
-        candidates: list[TrainingEngine] = [engine or "stacked"]
-        if engine is None and column not in compared:
-            compared.add(column)
-            candidates.append("loop")
-        for candidate in candidates:
-            if (key, candidate) not in timings:
-                wanted[key, candidate] = (group, candidate)
-    return list(wanted.values())
-
-
-def choose(
-    groups: Iterable[Group],
-    engines: Mapping[str, TrainingEngine | None],
-    timings: Timings,
-    environment: Mapping[str, Any],
-) -> dict[str, TrainingEngine]:
-    """Return the engine of every column: the one it has, else the faster; the loop where a group cannot be stacked."""
-    timed: dict[str, list[tuple[Timing | None, Timing]]] = {column: [] for column in engines}
-    for group in groups:
-        key = timing_key(group.runs, environment)
-        if (key, "stacked") in timings:
-            timed[column_key(group.runs[0])].append((timings.get((key, "loop")), timings[key, "stacked"]))
-    return {
-        column: faster(timed[column])
-        if engine is None or any(stacked.seconds_per_step is None for _, stacked in timed[column])
-        else engine
-        for column, engine in engines.items()
-    }
 
 
 def settle(

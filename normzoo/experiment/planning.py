@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from normzoo.experiment.asking import calibrate_groups, prepare_matrix
+from normzoo.experiment.choosing import choose, to_be_timed, unstackable
 from normzoo.experiment.config import Configuration
 from normzoo.experiment.engines import Timing, Timings, TrainingEngine, column_key, engines_of_columns
-from normzoo.experiment.plan import Group, balance, choose, expand, plan, settle, to_be_timed
+from normzoo.experiment.plan import Group, balance, expand, plan, settle
 from normzoo.experiment.pool import WorkerPool, machine_has_gpus
 from normzoo.experiment.prepared import Prepared
 from normzoo.experiment.sharing import jobs_for, threads_for
@@ -53,8 +54,13 @@ class Plan:
 
     @property
     def unstacked(self) -> list[str]:
-        """Why some groups cannot be trained side by side, each reason once."""
-        reasons = [timing.reason for timing in self.new_timings if timing.engine == "stacked" and timing.reason]
+        """Why some groups cannot be trained side by side, each reason once; what fails anyway is not among them."""
+        broken = {timing.key for timing in self.new_timings if timing.engine == "loop" and timing.reason}
+        reasons = [
+            timing.reason
+            for timing in self.new_timings
+            if timing.engine == "stacked" and timing.reason and timing.key not in broken
+        ]
         return list(dict.fromkeys(reasons))
 
     @property
@@ -100,6 +106,9 @@ def make_plan(
         found = calibrate_groups(wanted, configuration, prepared, pool, threads_for(jobs))
         timings |= {(timing.key, timing.engine): timing for timing in found}
         if is_free:
+            wanted = unstackable(groups, timings, environment)
+            found = calibrate_groups(wanted, configuration, prepared, pool, threads_for(jobs))
+            timings |= {(timing.key, timing.engine): timing for timing in found}
             chosen = choose(groups, engines, timings, environment)
         else:
             chosen = cast("dict[str, TrainingEngine]", engines)

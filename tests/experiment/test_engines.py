@@ -38,6 +38,8 @@ def pair(loop: float | None, stacked: float | None) -> tuple[Timing, Timing]:
         ([pair(5, 2), pair(2, 9)], "loop"),
         ([pair(5, 2), pair(2, None)], "loop"),
         ([pair(None, 2)], "stacked"),
+        ([pair(5, 2), pair(None, None)], "stacked"),
+        ([pair(2, 5), pair(None, None)], "loop"),
         ([pair(5, 2), (None, timed("stacked", 9))], "stacked"),
         ([pair(5, 2), (None, timed("stacked", None))], "loop"),
         ([], "stacked"),

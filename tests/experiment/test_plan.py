@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from normzoo.experiment.choosing import choose, to_be_timed
 from normzoo.experiment.config import Configuration
 from normzoo.experiment.engines import COMPILING_REPAYS_AFTER, How, Timing, column_key, timing_key
 from normzoo.experiment.execution import Execution
@@ -12,11 +13,9 @@ from normzoo.experiment.plan import (
     GUESSED_STEP_SECONDS,
     Group,
     balance,
-    choose,
     expand,
     plan,
     settle,
-    to_be_timed,
     total_steps,
 )
 from normzoo.experiment.prepared import Prepared

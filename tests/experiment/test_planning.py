@@ -98,9 +98,24 @@ def test_a_new_norm_that_cannot_be_stacked_takes_stored_ones_into_the_loop(monke
     """They are trained again, and it is said why."""
     stored = Stored({run.key for run in NONE}, on("stacked", NONE), {})
     plan, asked = planned(monkeypatch, NOT_A_STACK, stored)
-    assert asked == [("batch", "stacked")]
+    assert asked == [("batch", "stacked"), ("batch", "loop")]
     assert trained(plan) == {"none": {"loop"}, "batch": {"loop"}}
     assert (plan.other_engine, plan.unstacked) == (2, ["batch will not"])
+
+
+def test_a_new_norm_that_fails_on_either_engine_leaves_stored_ones_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is broken, and that is no reason to train the others again and to replace their results."""
+    stored = Stored({run.key for run in NONE}, on("stacked", NONE), {})
+    plan, asked = planned(monkeypatch, {**NOT_A_STACK, ("batch", "loop"): None}, stored)
+    assert asked == [("batch", "stacked"), ("batch", "loop")]
+    assert trained(plan) == {"batch": {"stacked"}}
+    assert (plan.other_engine, plan.unstacked) == (0, [])
+
+
+def test_a_broken_norm_does_not_decide_for_a_new_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others take what is faster for them."""
+    plan, _ = planned(monkeypatch, {**FASTER_STACK, ("batch", "stacked"): None, ("batch", "loop"): None})
+    assert trained(plan) == {"none": {"stacked"}, "batch": {"stacked"}}
 
 
 def test_a_new_norm_is_stacked_like_the_stored_ones(monkeypatch: pytest.MonkeyPatch) -> None:

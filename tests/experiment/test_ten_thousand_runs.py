@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from normzoo.experiment.choosing import choose, to_be_timed
 from normzoo.experiment.config import Configuration
 from normzoo.experiment.engines import Timing, engines_of_columns, timing_key
 from normzoo.experiment.execution import Execution
-from normzoo.experiment.plan import choose, expand, plan, settle, to_be_timed
+from normzoo.experiment.plan import expand, plan, settle
 from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import MatrixSpec, RunSpec
 from normzoo.experiment.store import Store
