@@ -1,5 +1,6 @@
 """What a reader should know beside a table: what the runs noted, and where no test was possible."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from normzoo.experiment.records import RunRecord
@@ -28,9 +29,10 @@ def _headed(note: str, about: Sequence[str], norms: Sequence[str]) -> str:
 def mark_notes(rows: Sequence[Row], before: Family) -> list[str]:
     """Say where nothing was tested against the best, and why; ``before`` is the family that is tested first."""
     cells = [(row.norm, cell) for row in rows for cell in row.cells]
-    unmarked = [cell for _, cell in cells if cell.mark == "highest" and len(rows) > 1]
+    unmarked = [cell for _, cell in cells if cell.mark == "highest"]
     lost = sorted(cell.batch_size for cell in unmarked if cell.is_of_survivors)
-    few = sorted(cell.batch_size for cell in unmarked if not cell.is_of_survivors)
+    beside = Counter(cell.batch_size for _, cell in cells if cell.mark is not None)
+    few = sorted(cell.batch_size for cell in unmarked if not cell.is_of_survivors and beside[cell.batch_size] > 1)
     notes = []
     if lost:
         notes.append(f"no norm has all of its runs at batch size {_listed(lost)}, so none is marked as best")

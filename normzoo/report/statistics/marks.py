@@ -54,7 +54,8 @@ def judge(column: Sequence[Contender], *, after: Family | None = None) -> list[V
     rivals = [index for index, other in enumerate(column) if other.accuracies and other.is_whole]
     behind = _behind(column, best, rivals, after)
     marks: dict[int, Mark] = {rival: _mark(behind[rival]) for rival in rivals if rival != best}
-    is_untested = len(column) == 1 or (bool(marks) and all(mark == "untested" for mark in marks.values()))
+    is_alone = sum(bool(other.accuracies) for other in column) == 1
+    is_untested = is_alone or (bool(marks) and all(mark == "untested" for mark in marks.values()))
     marks[best] = "highest" if is_untested else "best"
     return [
         Verdict(marks.get(index, "") if other.accuracies else None, behind[index]) for index, other in enumerate(column)

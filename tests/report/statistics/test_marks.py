@@ -93,4 +93,7 @@ def test_a_rival_ahead_over_the_common_seeds_is_not_behind() -> None:
 
 def test_no_accuracy_no_mark() -> None:
     assert marks(contender(()), contender((), is_whole=False)) == [None, None]
-    assert marks(contender((), is_whole=False), contender(FAR)) == [None, "best"]
+
+
+def test_a_norm_that_alone_has_results_is_best_of_nothing() -> None:
+    assert marks(contender((), is_whole=False), contender(FAR)) == [None, "highest"]
