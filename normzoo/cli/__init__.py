@@ -43,8 +43,8 @@ _COMMANDS = {
 for _order, (_purpose, _commands) in enumerate(_COMMANDS.items()):
     _group = Group(_purpose, sort_key=_order)
     for _name, (_target, _text) in _commands.items():
-        app.command(_target, name=_name, help=_text, group=_group)
-_bench = App(name="bench", help=_help.BENCH, group=Group("Measure speed", sort_key=len(_COMMANDS)))
+        app.command(_target, name=_name, help=_text, group=_group, help_epilogue="")
+_bench = App(name="bench", help=_help.BENCH, group=Group("Measure speed", sort_key=len(_COMMANDS)), help_epilogue="")
 _bench.command("normzoo.cli.bench:layers", name="layers", help=_help.BENCH_LAYERS)
 _bench.command("normzoo.cli.bench:matrix", name="matrix", help=_help.BENCH_MATRIX)
 app.command(_bench)

@@ -56,7 +56,9 @@ COMMANDS = [("bench", "layers"), ("bench", "matrix")] + [
 def test_every_command_has_an_example_that_reads(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     """Word by word as its help prints it, up to where it would be carried out."""
     assert main([*command, "--help"]) == 0
-    (example,) = re.findall(r"^Example: (normzoo .*)$", unwrapped(capsys.readouterr().out), flags=re.MULTILINE)
+    shown = unwrapped(capsys.readouterr().out)
+    assert "Start with:" not in shown  # that is for who does not know yet which command
+    (example,) = re.findall(r"^Example: (normzoo .*)$", shown, flags=re.MULTILINE)
     words = shlex.split(example)
     assert tuple(words[1 : 1 + len(command)]) == command
     app.parse_args(words[1:], exit_on_error=False, print_error=False)
