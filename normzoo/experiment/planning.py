@@ -1,6 +1,6 @@
 """From a configuration and what is stored to the plan: what to train, on which engine, and for how long. Torch-free."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -103,12 +103,10 @@ def make_plan(
         settled: tuple[TrainingEngine, ...] = ("loop",) if is_free else ("loop", "stacked")
         needs_all = jobs > 1 or with_estimate
         wanted = to_be_timed(groups, engines, timings, environment, settled=() if needs_all else settled)
-        found = calibrate_groups(wanted, configuration, prepared, pool, threads_for(jobs))
-        timings |= {(timing.key, timing.engine): timing for timing in found}
+        timings |= _timed(wanted, configuration, prepared, pool, jobs)
         if is_free:
             wanted = unstackable(groups, timings, environment)
-            found = calibrate_groups(wanted, configuration, prepared, pool, threads_for(jobs))
-            timings |= {(timing.key, timing.engine): timing for timing in found}
+            timings |= _timed(wanted, configuration, prepared, pool, jobs)
             chosen = choose(groups, engines, timings, environment)
         else:
             chosen = cast("dict[str, TrainingEngine]", engines)
@@ -124,6 +122,18 @@ def make_plan(
         jobs=jobs,
         new_timings=[timing for key, timing in timings.items() if key not in stored.timings],
     )
+
+
+def _timed(
+    wanted: Sequence[tuple[Group, TrainingEngine]],
+    configuration: Configuration,
+    prepared: Prepared,
+    pool: WorkerPool,
+    jobs: int,
+) -> dict[tuple[str, TrainingEngine], Timing]:
+    """Have groups timed, each on the engine beside it, and return the timings by key and engine."""
+    found = calibrate_groups(wanted, configuration, prepared, pool, threads_for(jobs))
+    return {(timing.key, timing.engine): timing for timing in found}
 
 
 def _of_another_engine(
