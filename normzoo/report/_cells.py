@@ -74,14 +74,26 @@ def _signed(fraction: float) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text
 
 
-def change_lines(row: Row) -> list[str]:
-    """Write the change of a row; below it the number of pairs, where a seed lacks one."""
-    if row.change is None:
+def difference_lines(difference: Difference | None, seeds: int, *, lost: bool, is_marked: bool = False) -> list[str]:
+    """Write a difference in points; below it the number of pairs, where it is not ``seeds``.
+
+    Args:
+        difference: None where there is none.
+        seeds: how many pairs there would be if no run lacked.
+        lost: it is one of survivors, and gets their sign.
+        is_marked: it gets a sign where it is told from zero.
+    """
+    if difference is None:
         return [NOTHING]
-    lacks = row.change.pairs < row.cells[0].planned
-    is_of_survivors = any(cell.diverged + cell.failed for cell in (row.cells[0], row.cells[-1]))
-    value = f"{points(row.change)} {SURVIVORS}" if is_of_survivors else points(row.change)
-    return [value, *([f"(n={row.change.pairs})"] if lacks else [])]
+    sign = SURVIVORS if lost else TOLD if is_marked and difference.is_told_from_zero else ""
+    value = f"{points(difference)} {sign}".rstrip()
+    return [value, *([f"(n={difference.pairs})"] if difference.pairs < seeds else [])]
+
+
+def change_lines(row: Row) -> list[str]:
+    """Write the change of a row."""
+    lost = row.cells[0].lost + row.cells[-1].lost > 0
+    return difference_lines(row.change, row.cells[0].planned, lost=lost)
 
 
 def change_header(batch_sizes: Sequence[int]) -> str:

@@ -1,6 +1,6 @@
 """The text of the cells in which a norm is held against the baseline, and in which slopes are compared."""
 
-from normzoo.report._cells import NOTHING, SURVIVORS, TOLD, percent, points
+from normzoo.report._cells import NOTHING, TOLD, difference_lines, percent
 from normzoo.report._numbers import Cell, Row, Versus
 from normzoo.report.statistics.differences import Difference
 
@@ -27,12 +27,10 @@ def range_text(cell: Cell) -> str:
 
 
 def versus_lines(cell: Cell) -> list[str]:
-    """Write the difference from the baseline; below it the number of pairs, where a seed lacks one."""
-    found = cell.versus.difference if cell.versus else None
-    if found is None:
+    """Write the difference from the baseline."""
+    if cell.versus is None:
         return [NOTHING]
-    value = f"{points(found)} {SURVIVORS}" if cell.versus and cell.versus.lost else points(found)
-    return [value, *([f"(n={found.pairs})"] if found.pairs < cell.planned else [])]
+    return difference_lines(cell.versus.difference, cell.planned, lost=cell.versus.lost)
 
 
 def p_text(difference: Difference | None) -> str:
@@ -69,21 +67,10 @@ def correlation_text(versus: Versus | None) -> str:
 
 
 def slope_lines(row: Row) -> list[str]:
-    """Write the slope in points per doubling; below it the number of seeds, where one lacks a batch size."""
-    if row.slope is None:
-        return [NOTHING]
-    lacks = row.slope.pairs < row.cells[0].planned
-    value = f"{points(row.slope)} {SURVIVORS}" if row.is_of_survivors else points(row.slope)
-    return [value, *([f"(n={row.slope.pairs})"] if lacks else [])]
+    """Write the slope in points per doubling."""
+    return difference_lines(row.slope, row.cells[0].planned, lost=row.is_of_survivors)
 
 
 def contrast_lines(difference: Difference | None, seeds: int, *, lost: bool) -> list[str]:
-    """Write how much one norm's slope exceeds another's, marked where it is told from zero or of survivors.
-
-    Below it stands the number of pairs, where it is not ``seeds``.
-    """
-    if difference is None:
-        return [NOTHING]
-    sign = SURVIVORS if lost else TOLD if difference.is_told_from_zero else ""
-    value = f"{points(difference)} {sign}".rstrip()
-    return [value, *([f"(n={difference.pairs})"] if difference.pairs < seeds else [])]
+    """Write how much one norm's slope exceeds another's, marked where it is told from zero."""
+    return difference_lines(difference, seeds, lost=lost, is_marked=True)

@@ -38,15 +38,11 @@ def _clauses(summary: Summary, table: Table, norm: str, whole: Mapping[str, Diff
 
 def _and_where(rows: Sequence[Row]) -> str:
     """Name norms with the batch sizes at which they lost runs."""
-    return enumerated([f"{row.norm} ({', '.join(map(_lack, filter(_lost, row.cells)))})" for row in rows])
-
-
-def _lost(cell: Cell) -> int:
-    return cell.diverged + cell.failed
+    return enumerated([f"{row.norm} ({', '.join(_lack(cell) for cell in row.cells if cell.lost)})" for row in rows])
 
 
 def _lack(cell: Cell) -> str:
-    return f"{_lost(cell)} of {cell.planned} at {cell.batch_size}"
+    return f"{cell.lost} of {cell.planned} at {cell.batch_size}"
 
 
 def _contrasts(summary: Summary, table: Table, norm: str, whole: Collection[str]) -> Iterator[str]:

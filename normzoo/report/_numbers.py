@@ -98,9 +98,14 @@ class Cell:
     tried: tuple[Tried, ...] = ()
 
     @property
+    def lost(self) -> int:
+        """How many runs diverged or failed."""
+        return self.diverged + self.failed
+
+    @property
     def is_of_survivors(self) -> bool:
         """Whether the mean leaves out runs that diverged or failed."""
-        return self.mean is not None and self.diverged + self.failed > 0
+        return self.mean is not None and self.lost > 0
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ class Row:
     @property
     def is_of_survivors(self) -> bool:
         """Whether runs diverged or failed, so that what is said over all batch sizes leaves them out."""
-        return any(cell.diverged + cell.failed for cell in self.cells)
+        return any(cell.lost for cell in self.cells)
 
 
 @dataclass(frozen=True)
