@@ -148,7 +148,7 @@ class _Comparison:
             self._interrupted = True
 
     def _conclude(self, keys: Sequence[str], store: Store) -> int:
-        from normzoo.cli._show import show
+        from normzoo.cli._print_summary import print_summary
         from normzoo.cli._write_report import write_report, written_line
         from normzoo.report import summarize
 
@@ -160,7 +160,7 @@ class _Comparison:
         execution = self._configuration.execution
         written = write_report(self._report, summary, records, execution, html=self._html) if self._report else []
         with suppress(BrokenPipeError):  # whoever read the tables has seen enough
-            show(summary, records, Console())
+            print_summary(summary, records, Console())
             if written:
                 sys.stdout.write(f"\n{written_line(written)}")
             sys.stdout.flush()

@@ -8,7 +8,7 @@ from normzoo.experiment.records import RunRecord
 from normzoo.report import Summary, failure_lines, findings, lost_runs, to_rich
 
 
-def show(summary: Summary, records: Mapping[str, RunRecord], console: Console) -> None:
+def print_summary(summary: Summary, records: Mapping[str, RunRecord], console: Console) -> None:
     """Print the tables, the findings under them, and the runs that have no result."""
     console.print(*to_rich(summary, width=console.width))
     console.print()
