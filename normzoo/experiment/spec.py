@@ -159,6 +159,13 @@ class MatrixSpec(BaseModel):
     def _distinct_rates(cls, rates: tuple[float, ...] | None) -> tuple[float, ...] | None:
         return None if rates is None else tuple(sorted(set(rates)))
 
+    @field_validator("baseline")
+    @classmethod
+    def _known_baseline(cls, baseline: str | None) -> str | None:
+        if baseline is not None:
+            canonical_norm(baseline)
+        return baseline
+
     @field_validator("dataset")
     @classmethod
     def _known_dataset(cls, dataset: str) -> str:

@@ -89,6 +89,12 @@ def test_a_flag_is_named_as_it_is_typed() -> None:
     assert refusal([], [], {"batch_sizes": "2,x"}) == "--batch-sizes: expected a whole number, got 'x'"
 
 
+def test_a_misspelt_baseline_is_named_by_its_flag() -> None:
+    """As any other misspelt norm."""
+    with pytest.raises(ConfigError, match="^--baseline: unknown norm 'batc'; did you mean 'batch'"):
+        resolve([], [], {"baseline": "batc"})
+
+
 def test_everything_that_is_wrong_is_said_at_once_each_with_its_origin(tmp_path: Path) -> None:
     """Nobody has to mend one thing to hear of the next; settings of both models are in the one line."""
     path = tmp_path / "settings.yaml"
