@@ -91,7 +91,7 @@ def test_a_flag_is_named_as_it_is_typed() -> None:
 
 def test_a_misspelt_baseline_is_named_by_its_flag() -> None:
     """As any other misspelt norm."""
-    with pytest.raises(ConfigError, match="^--baseline: unknown norm 'batc'; did you mean 'batch'"):
+    with pytest.raises(ConfigError, match=r"^--baseline: unknown norm 'batc'; did you mean 'batch'"):
         resolve([], [], {"baseline": "batc"})
 
 
