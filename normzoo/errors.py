@@ -1,6 +1,7 @@
 """The errors that normzoo raises for what a user can mend, as one tree.
 
     NormzooError
+    ├── InputError (also a ValueError and a RuntimeError): what a layer is called with does not fit it
     └── UsageError (also a ValueError): the request cannot be carried out as written
         ├── UnknownNameError: no norm, template, dataset, ... of that name
         ├── ConfigError: a flag or a configuration file does not read
@@ -9,8 +10,9 @@
         ├── DeviceError: the device asked for is not there
         └── StoreError: the store is no store of ours, is too new, or cannot be opened
 
-The layers themselves raise plain ``ValueError``, as torch.nn's do. On the command line
-every ``UsageError`` is one line on stderr and exit code 2.
+A layer that cannot be constructed raises a plain ``ValueError``, as torch.nn's do. Of what they are called with,
+torch.nn's layers refuse some by ValueError and some by RuntimeError; ours raise one error that is both. On the command
+line every ``UsageError`` is one line on stderr and exit code 2.
 """
 
 import difflib
@@ -20,6 +22,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DeviceError",
+    "InputError",
     "NormError",
     "NormzooError",
     "StoreError",
@@ -36,6 +39,10 @@ class NormzooError(Exception):
     """The root of normzoo's own errors."""
 
 
+class InputError(NormzooError, ValueError, RuntimeError):
+    """A layer was called with what does not fit it: a shape, a type, or too few values for a variance."""
+
+
 class UsageError(NormzooError, ValueError):
     """The request cannot be carried out as written; the message says what to change."""
 
@@ -43,12 +50,13 @@ class UsageError(NormzooError, ValueError):
 class UnknownNameError(UsageError):
     """No entry of that name; the message suggests the nearest and lists the rest."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "", source: str = "") -> None:
         names = list(known)
         nearest = difflib.get_close_matches(name, names, n=1)
         suggestion = f"; did you mean '{nearest[0]}'?" if nearest else ""
         listed = ", ".join(names if len(names) <= MAX_LISTED else [*names[:MAX_LISTED], "..."])
-        super().__init__(f"unknown {kind} '{name}'{suggestion} (known: {listed}{hint})")
+        where = f"{source}: " if source else ""
+        super().__init__(f"{where}unknown {kind} '{name}'{suggestion} (known: {listed}{hint})")
 
     def __reduce__(self) -> tuple[type[UsageError], tuple[str]]:
         # Crosses from a worker to its parent as its message.

@@ -12,14 +12,15 @@ def main(process: int, kind: str) -> None:
     import torch
 
     from normzoo import layers
+    from normzoo.registry.backends import Backend
 
     imported = time.perf_counter() - start
     device = "cuda" if kind == "cuda" or (kind == "auto" and torch.cuda.is_available()) else "cpu"
     x = torch.randn(8, 32, 32, 32, device=device, requires_grad=True)
 
-    def seconds(layer: Any, engine: layers.Engine) -> float:
+    def seconds(layer: Any, backend: Backend) -> float:
         start = time.perf_counter()
-        with layers.engine(engine):
+        with layers.backend(backend):
             layer(x).sum().backward()
         if device == "cuda":
             torch.cuda.synchronize()

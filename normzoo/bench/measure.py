@@ -16,7 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from normzoo.bench.peers import GPU_ONLY, PEERS, ours, torch_nn
 from normzoo.bench.records import AUTO, EAGER, REFERENCE, Measurement, Timing
 from normzoo.bench.spec import Case
-from normzoo.layers import engine
+from normzoo.layers import backend
 
 CALLS_SECONDS = 10e-3
 """A round makes so many calls that they take about this long."""
@@ -133,11 +133,11 @@ def _contenders(case: Case, device: torch.device) -> tuple[list[Contender], dict
     """Return torch.nn's layer first, then ours, then what else there is; and who is not there, and why."""
     found = [
         Contender(REFERENCE, torch_nn(case), case, device, nullcontext),
-        Contender(AUTO, ours(case), case, device, lambda: engine("auto")),
+        Contender(AUTO, ours(case), case, device, lambda: backend("auto")),
     ]
     if case.place == "compiled":
         return found, {}
-    found.append(Contender(EAGER, ours(case), case, device, lambda: engine("eager")))
+    found.append(Contender(EAGER, ours(case), case, device, lambda: backend("eager")))
     skipped = {}
     for name, (build, _) in PEERS.items():
         if name in GPU_ONLY and device.type != "cuda":
@@ -202,7 +202,7 @@ def _warm_up(contenders: list[Contender], x: Tensor, grad: Tensor) -> None:
     for contender in contenders:
         contender.time(x, grad, 5)
         if contender.name == AUTO:
-            with engine("compiled"):
+            with backend("compiled"):
                 contender.step(x, grad)
             contender.time(x, grad, 30)
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from normzoo.bench.spec import BenchSpec, Case
 
 REFERENCE, AUTO, EAGER = "torch.nn", "auto", "eager"
-"""Who is timed in every plain case: torch.nn, ours on the engine auto when it is warm, ours on the engine eager."""
+"""Who is timed in every plain case: torch.nn, ours on the backend auto when it is warm, ours on the backend eager."""
 
 
 class Timing(BaseModel):
@@ -49,8 +49,8 @@ class ColdStart(BaseModel):
     Attributes:
         process: 1: with an empty cache of compiled code; 2: with what process 1 left in it.
         import_seconds: importing ``normzoo.layers``, torch included.
-        eager_seconds: the first call, on the engine eager.
-        compiled_seconds: the first call on the engine compiled.
+        eager_seconds: the first call, on the backend eager.
+        compiled_seconds: the first call on the backend compiled.
         another_seconds: the first compiled call of another norm in the same process.
         warm_seconds: a later compiled call.
     """

@@ -76,7 +76,7 @@ def aims(bench: Bench) -> list[Aim]:
         Aim("train, geometric mean", 0.9 if gpu else 0.8, geometric_mean(ratios)),
         Aim("train, batch and instance alone", 0.9 if gpu else 0.6, geometric_mean(pair)),
         Aim("train, worst norm and shape", 1.2 if gpu else 1.5, max(ratios, default=None)),
-        Aim("train, engine eager", 2.0 if gpu else 2.2, geometric_mean(ratio(each, EAGER) for each in train)),
+        Aim("train, backend eager", 2.0 if gpu else 2.2, geometric_mean(ratio(each, EAGER) for each in train)),
         Aim("train, inside torch.compile", 1.0, geometric_mean(ratio(each, AUTO) for each in compiled)),
         Aim("eval", 1.0 if gpu else 0.8, geometric_mean(ratio(each, AUTO) for each in evaluation)),
     ]
@@ -159,8 +159,8 @@ def _norms(bench: Bench) -> TableData:
         "Time of ours / time of torch.nn's, float32",
         header,
         tuple(rows),
-        "train: forward and backward, engine auto when warm, geometric mean over shapes; worst: of these; "
-        "eager: the same on the engine eager; eval: forward without gradients; in compile: ours and torch.nn's inside "
+        "train: forward and backward, backend auto when warm, geometric mean over shapes; worst: of these; "
+        "eager: the same on the backend eager; eval: forward without gradients; in compile: ours and torch.nn's inside "
         "torch.compile; saved: bytes kept for the backward pass, at most.",
     )
 

@@ -10,8 +10,8 @@ from normzoo.data import BlocksOfSteps, Dataset
 from normzoo.experiment.engines import How, Timing, TrainingEngine
 from normzoo.experiment.prepared import Device
 from normzoo.experiment.spec import RunSpec
-from normzoo.experiment.train import build_network, make_classifier, member_order, norm_engine
-from normzoo.layers import engine as engine_of_norms
+from normzoo.experiment.train import build_network, make_classifier, member_order, norm_backend
+from normzoo.layers import backend
 
 WARM_UP = {"cpu": 1, "cuda": 5}
 """Steps before those that are timed: the first one allocates; on a GPU a few, until steps are recorded."""
@@ -58,7 +58,7 @@ def _step_seconds(specs: Sequence[RunSpec], dataset: Dataset, device: Device, en
     # As the Trainer does in mixed precision.
     is_mixed = specs[0].precision == "bf16-mixed"
     mixed = torch.autocast(device, torch.bfloat16, enabled=is_mixed, cache_enabled=False)
-    with engine_of_norms(norm_engine()), mixed:
+    with backend(norm_backend()), mixed:
         while _is_to_be_continued(seconds[warm_up:]):
             start, step = time.perf_counter(), len(seconds) % len(labels)
             module.training_step((images[step : step + 1], labels[step : step + 1]), step)

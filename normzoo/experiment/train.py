@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import os
 import time
 import traceback
 import warnings
@@ -23,8 +22,9 @@ from normzoo.experiment.memory import peak_memory_bytes, reset_peak_memory
 from normzoo.experiment.prepared import Device
 from normzoo.experiment.records import RunRecord, Status
 from normzoo.experiment.spec import RunSpec
-from normzoo.layers import Engine, checked_engine, engine, norm_factory
+from normzoo.layers import backend, norm_factory
 from normzoo.registry import TEMPLATES, find, load
+from normzoo.registry.backends import Backend, backend_of_process
 from normzoo.templates import Classifier, CudaGraph
 
 EVALUATION_SAMPLES = 100
@@ -97,7 +97,7 @@ class _Training:
         try:
             networks = [build_network(spec, self._dataset) for spec in self._specs]
             notes = tuple(getattr(networks[0], "notes", ()))
-            with engine(norm_engine()):
+            with backend(norm_backend()):
                 self._fit(networks)
         except Exception as caught:
             status = "out-of-memory" if _is_out_of_memory(caught) else "failed"
@@ -158,15 +158,15 @@ def build_network(spec: RunSpec, dataset: Dataset) -> nn.Module:
     return network
 
 
-def norm_engine() -> Engine:
-    """Return the engine for norms: ``NORMZOO_ENGINE``, or eager, since ``auto`` changes over when the clock says so."""
-    return checked_engine(os.environ.get("NORMZOO_ENGINE") or "eager")
+def norm_backend() -> Backend:
+    """Return the backend for norms: ``NORMZOO_BACKEND``, or eager, since ``auto`` depends on measured time."""
+    return backend_of_process("eager")
 
 
 def worker_environment(device: Device) -> dict[str, Any]:
     """Return the environment with what only torch knows."""
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
-    return {**describe_environment(), "device": name, "threads": torch.get_num_threads(), "norm_engine": norm_engine()}
+    return {**describe_environment(), "device": name, "threads": torch.get_num_threads(), "norm_backend": norm_backend()}
 
 
 def make_classifier(specs: Sequence[RunSpec], networks: Sequence[nn.Module], device: Device, how: How) -> Classifier:

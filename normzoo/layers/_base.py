@@ -7,11 +7,15 @@ from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 
-from normzoo.layers._context import is_recomputation
-from normzoo.layers._normalize import Running
-from normzoo.layers._op import normalize
-from normzoo.layers._pool import OfEachMember, Pool, cells_per_pool
+from normzoo.errors import InputError
+from normzoo.layers._kernels.autograd import normalize
+from normzoo.layers._kernels.moments import product
+from normzoo.layers._kernels.spec import Running
+from normzoo.layers._kernels.torch_internals import is_recomputation, must_be_traceable
+from normzoo.layers._pool import OfEachMember, Pool
+from normzoo.layers._torch_tools import as_torch_layer, traced_by_fx
 
 
 class Norm(nn.Module, ABC):
@@ -21,13 +25,17 @@ class Norm(nn.Module, ABC):
     little else. Statistics are computed in float32 or wider whatever the input; the output keeps the input's
     dtype and memory format.
 
+    A drop-in also names the class of torch.nn that it stands for among its bases: that is how tools find norms in a
+    model. Nothing is computed by it.
+
     Attributes:
         needs_positions: the norm means nothing for plain vectors; a network puts none of it there.
         centered: the mean is subtracted.
         refuses_single_values_always: one value per statistic is an error in evaluation too, not only in training.
         eps_may_be_none: None is a value of ``eps``, and means the machine epsilon.
+        takes_complex: complex inputs are normalized, by the mean of their squares, as torch.nn does.
         recurrent_gain: what ``weight`` should start at inside a recurrence.
-        channels_follow_samples: an input's second dimension is that of the channels, and nothing lies between.
+        is_channels_first: an input's second dimension is that of the channels, and nothing lies between.
         members: None, or how many norms this one stands for (``stack_norms``); inputs are ``(N, members, C, *)`` then.
     """
 
@@ -35,8 +43,9 @@ class Norm(nn.Module, ABC):
     centered: ClassVar[bool] = True
     refuses_single_values_always: ClassVar[bool] = False
     eps_may_be_none: ClassVar[bool] = False
+    takes_complex: ClassVar[bool] = False
     recurrent_gain: ClassVar[float] = 1.0
-    channels_follow_samples: ClassVar[bool] = True
+    is_channels_first: ClassVar[bool] = True
 
     eps: float | None
     members: int | None = None
@@ -54,10 +63,10 @@ class Norm(nn.Module, ABC):
         device: torch.device | str | None,
         dtype: torch.dtype | None,
     ) -> None:
-        super().__init__()
+        nn.Module.__init__(self)  # past a class of torch.nn, which would make what is made here
         self.eps = eps
         if not isinstance(eps, Real) and not (eps is None and self.eps_may_be_none):
-            raise self._refusal("eps must be a number", f"got eps={eps!r}", "use for example eps=1e-5")
+            raise ValueError(self._message("eps must be a number", f"got eps={eps!r}", "use for example eps=1e-5"))
         for name, present in (("weight", weight), ("bias", bias)):
             parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype)) if present else None
             self.register_parameter(name, parameter)
@@ -65,20 +74,20 @@ class Norm(nn.Module, ABC):
     @property
     @abstractmethod
     def pool(self) -> Pool:
-        """Which cells of the samples-by-channels grid share one mean and variance."""
+        """Which blocks of the samples-by-channels grid share one mean and variance."""
 
     @property
-    def treats_samples_alone(self) -> bool:
+    def is_batch_independent(self) -> bool:
         """Whether a sample's output depends on that sample alone, and on nothing remembered."""
-        return 0 not in self.pool.axes and next(self.buffers(), None) is None
+        return 0 not in self.pool.axes
 
     @abstractmethod
-    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
-        """Return how many samples, channels and positions an input of this shape has; it is laid out in that order.
+    def _check_shape(self, shape: Sequence[int]) -> None:
+        """Raise an ``InputError`` where an input of this shape does not fit."""
 
-        Raises:
-            ValueError: the shape does not fit; the message says what is wrong with it.
-        """
+    def _grid(self, rank: int) -> tuple[int, int, tuple[int, ...]]:  # noqa: ARG002
+        """Return how many of an input's dimensions are samples, how many samples and channels, and those pooled."""
+        return 1, 2, self.pool.axes
 
     def reset_parameters(self) -> None:
         """Set ``weight`` to one and ``bias`` to zero."""
@@ -87,45 +96,51 @@ class Norm(nn.Module, ABC):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    @final  # type: ignore[misc]  # nn.Module declares forward as an attribute
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  # torch.nn's name
         """Normalize.
 
         Args:
-            x: values, in the shape that the class states.
-            mask: True where a position counts: the shape of ``x`` without its channels (or normalized dimensions).
-                What does not count enters no statistic and comes out as zero.
+            input: values, in the shape that the class states.
+            mask: True where a position counts: the shape of the input without its channels (or normalized
+                dimensions). What does not count enters no statistic and comes out as zero.
 
         Returns:
-            A tensor of the shape, dtype and memory format of ``x``.
+            A tensor of the shape, dtype and memory format of the input.
 
         Raises:
-            ValueError: wrong rank, channels or dtype, or only one value per statistic.
+            InputError: wrong rank, channels or dtype, or only one value per statistic.
         """
-        if not x.is_floating_point():
-            raise self._refusal("the input must be floating point", f"got dtype={x.dtype}", "cast it with x.float()")
-        shape, pool = x.shape, self.pool
-        if self.members is not None:
-            shape, pool = shape[:1] + shape[2:], self._pool_of_members(shape, pool)
-        samples, channels, positions = self._size(shape)
-        split, axes = pool.split(channels), pool.axes
+        x = input
+        if type(x) is Proxy:
+            return traced_by_fx(self, x, mask)
+        if not x.is_floating_point() and not (self.takes_complex and x.is_complex()):
+            raise self._error("the input must be floating point", f"got dtype={x.dtype}", "cast it with x.float()")
+        if x.is_nested:
+            return self._normalize_nested(x, mask)
+        shape, groups = x.shape, self.pool.groups
+        if self.members is None:
+            self._check_shape(shape)
+            leading, grid, axes = self._grid(len(shape))
+        else:
+            axes, leading, grid = self._pool_of_members(shape).axes, 1, 3
+            self._check_shape(shape[:1] + shape[2:])
+        is_traced = torch.jit.is_tracing()  # then a size is a tensor, and asking for its value would keep it
+        if not is_traced and x.numel() == 0:
+            return self._normalize_nothing(x, grid)
+        given = self._given_statistics()
         if mask is not None:
-            mask = self._mask_of_cells(mask, x, (samples, *(1 for _ in split), positions))
-        if x.numel() == 0:
-            return self._normalize_nothing(x)
-        known = self._known_statistics()
-        if positions == 1 and known is None and self.centered and cells_per_pool((samples, *split), axes) == 1:
-            self._refuse_single_values((samples, channels, *shape[2:]))
+            mask = self._mask_of_blocks(mask, x, leading, grid)
+        if given is None and self.centered and not is_traced:
+            self._check_values_per_pool(x, mask, grid, groups, axes)
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
-        problem = (samples, split, positions, axes, self._eps(x), self.centered, known is not None)
-        running = self._memory() if known is None else known
-        return normalize(problem, x, self.weight, self.bias, running, mask)
+        fields = (leading, grid, groups, axes, self._eps(x), self.centered, given is not None)
+        return normalize(fields, x, self.weight, self.bias, self._memory() if given is None else given, mask)
 
-    def _pool_of_members(self, shape: Sequence[int], pool: Pool) -> OfEachMember:
+    def _pool_of_members(self, shape: Sequence[int]) -> OfEachMember:
         """Return the pool of a stack, whose inputs have their members second."""
-        members = self.members or 0
+        members, pool = self.members or 0, self.pool
         if len(shape) < 3 or shape[1] != members:
-            raise self._refusal(
+            raise self._error(
                 "the input of a stack must be (N, members, C, *)",
                 f"got shape {tuple(shape)} and members={members}",
                 "put the members second",
@@ -135,45 +150,70 @@ class Norm(nn.Module, ABC):
             known = self._stacked_pool = OfEachMember(pool, members)
         return known
 
-    def _refuse_single_values(self, shape: Sequence[int]) -> None:
-        """Raise an error where one value per statistic is not acceptable."""
-        if self.training or self.refuses_single_values_always:
-            raise self._refusal(
+    def _check_values_per_pool(
+        self, x: Tensor, mask: Tensor | None, grid: int, groups: int | None, axes: tuple[int, ...]
+    ) -> None:
+        """Raise an error where a statistic would be over one value, if that is not acceptable."""
+        if not (self.training or self.refuses_single_values_always):
+            return
+        is_last_pooled = x.ndim > grid or (groups is None and axes[-1:] == (grid - 1,))
+        if is_last_pooled and x.shape[-1] != 1 and mask is None:
+            return
+        channels = x.shape[grid - 1]
+        sizes = (*x.shape[: grid - 1], *((channels,) if groups is None else (groups, channels // groups)))
+        blocks = product([sizes[axis] for axis in axes])
+        if mask is None:
+            is_single = blocks * product(x.shape[grid:]) == 1
+        elif must_be_traceable():
+            return  # the values of a mask are not known; such a pool then leaves the running statistics alone
+        else:
+            counts = mask.sum(tuple(range(grid, x.ndim)), keepdim=True) if x.ndim > grid else mask
+            per_pool = counts.sum(0) if 0 in axes else counts * product([sizes[axis] for axis in axes])
+            is_single = bool((per_pool == 1).any())
+        if is_single:
+            shape = x.shape if self.members is None else x.shape[:1] + x.shape[2:]
+            raise self._error(
                 "a mean and variance need more than one value",
-                f"got one value per statistic from shape {tuple(shape)}",
+                f"got one value per statistic from shape {tuple(shape)}" + ("" if mask is None else " under the mask"),
                 "use a larger batch, more positions or fewer groups"
                 + (", or call .eval()" if self._can_evaluate_single_values() else ""),
             )
 
-    def _normalize_nothing(self, x: Tensor) -> Tensor:
+    def _normalize_nothing(self, x: Tensor, grid: int) -> Tensor:
         """Return an empty output that is connected to the parameters, whose gradients are then zero."""
         running = self._memory()
         if running is not None and running.batches is not None and not is_recomputation():
             running.batches.add_(1)
         y = x.clone()
-        for parameter in (self.weight, self.bias):
+        for operate, parameter in ((torch.mul, self.weight), (torch.add, self.bias)):
             if parameter is not None:
-                y = y + parameter.sum().to(y.dtype)
-        return y
+                y = operate(y, parameter.reshape(parameter.shape + (1,) * (x.ndim - grid)))
+        return y.to(x.dtype)
 
-    def _mask_of_cells(self, mask: Tensor, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Return the mask in a shape that broadcasts to the cells."""
+    def _normalize_nested(self, x: Tensor, mask: Tensor | None) -> Tensor:  # noqa: ARG002
+        """Return each sample of a nested tensor normalized."""
+        raise self._error(
+            "a nested tensor cannot be normalized over its ragged dimension",
+            f"got a nested tensor of {x.ndim} dimensions",
+            "pad it with torch.nested.to_padded_tensor and pass a mask",
+        )
+
+    def _mask_of_blocks(self, mask: Tensor, x: Tensor, leading: int, grid: int) -> Tensor:
+        """Return the mask in a shape that broadcasts to the input."""
         if self.members is not None:
-            raise self._refusal("a stack of norms takes no mask", f"got members={self.members}", "normalize one by one")
-        expected = self._mask_shape(x)
-        if tuple(mask.shape) != expected or mask.dtype != torch.bool:
-            raise self._refusal(
+            raise self._error("a stack of norms takes no mask", f"got members={self.members}", "normalize one by one")
+        expected = tuple(x.shape[:leading]) + tuple(x.shape[grid:])
+        if mask.dtype != torch.bool or (tuple(mask.shape) != expected and not torch.jit.is_tracing()):
+            raise self._error(
                 "the mask must be boolean with one entry per sample and position",
                 f"got {mask.dtype} of shape {tuple(mask.shape)} for an input of shape {tuple(x.shape)}",
                 f"pass torch.bool of shape {expected}",
             )
-        return mask.reshape(shape)
+        for dim in range(leading, grid):
+            mask = mask.unsqueeze(dim)
+        return mask
 
-    def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
-        """Return the shape that a mask of ``x`` has."""
-        return (x.shape[0], *x.shape[2:])
-
-    def _known_statistics(self) -> Running | None:
+    def _given_statistics(self) -> Running | None:
         """Return what to normalize by instead of the input's own statistics; None: by its own."""
         return None
 
@@ -189,6 +229,14 @@ class Norm(nn.Module, ABC):
         """Return what is added to the variance."""
         return self.eps or 0.0
 
-    def _refusal(self, rule: str, values: str, way_out: str) -> ValueError:
+    @final
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` is to compile: torch.nn's layer with the same tensors."""
+        return as_torch_layer(self)
+
+    def _error(self, rule: str, values: str, way_out: str) -> InputError:
         """Return an error that names the layer, the rule, the values and the way out."""
-        return ValueError(f"{type(self).__name__}: {rule}, {values}; {way_out}")
+        return InputError(self._message(rule, values, way_out))
+
+    def _message(self, rule: str, values: str, way_out: str) -> str:
+        return f"{type(self).__name__}: {rule}, {values}; {way_out}"

@@ -9,13 +9,14 @@ Shift". In evaluation the running mean and variance stand for the batch's.
 from typing import ClassVar, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from normzoo.layers._pool import OverSamples
 from normzoo.layers._tracked import TrackedNorm
 
 
-class BatchNorm(TrackedNorm):
+class BatchNorm(TrackedNorm, _BatchNorm):
     """Batch normalization of inputs ``(N, C)`` or ``(N, C, *)``, whatever their rank.
 
     Inside a recurrence ``weight`` should start at 0.1, so that tanh does not saturate (Cooijmans et al. 2016).
@@ -49,21 +50,21 @@ class BatchNorm(TrackedNorm):
 
 
 @final
-class BatchNorm1d(BatchNorm):
+class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
     """Batch normalization of inputs ``(N, C)`` or ``(N, C, L)``; drop-in for ``torch.nn.BatchNorm1d``."""
 
     ranks: ClassVar[tuple[int, ...] | None] = (2, 3)
 
 
 @final
-class BatchNorm2d(BatchNorm):
+class BatchNorm2d(BatchNorm, nn.BatchNorm2d):
     """Batch normalization of inputs ``(N, C, H, W)``; drop-in for ``torch.nn.BatchNorm2d``."""
 
     ranks: ClassVar[tuple[int, ...] | None] = (4,)
 
 
 @final
-class BatchNorm3d(BatchNorm):
+class BatchNorm3d(BatchNorm, nn.BatchNorm3d):
     """Batch normalization of inputs ``(N, C, D, H, W)``; drop-in for ``torch.nn.BatchNorm3d``."""
 
     ranks: ClassVar[tuple[int, ...] | None] = (5,)

@@ -11,13 +11,14 @@ from numbers import Integral
 from typing import final
 
 import torch
+from torch import nn
 
 from normzoo.layers._base import Norm
-from normzoo.layers._pool import Pool, WithinGroups, product
+from normzoo.layers._pool import OverChannels, Pool, WithinGroups
 
 
 @final
-class GroupNorm(Norm):
+class GroupNorm(Norm, nn.GroupNorm):
     """Group normalization of inputs ``(N, C)`` or ``(N, C, *)``; drop-in for ``torch.nn.GroupNorm``.
 
     Departure from torch.nn: one value per statistic (as many groups as channels, no positions) is an error in
@@ -47,37 +48,42 @@ class GroupNorm(Norm):
         self.num_channels = num_channels
         self.affine = affine
         if not isinstance(num_groups, Integral):
-            raise self._refusal(
-                "groups must be a whole number", f"got groups={num_groups!r}", "use for example groups=8"
+            raise ValueError(
+                self._message(
+                    "groups must be a whole number", f"got groups={num_groups!r}", "use for example groups=8"
+                )
             )
         if num_groups < 1 or num_channels % num_groups:
-            raise self._refusal(
-                "groups must divide channels",
-                f"got channels={num_channels}, groups={num_groups}",
-                f"use groups={_nearest_divisor(num_channels, num_groups)}"
-                + (f" or {_next_multiple(num_channels, num_groups)} channels" if num_groups > 0 else ""),
+            raise ValueError(
+                self._message(
+                    "groups must divide channels",
+                    f"got channels={num_channels}, groups={num_groups}",
+                    f"use groups={_nearest_divisor(num_channels, num_groups)}"
+                    + (f" or {_next_multiple(num_channels, num_groups)} channels" if num_groups > 0 else ""),
+                )
             )
-        self._pool: WithinGroups = WithinGroups(num_groups)
+        self._pool: Pool = _pool_of(num_groups)
         self.reset_parameters()
 
     @property
     def pool(self) -> Pool:
         """The channels of a group."""
         pool = self._pool
-        return pool if pool.groups == self.num_groups else WithinGroups(self.num_groups)
+        if self.num_groups != (pool.groups or 1):  # somebody has set it since
+            pool = self._pool = _pool_of(self.num_groups)
+        return pool
 
-    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
+    def _check_shape(self, shape: Sequence[int]) -> None:
         if len(shape) < 2:
-            raise self._refusal(
+            raise self._error(
                 "the input must be at least 2D (N, C, *)", f"got {len(shape)}D", "add a batch dimension"
             )
         if shape[1] != self.num_channels:
-            raise self._refusal(
+            raise self._error(
                 "the input's channels must equal num_channels",
                 f"got {shape[1]} channels in shape {tuple(shape)} and num_channels={self.num_channels}",
-                f"construct it with num_channels={shape[1]} or mend the input",
+                f"construct it with num_channels={shape[1]} or change the input",
             )
-        return shape[0], shape[1], product(shape[2:])
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""
@@ -85,6 +91,10 @@ class GroupNorm(Norm):
             f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
             f"bias={self.bias is not None}"
         )
+
+
+def _pool_of(groups: int) -> Pool:
+    return OverChannels() if groups == 1 else WithinGroups(groups)
 
 
 def _nearest_divisor(channels: int, groups: int) -> int:

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from typing import ClassVar, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.instancenorm import _InstanceNorm
 
-from normzoo.layers._normalize import Running
-from normzoo.layers._pool import OverNothing, product
+from normzoo.layers._kernels.spec import Running
+from normzoo.layers._pool import OverNothing
 from normzoo.layers._tracked import TrackedNorm
 
 
-class InstanceNorm(TrackedNorm):
+class InstanceNorm(TrackedNorm, _InstanceNorm):
     """Instance normalization of inputs ``(N, C, *)`` with positions, whatever their rank.
 
     Departure from torch.nn: an input whose channels differ from ``num_features`` is refused also without
@@ -48,40 +49,34 @@ class InstanceNorm(TrackedNorm):
         """Return ``momentum``; as in torch.nn, None means that nothing is remembered, and batches are not counted."""
         return None, self.momentum or 0.0
 
-    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
-        """See an input without a batch dimension, where the class fixes the rank, as a batch of one."""
-        if self._lacks_batch(len(shape)):
-            self._check_channels(shape, shape[0])
-            return 1, shape[0], product(shape[1:])
-        return super()._size(shape)
+    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  # torch.nn's name
+        """Normalize; see an input without a batch dimension, where the class fixes the rank, as a batch of one."""
+        if self.ranks is not None and isinstance(input, Tensor) and input.ndim + 1 in self.ranks:
+            self._check_channels(input.shape, input.shape[0])
+            return super().forward(input.unsqueeze(0), None if mask is None else mask.unsqueeze(0)).squeeze(0)
+        return super().forward(input, mask)
 
-    def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
-        return tuple(x.shape[1:]) if self._lacks_batch(x.ndim) else super()._mask_shape(x)
-
-    def _lacks_batch(self, rank: int) -> bool:
-        return self.ranks is not None and rank + 1 in self.ranks
-
-    def _known_statistics(self) -> Running | None:
+    def _given_statistics(self) -> Running | None:
         """As in torch.nn, ``track_running_stats`` set to False later sets aside what was remembered."""
-        return super()._known_statistics() if self.track_running_stats else None
+        return super()._given_statistics() if self.track_running_stats else None
 
 
 @final
-class InstanceNorm1d(InstanceNorm):
+class InstanceNorm1d(InstanceNorm, nn.InstanceNorm1d):
     """Instance normalization of ``(N, C, L)`` or ``(C, L)``; drop-in for ``torch.nn.InstanceNorm1d``."""
 
     ranks: ClassVar[tuple[int, ...] | None] = (3,)
 
 
 @final
-class InstanceNorm2d(InstanceNorm):
+class InstanceNorm2d(InstanceNorm, nn.InstanceNorm2d):
     """Instance normalization of ``(N, C, H, W)`` or ``(C, H, W)``; drop-in for ``torch.nn.InstanceNorm2d``."""
 
     ranks: ClassVar[tuple[int, ...] | None] = (4,)
 
 
 @final
-class InstanceNorm3d(InstanceNorm):
+class InstanceNorm3d(InstanceNorm, nn.InstanceNorm3d):
     """Instance normalization of ``(N, C, D, H, W)`` or ``(C, D, H, W)``; drop-in for ``torch.nn.InstanceNorm3d``."""
 
     ranks: ClassVar[tuple[int, ...] | None] = (5,)

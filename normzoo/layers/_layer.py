@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from torch import Size
+from torch import Size, nn
 
 from normzoo.layers._rows import RowNorm
 
 
 @final
-class LayerNorm(RowNorm):
+class LayerNorm(RowNorm, nn.LayerNorm):
     """Layer normalization of inputs ``(*, *normalized_shape)``; drop-in for ``torch.nn.LayerNorm``.
 
     ``weight`` and ``bias`` have the shape ``normalized_shape``. For convolutional maps ``(N, C, H, W)`` with a factor

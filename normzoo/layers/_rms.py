@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from torch import Size, Tensor
+from torch import Size, Tensor, nn
 
 from normzoo.layers._base import Norm
-from normzoo.layers._pool import OverChannels, product
+from normzoo.layers._pool import OverChannels
 from normzoo.layers._rows import RowNorm
 
 
 @final
-class RMSNorm(RowNorm):
+class RMSNorm(RowNorm, nn.RMSNorm):
     """RMS normalization of inputs ``(*, *normalized_shape)``; drop-in for ``torch.nn.RMSNorm``.
 
     ``eps=None`` means the machine epsilon of the type in which statistics are computed.
@@ -29,6 +29,7 @@ class RMSNorm(RowNorm):
 
     centered = False
     eps_may_be_none = True
+    takes_complex = True
 
     def __init__(
         self,
@@ -40,6 +41,10 @@ class RMSNorm(RowNorm):
     ) -> None:
         super().__init__(normalized_shape, eps=eps, weight=elementwise_affine, bias=False, device=device, dtype=dtype)
         self.elementwise_affine = elementwise_affine
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Normalize; torch.nn calls this norm's input ``x``."""
+        return super().forward(x, mask)
 
     def _eps(self, x: Tensor) -> float:
         if self.eps is not None:
@@ -76,14 +81,13 @@ class SampleRMSNorm(Norm):
         self.num_features = num_features
         self.reset_parameters()
 
-    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
+    def _check_shape(self, shape: Sequence[int]) -> None:
         if len(shape) < 2 or shape[1] != self.num_features:
-            raise self._refusal(
+            raise self._error(
                 "the input must be (N, C, *) with num_features channels",
                 f"got shape {tuple(shape)} and num_features={self.num_features}",
-                "mend the input or num_features",
+                "change the input or num_features",
             )
-        return shape[0], shape[1], product(shape[2:])
 
     def extra_repr(self) -> str:
         """Return the arguments."""

@@ -7,14 +7,14 @@ import torch
 from torch import Size, Tensor
 
 from normzoo.layers._base import Norm
-from normzoo.layers._pool import OverChannels, product
+from normzoo.layers._pool import OverChannels
 
 
 class RowNorm(Norm):
     """What LayerNorm and RMSNorm share: ``normalized_shape``, the trailing dimensions over which each row is pooled."""
 
     pool = OverChannels()
-    channels_follow_samples = False
+    is_channels_first = False
 
     def __init__(
         self,
@@ -30,18 +30,29 @@ class RowNorm(Norm):
         super().__init__(shape, eps=eps, weight=weight, bias=bias, device=device, dtype=dtype)
         self.normalized_shape = shape
         if not shape:
-            raise self._refusal("normalized_shape must have a dimension", "got ()", "give the trailing sizes")
+            raise ValueError(
+                self._message("normalized_shape must have a dimension", "got ()", "give the trailing sizes")
+            )
         self.reset_parameters()
 
-    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
+    def _check_shape(self, shape: Sequence[int]) -> None:
         dims = len(self.normalized_shape)
         if tuple(shape[-dims:]) != self.normalized_shape:
-            raise self._refusal(
+            raise self._error(
                 "the input must end in normalized_shape",
                 f"got shape {tuple(shape)} and normalized_shape={self.normalized_shape}",
-                f"construct it with normalized_shape={tuple(shape[-len(self.normalized_shape) :])} or mend the input",
+                f"use normalized_shape={tuple(shape[-dims:])} or reshape the input",
             )
-        return product(shape[:-dims]), product(shape[-dims:]), 1
 
-    def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
-        return tuple(x.shape[: x.ndim - len(self.normalized_shape)])
+    def _grid(self, rank: int) -> tuple[int, int, tuple[int, ...]]:
+        leading = rank - len(self.normalized_shape)
+        return leading, rank, tuple(range(leading, rank))
+
+    def _normalize_nested(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Normalize the rows of a nested tensor, none of which knows of the others."""
+        if mask is not None:
+            raise self._error("a nested tensor takes no mask", "got one", "all that it holds counts")
+        if x.layout != torch.jagged:
+            return torch.nested.as_nested_tensor([self(sample) for sample in x.unbind()])
+        values = self(x.values())
+        return torch.nested.nested_tensor_from_jagged(values, x.offsets(), x.lengths())

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.layers._base import Norm
-from normzoo.layers._normalize import Running
-from normzoo.layers._pool import product
+from normzoo.layers._kernels.spec import Running
 
 
 class TrackedNorm(Norm):
@@ -78,23 +77,27 @@ class TrackedNorm(Norm):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.zero_()
 
-    def _size(self, shape: Sequence[int]) -> tuple[int, int, int]:
+    @property
+    def is_batch_independent(self) -> bool:
+        """Whether a sample's output depends on that sample alone, and on nothing remembered."""
+        return super().is_batch_independent and self.running_mean is None
+
+    def _check_shape(self, shape: Sequence[int]) -> None:
         ranks = self.ranks
         rank = len(shape)
         if (rank not in ranks) if ranks is not None else (rank < 2):
             wanted = " or ".join(f"{rank}D" for rank in ranks) if ranks is not None else "at least 2D"
-            raise self._refusal(
+            raise self._error(
                 f"the input must be {wanted} (N, C, *)", f"got {rank}D of shape {tuple(shape)}", self._rank_hint(rank)
             )
         self._check_channels(shape, shape[1])
-        return shape[0], shape[1], product(shape[2:])
 
     def _check_channels(self, shape: Sequence[int], channels: int) -> None:
         if channels != self.num_features:
-            raise self._refusal(
+            raise self._error(
                 "the input's channels must equal num_features",
                 f"got {channels} channels in shape {tuple(shape)} and num_features={self.num_features}",
-                f"construct it with num_features={channels} or mend the input",
+                f"construct it with num_features={channels} or change the input",
             )
 
     def _rank_hint(self, rank: int) -> str:
@@ -103,7 +106,7 @@ class TrackedNorm(Norm):
         family = type(self).__name__.rstrip("123d")
         return f"use {family}{rank - 2}d" if 3 <= rank <= 5 else f"reshape it or use {family}"
 
-    def _known_statistics(self) -> Running | None:
+    def _given_statistics(self) -> Running | None:
         if self.training or self.running_mean is None or self.running_var is None:
             return None
         return Running(self.running_mean, self.running_var)
@@ -111,8 +114,11 @@ class TrackedNorm(Norm):
     def _memory(self) -> Running | None:
         if not self.training or not self.track_running_stats:
             return None
-        buffers = self._buffers  # in the order in which they were registered; attributes take ten times as long
-        return Running(buffers["running_mean"], buffers["running_var"], *self._averaging())
+        buffers = self._buffers  # attributes take ten times as long, and are right where these are parametrized
+        mean, var = buffers.get("running_mean"), buffers.get("running_var")
+        if mean is None or var is None:
+            mean, var = self.running_mean, self.running_var
+        return Running(mean, var, *self._averaging())
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""

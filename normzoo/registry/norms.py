@@ -35,7 +35,7 @@ NORMS: dict[str, NormEntry] = {
         explanation=explanations.BATCH,
     ),
     "layer": NormEntry(
-        target="normzoo.layers:layer_norm",
+        target="normzoo.layers._group:layer_norm",
         pools="all channels: one mean and variance per sample",
         formula=_STANDARDIZE,
         source="Ba et al. 2016; on maps as in Wu & He 2018",
@@ -50,7 +50,7 @@ NORMS: dict[str, NormEntry] = {
         options={"affine": True},
     ),
     "group": NormEntry(
-        target="normzoo.layers:group_norm",
+        target="normzoo.layers._group:group_norm",
         pools="the channels of a group: one mean and variance per sample and group",
         formula=_STANDARDIZE,
         source="Wu & He 2018",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from normzoo.layers import NormFactory
+from normzoo.layers._make import NormFactory
 from normzoo.templates._place import Shape, build, for_vectors, needs_positions
 
 CONVERSION_REPAYS_AFTER = 50_000

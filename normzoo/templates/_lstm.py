@@ -10,8 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from normzoo.layers import NormFactory
-from normzoo.templates._place import Shape, build, needs_positions, treats_samples_alone
+from normzoo.layers._make import NormFactory
+from normzoo.templates._place import Shape, build, needs_positions, is_batch_independent
 from normzoo.templates._stack import affine
 
 
@@ -93,7 +93,7 @@ class NormalizedLstm(nn.Module):
         if self.over_time is not None:
             over_time: Tensor = self.over_time(driven.transpose(-2, -1))
             return over_time.transpose(-2, -1)
-        if len(self.norm_ih) == 1 and treats_samples_alone(self.norm_ih[0]):  # then steps are as good as samples
+        if len(self.norm_ih) == 1 and is_batch_independent(self.norm_ih[0]):  # then steps are as good as samples
             rows = driven.movedim(-2, 1)
             flat: Tensor = self.norm_ih[0](rows.flatten(0, 1))
             return flat.reshape(rows.shape).movedim(1, -2)

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from normzoo.layers import NoNorm, NormFactory
+from normzoo.layers import NoNorm
+from normzoo.layers._make import NormFactory
 
 Shape = tuple[int, int, int]
 """Channels, height and width of an image."""
@@ -20,9 +21,9 @@ def needs_positions(layer: nn.Module) -> bool:
     return bool(getattr(layer, "needs_positions", False))
 
 
-def treats_samples_alone(layer: nn.Module) -> bool:
+def is_batch_independent(layer: nn.Module) -> bool:
     """Whether a sample's output depends on no other sample, as far as the norm declares it."""
-    return bool(getattr(layer, "treats_samples_alone", False))
+    return bool(getattr(layer, "is_batch_independent", False))
 
 
 def for_vectors(norm: NormFactory, features: int) -> nn.Module:

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import conv2d
 
-from normzoo.layers import NoNorm, Norm, stack_norms
+from normzoo.layers import NoNorm, Norm
+from normzoo.layers._stack import stack_norms
 
 
 def stack(members: Sequence[nn.Module]) -> nn.Module:
@@ -64,7 +65,7 @@ def _stack(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
         kinds = ", ".join(sorted({type(member).__name__ for member in members}))
         raise ValueError(f"stack: members must be of one kind, got {kinds}; stack like with like")
     _check_alike(members)
-    if isinstance(first, Norm) and first.channels_follow_samples:
+    if isinstance(first, Norm) and first.is_channels_first:
         return stack_norms(cast("Sequence[Norm]", members), tensors)
     if getattr(first, "consists_of_parts", False):
         return _by_parts(members, tensors)

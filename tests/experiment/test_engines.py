@@ -15,7 +15,7 @@ from normzoo.experiment.engines import (
 
 from .synthetic import run_spec
 
-ENVIRONMENT = {"device": "cpu", "cpu": "a", "threads": 1, "torch": "2", "norm_engine": "eager", "commit": "c"}
+ENVIRONMENT = {"device": "cpu", "cpu": "a", "threads": 1, "torch": "2", "norm_backend": "eager", "commit": "c"}
 
 
 def timed(engine: Any, seconds: float | None) -> Timing:

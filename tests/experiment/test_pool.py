@@ -60,13 +60,13 @@ def test_a_worker_has_the_environment_that_it_is_started_in(monkeypatch: pytest.
     spec = Prepare(MatrixSpec(norms=("none",)), Execution(device="cpu"))
     found = []
     for engine in ("compiled", "eager"):
-        monkeypatch.setenv("NORMZOO_ENGINE", engine)
+        monkeypatch.setenv("NORMZOO_BACKEND", engine)
         with WorkerPool() as pool:
             worker = pool.start()
             worker.send(spec)
             answer = worker.hear()
             assert isinstance(answer, Checked)
-            found.append(answer.prepared.environment["norm_engine"])
+            found.append(answer.prepared.environment["norm_backend"])
     assert found == ["compiled", "eager"]
 
 

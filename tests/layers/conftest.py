@@ -3,7 +3,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from normzoo.layers import Engine, engine
+from normzoo.layers import backend
+from normzoo.registry.backends import Backend
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -16,10 +17,10 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(params=["eager", "compiled"])
-def each_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """Run the test on each engine."""
-    name: Engine = request.param
-    with engine(name):
+def each_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Run the test on each backend."""
+    name: Backend = request.param
+    with backend(name):
         yield name
 
 

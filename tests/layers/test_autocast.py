@@ -13,7 +13,7 @@ from normzoo.registry import NORMS as NAMES
 from .cases import NORMS, Case
 from .references import randomized
 
-pytestmark = pytest.mark.usefixtures("each_engine")
+pytestmark = pytest.mark.usefixtures("each_backend")
 
 
 @pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)

@@ -9,7 +9,8 @@ from torch import nn
 from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
-from normzoo.layers import Engine, engine
+from normzoo.layers import backend
+from normzoo.registry.backends import Backend
 
 from .cases import NORMS, Case
 from .references import randomized
@@ -18,13 +19,13 @@ from .references import randomized
 @pytest.mark.parametrize("name", ["eager", "compiled"])
 @pytest.mark.parametrize("reentrant", [False, True], ids=["", "reentrant"])
 @pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)
-def test_running_statistics_are_updated_once(case: Case, reentrant: bool, name: Engine) -> None:
+def test_running_statistics_are_updated_once(case: Case, reentrant: bool, name: Backend) -> None:
     """Outputs, gradients and state are those of a plain step; torch.nn's would update running statistics twice."""
     layer = nn.Sequential(randomized(case.ours(torch.float64)), nn.Tanh())
     twin = copy.deepcopy(layer)
     x, cotangent = case.input(), torch.randn(case.shape, dtype=torch.float64)
     found: list[Any] = []
-    with engine(name):
+    with backend(name):
         for module, is_checkpointed in ((layer, False), (twin, True)):
             for _ in range(2):
                 leaf = x.clone().requires_grad_()

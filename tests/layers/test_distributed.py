@@ -10,7 +10,8 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
-from normzoo.layers import Engine, engine
+from normzoo.layers import backend
+from normzoo.registry.backends import Backend
 
 from .cases import NORMS
 from .references import randomized
@@ -37,12 +38,12 @@ def inputs(rank: int) -> list[Tensor]:
     return [(1 + rank) * case.input() for case in NORMS]
 
 
-def train(rank: int, port: int, name: Engine, folder: str) -> None:
+def train(rank: int, port: int, name: Backend, folder: str) -> None:
     """Take two steps, and write the gradients and buffers of rank 0."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"tcp://localhost:{port}", rank=rank, world_size=RANKS)
     model = DistributedDataParallel(EveryNorm())
-    with engine(name):
+    with backend(name):
         for _ in range(2):
             model.zero_grad()
             model(inputs(rank)).backward()
@@ -53,7 +54,7 @@ def train(rank: int, port: int, name: Engine, folder: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["eager", "compiled"])
-def test_gradients_are_the_mean_over_ranks(name: Engine, tmp_path: Path) -> None:
+def test_gradients_are_the_mean_over_ranks(name: Backend, tmp_path: Path) -> None:
     """Each rank normalizes its own samples; gradients are averaged, and rank 0's running statistics are kept."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))

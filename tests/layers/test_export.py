@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from normzoo.layers import Engine, engine
+from normzoo.layers import backend
+from normzoo.registry.backends import Backend
 
 from .cases import CASES, Case
 from .references import randomized
@@ -20,10 +21,10 @@ every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 @pytest.mark.parametrize("name", ["eager", "compiled"])
 @pytest.mark.parametrize("strict", [False, True], ids=["", "strict"])
 @every_case
-def test_exported_program_computes_the_same(case: Case, strict: bool, name: Engine) -> None:
-    """``torch.export`` takes the layer whatever the engine, and what comes out gives its output."""
+def test_exported_program_computes_the_same(case: Case, strict: bool, name: Backend) -> None:
+    """``torch.export`` takes the layer whatever the backend, and what comes out gives its output."""
     layer = randomized(case.ours()).eval()
-    with engine(name):
+    with backend(name):
         program = torch.export.export(layer, (case.input(torch.float32),), strict=strict)
         x = case.input(torch.float32)
         assert_close(program.module()(x), layer(x), rtol=1e-5, atol=1e-5)

@@ -90,7 +90,7 @@ def test_statistics_are_float32_or_wider(case: Case, dtype: torch.dtype, single:
     assert all(tensor.dtype in (dtype, torch.float32, torch.int64) for tensor in layer.state_dict().values())
 
 
-@pytest.mark.usefixtures("each_engine")
+@pytest.mark.usefixtures("each_backend")
 @every_norm
 def test_running_statistics_in_single_precision(case: Case) -> None:
     """Low-precision inputs leave float32 running statistics as exact as the float64 inputs of equal value do."""

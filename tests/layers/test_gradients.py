@@ -29,7 +29,7 @@ def function_of_everything(case: Case, training: bool, masked: bool) -> tuple[Ca
     return function, [case.input().requires_grad_(), *parameters.values()]
 
 
-@pytest.mark.usefixtures("each_engine")
+@pytest.mark.usefixtures("each_backend")
 @every_mode
 @every_case
 def test_first_derivatives(case: Case, training: bool) -> None:
@@ -38,7 +38,7 @@ def test_first_derivatives(case: Case, training: bool) -> None:
     assert gradcheck(function, inputs)
 
 
-@pytest.mark.usefixtures("each_engine")
+@pytest.mark.usefixtures("each_backend")
 @every_mode
 @every_case
 def test_second_derivatives(case: Case, training: bool) -> None:

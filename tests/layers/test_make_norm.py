@@ -10,7 +10,8 @@ from torch.testing import assert_close
 
 from normzoo import layers
 from normzoo.errors import NormError, UnknownNameError
-from normzoo.layers import NORMS, make_norm, norm_factory
+from normzoo.layers import make_norm, norm_factory
+from normzoo.registry import NORMS
 
 SHAPES = [(4, 16), (4, 16, 5), (4, 16, 3, 5), (2, 16, 2, 3, 2)]
 

@@ -8,12 +8,13 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from normzoo.layers import Engine, engine
+from normzoo.layers import backend
+from normzoo.registry.backends import Backend
 
 from .cases import NORMS, PEERED, Case
 from .references import pair, randomized
 
-ENGINES: list[Engine] = ["eager", "compiled"]
+BACKENDS: list[Backend] = ["eager", "compiled"]
 
 
 def saved_bytes(layer: Any, x: Tensor) -> int:
@@ -29,14 +30,14 @@ def saved_bytes(layer: Any, x: Tensor) -> int:
     return sum(sizes)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("case", PEERED, ids=lambda case: case.id)
-def test_no_more_is_saved_than_torch_saves(case: Case, training: bool, name: Engine) -> None:
+def test_no_more_is_saved_than_torch_saves(case: Case, training: bool, name: Backend) -> None:
     """What is kept between the passes is at most what torch.nn keeps for the same layer."""
     ours, theirs = (layer.train(training) for layer in pair(case))
     x = case.input().requires_grad_()
-    with engine(name):
+    with backend(name):
         assert 0 < saved_bytes(ours, x) <= saved_bytes(theirs, x)
 
 
@@ -48,7 +49,7 @@ def test_low_precision_saves_its_statistics_in_float32_and_no_more(case: Case, t
     x = case.input(torch.bfloat16).requires_grad_()
     assert case.pools is not None
     statistics = max(len(set(case.pools(case.shape).flatten().tolist())), case.shape[1])
-    with engine("eager"):
+    with backend("eager"):
         assert 0 < saved_bytes(ours, x) <= saved_bytes(theirs, x) + 2 * 2 * statistics
 
 
@@ -79,7 +80,7 @@ def test_channels_last_is_not_copied(case: Case, training: bool) -> None:
     memory_format = torch.channels_last if len(case.shape) == 4 else torch.channels_last_3d
     layer = randomized(case.ours(torch.float64)).train(training)
     x = case.input().contiguous(memory_format=memory_format).requires_grad_()
-    with engine("eager"), Copies() as copies:
+    with backend("eager"), Copies() as copies:
         y = layer(x)
         gradients = torch.autograd.grad(y, [x], torch.randn_like(y))
     assert copies.seen == []
@@ -92,14 +93,14 @@ def test_channels_last_is_not_copied(case: Case, training: bool) -> None:
     "case", [case for case in NORMS if len(case.shape) in (4, 5) and not case.trailing], ids=lambda case: case.id
 )
 def test_channels_last_is_compiled_for(case: Case, training: bool) -> None:
-    """The compiled engine takes channels last as they lie, too, and gives the same."""
+    """The compiled backend takes channels last as they lie, too, and gives the same."""
     memory_format = torch.channels_last if len(case.shape) == 4 else torch.channels_last_3d
     layer = randomized(case.ours(torch.float64)).train(training)
     x, cotangent = case.input(), torch.randn(case.shape, dtype=torch.float64)
     found = []
-    for name in ENGINES:
+    for name in BACKENDS:
         leaf = x.contiguous(memory_format=memory_format).requires_grad_()
-        with engine(name):
+        with backend(name):
             y = layer(leaf)
             y.backward(cotangent.contiguous(memory_format=memory_format))
         assert leaf.grad is not None

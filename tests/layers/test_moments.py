@@ -1,25 +1,15 @@
 """Are moments put together exactly, and are pools the averaging operators that the layers take them for?"""
 
 from functools import partial, reduce
+from math import prod
 
 import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from normzoo.layers import (
-    Moments,
-    OverChannels,
-    OverNothing,
-    OverSamples,
-    Pool,
-    WithinGroups,
-    average,
-    cells_per_pool,
-    channel_moments,
-    merge,
-    pool_moments,
-)
+from normzoo.layers._kernels.moments import Moments, average, block_moments, merge, pool_moments
+from normzoo.layers._pool import OverChannels, OverNothing, OverSamples, Pool, WithinGroups
 
 from .cases import Pools, per_channel, per_group, per_sample, per_sample_and_channel
 
@@ -34,7 +24,7 @@ POOLS: list[tuple[Pool, Pools]] = [
 ]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{len(shape)}D")
 every_pool = pytest.mark.parametrize(
-    ("pool", "pools"), POOLS, ids=lambda value: str(value) if hasattr(value, "split") else ""
+    ("pool", "pools"), POOLS, ids=lambda value: str(value) if hasattr(value, "axes") else ""
 )
 close = partial(assert_close, rtol=1e-10, atol=1e-10)
 
@@ -71,7 +61,7 @@ def test_merge_is_associative_and_commutative() -> None:
 def test_merge_takes_plain_counts() -> None:
     """Counts may be numbers, where all elements hold equally many values."""
     one, other = random(3, 2), random(5, 2)
-    parts = [Moments(float(part.count[0]), part.mean, part.m2) for part in map(moments_of, (one, other))]  # type: ignore[index]
+    parts = [Moments(int(part.count[0]), part.mean, part.m2) for part in map(moments_of, (one, other))]  # type: ignore[index]
     whole = merge(*parts)
     assert whole.count == 8.0
     close(whole[1:], moments_of(torch.cat([one, other]))[1:])
@@ -86,26 +76,30 @@ def test_merge_far_from_zero_in_single_precision() -> None:
 
 def cells(x: Tensor, pool: Pool | None = None) -> Tensor:
     """See a tensor ``(N, C, *)`` as samples, channels as the pool lays them out, and positions."""
-    channels = x.shape[1:2] if pool is None else pool.split(x.shape[1])
-    return x.reshape(x.shape[0], *channels, -1)
+    return x.reshape(x.shape[0], *(x.shape[1:2] if pool is None else split(pool, x.shape[1])), -1)
+
+
+def split(pool: Pool, channels: int) -> tuple[int, ...]:
+    """Return the dimensions in which a pool has its channels."""
+    return (channels,) if pool.groups is None else (pool.groups, channels // pool.groups)
 
 
 @every_shape
-def test_channel_moments_are_over_positions(shape: tuple[int, ...]) -> None:
+def test_block_moments_are_over_positions(shape: tuple[int, ...]) -> None:
     """Every sample and channel has the moments of its positions."""
     x = random(*shape)
-    count, mean, m2 = channel_moments(cells(x))
+    count, mean, m2 = block_moments(cells(x), 2)
     expected = moments_of(cells(x).movedim(-1, 0))
     close((mean.squeeze(-1), m2.expand_as(mean).squeeze(-1)), expected[1:])
     assert count == expected.count.flatten()[0]  # type: ignore[union-attr]
 
 
 @every_shape
-def test_masked_channel_moments_are_over_valid_positions(shape: tuple[int, ...]) -> None:
+def test_masked_block_moments_are_over_valid_positions(shape: tuple[int, ...]) -> None:
     """Under a mask every sample and channel has the moments of its valid positions, NaN elsewhere or not."""
     x, mask = random(*shape), torch.rand(shape[0], 1, *shape[2:]) < 0.5
     mask[0] = False
-    count, mean, m2 = channel_moments(cells(x.masked_fill(~mask, float("nan"))), mask.reshape(shape[0], 1, -1))
+    count, mean, m2 = block_moments(cells(x.masked_fill(~mask, float("nan"))), 2, mask.reshape(shape[0], 1, -1))
     assert isinstance(count, Tensor)
     for n in range(shape[0]):
         for c in range(shape[1]):
@@ -117,10 +111,10 @@ def test_masked_channel_moments_are_over_valid_positions(shape: tuple[int, ...])
 def pooled(x: Tensor, pool: Pool, mask: Tensor | None) -> list[Tensor]:
     """Return count, mean and variance of the pools, spread over the grid of samples and channels."""
     if mask is not None:
-        mask = mask.reshape(x.shape[0], *(1 for _ in pool.split(x.shape[1])), -1)
-    count, mean, var = pool_moments(channel_moments(cells(x, pool), mask), pool.axes)
+        mask = mask.reshape(x.shape[0], *(1 for _ in split(pool, x.shape[1])), -1)
+    count, mean, var = pool_moments(block_moments(cells(x, pool), 1 + len(split(pool, x.shape[1])), mask), pool.axes)
     assert mean is not None
-    grid = (x.shape[0], *pool.split(x.shape[1]), 1)
+    grid = (x.shape[0], *split(pool, x.shape[1]), 1)
     return [torch.as_tensor(t, dtype=x.dtype).expand(grid).reshape(x.shape[:2]) for t in (count, mean, var)]
 
 
@@ -152,12 +146,12 @@ def test_pooled_moments_are_over_all_values_of_a_pool(
 @every_pool
 def test_pools_are_averaging_projections(pool: Pool, pools: Pools) -> None:
     """A pool averages its cells, once and for all, and is its own adjoint."""
-    grid = (4, *pool.split(6))
+    grid = (4, *split(pool, 6))
     a, b = torch.randn(grid, dtype=torch.float64), torch.randn(grid, dtype=torch.float64)
     averaged = average(a, pool.axes).expand(grid)
     numbers = pools((4, 6)).reshape(grid)
     for number in set(numbers.flatten().tolist()):
         close(averaged[numbers == number], a[numbers == number].mean().expand_as(averaged[numbers == number]))
-        assert int((numbers == number).sum()) == cells_per_pool(grid, pool.axes)
+        assert int((numbers == number).sum()) == prod(grid[axis] for axis in pool.axes)
     close(average(averaged, pool.axes).expand(grid), averaged)
     close((averaged * b).sum(), (a * average(b, pool.axes).expand(grid)).sum())

@@ -29,7 +29,7 @@ def output_and_gradients(layer: nn.Module, x: Tensor, cotangent: Tensor) -> tupl
     return y, {"x": x.grad, **{name: parameter.grad for name, parameter in layer.named_parameters()}}
 
 
-@pytest.mark.usefixtures("each_engine")
+@pytest.mark.usefixtures("each_backend")
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @every_peered
 def test_output_and_gradients_are_torchs(case: Case, training: bool) -> None:
@@ -42,7 +42,7 @@ def test_output_and_gradients_are_torchs(case: Case, training: bool) -> None:
     assert_close(gradients, expected_gradients, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.usefixtures("each_engine")
+@pytest.mark.usefixtures("each_backend")
 @every_peered
 def test_training_goes_torchs_way(case: Case) -> None:
     """Parameters and running statistics agree over many steps of descent, and the outputs in evaluation after them."""
@@ -61,7 +61,7 @@ def test_training_goes_torchs_way(case: Case) -> None:
     assert_same_state(ours, theirs)
 
 
-@pytest.mark.usefixtures("each_engine")
+@pytest.mark.usefixtures("each_backend")
 @every_peered
 def test_single_precision_is_torchs(case: Case) -> None:
     """In float32, where kernels differ in the order of their sums, outputs agree to rounding."""

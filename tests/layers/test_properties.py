@@ -17,7 +17,7 @@ uncentered_norms = pytest.mark.parametrize(
 )
 nearly = partial(assert_close, rtol=1e-4, atol=1e-4)  # eps against the variance of the inputs below
 
-pytestmark = pytest.mark.usefixtures("each_engine")
+pytestmark = pytest.mark.usefixtures("each_backend")
 
 
 def wide_input(case: Case) -> Tensor:

@@ -115,9 +115,9 @@ def test_a_member_is_normalized_as_alone(name: str, shape: tuple[int, ...], trai
     assert_steps_agree(name, [values(shape) for _ in range(4)], training=training)
 
 
-@pytest.mark.usefixtures("each_engine")
+@pytest.mark.usefixtures("each_backend")
 @pytest.mark.parametrize(("name", "shape"), [("batch", MAPS), ("group", VECTORS)], ids=["batch-maps", "group-vectors"])
-def test_engines_agree(name: str, shape: tuple[int, ...]) -> None:
+def test_backends_agree(name: str, shape: tuple[int, ...]) -> None:
     """Compiled, too, a member is normalized as alone."""
     assert_steps_agree(name, [values(shape) for _ in range(2)], training=True)
 
@@ -222,19 +222,19 @@ def test_nothing_is_normalized_to_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pool", "axes", "split"),
+    ("pool", "axes", "groups"),
     [
-        (OverNothing(), (), (3, 8)),
-        (OverSamples(), (0,), (3, 8)),
-        (OverChannels(), (2,), (3, 8)),
-        (WithinGroups(4), (3,), (3, 4, 2)),
+        (OverNothing(), (), None),
+        (OverSamples(), (0,), None),
+        (OverChannels(), (2,), None),
+        (WithinGroups(4), (3,), 4),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, OverNothing | OverSamples | OverChannels) else None,
 )
 def test_the_pools_of_each_member_leave_out_the_dimension_of_members(
-    pool: Pool, axes: tuple[int, ...], split: tuple[int, ...]
+    pool: Pool, axes: tuple[int, ...], groups: int | None
 ) -> None:
     """Members come after the samples, and before the channels as the pool lays them out."""
     of_each = OfEachMember(pool, 3)
-    assert (of_each.axes, of_each.split(8)) == (axes, split)
+    assert (of_each.axes, of_each.groups) == (axes, groups)
     assert 1 not in of_each.axes

@@ -10,7 +10,8 @@ from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, stack_module_state, vjp, vmap
 from torch.testing import assert_close
 
-from normzoo.layers import Engine, engine
+from normzoo.layers import backend
+from normzoo.registry.backends import Backend
 
 from .cases import CASES, Case
 from .references import random_mask, randomized
@@ -96,14 +97,14 @@ def test_dual_numbers(case: Case) -> None:
 
 @pytest.mark.parametrize("name", ["eager", "compiled"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_grad_is_that_of_autograd(case: Case, name: Engine) -> None:
-    """``torch.func.grad`` gives what a backward pass gives, whatever the engine."""
+def test_grad_is_that_of_autograd(case: Case, name: Backend) -> None:
+    """``torch.func.grad`` gives what a backward pass gives, whatever the backend."""
     function, arguments = function_of(case)
 
     def loss(*arguments: Tensor) -> Tensor:
         return function(*arguments).pow(3).sum()  # type: ignore[no-any-return]
 
-    with engine(name):
+    with backend(name):
         found = grad(loss, argnums=tuple(range(len(arguments))))(*arguments)
         leaves = [argument.clone().requires_grad_() for argument in arguments]
         expected = torch.autograd.grad(loss(*leaves), leaves)
@@ -187,7 +188,7 @@ def test_compiled_transforms(case: Case, transform: str) -> None:
     ids=lambda c: c.id,
 )
 def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
-    """Inside somebody's ``torch.compile`` a model is one graph, whatever the engine and the batch size."""
+    """Inside somebody's ``torch.compile`` a model is one graph, whatever the backend and the batch size."""
     model: Any = torch.nn.Sequential(randomized(case.ours(torch.float64)), torch.nn.Tanh())
     twin = copy.deepcopy(model)
     torch.compiler.reset()
@@ -199,7 +200,7 @@ def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
         for function, module in ((model, model), (compiled, twin)):
             module.zero_grad()
             leaf = x.clone().requires_grad_()
-            with engine("compiled"):
+            with backend("compiled"):
                 y = function(leaf)
                 y.pow(3).sum().backward()
             found.append((y.detach(), leaf.grad, [parameter.grad for parameter in module.parameters()]))

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from normzoo.layers import NormFactory, norm_factory
+from normzoo.layers import norm_factory
+from normzoo.layers._make import NormFactory
 from normzoo.registry import NORMS
 from normzoo.templates import Cnn, Lstm
 

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from normzoo.layers import BatchNorm, InstanceNorm, NormFactory, norm_factory
+from normzoo.layers import BatchNorm, InstanceNorm, norm_factory
+from normzoo.layers._make import NormFactory
 from normzoo.templates import NormalizedLstm
 
 from .lstm_reference import StepNorm, as_it_is, hidden_states

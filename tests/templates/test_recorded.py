@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from normzoo.layers import BatchNorm, NormFactory, norm_factory
+from normzoo.layers import BatchNorm, norm_factory
+from normzoo.layers._make import NormFactory
 from normzoo.registry import NORMS, TEMPLATES, load
 from normzoo.templates import Classifier, CudaGraph, RecordedSteps, can_be_recorded, stack
 from normzoo.templates._optimizer import OptimizerName

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from normzoo.layers import BatchNorm, LayerNorm, NormFactory, norm_factory
+from normzoo.layers import BatchNorm, LayerNorm, norm_factory
+from normzoo.layers._make import NormFactory
 from normzoo.registry import NORMS, TEMPLATES, load
 from normzoo.templates import Cnn, Lstm, keep_members, stack
 

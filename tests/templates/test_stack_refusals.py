@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normzoo.layers import NormFactory
+from normzoo.layers._make import NormFactory
 from normzoo.templates import stack
 
 from . import own_norms

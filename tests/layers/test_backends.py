@@ -1,4 +1,4 @@
-"""Do the engines compute the same, and is one chosen as promised?"""
+"""Do the backends compute the same, and is one chosen as promised?"""
 
 import copy
 import os
@@ -16,12 +16,14 @@ from torch.testing import assert_close
 
 from normzoo import layers
 from normzoo.errors import UnknownNameError
-from normzoo.layers import _compiler, _engine, _tuning, engine
+from normzoo.layers import backend
+from normzoo.layers._kernels import autotune, dispatch, inductor
+from normzoo.registry.backends import Backend
 
 from .cases import NORMS, Case
 from .references import randomized
 
-ENGINES: list[_engine.Engine] = ["eager", "compiled"]
+BACKENDS: list[Backend] = ["eager", "compiled"]
 every_norm = pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)
 
 
@@ -36,29 +38,29 @@ def results(layer: Any, x: Tensor, cotangent: Tensor) -> list[Any]:
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @every_norm
-def test_engines_agree(case: Case, training: bool) -> None:
+def test_backends_agree(case: Case, training: bool) -> None:
     """Outputs, gradients and running statistics agree to rounding over several steps, in training and evaluation."""
     layer = randomized(case.ours(torch.float64)).train(training)
     twin = copy.deepcopy(layer)
     for _ in range(3):
         x, cotangent = case.input(), torch.randn(case.shape, dtype=torch.float64)
-        with engine("eager"):
+        with backend("eager"):
             expected = results(layer, x, cotangent)
-        with engine("compiled"):
+        with backend("compiled"):
             assert_close(results(twin, x, cotangent), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("shape", [(64, 16), (8, 16, 9), (4, 16, 20, 21)], ids=lambda shape: f"{len(shape)}D")
 @pytest.mark.parametrize("name", ["batch", "layer", "group", "rms"])
-def test_engines_agree_in_each_type(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    """On larger inputs of each type, with float32 parameters, the compiled engine is off by that type's rounding."""
+def test_backends_agree_in_each_type(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """On larger inputs of each type, with float32 parameters, the compiled backend is off by that type's rounding."""
     layer = randomized(layers.make_norm(name, shape[1]))
     twin = copy.deepcopy(layer)
     x, cotangent = (1 + torch.randn(shape)).to(dtype), torch.randn(shape).to(dtype)
-    with engine("eager"):
+    with backend("eager"):
         expected = results(layer, x, cotangent)
-    with engine("compiled"):
+    with backend("compiled"):
         found = results(twin, x, cotangent)
     assert found[0].dtype == dtype
     tolerance = max(8 * torch.finfo(dtype).eps, 1e-4)
@@ -69,13 +71,13 @@ def test_engines_agree_in_each_type(name: str, shape: tuple[int, ...], dtype: to
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("wanted", ["input", "weight", "bias"])
 @pytest.mark.parametrize("name", ["eager", "compiled"])
-def test_gradients_wanted_alone(name: _engine.Engine, wanted: str, training: bool, affine: bool) -> None:
+def test_gradients_wanted_alone(name: Backend, wanted: str, training: bool, affine: bool) -> None:
     """Only the gradient that is wanted is computed, and it is what it is among all."""
     if not affine and wanted != "input":
         pytest.skip("there is no such parameter")
     layer: Any = randomized(layers.BatchNorm2d(3, affine=affine).double()).train(training)
     x, cotangent = torch.randn(4, 3, 5, 5).double().requires_grad_(), torch.randn(4, 3, 5, 5).double()
-    with engine("eager"):
+    with backend("eager"):
         layer(x).backward(cotangent)
     sources = {"input": x, "weight": layer.weight, "bias": layer.bias}
     expected = sources[wanted].grad
@@ -83,23 +85,23 @@ def test_gradients_wanted_alone(name: _engine.Engine, wanted: str, training: boo
         if tensor is not None:
             tensor.requires_grad_(source == wanted)
             tensor.grad = None
-    with engine(name):
+    with backend(name):
         layer(x).backward(cotangent)
     assert_close(sources[wanted].grad, expected, rtol=1e-9, atol=1e-9)
     assert all(t is None or t.grad is None for source, t in sources.items() if source != wanted)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("spelling", ["is_grads_batched", "torch.func.vmap"])
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @every_norm
-def test_batched_gradients(case: Case, training: bool, spelling: str, name: _engine.Engine) -> None:
+def test_batched_gradients(case: Case, training: bool, spelling: str, name: Backend) -> None:
     """Many backward passes of one forward pass can be taken at once, as for a Jacobian."""
     layer: Any = randomized(case.ours(torch.float64)).train(training)
     x = case.input().requires_grad_()
     sources = [x, *layer.parameters()]
     cotangents = torch.randn(3, *case.shape, dtype=torch.float64)
-    with engine(name):
+    with backend(name):
         y = layer(x)
         expected = [torch.autograd.grad(y, sources, cotangent, retain_graph=True) for cotangent in cotangents]
         if spelling == "is_grads_batched":
@@ -109,30 +111,30 @@ def test_batched_gradients(case: Case, training: bool, spelling: str, name: _eng
     assert_close(list(found), [torch.stack(each) for each in zip(*expected, strict=True)], rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-def test_bias_without_weight(training: bool, name: _engine.Engine) -> None:
+def test_bias_without_weight(training: bool, name: Backend) -> None:
     """A layer whose weight was taken away still learns its bias."""
     layer: Any = layers.LayerNorm((3, 4)).double().train(training)
     layer.weight = None
     x, cotangent = torch.randn(5, 3, 4).double().requires_grad_(), torch.randn(5, 3, 4).double()
-    with engine(name):
+    with backend(name):
         layer(x).backward(cotangent)
     assert_close(layer.bias.grad, cotangent.sum(0))
     expected = torch.autograd.grad(torch.nn.functional.layer_norm(x, (3, 4)), x, cotangent)[0]
     assert_close(x.grad, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("hook", ["contiguous", "half", "negated"])
-def test_whatever_hooks_make_of_what_is_saved(hook: str, name: _engine.Engine) -> None:
+def test_whatever_hooks_make_of_what_is_saved(hook: str, name: Backend) -> None:
     """Saved tensors may come back in another layout or type, and gradients lazily negated; no kernel misreads them."""
     layer = randomized(layers.BatchNorm2d(3))
     x = torch.randn(4, 3, 5, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
     cotangent = torch.randn(4, 3, 5, 5)
     expected = torch.autograd.grad(layer(x), x, cotangent)[0]
     hooks: dict[str, Any] = {"contiguous": lambda t: t.contiguous(), "half": lambda t: t.half() if t.ndim == 4 else t}
-    with engine(name), torch.autograd.graph.saved_tensors_hooks(hooks.get(hook, lambda t: t), lambda t: t):
+    with backend(name), torch.autograd.graph.saved_tensors_hooks(hooks.get(hook, lambda t: t), lambda t: t):
         for _ in range(2):
             y = layer(x)
             gradient = torch.complex(cotangent, -cotangent).conj().imag if hook == "negated" else cotangent
@@ -140,13 +142,13 @@ def test_whatever_hooks_make_of_what_is_saved(hook: str, name: _engine.Engine) -
             assert_close(torch.autograd.grad(y, x, gradient)[0], expected, rtol=1e-2, atol=1e-2)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", BACKENDS)
 @every_norm
-def test_inference_mode_first(case: Case, name: _engine.Engine) -> None:
+def test_inference_mode_first(case: Case, name: Backend) -> None:
     """A layer that was first called in inference mode trains afterwards."""
     layer = randomized(case.ours()).eval()
     x = case.input(torch.float32)
-    with engine(name):
+    with backend(name):
         with torch.inference_mode():
             y = layer(x)
         leaf = x.clone().requires_grad_()
@@ -159,12 +161,12 @@ def test_threads_share_what_is_compiled() -> None:
     """Several threads that call the same kind of layer at once get right results."""
     layer = randomized(layers.GroupNorm(2, 6).double())
     x, cotangent = torch.randn(5, 6, 7).double(), torch.randn(5, 6, 7).double()
-    with engine("eager"):
+    with backend("eager"):
         expected = results(layer, x, cotangent)[:2]
     found: list[Any] = []
 
     def run() -> None:
-        with engine("compiled"):
+        with backend("compiled"):
             for _ in range(20):
                 leaf = x.clone().requires_grad_()
                 y = layer(leaf)
@@ -190,9 +192,9 @@ def test_gradients_of_other_layouts() -> None:
     ]
     for gradient in gradients:
         found = []
-        for name in ENGINES:
+        for name in BACKENDS:
             leaf = x.clone().requires_grad_()
-            with engine(name):
+            with backend(name):
                 y = layer(leaf)
                 y.backward(gradient, retain_graph=True)
                 y.backward(gradient)
@@ -201,11 +203,11 @@ def test_gradients_of_other_layouts() -> None:
 
 
 @pytest.mark.parametrize("name", ["eager", "compiled"])
-def test_autograd_notices_what_kernels_change(name: _engine.Engine) -> None:
+def test_autograd_notices_what_kernels_change(name: Backend) -> None:
     """A backward pass whose running mean has been overwritten meanwhile is refused, as in torch.nn."""
     layer = layers.BatchNorm1d(3)
     x = torch.randn(4, 3, requires_grad=True)
-    with engine(name):
+    with backend(name):
         y = layer.eval()(x)
         layer.train()(x)
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
@@ -219,23 +221,23 @@ def test_a_momentum_of_ones_own() -> None:
     for step in range(5):
         layer.momentum = twin.momentum = 1 / (2 + step)
         x = torch.randn(7, 3).double()
-        with engine("eager"):
+        with backend("eager"):
             layer(x)
-        before = _tuning._accounts.compilations
-        with engine("compiled"):
+        before = autotune._accounts.compilations
+        with backend("compiled"):
             twin(x)
-        assert step == 0 or _tuning._accounts.compilations == before
+        assert step == 0 or autotune._accounts.compilations == before
         assert_close(twin.state_dict(), layer.state_dict(), rtol=1e-12, atol=1e-12)
 
 
 @pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch) -> _tuning._Accounts:
+def fresh(monkeypatch: pytest.MonkeyPatch) -> autotune._Accounts:
     """Forget what was compiled, and compile as soon as something was called at all."""
-    accounts = _tuning._Accounts()
-    monkeypatch.setattr(_tuning, "_accounts", accounts)
-    monkeypatch.setattr(_engine, "_kernels", {})
-    monkeypatch.setattr(_tuning, "STARTUP_SECONDS", 0.0)
-    monkeypatch.setattr(_tuning, "COMPILATION_SECONDS", 1e-9)
+    accounts = autotune._Accounts()
+    monkeypatch.setattr(autotune, "_accounts", accounts)
+    monkeypatch.setattr(dispatch, "_kernels", {})
+    monkeypatch.setattr(autotune, "STARTUP_SECONDS", 0.0)
+    monkeypatch.setattr(autotune, "COMPILATION_SECONDS", 1e-9)
     return accounts
 
 
@@ -247,7 +249,7 @@ def count_compilations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         compiled.append(function)
         return function
 
-    monkeypatch.setattr(_tuning, "compile_function", compile_function)
+    monkeypatch.setattr(autotune, "compile_function", compile_function)
     return compiled
 
 
@@ -256,10 +258,10 @@ def steps(layer: Any, count: int, shape: tuple[int, ...] = (4, 6)) -> None:
         layer(torch.randn(shape, requires_grad=True)).sum().backward()
 
 
-def test_auto_compiles_what_repays(fresh: _tuning._Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_compiles_what_repays(fresh: autotune._Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind of call is compiled, forward and backward, once it has taken as long as compiling it would."""
     compiled = count_compilations(monkeypatch)
-    with engine("auto"):
+    with backend("auto"):
         steps(layers.LayerNorm(6), 1)
         assert compiled == []
         steps(layers.LayerNorm(6), 1)
@@ -272,12 +274,12 @@ def test_auto_compiles_what_repays(fresh: _tuning._Accounts, monkeypatch: pytest
 
 
 def test_auto_waits_for_what_the_compiler_costs_to_load(
-    fresh: _tuning._Accounts, monkeypatch: pytest.MonkeyPatch
+    fresh: autotune._Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the first compilation, all norms together must have taken as long as that would."""
     compiled = count_compilations(monkeypatch)
-    monkeypatch.setattr(_tuning, "STARTUP_SECONDS", 1e6)
-    with engine("auto"):
+    monkeypatch.setattr(autotune, "STARTUP_SECONDS", 1e6)
+    with backend("auto"):
         steps(layers.LayerNorm(6), 50)
         assert compiled == []
         fresh.eager_seconds = 1e7
@@ -298,15 +300,15 @@ def test_auto_goes_back_to_what_is_faster(monkeypatch: pytest.MonkeyPatch) -> No
 
         return slow
 
-    monkeypatch.setattr(_tuning, "compile_function", compile_function)
+    monkeypatch.setattr(autotune, "compile_function", compile_function)
     layer = layers.LayerNorm(6)
-    with engine("auto"), torch.no_grad():
-        for _ in range(3 * _tuning.TRIALS):
+    with backend("auto"), torch.no_grad():
+        for _ in range(3 * autotune.TRIALS):
             layer(torch.randn(4, 6))
-        assert len(calls) == _tuning.TRIALS
-    with engine("compiled"), torch.no_grad():
+        assert len(calls) == autotune.TRIALS
+    with backend("compiled"), torch.no_grad():
         layer(torch.randn(4, 6))
-        assert len(calls) == _tuning.TRIALS + 1
+        assert len(calls) == autotune.TRIALS + 1
 
 
 @pytest.mark.usefixtures("fresh")
@@ -315,7 +317,7 @@ def test_auto_stays_put_where_results_must_repeat(monkeypatch: pytest.MonkeyPatc
     compiled = count_compilations(monkeypatch)
     torch.use_deterministic_algorithms(True)
     try:
-        with engine("auto"):
+        with backend("auto"):
             steps(layers.LayerNorm(6), 20)
     finally:
         torch.use_deterministic_algorithms(False)
@@ -325,31 +327,31 @@ def test_auto_stays_put_where_results_must_repeat(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.usefixtures("fresh")
 def test_ever_new_shapes_are_not_kept_account_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is a limit to the kinds of calls that are remembered; the rest runs eagerly."""
-    monkeypatch.setattr(_engine, "MOST_KINDS", 5)
+    monkeypatch.setattr(dispatch, "MAX_KINDS", 5)
     count_compilations(monkeypatch)
-    with engine("auto"), torch.no_grad():
+    with backend("auto"), torch.no_grad():
         for length in range(2, 40):
             layers.InstanceNorm1d(3)(torch.randn(2, 3, length))
-    assert len(_engine._kernels) == 5
+    assert len(dispatch._kernels) == 5
 
 
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("name", ["auto", "compiled"])
 def test_without_a_compiler_it_is_eager_after_one_warning(
-    name: _engine.Engine, monkeypatch: pytest.MonkeyPatch
+    name: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where compiling fails, everything runs eagerly, right, and with a single warning that says why."""
 
     def compile_function(_function: Any, _example: Any) -> Any:
         raise RuntimeError("no compiler\nand a long story")
 
-    monkeypatch.setattr(_tuning, "compile_function", compile_function)
+    monkeypatch.setattr(autotune, "compile_function", compile_function)
     layer = layers.LayerNorm(6)
-    with engine(name), warnings.catch_warnings(record=True) as caught:
+    with backend(name), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for width in (6, 6, 6, 12):
             steps(layers.LayerNorm(width), 3, (4, width))
-        assert _tuning._accounts.in_vain
+        assert autotune._accounts.in_vain
         y = layer(torch.ones(2, 6).cumsum(1))
     assert [str(each.message) for each in caught] == ["norms cannot be compiled here and run eagerly: no compiler"]
     assert_close(y.mean(1), torch.zeros(2), rtol=0, atol=1e-6)
@@ -364,7 +366,7 @@ def test_unusual_tensors_are_left_to_eager(monkeypatch: pytest.MonkeyPatch) -> N
 
     compiled = count_compilations(monkeypatch)
     layer = layers.LayerNorm(6)
-    with engine("compiled"):
+    with backend("compiled"):
         assert type(layer(torch.randn(4, 6).as_subclass(Tagged))) is Tagged
         layer(torch.randn(4, 12)[:, ::2])
         layer.weight = torch.nn.Parameter(torch.ones(12)[::2])
@@ -372,46 +374,46 @@ def test_unusual_tensors_are_left_to_eager(monkeypatch: pytest.MonkeyPatch) -> N
     assert compiled == []
 
 
-def test_engine_is_the_calls_own() -> None:
+def test_backend_is_the_calls_own() -> None:
     """The context holds within and is undone after, also after an error; a backward pass keeps the forward pass's."""
-    before = _engine._chosen.get()
-    with engine("eager"):
-        with engine("compiled"):
-            assert _engine._chosen.get() == "compiled"
-        assert _engine._chosen.get() == "eager"
-        with pytest.raises(KeyError), engine("auto"):
+    before = dispatch._chosen.get()
+    with backend("eager"):
+        with backend("compiled"):
+            assert dispatch._chosen.get() == "compiled"
+        assert dispatch._chosen.get() == "eager"
+        with pytest.raises(KeyError), backend("auto"):
             raise KeyError
-        assert _engine._chosen.get() == "eager"
-    assert _engine._chosen.get() == before
+        assert dispatch._chosen.get() == "eager"
+    assert dispatch._chosen.get() == before
     layer = layers.LayerNorm(6)
-    with engine("eager"):
+    with backend("eager"):
         y = layer(torch.randn(4, 6))
-    compilations = _tuning._accounts.compilations
-    with engine("compiled"):
+    compilations = autotune._accounts.compilations
+    with backend("compiled"):
         y.sum().backward()
-    assert _tuning._accounts.compilations == compilations
+    assert autotune._accounts.compilations == compilations
 
 
-def test_threads_have_the_default_engine() -> None:
+def test_threads_have_the_default_backend() -> None:
     """A thread started within a context runs on the default, and norms work in it."""
     seen = []
 
     def run() -> None:
         steps(layers.LayerNorm(6), 1)
-        seen.append(_engine._chosen.get())
+        seen.append(dispatch._chosen.get())
 
-    with engine("eager"):
+    with backend("eager"):
         thread = threading.Thread(target=run)
         thread.start()
         thread.join()
-    assert seen == [_engine._DEFAULT]
+    assert seen == [dispatch._DEFAULT]
 
 
-def test_unknown_engine() -> None:
+def test_unknown_backend() -> None:
     """A wrong name is refused with those there are."""
-    with pytest.raises(UnknownNameError) as refusal, engine("compile"):  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError) as refusal, backend("compile"):  # type: ignore[arg-type]
         pass
-    message = "unknown engine 'compile'; did you mean 'compiled'? (known: eager, compiled, auto)"
+    message = "unknown backend 'compile'; did you mean 'compiled'? (known: eager, compiled, auto)"
     assert str(refusal.value) == message
 
 
@@ -422,12 +424,12 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_environment_variable_sets_the_engine() -> None:
-    """NORMZOO_ENGINE is the engine of a process; a wrong one is refused at once."""
-    code = "from normzoo.layers import _engine; print(_engine._chosen.get())"
-    assert run_python(code, NORMZOO_ENGINE="eager").stdout == "eager\n"
-    assert run_python(code, NORMZOO_ENGINE="").stdout == "auto\n"
-    assert "unknown engine 'fast' (known: eager, compiled, auto)" in run_python(code, NORMZOO_ENGINE="fast").stderr
+def test_environment_variable_sets_the_backend() -> None:
+    """NORMZOO_BACKEND is the backend of a process; a wrong one is refused at once."""
+    code = "from normzoo.layers._kernels import dispatch; print(dispatch._chosen.get())"
+    assert run_python(code, NORMZOO_BACKEND="eager").stdout == "eager\n"
+    assert run_python(code, NORMZOO_BACKEND="").stdout == "auto\n"
+    assert "unknown backend 'fast' (known: eager, compiled, auto)" in run_python(code, NORMZOO_BACKEND="fast").stderr
 
 
 STEPS = """
@@ -441,15 +443,15 @@ print(float(layer.weight.grad.abs().sum()) > 0, "torch._inductor" in sys.modules
 
 
 def test_a_short_program_never_loads_the_compiler() -> None:
-    """A few hundred calls on the default engine neither compile anything nor load what would."""
-    done = run_python(STEPS.format(count=300), NORMZOO_ENGINE="auto")
+    """A few hundred calls on the default backend neither compile anything nor load what would."""
+    done = run_python(STEPS.format(count=300), NORMZOO_BACKEND="auto")
     assert (done.stdout, done.stderr) == ("True False False\n", "")
 
 
 def test_a_machine_without_a_compiler(tmp_path: Path) -> None:
     """Asked to compile where there is no C++ compiler, a norm works, and one warning says what is wrong."""
     done = run_python(
-        STEPS.format(count=3), NORMZOO_ENGINE="compiled", CXX="no-such-compiler", TORCHINDUCTOR_CACHE_DIR=str(tmp_path)
+        STEPS.format(count=3), NORMZOO_BACKEND="compiled", CXX="no-such-compiler", TORCHINDUCTOR_CACHE_DIR=str(tmp_path)
     )
     assert done.stdout.startswith("True")
     assert done.returncode == 0
@@ -459,11 +461,11 @@ def test_a_machine_without_a_compiler(tmp_path: Path) -> None:
 def test_what_is_compiled_stays_on_disk(tmp_path: Path) -> None:
     """A second process takes what the first has compiled, and builds nothing anew."""
     for _ in range(2):
-        done = run_python(STEPS.format(count=2), NORMZOO_ENGINE="compiled", TORCHINDUCTOR_CACHE_DIR=str(tmp_path))
+        done = run_python(STEPS.format(count=2), NORMZOO_BACKEND="compiled", TORCHINDUCTOR_CACHE_DIR=str(tmp_path))
         assert done.stdout == "True True True\n"
         built = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.so")}
         assert built
-    again = run_python(STEPS.format(count=2), NORMZOO_ENGINE="compiled", TORCHINDUCTOR_CACHE_DIR=str(tmp_path))
+    again = run_python(STEPS.format(count=2), NORMZOO_BACKEND="compiled", TORCHINDUCTOR_CACHE_DIR=str(tmp_path))
     assert again.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.so")} == built
 
@@ -477,7 +479,7 @@ def test_compiled_functions_take_numbers_and_nothing() -> None:
         return [x * factor]
 
     x, total = torch.randn(3), torch.zeros(())
-    compiled = _compiler.compile_function(function, (x, None, total, 2.0))
+    compiled = inductor.compile_function(function, (x, None, total, 2.0))
     version = total._version
     (y,) = compiled(x, None, total, 3.0)
     assert_close(y, 3 * x)

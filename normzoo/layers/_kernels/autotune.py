@@ -8,7 +8,7 @@ from typing import Any, final
 
 from torch import Tensor
 
-from normzoo.layers._compiler import Compiled, compile_function
+from normzoo.layers._kernels.inductor import Compiled, compile_function
 
 Arguments = Sequence[Any]
 

@@ -1,69 +1,52 @@
-"""Engines: how the op's arithmetic is carried out.
+"""Backends: what carries out the op's arithmetic, and how one is chosen for a call.
 
 ``eager``: operation by operation. ``compiled``: as one compiled function per kind of call. ``auto``: eagerly, until
 a kind of call has taken as long as compiling it would; then compiled, unless that turns out slower.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, Literal, cast, final, get_args
+from typing import Any, final
 
 import torch
 from torch import Tensor
-from torch.nn import Buffer, Parameter
 
-from normzoo.errors import UnknownNameError
-from normzoo.layers import _eager, _normalize
-from normzoo.layers._context import is_intercepted, is_wrapped
-from normzoo.layers._normalize import Problem, Running
-from normzoo.layers._tuning import Variant
+from normzoo.layers._kernels import eager, reference
+from normzoo.layers._kernels.autotune import Variant
+from normzoo.layers._kernels.spec import NormSpec, Running
+from normzoo.layers._kernels.torch_internals import PLAIN_TYPES, is_intercepted, is_wrapped
+from normzoo.registry.backends import Backend, backend_of_process, checked_backend
 
-Engine = Literal["eager", "compiled", "auto"]
-VARIABLE = "NORMZOO_ENGINE"
-"""The environment variable that sets the engine of a process."""
-
-MOST_KINDS = 4096
+MAX_KINDS = 4096
 """How many kinds of calls are kept account of; beyond, as with inputs of ever new sizes, calls are eager."""
 
 
-def checked_engine(name: str) -> Engine:
-    """Return the name of an engine as such.
-
-    Raises:
-        UnknownNameError: there is none of that name.
-    """
-    if name in get_args(Engine):
-        return cast("Engine", name)
-    raise UnknownNameError("engine", name, get_args(Engine))
-
-
-_DEFAULT = checked_engine(os.environ.get(VARIABLE) or "auto")
-_chosen: ContextVar[Engine] = ContextVar("engine", default=_DEFAULT)
+_DEFAULT = backend_of_process()
+_chosen: ContextVar[Backend] = ContextVar("backend", default=_DEFAULT)
 
 
 @contextmanager
-def engine(name: Engine) -> Iterator[None]:
-    """Within the context, let norms run on the engine of that name; a backward pass uses that of its forward pass.
+def backend(name: Backend) -> Iterator[None]:
+    """Within the context, let norms run on the backend of that name; a backward pass uses that of its forward pass.
 
     Args:
         name: ``"eager"``, ``"compiled"`` or ``"auto"``. Outside any context it is that of the environment variable
-            ``NORMZOO_ENGINE``, or ``"auto"``.
+            ``NORMZOO_BACKEND``, or ``"auto"``.
 
-    Engines agree to rounding. ``auto`` may change over during training, at a moment that depends on the clock; so it
+    Backends agree to rounding. ``auto`` may switch to compiled code during training, at a moment that depends on the clock; so it
     stays eager where ``torch.use_deterministic_algorithms`` is on. On a GPU it measures how long calls take to launch.
     A thread starts outside any context; so does what a backward pass on a GPU recomputes of a checkpointed one.
 
     Raises:
-        UnknownNameError: no such engine.
+        UnknownNameError: no such backend.
 
     >>> from normzoo.layers import LayerNorm
-    >>> with engine("eager"):
+    >>> with backend("eager"):
     ...     y = LayerNorm(4)(torch.randn(2, 4))
     """
-    token = _chosen.set(checked_engine(name))
+    token = _chosen.set(checked_backend(name))
     try:
         yield
     finally:
@@ -73,30 +56,30 @@ def engine(name: Engine) -> Iterator[None]:
 class Kernel:
     """Both directions of the op; here, operation by operation."""
 
-    __slots__ = ("problem",)
+    __slots__ = ("spec",)
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    def __init__(self, spec: NormSpec) -> None:
+        self.spec = spec
 
     def forward(self, *arguments: Any) -> Sequence[Tensor]:
-        """Return what ``_normalize.forward`` returns for an input, a weight, a bias and running statistics, flat."""
-        return _flat_forward(_eager.forward, self.problem, *arguments)
+        """Return what ``reference.forward`` returns for an input, a weight, a bias and running statistics, flat."""
+        return _flat_forward(eager.forward, self.spec, *arguments)
 
     def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
-        """Return what ``_normalize.backward`` returns."""
-        return _eager.backward(self.problem, wanted, grad, *saved)
+        """Return what ``reference.backward`` returns."""
+        return eager.backward(self.spec, wanted, grad, *saved)
 
 
 def _flat_forward(
     forward: Callable[..., list[Tensor]],
-    problem: Problem,
+    spec: NormSpec,
     x: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
     *running: Any,
 ) -> list[Tensor]:
     """Call a forward function, with running statistics given one by one, as the compiler wants them."""
-    return forward(problem, x, weight, bias, Running(*running))
+    return forward(spec, x, weight, bias, Running(*running))
 
 
 @final
@@ -109,8 +92,8 @@ class _TunedKernel(Kernel):
 
     __slots__ = ("_forward", "_patient", "_settled", "_variants")
 
-    def __init__(self, problem: Problem, variants: "dict[object, Variant]", *, patient: bool) -> None:
-        super().__init__(problem)
+    def __init__(self, spec: NormSpec, variants: "dict[object, Variant]", *, patient: bool) -> None:
+        super().__init__(spec)
         self._patient = patient
         self._variants = variants
         self._settled: dict[object, Callable[..., Sequence[Tensor]]] = {}
@@ -121,10 +104,9 @@ class _TunedKernel(Kernel):
             return self._forward(*arguments)
         variant = self._variants.get(None)
         if variant is None:
-            eager, functional = (
-                partial(_flat_forward, forward, self.problem) for forward in (_eager.forward, _normalize.forward)
+            variant = self._variants[None] = Variant(
+                *(partial(_flat_forward, forward, self.spec) for forward in (eager.forward, reference.forward))
             )
-            variant = self._variants[None] = Variant(eager, functional)
         outputs = variant(arguments, self._patient)
         self._forward = variant.settled(self._patient)
         return outputs
@@ -148,10 +130,9 @@ class _TunedKernel(Kernel):
         if variant is None or is_intercepted():
             if is_intercepted() or grad.is_neg() or not _belong_together(grad, *saved):
                 return super().backward(wanted, grad, *saved)
-            eager, functional = (
-                partial(backward, self.problem, wanted) for backward in (_eager.backward, _normalize.backward)
+            variant = self._variants[key] = Variant(
+                *(partial(backward, self.spec, wanted) for backward in (eager.backward, reference.backward))
             )
-            variant = self._variants[key] = Variant(eager, functional)
         outputs = variant((grad, *saved), self._patient)
         function = variant.settled(self._patient)
         if function is not None:
@@ -160,11 +141,11 @@ class _TunedKernel(Kernel):
 
 
 _kernels: dict[object, tuple[Kernel, Kernel]] = {}
-"""For each kind of call the kernels of the engines ``compiled`` and ``auto``, which share what is compiled."""
+"""For each kind of call the kernels of the backends ``compiled`` and ``auto``, which share what is compiled."""
 
 
-def select(problem: Problem, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Kernel:
-    """Return what carries out the op for such arguments, on the engine chosen here and now."""
+def select(spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Kernel:
+    """Return what carries out the op for such arguments, on the backend chosen here and now."""
     name = _chosen.get()
     patient = name == "auto"
     if (
@@ -174,10 +155,10 @@ def select(problem: Problem, x: Tensor, weight: Tensor | None, bias: Tensor | No
         or x.is_neg()
         or (patient and torch.are_deterministic_algorithms_enabled())
     ):
-        return Kernel(problem)
+        return Kernel(spec)
     mean, var, batches, momentum = running
     key = (
-        problem,
+        spec,
         torch.get_num_threads(),
         type(x),
         x.dtype,
@@ -193,10 +174,10 @@ def select(problem: Problem, x: Tensor, weight: Tensor | None, bias: Tensor | No
     )
     kernels = _kernels.get(key)
     if kernels is None:
-        if len(_kernels) >= MOST_KINDS or not _can_be_compiled(x, weight, bias, mean, var, batches):
-            return Kernel(problem)
+        if len(_kernels) >= MAX_KINDS or not _can_be_compiled(x, weight, bias, mean, var, batches):
+            return Kernel(spec)
         variants: dict[object, Variant] = {}
-        at_once, later = (_TunedKernel(problem, variants, patient=patient) for patient in (False, True))
+        at_once, later = (_TunedKernel(spec, variants, patient=patient) for patient in (False, True))
         kernels = _kernels[key] = (at_once, later)
     return kernels[patient]
 
@@ -214,6 +195,6 @@ def _belong_together(*tensors: Tensor | None) -> bool:
     """Whether all are ordinary tensors on one device that the compiler serves."""
     given = [t for t in tensors if t is not None]
     return given[0].device.type in ("cpu", "cuda") and all(
-        type(t) in (Tensor, Parameter, Buffer) and t.device == given[0].device and not t.is_neg() and not is_wrapped(t)
+        type(t) in PLAIN_TYPES and t.device == given[0].device and not t.is_neg() and not is_wrapped(t)
         for t in given
     )

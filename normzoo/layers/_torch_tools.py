@@ -1,0 +1,56 @@
+"""How tools of torch that work on a whole model come to see a norm.
+
+Tools find norms by the classes of torch.nn, which ours therefore have among their bases. Two need more: torch.fx, which
+keeps only torch's own modules whole, and torch.jit.script, which compiles a module's own Python.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.fx import Proxy
+
+
+def as_torch_layer(norm: nn.Module) -> nn.Module:
+    """Return torch.nn's layer with the tensors, settings and hooks of one of ours.
+
+    The tensors are shared, not copied. What is not torch.nn's, such as a norm of any rank, is returned as it is.
+    """
+    kind = next((base for base in type(norm).__mro__ if _is_layer_of_torch(base)), None)
+    if kind is None:
+        return norm
+    layer: nn.Module = kind.__new__(kind)
+    layer.__dict__.update(norm.__dict__)
+    for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
+        layer.__dict__[name] = norm.__dict__[name].copy()
+    return layer
+
+
+def _is_layer_of_torch(kind: type) -> bool:
+    return kind.__module__.startswith("torch.nn.modules.") and kind is not nn.Module and not kind.__name__.startswith("_")
+
+
+def traced_by_fx(norm: nn.Module, x: Proxy, mask: Any) -> Any:
+    """Be a leaf of the graph that torch.fx is tracing, as torch.nn's layers are, whatever the tracer takes for one.
+
+    In evaluation a norm with running statistics goes into the graph as torch.nn's layer, with which tools such as
+    ``torch.fx.experimental.optimization.fuse`` can fuse a convolution. It shares all tensors with ours, which stays as
+    it is in the model that is traced.
+    """
+    tracer: Any = x.tracer
+    path = tracer.path_of_module(norm)
+    if mask is None and not norm.training and getattr(norm, "track_running_stats", False):
+        tracer.root = _exchanged(tracer.root, path.split("."), as_torch_layer(norm))
+    arguments: tuple[Any, ...] = (x,) if mask is None else (x, mask)
+    return tracer.create_proxy("call_module", path, arguments, {})
+
+
+def _exchanged(module: nn.Module, path: list[str], layer: nn.Module) -> nn.Module:
+    """Return a module with another layer at a path; what lies on the way is copied, and nothing that is in it."""
+    copied: nn.Module = module.__new__(type(module))
+    copied.__dict__.update(module.__dict__)
+    name, *rest = path
+    inner = module._modules[name]
+    if inner is None:
+        raise AttributeError(f"no module '{name}' in {type(module).__name__}")
+    copied.__dict__["_modules"] = {**module._modules, name: _exchanged(inner, rest, layer) if rest else layer}
+    return copied
