@@ -2,30 +2,100 @@
 
 Nothing records what is done here, so that intermediate values are overwritten, and the variance is taken about the
 pool's mean at once. What takes the time: of a small input, the number of operations; of a large one, how often its
-values are read and written, and in which order they lie. Read ``reference`` first.
+values are read and written, in which order they lie, and that memory for them is taken from the system. So factors are
+tensors that are kept, not numbers; and samples that have nothing to do with one another are normalized some at a time,
+which leaves intermediate values in the processor's cache. Read ``reference`` first.
 """
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from normzoo.layers._kernels.moments import Statistics
-from normzoo.layers._kernels.reference import deviation_from, update_running
+from normzoo.layers._kernels.reference import update_running
 from normzoo.layers._kernels.spec import NormSpec, Running, widened
 
 MIN_SUMMED, MAX_SUMMED = 32, 4096
 """How many squares ``vector_norm`` is to add up: for fewer it is slow, and of more it loses digits in float32."""
 
+PART, MIN_LARGE = 2**17, 2**19
+"""How many values are normalized at a time, of inputs that have at least so many."""
+
+
+class _Plan(NamedTuple):
+    """What follows from a spec and the number of dimensions that an input has, once its channels are split.
+
+    Attributes:
+        positions: the dimensions that are positions.
+        pooled: those over which is pooled, positions included.
+        trailing: the first of the last dimensions that are all pooled.
+        parameter: the shape in which a parameter of one dimension broadcasts to the input.
+        is_weight_pooled: whether values with different weights share their statistics.
+        is_over_samples: whether all samples share their statistics.
+    """
+
+    positions: tuple[int, ...]
+    pooled: tuple[int, ...]
+    trailing: int
+    parameter: tuple[int, ...]
+    is_weight_pooled: bool
+    is_over_samples: bool
+
+
+@lru_cache(maxsize=1024)
+def _plan(spec: NormSpec, rank: int) -> _Plan:
+    positions = tuple(range(spec.split_grid, rank))
+    pooled = (*spec.axes, *positions)
+    trailing = rank
+    while trailing - 1 in pooled:
+        trailing -= 1
+    channels = (-1,) if spec.groups is None else (spec.groups, -1)
+    return _Plan(
+        positions,
+        pooled,
+        trailing,
+        (*channels, *(1 for _ in positions)),
+        is_weight_pooled=any(axis >= spec.leading for axis in spec.axes),
+        is_over_samples=spec.leading > 0 and 0 in spec.axes,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _number(value: float, dtype: torch.dtype) -> Tensor:
+    """Return a number as a tensor, which is multiplied by in half the time; on a GPU, too."""
+    with torch.inference_mode(False):
+        return torch.tensor(value, dtype=dtype)
+
 
 def forward(spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> list[Tensor]:
     """Do as ``reference.forward``, without a mask; the output is no view of anything."""
-    wide = widened(x)
     if spec.use_running_stats:
-        y, *statistics = _by_given(spec, wide, weight, bias, running)
+        y, *statistics = _by_given(spec, widened(x), weight, bias, running)
+    elif running.mean is None and (size := _samples_at_a_time(spec, x)):
+        y, parts = torch.empty_like(x), []
+        for part, target in zip(x.split(size), y.split(size), strict=True):
+            values, *of_part = _by_own(spec, widened(part), weight, bias, running, _same_type(target, part))
+            if values.dtype != x.dtype:
+                target.copy_(values)
+            parts.append(of_part)
+        return [y, *(torch.cat(each) for each in zip(*parts, strict=True))]
     else:
-        y, *statistics = _by_own(spec, wide, weight, bias, running)
+        y, *statistics = _by_own(spec, widened(x), weight, bias, running, None)
     return [y if y.dtype == x.dtype else y.to(x.dtype), *statistics]
+
+
+def _samples_at_a_time(spec: NormSpec, x: Tensor) -> int:
+    """Return how many samples are to be normalized at a time; 0: all at once."""
+    if x.numel() < MIN_LARGE or not spec.leading or 0 in spec.axes or x.shape[0] == 1:
+        return 0
+    return max(1, PART * x.shape[0] // x.numel())
+
+
+def _same_type(target: Tensor, x: Tensor) -> Tensor | None:
+    """Return where to write, unless what is written is of a wider type."""
+    return None if x.dtype in (torch.bfloat16, torch.float16) else target
 
 
 def _by_given(
@@ -40,76 +110,84 @@ def _by_given(
 
 
 def _by_own(
-    spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running
+    spec: NormSpec,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running: Running,
+    target: Tensor | None,
 ) -> list[Tensor]:
     """Return the output, the mean of a centered norm and rstd, for the input's own statistics."""
-    mean, deviation = None, x
+    y = target
+    if spec.groups is not None:
+        y = torch.empty_like(x) if y is None else y
+        x, target = spec.split(x), spec.split(y)
+    plan = _plan(spec, x.ndim)
+    mean = None
     if spec.centered:
-        mean = _sum(spec, x)
+        mean = _sum(plan, x)
         count = x.numel() // mean.numel()
-        mean.mul_(1 / count)
-        deviation = x - spec.join(mean, x)
-        var = _sum_of_squares(spec, deviation).mul_(1 / count)
+        share = _number(1 / count, x.dtype)
+        values = torch.sub(x, mean.mul_(share), out=target)
+        var = _sum_of_squares(plan, values).mul_(share)
     else:
-        var = _sum_of_squares(spec, x)
+        values = x
+        var = _sum_of_squares(plan, x)
         count = x.numel() // var.numel()
-        var.mul_(1 / count)
+        var.mul_(_number(1 / count, x.dtype))
     if running.mean is not None:
         _update(running, Statistics(count, mean, var))
-        rstd = var.add(spec.eps).rsqrt_()
-    else:
-        rstd = var.add_(spec.eps).rsqrt_()
-    scale = spec.join(rstd, x)
-    if weight is not None:
-        weight = spec.per_value(weight, x)
-        if spec.folds(x):
-            scale, weight = scale * weight, None
-    y = deviation.mul_(scale) if spec.centered else deviation * scale
-    if weight is not None:
-        y.mul_(weight)
+    rstd = torch.add(var, _number(spec.eps, x.dtype)).rsqrt_()
+    scale, factor = rstd, None if weight is None else _parameter(spec, plan, weight, x)
+    if factor is not None and (plan.positions or plan.is_over_samples):
+        scale, factor = rstd * factor, None
+    values = values.mul_(scale) if spec.centered else torch.mul(x, scale, out=target)
+    if factor is not None:
+        values.mul_(factor)
     if bias is not None:
-        y.add_(spec.per_value(bias, x))
+        values.add_(_parameter(spec, plan, bias, x))
+    y = values if y is None else y
     return [y, rstd] if mean is None else [y, mean, rstd]
 
 
-def _sum(spec: NormSpec, x: Tensor) -> Tensor:
-    """Sum the values of each pool, in the dimensions of ``spec.split(x)``."""
-    if spec.groups is not None and not x.is_contiguous():  # several times as fast as over all dimensions at once
-        return _sum_of_groups(spec, x.sum(spec.positions(x), keepdim=True) if x.ndim > spec.grid else x)
-    x = spec.split(x)
-    return x.sum((*spec.axes, *range(spec.split_grid, x.ndim)), keepdim=True)
+def _parameter(spec: NormSpec, plan: _Plan, parameter: Tensor, x: Tensor) -> Tensor:
+    """Return a parameter so that it broadcasts to ``x``, the channels of which are split."""
+    if parameter.ndim == 1:
+        parameter = parameter.view(plan.parameter)
+    elif plan.positions or spec.groups is not None:  # that of a stack
+        parameter = parameter.view(parameter.shape[0], *plan.parameter)
+    return parameter if parameter.dtype == x.dtype else parameter.to(x.dtype)
 
 
-def _sum_of_groups(spec: NormSpec, blocks: Tensor) -> Tensor:
-    return spec.split(blocks).sum(spec.axes, keepdim=True)
+def _sum(plan: _Plan, x: Tensor) -> Tensor:
+    """Sum the values of each pool."""
+    if len(plan.pooled) - len(plan.positions) == 1 and plan.positions and not x.is_contiguous():
+        # Several times as fast as at once, where the channels that are pooled are last in memory.
+        return x.sum(plan.positions, keepdim=True).sum(plan.pooled[0], keepdim=True)
+    return x.sum(plan.pooled, keepdim=True)
 
 
-def _sum_of_squares(spec: NormSpec, x: Tensor) -> Tensor:
-    """Sum the squares of each pool, in the dimensions of ``spec.split(x)``.
+def _sum_of_squares(plan: _Plan, x: Tensor) -> Tensor:
+    """Sum the squares of each pool.
 
     Where the values that lie next to each other are of one pool, in one pass over them: squaring and adding up are
     three. That adds up without care for rounding, and so no more than a few thousand values at once.
     """
-    is_last_pooled = x.ndim > spec.grid or spec.split_grid - 1 in spec.axes
-    if not is_last_pooled or not x.is_contiguous():
-        return _sum(spec, x.square())
-    x = spec.split(x)
-    pooled = (*spec.axes, *range(spec.split_grid, x.ndim))
-    first = x.ndim
-    while first - 1 in pooled:
-        first -= 1
+    first = plan.trailing
+    if first == x.ndim or not x.is_contiguous():
+        return _sum(plan, x * x)
     count = x.shape[first:].numel()
     if count < MIN_SUMMED:
-        return x.square().sum(pooled, keepdim=True)
-    if count > MAX_SUMMED:
+        return _sum(plan, x * x)
+    if count <= MAX_SUMMED:
+        squares = torch.linalg.vector_norm(x, dim=tuple(range(first, x.ndim)), keepdim=True).square_()
+    else:
         part = _largest_divisor(count)
         if part < MAX_SUMMED // 16:
-            return x.square().sum(pooled, keepdim=True)
+            return _sum(plan, x * x)
         parts = torch.linalg.vector_norm(x.view(*x.shape[:first], -1, part), dim=-1).square_()
         squares = parts.sum(-1).view(*x.shape[:first], *(1 for _ in range(first, x.ndim)))
-    else:
-        squares = torch.linalg.vector_norm(x, dim=tuple(range(first, x.ndim)), keepdim=True).square_()
-    apart = tuple(dim for dim in pooled if dim < first)
+    apart = tuple(dim for dim in plan.pooled if dim < first)
     return squares.sum(apart, keepdim=True) if apart else squares
 
 
@@ -117,6 +195,21 @@ def _sum_of_squares(spec: NormSpec, x: Tensor) -> Tensor:
 def _largest_divisor(count: int) -> int:
     """Return the largest divisor that is no more than ``MAX_SUMMED``."""
     return next(part for part in range(MAX_SUMMED, 0, -1) if count % part == 0)
+
+
+def _update(running: Running, statistics: Statistics) -> None:
+    """Do as ``update_running``; with ordinary running statistics, by interpolation."""
+    mean, var = running.given()
+    momentum, count = running.momentum, statistics.count
+    if not isinstance(momentum, float) or statistics.mean is None or mean.dtype != statistics.mean.dtype:
+        update_running(running, statistics)
+        return
+    if running.batches is not None:
+        running.batches.add_(_number(1, torch.long))
+    unbiased = statistics.var * _number(count / (count - 1), mean.dtype)
+    for tracked, newest in ((mean, statistics.mean), (var, unbiased)):
+        newest = newest.mean(0) if newest.shape[0] > 1 else newest
+        tracked.lerp_(newest.view_as(tracked), momentum)
 
 
 def backward(
@@ -129,19 +222,43 @@ def backward(
     rstd: Tensor,
 ) -> list[Tensor]:
     """Do as ``reference.backward``."""
-    g = widened(grad)
-    factor = None if weight is None else spec.per_value(weight, g)
-    if spec.use_running_stats:
-        gradients = _by_given_gradients(spec, wanted, g, x, factor, mean, rstd)
-    elif x is None:
-        gradients = [_over_samples(spec, _sum_of_blocks(spec, g))]  # of the bias, which is all that needs no input
-    elif g.ndim == spec.grid:
-        gradients = _of_vectors(spec, wanted, g, deviation_from(spec, widened(x), mean), rstd, factor)
+    if spec.use_running_stats or x is None:
+        gradients = _by_given_gradients(spec, wanted, widened(grad), x, weight, mean, rstd)
+    elif size := _samples_at_a_time(spec, grad):
+        return _gradients_in_parts(spec, wanted, grad, x, weight, mean, rstd, size)
     else:
-        gradients = _of_maps(spec, wanted, g, deviation_from(spec, widened(x), mean), rstd, factor)
+        gradients = _by_own_gradients(spec, wanted, widened(grad), widened(x), weight, mean, rstd, None)
     if wanted[0] and gradients[0].dtype != grad.dtype:
         gradients[0] = gradients[0].to(grad.dtype)
     return gradients
+
+
+def _gradients_in_parts(
+    spec: NormSpec,
+    wanted: tuple[bool, bool, bool],
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    mean: Tensor | None,
+    rstd: Tensor,
+    size: int,
+) -> list[Tensor]:
+    """Return the gradients, worked out for some samples at a time."""
+    dx = torch.empty_like(grad)
+    found = []
+    means = rstd.split(size) if mean is None else mean.split(size)
+    for g, values, of_mean, of_rstd, target in zip(
+        grad.split(size), x.split(size), means, rstd.split(size), dx.split(size), strict=True
+    ):
+        own_mean = None if mean is None else of_mean
+        gradients = _by_own_gradients(
+            spec, wanted, widened(g), widened(values), weight, own_mean, of_rstd, _same_type(target, g)
+        )
+        if wanted[0] and gradients[0].dtype != grad.dtype:
+            target.copy_(gradients[0])
+        found.append(gradients[wanted[0] :])
+    of_parameters = [torch.stack(each).sum(0) for each in zip(*found, strict=True)]
+    return [dx, *of_parameters] if wanted[0] else of_parameters
 
 
 def _by_given_gradients(
@@ -153,100 +270,140 @@ def _by_given_gradients(
     mean: Tensor | None,
     rstd: Tensor,
 ) -> list[Tensor]:
-    """Return the gradients for statistics that were given."""
-    gradients = [g * (rstd if weight is None else rstd * weight)] if wanted[0] else []
-    if wanted[1] and x is not None:
-        products = deviation_from(spec, widened(x), mean).mul_(g)
-        gradients.append(_over_samples(spec, _sum_of_blocks(spec, products).mul_(rstd)))
+    """Return the gradients for statistics that were given; that of a bias alone depends on none."""
+    over = (*range(spec.leading), *spec.positions(g))
+    gradients = []
+    if wanted[0]:
+        gradients.append(g * (rstd if weight is None else rstd * spec.per_value(weight, g)))
+    if wanted[1] and x is not None and mean is not None:
+        products = (widened(x) - spec.per_value(mean, g)).mul_(g)
+        gradients.append(products.sum(over).mul_(rstd.view(products.shape[spec.leading : spec.grid])))
     if wanted[2]:
-        gradients.append(_over_samples(spec, _sum_of_blocks(spec, g)))
+        gradients.append(g.sum(over) if over else g.clone())
     return gradients
 
 
-def _of_vectors(
+def _by_own_gradients(
     spec: NormSpec,
+    wanted: tuple[bool, bool, bool],
+    g: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    mean: Tensor | None,
+    rstd: Tensor,
+    target: Tensor | None,
+) -> list[Tensor]:
+    """Return the gradients where the input's own statistics normalized it."""
+    dx = target
+    if spec.groups is not None:
+        dx = torch.empty_like(g) if dx is None else dx
+        g, x, target = spec.split(g), spec.split(x), spec.split(dx)
+    plan = _plan(spec, g.ndim)
+    factor = None if weight is None else _parameter(spec, plan, weight, g)
+    deviation = x if mean is None else x - mean
+    if not plan.is_weight_pooled:
+        work = _gradients_of_one_weight
+    elif plan.positions:
+        work = _gradients_of_maps
+    else:
+        work = _gradients_of_vectors
+    gradients = work(spec, plan, wanted, g, deviation, rstd, factor, target)
+    if wanted[0] and dx is not None:
+        gradients[0] = dx
+    return gradients
+
+
+def _gradients_of_one_weight(
+    spec: NormSpec,
+    plan: _Plan,
     wanted: tuple[bool, bool, bool],
     g: Tensor,
     deviation: Tensor,
     rstd: Tensor,
     weight: Tensor | None,
+    target: Tensor | None,
 ) -> list[Tensor]:
-    """Return the gradients where each block is one value: with small inputs the number of operations decides."""
-    scale = spec.join(rstd, g)
-    normalized = deviation.mul_(scale) if spec.centered else deviation * scale
-    products = g * normalized
-    gradients = []
-    if wanted[1]:
-        gradients.append(_over_samples(spec, products))
-    if wanted[2]:
-        gradients.append(_over_samples(spec, g))
+    """Return the gradients where all values of a pool have the same weight, which can be multiplied by at the end."""
+    dx = torch.mul(g, deviation, out=target)
+    sums, products = g.sum(plan.pooled, keepdim=True), dx.sum(plan.pooled, keepdim=True).mul_(rstd)
+    gradients = _of_parameters(spec, plan, wanted, products, sums)
     if not wanted[0]:
         return gradients
-    if weight is not None:
-        g, products = g * weight, products * weight
-    share = -rstd.numel() / g.numel()
-    dx = torch.addcmul(g, normalized, spec.join(_sum(spec, products).mul_(share), g))
+    share = _number(-rstd.numel() / g.numel(), g.dtype)
+    torch.mul(deviation, (products * share).mul_(rstd), out=dx)
+    dx.add_(g)
     if spec.centered:
-        dx.add_(spec.join(_sum(spec, g).mul_(share), g))
-    return [dx.mul_(scale), *gradients]
+        dx.add_(sums * share)
+    return [dx.mul_(rstd if weight is None else rstd * weight), *gradients]
 
 
-def _of_maps(
+def _gradients_of_maps(
     spec: NormSpec,
+    plan: _Plan,
     wanted: tuple[bool, bool, bool],
     g: Tensor,
     deviation: Tensor,
     rstd: Tensor,
     weight: Tensor | None,
+    target: Tensor | None,
 ) -> list[Tensor]:
-    """Return the gradients where blocks have positions; overwrites what it can."""
-    joined = spec.join(rstd, g)
-    dx = g * deviation
-    sums, products = _sum_of_blocks(spec, g), _sum_of_blocks(spec, dx).mul_(joined)
-    gradients = []
-    if wanted[1]:
-        gradients.append(_over_samples(spec, products))
-    if wanted[2]:
-        gradients.append(_over_samples(spec, sums))
+    """Return the gradients where the weight is that of a channel, and several share their statistics."""
+    dx = torch.mul(g, deviation, out=target)
+    sums, products = g.sum(plan.positions, keepdim=True), dx.sum(plan.positions, keepdim=True).mul_(rstd)
+    gradients = _of_parameters(spec, plan, wanted, products, sums)
     if not wanted[0]:
         return gradients
-    scale = joined
+    scale = rstd
     if weight is not None:
-        scale, sums, products = joined * weight, sums * weight, products * weight
-    if spec.axes and 0 not in spec.axes:
-        sums, products = (_sum_of_groups(spec, each) for each in (sums, products))
-    share = rstd * (-rstd.numel() / g.numel())
-    slope = (products * share).mul_(rstd)
+        scale, sums, products = rstd * weight, sums * weight, products * weight
+    share = rstd * _number(-rstd.numel() / g.numel(), g.dtype)
+    slope = products.sum(spec.axes, keepdim=True).mul_(share).mul_(rstd)
     torch.mul(g, scale, out=dx)
-    dx.add_(deviation.mul_(spec.join(slope, g)) if spec.centered else deviation * spec.join(slope, g))
-    return [dx.add_(spec.join(sums * share, g)) if spec.centered else dx, *gradients]
+    dx.add_(deviation.mul_(slope) if spec.centered else deviation * slope)
+    return [dx.add_(sums.sum(spec.axes, keepdim=True).mul_(share)) if spec.centered else dx, *gradients]
 
 
-def _sum_of_blocks(spec: NormSpec, x: Tensor) -> Tensor:
-    """Sum over positions, and over samples at once where these are pooled, which share one factor then."""
-    positions = spec.positions(x)
-    if 0 in spec.axes and spec.leading:
-        return x.sum((0, *positions), keepdim=True)
-    return x.sum(positions, keepdim=True) if positions else x
+def _gradients_of_vectors(
+    spec: NormSpec,
+    plan: _Plan,
+    wanted: tuple[bool, bool, bool],
+    g: Tensor,
+    deviation: Tensor,
+    rstd: Tensor,
+    weight: Tensor | None,
+    target: Tensor | None,
+) -> list[Tensor]:
+    """Return the gradients where each value of a pool has a weight of its own."""
+    normalized = deviation.mul_(rstd) if spec.centered else deviation * rstd
+    dx = torch.mul(g, normalized, out=target)
+    gradients = _of_parameters(spec, plan, wanted, dx, g)
+    if not wanted[0]:
+        return gradients
+    share = _number(-rstd.numel() / g.numel(), g.dtype)
+    if weight is not None:
+        dx.mul_(weight)
+    slope = dx.sum(plan.pooled, keepdim=True).mul_(share)
+    through_variance = torch.mul(normalized, slope, out=normalized)
+    if weight is not None:
+        g = torch.mul(g, weight, out=dx)
+    offset = g.sum(plan.pooled, keepdim=True).mul_(share) if spec.centered else None
+    torch.add(g, through_variance, out=dx)
+    return [(dx if offset is None else dx.add_(offset)).mul_(rstd), *gradients]
 
 
-def _over_samples(spec: NormSpec, blocks: Tensor) -> Tensor:
-    """Sum a value per block over samples; return it in the shape of a parameter."""
-    shape = blocks.shape[spec.leading : spec.grid]
-    if 0 in spec.axes and blocks.ndim > spec.grid:
-        return blocks.view(shape)  # they have been summed
-    return blocks.sum(tuple(range(spec.leading))).view(shape) if spec.leading else blocks.clone()
-
-
-def _update(running: Running, statistics: Statistics) -> None:
-    """Do as ``update_running``; with ordinary running statistics, by interpolation."""
-    mean, var = running.given()
-    momentum, count = running.momentum, statistics.count
-    if not isinstance(momentum, float) or statistics.mean is None or mean.dtype != statistics.mean.dtype:
-        update_running(running, statistics)
-        return
-    if running.batches is not None:
-        running.batches.add_(1)
-    for tracked, newest in ((mean, statistics.mean), (var, statistics.var * (count / (count - 1)))):
-        newest = newest.mean(0) if newest.shape[0] > 1 else newest
-        tracked.lerp_(newest.view(tracked.shape), momentum)
+def _of_parameters(
+    spec: NormSpec, plan: _Plan, wanted: tuple[bool, bool, bool], products: Tensor, sums: Tensor
+) -> list[Tensor]:
+    """Return the gradients of weight and bias, of those that are wanted, from a value per block."""
+    gradients = []
+    for is_wanted, blocks in ((wanted[1], products), (wanted[2], sums)):
+        if not is_wanted:
+            continue
+        if plan.is_over_samples:
+            blocks = blocks[0]  # they have been summed
+        else:
+            blocks = blocks.sum(tuple(range(spec.leading))) if spec.leading else blocks.clone()
+        if plan.positions or spec.groups is not None:
+            blocks = blocks.reshape(-1) if spec.grid == 2 else blocks.reshape(blocks.shape[0], -1)
+        gradients.append(blocks)
+    return gradients
