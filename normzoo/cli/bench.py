@@ -23,6 +23,7 @@ from normzoo.cli import EXIT_INTERRUPTED, EXIT_OK
 from normzoo.cli._flags import with_flags
 from normzoo.cli._write_report import check_report_path
 from normzoo.errors import ConfigError
+from normzoo.registry.backends import backend_of_process
 
 _COMMAND = Group("This command", sort_key=2)
 _Spec = TypeVar("_Spec", bound=BaseModel)
@@ -86,6 +87,7 @@ def matrix(*, json: _Json = None, report: _Report = None, **settings: Any) -> in
 
 
 def _resolve(model: type[_Spec], settings: dict[str, Any]) -> _Spec:
+    backend_of_process()  # before a worker is started that would refuse it
     try:
         return model.model_validate({name: value for name, value in settings.items() if value is not None})
     except ValidationError as error:

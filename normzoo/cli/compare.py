@@ -27,6 +27,7 @@ from normzoo.experiment.pool import WorkerPool
 from normzoo.experiment.records import RunRecord
 from normzoo.experiment.spec import MatrixSpec
 from normzoo.experiment.store import Store
+from normzoo.registry.backends import backend_of_process
 
 if TYPE_CHECKING:
     from normzoo.report import Summary  # scipy takes a while
@@ -57,6 +58,7 @@ def compare(
     if show_config:
         sys.stdout.write(configuration.to_yaml())
         return EXIT_OK
+    backend_of_process()  # before workers are started that would refuse it
     if html and report is None:
         raise ConfigError("html: --html writes a report as a page; name one with --report PATH.md")
     with _terminated_as_interrupted():

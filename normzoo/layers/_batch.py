@@ -10,13 +10,13 @@ from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from normzoo.layers._kernels.torch_internals import TorchBatchNorm
 from normzoo.layers._pool import OverSamples
 from normzoo.layers._tracked import TrackedNorm
 
 
-class BatchNorm(TrackedNorm, _BatchNorm):
+class BatchNorm(TrackedNorm, TorchBatchNorm):
     """Batch normalization of inputs ``(N, C)`` or ``(N, C, *)``, whatever their rank.
 
     Inside a recurrence ``weight`` should start at 0.1, so that tanh does not saturate (Cooijmans et al. 2016).
@@ -42,6 +42,14 @@ class BatchNorm(TrackedNorm, _BatchNorm):
         bias: bool = True,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+
+    def _eps(self, x: Tensor) -> float:
+        """Return ``eps``; refuse what torch.nn refuses: zero in training, below zero always."""
+        eps = self.eps or 0.0
+        if eps <= 0.0 and (eps < 0.0 or self._given_statistics() is None):
+            rule = "must not be negative" if eps < 0.0 else "must be positive where a batch's own variance is used"
+            raise self._error(f"eps {rule}", f"got eps={eps}", "use for example eps=1e-5")
+        return eps
 
     def _averaging(self) -> tuple[Tensor | None, float | None]:
         """Return ``momentum``; None, where batches are counted, makes a plain average over all of them."""

@@ -10,14 +10,14 @@ from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.instancenorm import _InstanceNorm
 
 from normzoo.layers._kernels.spec import Running
+from normzoo.layers._kernels.torch_internals import TorchInstanceNorm
 from normzoo.layers._pool import OverNothing
 from normzoo.layers._tracked import TrackedNorm
 
 
-class InstanceNorm(TrackedNorm, _InstanceNorm):
+class InstanceNorm(TrackedNorm, TorchInstanceNorm):
     """Instance normalization of inputs ``(N, C, *)`` with positions, whatever their rank.
 
     Departure from torch.nn: an input whose channels differ from ``num_features`` is refused also without
@@ -55,6 +55,10 @@ class InstanceNorm(TrackedNorm, _InstanceNorm):
             self._check_channels(input.shape, input.shape[0])
             return super().forward(input.unsqueeze(0), None if mask is None else mask.unsqueeze(0)).squeeze(0)
         return super().forward(input, mask)
+
+    def _remembers(self) -> bool:
+        """As in torch.nn, what is normalized by its own statistics is remembered, whatever has been set later."""
+        return True
 
     def _given_statistics(self) -> Running | None:
         """As in torch.nn, ``track_running_stats`` set to False later sets aside what was remembered."""

@@ -1,13 +1,18 @@
 """How tools of torch that work on a whole model come to see a norm.
 
-Tools find norms by the classes of torch.nn, which ours therefore have among their bases. Two need more: torch.fx, which
-keeps only torch's own modules whole, and torch.jit.script, which compiles a module's own Python.
+Tools find norms by the classes of torch.nn, which ours therefore have among their bases. Three need more: torch.fx,
+which keeps only torch's own modules whole, torch.jit.script, which compiles a module's own Python, and the fusing of
+torch.ao.quantization, which asks for the very class. All three are given torch.nn's layer with the same tensors.
 """
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.fx import Proxy
+
+from normzoo.layers._kernels.torch_internals import quantization_fusers
 
 
 def as_torch_layer(norm: nn.Module) -> nn.Module:
@@ -54,3 +59,17 @@ def _exchanged(module: nn.Module, path: list[str], layer: nn.Module) -> nn.Modul
         raise AttributeError(f"no module '{name}' in {type(module).__name__}")
     copied.__dict__["_modules"] = {**module._modules, name: _exchanged(inner, rest, layer) if rest else layer}
     return copied
+
+
+def let_quantization_fuse(kinds: Iterable[type[nn.Module]]) -> None:
+    """Have ``torch.ao.quantization.fuse_modules`` fuse some of our classes as it does torch.nn's in their place."""
+    fusers = quantization_fusers()
+    for kind in kinds:
+        for types, fuse in list(fusers.items()):
+            ours = tuple(kind if issubclass(kind, each) else each for each in types)
+            if ours != types:
+                fusers.setdefault(ours, partial(_fuse_as_torch_layers, fuse))
+
+
+def _fuse_as_torch_layers(fuse: Callable[..., Any], is_qat: bool, *layers: nn.Module) -> Any:
+    return fuse(is_qat, *(as_torch_layer(layer) for layer in layers))

@@ -112,13 +112,17 @@ class TrackedNorm(Norm):
         return Running(self.running_mean, self.running_var)
 
     def _memory(self) -> Running | None:
-        if not self.training or not self.track_running_stats:
+        if not self._remembers():
             return None
         buffers = self._buffers  # attributes take ten times as long, and are right where these are parametrized
         mean, var = buffers.get("running_mean"), buffers.get("running_var")
         if mean is None or var is None:
             mean, var = self.running_mean, self.running_var
-        return Running(mean, var, *self._averaging())
+        return None if mean is None else Running(mean, var, *self._averaging())
+
+    def _remembers(self) -> bool:
+        """Whether a batch that is normalized by its own statistics moves the running ones, if there are any."""
+        return self.training and self.track_running_stats
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""

@@ -61,7 +61,7 @@ INPUTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
         lambda: layers.BatchNorm2d(3),
         (2, 4, 5, 5),
         f"BatchNorm2d: {CHANNELS}, got 4 channels in shape (2, 4, 5, 5) and num_features=3; "
-        "construct it with num_features=4 or mend the input",
+        "construct it with num_features=4 or change the input",
     ),
     "instance1d-1D": (
         lambda: layers.InstanceNorm1d(3),
@@ -77,7 +77,7 @@ INPUTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
         lambda: layers.InstanceNorm2d(3),
         (4, 5, 5),
         f"InstanceNorm2d: {CHANNELS}, got 4 channels in shape (4, 5, 5) and num_features=3; "
-        "construct it with num_features=4 or mend the input",
+        "construct it with num_features=4 or change the input",
     ),
     "group-1D": (
         lambda: layers.GroupNorm(1, 3),
@@ -88,13 +88,13 @@ INPUTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
         lambda: layers.GroupNorm(1, 3),
         (2, 4, 5),
         "GroupNorm: the input's channels must equal num_channels, got 4 channels in shape (2, 4, 5) and "
-        "num_channels=3; construct it with num_channels=4 or mend the input",
+        "num_channels=3; construct it with num_channels=4 or change the input",
     ),
     "layer-shape": (
         lambda: layers.LayerNorm((3, 4)),
         (2, 4, 3),
         "LayerNorm: the input must end in normalized_shape, got shape (2, 4, 3) and normalized_shape=(3, 4); "
-        "construct it with normalized_shape=(4, 3) or mend the input",
+        "use normalized_shape=(4, 3) or reshape the input",
     ),
     "rms-rank": (
         lambda: layers.RMSNorm((3, 4)),
@@ -105,7 +105,7 @@ INPUTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
         lambda: layers.SampleRMSNorm(3),
         (2, 4),
         "SampleRMSNorm: the input must be (N, C, *) with num_features channels, got shape (2, 4) and num_features=3; "
-        "mend the input or num_features",
+        "change the input or num_features",
     ),
 }
 

@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 from torch.fx import GraphModule
 
+from normzoo.layers._kernels.torch_internals import compiler
+
 OPTIONS = {"cpp.min_chunk_size": 8192, "cpp_wrapper": False, "size_asserts": True, "triton.cudagraphs": False}
 """How the compiler is set, whatever a user has set: sizes are checked in each call; and since threads take microseconds
 to wake, each is to have as many values to work on."""
@@ -33,12 +35,7 @@ def compile_function(function: Callable[..., list[Tensor]], example: Sequence[Ar
     Raises:
         Exception: whatever the compiler raises, for instance where there is no C++ compiler.
     """
-    from torch._inductor import config
-    from torch._inductor.compile_fx import compile_fx_inner
-    from torch._inductor.decomposition import select_decomp_table
-    from torch._subclasses.fake_tensor import FakeTensorMode
-    from torch.fx.experimental.proxy_tensor import make_fx
-
+    torch_compiler = compiler()
     given = [index for index, argument in enumerate(example) if argument is not None]
     numbers = [position for position, index in enumerate(given) if not isinstance(example[index], Tensor)]
     device = next(argument.device for argument in example if isinstance(argument, Tensor))
@@ -54,15 +51,14 @@ def compile_function(function: Callable[..., list[Tensor]], example: Sequence[Ar
         for argument in example
         if argument is not None
     ]
-    fakes = FakeTensorMode()
+    fakes = torch_compiler.FakeTensorMode()
     with torch.no_grad(), torch.autocast(device.type, enabled=False), fakes:
         inputs = [fakes.from_tensor(tensor) for tensor in tensors]
         functional = torch.func.functionalize(of_given, remove="mutations_and_views")
-        graph = make_fx(functional, decomposition_table=select_decomp_table())(*inputs)
+        graph = torch_compiler.trace(functional, decomposition_table=torch_compiler.decompositions())(*inputs)
         graph.graph.eliminate_dead_code()
-    with torch.no_grad(), config.patch(OPTIONS):
-        call: Any = compile_fx_inner(graph, inputs)
-    run = call.current_callable
+    with torch.no_grad(), torch_compiler.settings.patch(OPTIONS):
+        run = torch_compiler.compile(graph, inputs)
     changed = [given[position] for position in _changed_inputs(graph)]
 
     pick = itemgetter(*given) if len(given) > 1 else lambda arguments: (arguments[given[0]],)

@@ -1,16 +1,33 @@
 """Every name here that torch keeps to itself, and what a norm asks torch about the call at hand.
 
-Each has a test in ``tests/layers/test_torch_internals.py`` that says what breaks without it. ``inductor`` alone imports
-more of them, those of the compiler, which is not to be loaded before it is needed.
+Each has a test in ``tests/layers/test_torch_internals.py`` that says what breaks without it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
 from torch.nn import Buffer, Parameter
+from torch.nn.modules.batchnorm import _BatchNorm as TorchBatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm as TorchInstanceNorm
+
+__all__ = [
+    "PLAIN_TYPES",
+    "TorchBatchNorm",
+    "TorchInstanceNorm",
+    "apply_directly",
+    "compiler",
+    "is_intercepted",
+    "is_recomputation",
+    "is_wrapped",
+    "must_be_traceable",
+    "must_be_transformable",
+    "quantization_fusers",
+    "taken_as_constant",
+]
 
 PLAIN_TYPES = frozenset((Tensor, Parameter, Buffer))
 """The types of tensors that kernels take; any other has a way of its own to carry out operations."""
@@ -57,3 +74,36 @@ def taken_as_constant(function: Callable[[], bool]) -> Callable[[], bool]:
     """
     function._dynamo_marked_constant = True  # type: ignore[attr-defined]
     return function
+
+
+def quantization_fusers() -> dict[tuple[type, ...], Callable[..., Any]]:
+    """Return the table by which ``torch.ao.quantization`` finds what fuses a sequence of layers, by their types."""
+    from torch.ao.quantization.fuser_method_mappings import _DEFAULT_OP_LIST_TO_FUSER_METHOD as FUSERS
+
+    return FUSERS  # type: ignore[return-value]
+
+
+def compiler() -> SimpleNamespace:
+    """Load torch's compiler, and return its parts that compile a graph without wrapping each call of it.
+
+    ``settings``, ``FakeTensorMode``, ``trace`` (makes a graph of a function), ``compile`` (makes a function of a list of
+    inputs of a graph) and ``decompositions`` (returns how ``trace`` is to take operations apart).
+    """
+    from torch._inductor import config
+    from torch._inductor.compile_fx import compile_fx_inner
+    from torch._inductor.decomposition import select_decomp_table
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    def compile_graph(graph: Any, inputs: Sequence[Tensor]) -> Callable[[list[Tensor]], Sequence[Tensor]]:
+        compiled: Any = compile_fx_inner(graph, inputs)
+        run: Callable[[list[Tensor]], Sequence[Tensor]] = compiled.current_callable
+        return run
+
+    return SimpleNamespace(
+        settings=config,
+        FakeTensorMode=FakeTensorMode,
+        trace=make_fx,
+        compile=compile_graph,
+        decompositions=select_decomp_table,
+    )
