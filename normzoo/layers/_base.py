@@ -1,5 +1,6 @@
 """The one interface behind all norms."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from numbers import Real
@@ -118,13 +119,16 @@ class Norm(nn.Module, ABC):
         if x.is_nested:
             return self._normalize_nested(x, mask)
         shape, groups = x.shape, self.pool.groups
+        is_traced = torch.jit.is_tracing()  # then a size is a tensor, and asking for its value would keep it
         if self.members is None:
-            self._check_shape(shape)
+            if is_traced:
+                self._check_traced_shape(shape)
+            else:
+                self._check_shape(shape)
             leading, grid, axes = self._grid(len(shape))
         else:
             axes, leading, grid = self._pool_of_members(shape).axes, 1, 3
             self._check_shape(shape[:1] + shape[2:])
-        is_traced = torch.jit.is_tracing()  # then a size is a tensor, and asking for its value would keep it
         if not is_traced and x.numel() == 0:
             return self._normalize_nothing(x, grid)
         given = self._given_statistics()
@@ -135,6 +139,12 @@ class Norm(nn.Module, ABC):
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
         fields = (leading, grid, groups, axes, self._eps(x), self.centered, given is not None)
         return normalize(fields, x, self.weight, self.bias, self._memory() if given is None else given, mask)
+
+    def _check_traced_shape(self, shape: Sequence[int]) -> None:
+        """Check a shape that torch.jit.trace is following; what a norm checks are sizes that are always the same."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            self._check_shape(shape)
 
     def _pool_of_members(self, shape: Sequence[int]) -> OfEachMember:
         """Return the pool of a stack, whose inputs have their members second."""

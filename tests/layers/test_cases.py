@@ -2,33 +2,36 @@
 
 import ast
 import inspect
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from normzoo import layers
 
-from .cases import CASES
+from .cases import CASES, NORMS, Case
+from .references import random_mask, randomized
 
-SOURCES = sorted(Path(layers.__file__).parent.glob("*.py"))
+FOLDER = Path(layers.__file__).parent
+SOURCES = sorted(FOLDER.rglob("*.py"))
+INTERNALS = FOLDER / "_kernels" / "torch_internals.py"
 NO_NORMALIZATION = (
     "torch.linalg.vector_norm",  # the length of a vector
-    "torch._inductor.",  # the compiler of our own functions
-    "torch._subclasses.fake_tensor.",
     "torch.ops.aten.copy_.default",
-    "torch._C._len_torch_dispatch_stack",
-    "torch._C._are_functorch_transforms_active",
-    "torch._C._functorch",
-    "torch._C._is_tracing",
-    "torch._C._current_graph_task_id",
+    "torch.jit.is_tracing",
+    "torch.jit.TracerWarning",
 )
 FORBIDDEN_PLACES = ("torch.nn.functional", "torch.nn.modules", "torch.ops", "torch._", "torch.backends", "torch.jit")
 
 
-def forbidden_uses(source: str) -> list[str]:
-    """Return what a source takes from torch that normalizes, by its full dotted name."""
+def uses_of_torch(source: str) -> list[str]:
+    """Return the full dotted names of what a source takes from torch, the bases of its classes aside."""
     tree = ast.parse(source)
+    bases = {id(base) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for base in node.bases}
     origins: dict[str, str] = {}
     used: list[str] = []
     for node in ast.walk(tree):
@@ -42,14 +45,19 @@ def forbidden_uses(source: str) -> list[str]:
             used += [f"{node.module}.{alias.name}" for alias in node.names]
             origins.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
+        if isinstance(node, ast.Attribute) and id(node) not in bases:
             root, _, rest = ast.unparse(node).partition(".")
             used.append(f"{origins.get(root, root)}.{rest}")
-    return [name for name in used if _is_forbidden(name)]
+    return [name for name in used if name.startswith("torch.")]
+
+
+def forbidden_uses(source: str) -> list[str]:
+    """Return what a source takes from torch that normalizes."""
+    return [name for name in uses_of_torch(source) if _is_forbidden(name)]
 
 
 def _is_forbidden(name: str) -> bool:
-    if not name.startswith("torch.") or f"{name}.".startswith(NO_NORMALIZATION):
+    if f"{name}.".startswith(NO_NORMALIZATION):
         return False
     if any(allowed.startswith(f"{name}.") for allowed in NO_NORMALIZATION):
         return False  # on the way to an attribute that is allowed
@@ -79,10 +87,52 @@ def test_exports_are_the_public_names() -> None:
     assert len(layers.__all__) == len(public)
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+@pytest.mark.parametrize("source", [path for path in SOURCES if path != INTERNALS], ids=lambda path: path.name)
 def test_written_from_scratch(source: Path) -> None:
-    """No file uses a normalization of torch's, as a class, a function or a kernel."""
+    """No file uses a normalization of torch's but as the base of a class, whose methods are ours."""
     assert forbidden_uses(source.read_text(encoding="utf-8")) == []
+
+
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes every operation that reaches torch's kernels."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen.add(str(function.overloadpacket))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)
+def test_no_kernel_of_torch_normalizes(case: Case, training: bool, masked: bool) -> None:
+    """Forward and backward, none of the operations that are carried out is a normalization, or its gradient."""
+    layer, x = randomized(case.ours()).train(training), case.input(torch.float32).requires_grad_()
+    with Operations() as operations:
+        layer(x, random_mask(case) if masked else None).sum().backward()
+    assert operations.seen
+    assert not {name for name in operations.seen if "norm" in name} - {"aten.linalg_vector_norm"}
+    with Operations() as operations:
+        nn.GroupNorm(1, 2)(torch.randn(2, 2, 3))
+    assert any("norm" in name for name in operations.seen)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_names_that_torch_keeps_to_itself_are_in_one_file(source: Path) -> None:
+    """Only ``torch_internals`` uses a name that begins with an underscore, each tested in a file of its own."""
+    used = uses_of_torch(source.read_text(encoding="utf-8"))
+    private = {name for name in used if re.search(r"\._(?!_)", name)}
+    assert bool(private) == (source == INTERNALS), private
+
+
+def test_a_tab_shows_what_a_user_wants() -> None:
+    """Norms, ``make_norm``, ``norm_factory`` and ``backend``; what carries them out is out of sight."""
+    shown = [name for name in dir(layers) if not name.startswith("_")]
+    others = [name for name in shown if not (inspect.isclass(value := getattr(layers, name)) and issubclass(value, nn.Module))]
+    assert others == ["backend", "make_norm", "norm_factory"]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +141,7 @@ def test_written_from_scratch(source: Path) -> None:
         "import torch.nn.functional as F\nF.layer_norm(x, (3,))",
         "from torch.nn import functional",
         "from torch.nn import GroupNorm",
-        "import torch\nclass A(torch.nn.BatchNorm1d): ...",
+        "import torch\nclass A(torch.nn.BatchNorm1d):\n    x = torch.nn.BatchNorm1d.forward",
         "from torch import nn\nnn.RMSNorm(3)",
         "import torch\ntorch.batch_norm(x)",
         "import torch as t\nt.native_group_norm(x)",

@@ -1,12 +1,13 @@
 """Can a model in evaluation be exported?"""
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from normzoo.layers import backend
@@ -40,17 +41,60 @@ def test_exported_program_takes_any_number_of_samples(case: Case) -> None:
     assert_close(program.module()(x), layer(x), rtol=1e-5, atol=1e-5)
 
 
+def at_another_size(case: Case) -> tuple[dict[int, Any], Tensor]:
+    """Return which dimensions of an input can have another size, and an input in which all of them have."""
+    free = [0, *range(1, len(case.shape) - case.trailing)] if case.trailing else [0, *range(2, len(case.shape))]
+    shape = [size + 2 + dim if dim in free else size for dim, size in enumerate(case.shape)]
+    names = {dim: torch.export.Dim(f"size{dim}", min=2, max=64) for dim in free}
+    return names, (1 + 2 * torch.rand(shape)).float()
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("strict", [False, True], ids=["", "strict"])
+@every_case
+def test_exported_program_holds_no_size(case: Case, strict: bool, training: bool) -> None:
+    """Batch, length, height and width can be left open, and outputs and running statistics are right at others."""
+    layer = randomized(case.ours()).train(training)
+    sizes, x = at_another_size(case)
+    program = torch.export.export(
+        copy.deepcopy(layer), (case.input(torch.float32),), dynamic_shapes=(sizes,), strict=strict
+    )
+    module = program.module()
+    assert_close(module(x), layer(x), rtol=1e-5, atol=1e-5)
+    exported = dict(module.named_buffers())  # but for those that it does not use
+    assert exported.keys() >= ({"running_mean", "running_var"} if case.tracked else set())
+    for name, buffer in exported.items():
+        assert_close(buffer, layer.get_buffer(name), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.trace. is deprecated")
+@pytest.mark.filterwarnings("ignore:.torch.jit.trace_method. is deprecated")
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@every_case
+def test_jit_trace_holds_no_size(case: Case, training: bool) -> None:
+    """What ``torch.jit.trace`` records of one size is right at another, running statistics included."""
+    layer, example = randomized(case.ours()).train(training), case.input(torch.float32)
+    traced: Any = torch.jit.trace(copy.deepcopy(layer), example, check_trace=False)
+    layer(example)  # as tracing ran it once
+    _, x = at_another_size(case)
+    assert_close(traced(x), layer(x), rtol=1e-5, atol=1e-5)
+    for name, buffer in layer.named_buffers():
+        assert_close(dict(traced.named_buffers())[name], buffer, rtol=1e-5, atol=1e-5)
+
+
 @every_case
 def test_onnx(case: Case, tmp_path: Path) -> None:
-    """A model with the layer in it goes into ONNX, where the reference evaluator computes what the layer does."""
+    """In ONNX the reference evaluator computes what the layer does, at the size of the example and at another."""
     onnx: Any = pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     from onnx.reference import ReferenceEvaluator
 
     model = nn.Sequential(randomized(case.ours()), nn.ReLU()).eval()
-    x = case.input(torch.float32)
+    x, (sizes, another) = case.input(torch.float32), at_another_size(case)
+    path = tmp_path / "model.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own
-        torch.onnx.export(model, (x,), tmp_path / "model.onnx", dynamo=True, verbose=False)
-    (y,) = ReferenceEvaluator(onnx.load(tmp_path / "model.onnx")).run(None, {"input": x.numpy()})
-    assert_close(torch.as_tensor(y), model(x).detach(), rtol=1e-4, atol=1e-5)
+        torch.onnx.export(model, (x,), path, dynamo=True, dynamic_shapes=(sizes,), verbose=False)
+    for values in (x, another):
+        (y,) = ReferenceEvaluator(onnx.load(path)).run(None, {"input": values.numpy()})
+        assert_close(torch.as_tensor(y), model(values).detach(), rtol=1e-4, atol=1e-5)

@@ -116,3 +116,62 @@ def test_mask_without_a_batch_dimension(case: Case) -> None:
     """A single sample takes a mask without the batch dimension."""
     layer, mask, x = randomized(case.ours(torch.float64)).eval(), random_mask(case), case.input()
     close(layer(x[0], mask[0]), layer(x[:1], mask[:1])[0])
+
+
+@pytest.mark.parametrize("momentum", [None, 0.3])
+def test_a_batch_without_values_does_not_count(momentum: float | None) -> None:
+    """Neither in the plain average over batches nor in their number."""
+    layer, without = (layers.BatchNorm1d(3, momentum=momentum).double() for _ in range(2))
+    batches = [5 + torch.randn(4, 3, 6, dtype=torch.float64) for _ in range(3)]
+    masks = [torch.ones(4, 6, dtype=torch.bool), torch.zeros(4, 6, dtype=torch.bool), torch.ones(4, 6, dtype=torch.bool)]
+    for x, mask in zip(batches, masks, strict=True):
+        layer(x, mask)
+        if mask.any():
+            without(x)
+    close(layer.state_dict(), without.state_dict())
+    assert layer.num_batches_tracked == 2
+
+
+ONE_LEFT: dict[str, tuple[Any, tuple[int, ...], tuple[slice | int, ...]]] = {
+    "batch": (layers.BatchNorm1d(3), (4, 3, 6), (0, 0)),
+    "batch-vectors": (layers.BatchNorm1d(3), (4, 3), (2,)),
+    "instance": (layers.InstanceNorm1d(3), (4, 3, 6), (slice(None), 1)),
+    "instance-of-one-sample": (layers.InstanceNorm2d(3), (3, 2, 2), (0, 0)),
+    "group": (layers.GroupNorm(3, 3), (4, 3, 6), (slice(None), 1)),
+}
+
+
+@pytest.mark.parametrize(("layer", "shape", "kept"), ONE_LEFT.values(), ids=ONE_LEFT)
+def test_a_mask_that_leaves_one_value_is_refused(
+    layer: Any, shape: tuple[int, ...], kept: tuple[slice | int, ...]
+) -> None:
+    """As one value without a mask is; nothing is remembered of it."""
+    before = {name: buffer.clone() for name, buffer in layer.named_buffers()}
+    unbatched = isinstance(layer, layers.InstanceNorm2d)
+    mask = torch.zeros(shape[1:] if unbatched else (shape[0], *shape[2:]), dtype=torch.bool)
+    mask[kept] = True
+    with pytest.raises(ValueError, match="a mean and variance need more than one value, .* under the mask; use"):
+        layer(torch.randn(shape), mask)
+    close(dict(layer.named_buffers()), before, rtol=0, atol=0)
+    mask[...] = True
+    layer(torch.randn(shape), mask)
+
+
+def test_one_value_in_a_group_of_channels_is_no_single_value() -> None:
+    """A group of several channels has several values at one position; so has a row."""
+    mask = torch.zeros(4, 6, dtype=torch.bool)
+    mask[:, 0] = True
+    assert layers.GroupNorm(2, 6)(torch.randn(4, 6, 6), mask).isfinite().all()
+    assert layers.LayerNorm(3)(torch.randn(4, 6, 3), mask).isfinite().all()
+
+
+def test_a_mask_that_leaves_one_value_within_a_compiled_call() -> None:
+    """There the mask's values are not known in time to refuse it; the running statistics then stay as they were."""
+    layer: Any = layers.BatchNorm1d(3)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    compiled(torch.randn(4, 3, 6), torch.ones(4, 6, dtype=torch.bool))
+    before = {name: buffer.clone() for name, buffer in layer.named_buffers()}
+    mask = torch.zeros(4, 6, dtype=torch.bool)
+    mask[0, 0] = True
+    compiled(torch.randn(4, 3, 6), mask)
+    close(dict(layer.named_buffers()), before, rtol=0, atol=0)

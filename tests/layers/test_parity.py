@@ -93,8 +93,11 @@ def test_empty_batch(case: Case, training: bool) -> None:
     y.sum().backward()
     assert y.shape == x.shape
     assert x.grad is not None
-    for parameter in layer.parameters():
-        assert_close(parameter.grad, torch.zeros_like(parameter))
+    for tensor in (x, *layer.parameters()):
+        assert tensor.grad is not None
+        assert tensor.grad.is_contiguous()
+        assert tensor.grad.stride() == torch.zeros_like(tensor).stride()
+        assert_close(tensor.grad, torch.zeros_like(tensor))
     if training and isinstance(layer, layers.BatchNorm) and "num_batches_tracked" in before:
         before["num_batches_tracked"] += 1
     assert_close(dict(layer.named_buffers()), before, rtol=0, atol=0)

@@ -1,5 +1,6 @@
 """Is what cannot be normalized refused, in words that name the layer, the rule, the values and the way out?"""
 
+import inspect
 from collections.abc import Callable
 
 import pytest
@@ -7,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from normzoo import layers
+from normzoo.errors import InputError, NormzooError
 
-from .cases import NORMS, TRACKED, Case
+from .cases import NORMS, PEERED, TRACKED, Case
 
 CHANNELS = "the input's channels must equal num_features"
 Refusal = tuple[Callable[[], object], str]
@@ -130,7 +132,10 @@ def test_unfitting_inputs(build: Callable[[], nn.Module], shape: tuple[int, ...]
 @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64], ids=str)
 @pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)
 def test_inputs_that_are_not_floating_point(case: Case, dtype: torch.dtype) -> None:
-    """Integers, truth values and complex numbers are refused."""
+    """Integers, truth values and complex numbers are refused; RMSNorm takes complex ones, as torch.nn's does."""
+    if dtype.is_complex and case.ours().takes_complex:
+        assert case.ours()(torch.ones(case.shape, dtype=dtype)).is_complex()
+        return
     with pytest.raises(ValueError) as refusal:  # noqa: PT011
         case.ours()(torch.ones(case.shape, dtype=dtype))
     assert str(refusal.value) == (
@@ -167,3 +172,39 @@ def test_a_refused_input_is_not_counted(case: Case) -> None:
     with pytest.raises(ValueError, match=CHANNELS):
         layer(torch.randn(case.shape[0], case.shape[1] + 1, *case.shape[2:]))
     assert layer.num_batches_tracked == 0
+
+
+@pytest.mark.parametrize("eps", [-1.0, 0.0])
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("case", [case for case in NORMS if case.couples_samples], ids=lambda case: case.id)
+def test_batch_norm_refuses_the_eps_that_torchs_refuses(case: Case, training: bool, eps: float) -> None:
+    """Below zero always, and zero where a batch is normalized by its own variance; the layer can be constructed."""
+    layer = case.layer(*case.arguments, **{**case.options, "eps": eps}).train(training)
+    peer = nn.BatchNorm2d(2, eps=eps, track_running_stats=bool(layer.track_running_stats)).train(training)
+    rule = "eps must not be negative" if eps < 0 else "eps must be positive where a batch's own variance is used"
+    try:
+        peer(torch.randn(3, 2, 3, 4))
+    except ValueError:
+        with pytest.raises(InputError) as refusal:
+            layer(case.input(torch.float32))
+        assert str(refusal.value) == f"{case.layer.__name__}: {rule}, got eps={eps}; use for example eps=1e-5"
+    else:
+        assert layer(case.input(torch.float32)).isfinite().all()
+
+
+@pytest.mark.parametrize(("build", "shape", "message"), INPUTS.values(), ids=INPUTS)
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError, NormzooError])
+def test_a_refused_input_is_caught_by_either_of_torchs_errors(
+    build: Callable[[], nn.Module], shape: tuple[int, ...], message: str, kind: type[Exception]
+) -> None:
+    """torch.nn raises ValueError here and RuntimeError there; code that catches its kind catches ours."""
+    with pytest.raises(kind, match=f"^{message.partition(':')[0]}: "):
+        build()(torch.randn(shape))
+
+
+@pytest.mark.parametrize("case", [case for case in PEERED if case.peer], ids=lambda case: case.id)
+def test_the_input_has_torchs_name(case: Case) -> None:
+    """The first argument of a call goes by the name that it has in torch.nn."""
+    theirs = next(iter(list(inspect.signature(case.peer.forward).parameters)[1:]))  # type: ignore[union-attr]
+    layer, x = case.ours().eval(), case.input(torch.float32)
+    torch.testing.assert_close(layer(**{theirs: x}), layer(x))

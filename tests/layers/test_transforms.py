@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.testing import CompileCounterWithBackend
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, stack_module_state, vjp, vmap
 from torch.testing import assert_close
@@ -206,3 +207,26 @@ def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
             found.append((y.detach(), leaf.grad, [parameter.grad for parameter in module.parameters()]))
         assert_close(found[1], found[0], rtol=1e-9, atol=1e-9)
         assert_close(twin.state_dict(), model.state_dict(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_many_sizes_are_compiled_for_once(case: Case, training: bool) -> None:
+    """From the second size on a compiled layer is one for all sizes, whatever number of them follows."""
+    free = range(1 if case.trailing else 2, len(case.shape) - case.trailing)
+    if not free:
+        free = range(1)  # vectors have a number of samples
+    layer = randomized(case.ours(torch.float64)).train(training)
+    twin = copy.deepcopy(layer)
+    torch.compiler.reset()
+    counter = CompileCounterWithBackend("aot_eager")
+    compiled: Any = torch.compile(twin, fullgraph=True, backend=counter)
+    for extra in range(13):
+        shape = [size + 1 + extra if dim in free else size for dim, size in enumerate(case.shape)]
+        x = torch.randn(shape, dtype=torch.float64)
+        assert_close(compiled(x), layer(x))
+        if extra == 2:
+            settled = counter.frame_count
+    assert counter.frame_count == settled <= 3
+    assert_close(twin.state_dict(), layer.state_dict())

@@ -1,0 +1,180 @@
+"""Are the names there that torch keeps to itself, and do they still mean what the layers take them for?
+
+When a release of torch breaks one of these, its test says what no longer works.
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function, forward_ad
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import checkpoint
+
+from normzoo import layers
+from normzoo.layers._kernels import torch_internals
+
+
+def test_a_transformation_of_torch_func_is_noticed() -> None:
+    """Without it, a norm within vmap, grad or jvp would run kernels that torch cannot transform."""
+    seen: list[bool] = []
+
+    def noting(x: Tensor) -> Tensor:
+        seen.append(torch_internals.must_be_transformable())
+        return x.sum()
+
+    noting(torch.ones(3))
+    torch.func.vmap(noting)(torch.ones(2, 3))
+    torch.func.grad(noting)(torch.ones(3))
+    assert seen == [False, True, True]
+
+
+def test_forward_mode_is_noticed() -> None:
+    """Without it, a norm of dual numbers would lose their tangents."""
+    with forward_ad.dual_level():
+        assert torch_internals.must_be_transformable()
+    assert not torch_internals.must_be_transformable()
+
+
+def test_tracing_and_compiling_are_noticed() -> None:
+    """Without it, kernels that write into memory would stand in somebody's graph."""
+    seen: list[bool] = []
+
+    def noting(x: Tensor) -> Tensor:
+        seen.append(torch_internals.must_be_traceable())
+        return x + 1
+
+    noting(torch.ones(3))
+    torch.jit.trace(noting, torch.ones(3), check_trace=False)
+    assert seen == [False, True]
+    compiled: Any = torch.compile(
+        lambda x: x + 1 if torch_internals.must_be_traceable() else x, backend="eager", fullgraph=True
+    )
+    assert torch.equal(compiled(torch.zeros(2)), torch.ones(2))
+
+
+def test_wrapped_tensors_are_noticed() -> None:
+    """Without it, batched gradients of one forward pass would reach a compiled kernel, which reads wrong memory."""
+    seen: list[bool] = []
+
+    class Noting(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
+            seen.append(torch_internals.is_wrapped(grad))
+            return grad.clone()
+
+    x = torch.ones(3, requires_grad=True)
+    y: Any = Noting.apply(x)  # type: ignore[no-untyped-call]
+    torch.autograd.grad(y, x, torch.ones(3), retain_graph=True)
+    torch.autograd.grad(y, x, torch.ones(2, 3), is_grads_batched=True, retain_graph=True)
+    torch.func.vmap(lambda v: torch.autograd.grad(y, x, v, retain_graph=True)[0])(torch.ones(2, 3))
+    assert seen == [False, True, True]
+
+
+def test_a_dispatch_mode_is_noticed() -> None:
+    """Without it, a mode that counts operations would see none of a compiled norm's."""
+
+    class Silent(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return function(*args, **(kwargs or {}))
+
+    assert not torch_internals.is_intercepted()
+    with Silent():  # type: ignore[no-untyped-call]
+        assert torch_internals.is_intercepted()
+
+
+def test_a_recomputation_is_noticed() -> None:
+    """Without it, activation checkpointing would move running statistics twice."""
+    seen: list[bool] = []
+
+    def noting(x: Tensor) -> Tensor:
+        seen.append(torch_internals.is_recomputation())
+        return x.sin()
+
+    checkpoint(noting, torch.ones(3, requires_grad=True), use_reentrant=False).sum().backward()
+    assert seen == [False, True]
+
+
+def test_a_function_is_applied_directly() -> None:
+    """Without it, each call takes some microseconds more: a look at functorch and at the signature."""
+
+    class Doubled(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
+            return 2 * grad
+
+    x = torch.ones(3, requires_grad=True)
+    torch_internals.apply_directly(Doubled)(x).sum().backward()
+    assert x.grad is not None
+    assert torch.equal(x.grad, 2 * torch.ones(3))
+
+
+def test_a_function_is_taken_as_a_constant() -> None:
+    """Without it, a compiled model would trace every line of a norm, and guard it in each call."""
+    calls: list[int] = []
+
+    @torch_internals.taken_as_constant
+    def noting() -> bool:
+        calls.append(1)
+        return True
+
+    compiled: Any = torch.compile(lambda x: x + 1 if noting() else x, backend="eager", fullgraph=True)
+    for _ in range(3):
+        compiled(torch.zeros(2))
+    assert calls == [1]
+
+
+def test_plain_types() -> None:
+    """Without them, a tensor of a type of its own would lose it."""
+    assert {type(torch.ones(1)), type(nn.Parameter(torch.ones(1)))} <= torch_internals.PLAIN_TYPES
+    assert type(layers.BatchNorm1d(2).running_mean) in torch_internals.PLAIN_TYPES
+
+
+@pytest.mark.parametrize(
+    ("base", "kinds"),
+    [
+        (torch_internals.TorchBatchNorm, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)),
+        (torch_internals.TorchInstanceNorm, (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)),
+    ],
+    ids=["batch", "instance"],
+)
+def test_the_bases_by_which_tools_find_norms(base: type, kinds: Sequence[type]) -> None:
+    """Without them, SWA, ``update_bn`` and the conversion to synchronized norms would pass ours over in silence."""
+    assert all(issubclass(kind, base) for kind in kinds)
+
+
+def test_the_table_of_what_quantization_fuses() -> None:
+    """Without it, ``torch.ao.quantization.fuse_modules`` would refuse a model with our norms."""
+    fusers = torch_internals.quantization_fusers()
+    assert (nn.Conv2d, nn.BatchNorm2d) in fusers
+    assert (nn.Conv2d, layers.BatchNorm2d) in fusers
+
+
+def test_the_compiler() -> None:
+    """Without its parts, the backend ``compiled`` would warn once and run eagerly."""
+    parts = torch_internals.compiler()
+    with parts.FakeTensorMode() as fakes:
+        fake = fakes.from_tensor(torch.ones(3))
+        graph = parts.trace(lambda x: [x * 2], decomposition_table=parts.decompositions())(fake)
+    with torch.no_grad(), parts.settings.patch({"size_asserts": True}):
+        run = parts.compile(graph, [fake])
+    assert torch.equal(run([torch.ones(3)])[0], 2 * torch.ones(3))
+
+
+def test_importing_the_layers_loads_no_compiler() -> None:
+    """That would take seconds."""
+    code = "import sys, normzoo.layers; print([m for m in ('torch._inductor', 'torch._dynamo') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
