@@ -20,6 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 REPORTS = sorted(path for path in (ROOT / "reports").glob("*.md") if path.with_suffix(".sqlite").exists())
 BENCHES = sorted(path for path in (ROOT / "reports").glob("*.md") if path not in REPORTS)
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "normzoo" / "layers" / "_kernels" / "README.md"]
 _BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -53,6 +54,21 @@ def test_the_python_of_the_readme_runs() -> None:
         names: dict[str, object] = {}
         exec(text, names)  # noqa: S102  # the README's own lines
         assert tuple(names["y"].shape) == (2, 64, 16, 16)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(page: Path) -> None:
+    """So do the examples of each page of the documentation."""
+    for text in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+        exec(text, {})  # noqa: S102  # our own lines
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each link to a file of the repository names one that is there."""
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []
 
 
 def test_the_test_command_of_ci_is_that_of_the_readme() -> None:

@@ -166,7 +166,12 @@ def norm_backend() -> Backend:
 def worker_environment(device: Device) -> dict[str, Any]:
     """Return the environment with what only torch knows."""
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
-    return {**describe_environment(), "device": name, "threads": torch.get_num_threads(), "norm_backend": norm_backend()}
+    return {
+        **describe_environment(),
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "norm_backend": norm_backend(),
+    }
 
 
 def make_classifier(specs: Sequence[RunSpec], networks: Sequence[nn.Module], device: Device, how: How) -> Classifier:

@@ -4,7 +4,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from numbers import Real
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,12 @@ from normzoo.errors import InputError
 from normzoo.layers._kernels.autograd import normalize
 from normzoo.layers._kernels.moments import product
 from normzoo.layers._kernels.spec import Running
-from normzoo.layers._kernels.torch_internals import is_recomputation, must_be_traceable
+from normzoo.layers._kernels.torch_internals import (
+    TracerWarning,
+    is_jit_tracing,
+    is_recomputation,
+    must_be_traceable,
+)
 from normzoo.layers._pool import OfEachMember, Pool
 from normzoo.layers._torch_tools import as_torch_layer, traced_by_fx
 
@@ -48,11 +53,11 @@ class Norm(nn.Module, ABC):
     recurrent_gain: ClassVar[float] = 1.0
     is_channels_first: ClassVar[bool] = True
 
-    eps: float | None
+    eps: Any  # a number or None, and parameters or None; each class of torch.nn says so in another way
+    weight: Any
+    bias: Any
     members: int | None = None
     _stacked_pool: OfEachMember | None = None
-    weight: nn.Parameter | None
-    bias: nn.Parameter | None
 
     def __init__(
         self,
@@ -111,15 +116,15 @@ class Norm(nn.Module, ABC):
         Raises:
             InputError: wrong rank, channels or dtype, or only one value per statistic.
         """
-        x = input
+        x: Any = input
         if type(x) is Proxy:
-            return traced_by_fx(self, x, mask)
+            return traced_by_fx(self, x, mask)  # type: ignore[no-any-return]
         if not x.is_floating_point() and not (self.takes_complex and x.is_complex()):
             raise self._error("the input must be floating point", f"got dtype={x.dtype}", "cast it with x.float()")
         if x.is_nested:
             return self._normalize_nested(x, mask)
         shape, groups = x.shape, self.pool.groups
-        is_traced = torch.jit.is_tracing()  # then a size is a tensor, and asking for its value would keep it
+        is_traced = is_jit_tracing()  # then a size is a tensor, and asking for its value would keep it
         if self.members is None:
             if is_traced:
                 self._check_traced_shape(shape)
@@ -143,7 +148,7 @@ class Norm(nn.Module, ABC):
     def _check_traced_shape(self, shape: Sequence[int]) -> None:
         """Check a shape that torch.jit.trace is following; what a norm checks are sizes that are always the same."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            warnings.simplefilter("ignore", TracerWarning)
             self._check_shape(shape)
 
     def _pool_of_members(self, shape: Sequence[int]) -> OfEachMember:
@@ -213,7 +218,7 @@ class Norm(nn.Module, ABC):
         if self.members is not None:
             raise self._error("a stack of norms takes no mask", f"got members={self.members}", "normalize one by one")
         expected = tuple(x.shape[:leading]) + tuple(x.shape[grid:])
-        if mask.dtype != torch.bool or (tuple(mask.shape) != expected and not torch.jit.is_tracing()):
+        if mask.dtype != torch.bool or (tuple(mask.shape) != expected and not is_jit_tracing()):
             raise self._error(
                 "the mask must be boolean with one entry per sample and position",
                 f"got {mask.dtype} of shape {tuple(mask.shape)} for an input of shape {tuple(x.shape)}",
@@ -237,7 +242,7 @@ class Norm(nn.Module, ABC):
 
     def _eps(self, x: Tensor) -> float:  # noqa: ARG002
         """Return what is added to the variance."""
-        return self.eps or 0.0
+        return float(self.eps or 0.0)
 
     @final
     def __prepare_scriptable__(self) -> nn.Module:

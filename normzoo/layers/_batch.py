@@ -43,9 +43,9 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
-    def _eps(self, x: Tensor) -> float:
+    def _eps(self, x: Tensor) -> float:  # noqa: ARG002
         """Return ``eps``; refuse what torch.nn refuses: zero in training, below zero always."""
-        eps = self.eps or 0.0
+        eps = float(self.eps or 0.0)
         if eps <= 0.0 and (eps < 0.0 or self._given_statistics() is None):
             rule = "must not be negative" if eps < 0.0 else "must be positive where a batch's own variance is used"
             raise self._error(f"eps {rule}", f"got eps={eps}", "use for example eps=1e-5")

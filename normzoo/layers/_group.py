@@ -49,9 +49,7 @@ class GroupNorm(Norm, nn.GroupNorm):
         self.affine = affine
         if not isinstance(num_groups, Integral):
             raise ValueError(
-                self._message(
-                    "groups must be a whole number", f"got groups={num_groups!r}", "use for example groups=8"
-                )
+                self._message("groups must be a whole number", f"got groups={num_groups!r}", "use for example groups=8")
             )
         if num_groups < 1 or num_channels % num_groups:
             raise ValueError(
@@ -75,9 +73,7 @@ class GroupNorm(Norm, nn.GroupNorm):
 
     def _check_shape(self, shape: Sequence[int]) -> None:
         if len(shape) < 2:
-            raise self._error(
-                "the input must be at least 2D (N, C, *)", f"got {len(shape)}D", "add a batch dimension"
-            )
+            raise self._error("the input must be at least 2D (N, C, *)", f"got {len(shape)}D", "add a batch dimension")
         if shape[1] != self.num_channels:
             raise self._error(
                 "the input's channels must equal num_channels",

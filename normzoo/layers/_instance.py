@@ -5,7 +5,6 @@
 Ulyanov, Vedaldi & Lempitsky (2016), "Instance Normalization: The Missing Ingredient for Fast Stylization".
 """
 
-from collections.abc import Sequence
 from typing import ClassVar, final
 
 import torch

@@ -48,7 +48,7 @@ class RMSNorm(RowNorm, nn.RMSNorm):
 
     def _eps(self, x: Tensor) -> float:
         if self.eps is not None:
-            return self.eps
+            return float(self.eps)
         return torch.finfo(torch.promote_types(x.dtype, torch.float32)).eps
 
     def extra_repr(self) -> str:

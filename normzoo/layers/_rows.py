@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Size, Tensor
@@ -54,5 +55,5 @@ class RowNorm(Norm):
             raise self._error("a nested tensor takes no mask", "got one", "all that it holds counts")
         if x.layout != torch.jagged:
             return torch.nested.as_nested_tensor([self(sample) for sample in x.unbind()])
-        values = self(x.values())
-        return torch.nested.nested_tensor_from_jagged(values, x.offsets(), x.lengths())
+        jagged: Any = x
+        return torch.nested.nested_tensor_from_jagged(self(jagged.values()), jagged.offsets(), jagged.lengths())

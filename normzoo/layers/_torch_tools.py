@@ -20,18 +20,20 @@ def as_torch_layer(norm: nn.Module) -> nn.Module:
 
     The tensors are shared, not copied. What is not torch.nn's, such as a norm of any rank, is returned as it is.
     """
-    kind = next((base for base in type(norm).__mro__ if _is_layer_of_torch(base)), None)
+    kind = next((base for base in type(norm).__mro__ if issubclass(base, nn.Module) and _is_layer_of_torch(base)), None)
     if kind is None:
         return norm
-    layer: nn.Module = kind.__new__(kind)
+    layer = nn.Module.__new__(kind)
     layer.__dict__.update(norm.__dict__)
     for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
         layer.__dict__[name] = norm.__dict__[name].copy()
     return layer
 
 
-def _is_layer_of_torch(kind: type) -> bool:
-    return kind.__module__.startswith("torch.nn.modules.") and kind is not nn.Module and not kind.__name__.startswith("_")
+def _is_layer_of_torch(kind: type[nn.Module]) -> bool:
+    return (
+        kind.__module__.startswith("torch.nn.modules.") and kind is not nn.Module and not kind.__name__.startswith("_")
+    )
 
 
 def traced_by_fx(norm: nn.Module, x: Proxy, mask: Any) -> Any:

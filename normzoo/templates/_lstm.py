@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.layers._make import NormFactory
-from normzoo.templates._place import Shape, build, needs_positions, is_batch_independent
+from normzoo.templates._place import Shape, build, is_batch_independent, needs_positions
 from normzoo.templates._stack import affine
 
 

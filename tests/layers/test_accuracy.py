@@ -93,3 +93,9 @@ def test_near_the_limits_of_a_type(ours: nn.Module, theirs: nn.Module, dtype: to
         exact = copy.deepcopy(theirs).double()(x.double())
     error, of_peer = (float((y - exact).abs().max()) for y in (found, peer))
     assert error <= max(2 * of_peer, 8 * torch.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("layer", [layers.BatchNorm1d(4), layers.GroupNorm(1, 4), layers.LayerNorm(6)], ids=repr)
+def test_sums_beyond_the_limit(layer: nn.Module) -> None:
+    """Values whose sum no float32 holds come out as NaN, rather than as numbers that look right."""
+    assert layer(1e38 * (1 + torch.rand(5, 4, 6))).isnan().all()

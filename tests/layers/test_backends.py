@@ -337,9 +337,7 @@ def test_ever_new_shapes_are_not_kept_account_of(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("name", ["auto", "compiled"])
-def test_without_a_compiler_it_is_eager_after_one_warning(
-    name: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_compiler_it_is_eager_after_one_warning(name: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where compiling fails, everything runs eagerly, right, and with a single warning that says why."""
 
     def compile_function(_function: Any, _example: Any) -> Any:

@@ -1,6 +1,7 @@
 """Does activation checkpointing, which runs the forward pass twice, leave what one pass leaves?"""
 
 import copy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
-from normzoo.layers import backend
+from normzoo.layers import BatchNorm1d, backend
 from normzoo.registry.backends import Backend
 
 from .cases import NORMS, Case
@@ -33,3 +34,22 @@ def test_running_statistics_are_updated_once(case: Case, reentrant: bool, name: 
                 y.backward(cotangent)
             found.append((y.detach(), leaf.grad, [p.grad for p in module.parameters()], module.state_dict()))
     assert_close(found[1], found[0], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
+@pytest.mark.parametrize(
+    ("is_compiled_inside", "updates"), [(False, 1), (True, 2)], ids=["compile-of-checkpoint", "checkpoint-of-compile"]
+)
+def test_checkpointing_and_compiling(is_compiled_inside: bool, updates: int) -> None:
+    """A compiled step that checkpoints updates once; a checkpoint of a compiled part twice, as of torch.nn's."""
+    for norm in (BatchNorm1d(3), nn.BatchNorm1d(3)):
+        part: Any = nn.Sequential(norm, nn.Tanh())
+        torch.compiler.reset()
+        if is_compiled_inside:
+            compiled: Any = torch.compile(part, backend="aot_eager")
+            step: Any = partial(checkpoint, compiled, use_reentrant=False)
+        else:
+            step = torch.compile(partial(checkpoint, part, use_reentrant=False), backend="aot_eager")
+        step(torch.randn(5, 3, requires_grad=True)).sum().backward()
+        if is_compiled_inside or isinstance(norm, BatchNorm1d):
+            assert norm.num_batches_tracked == updates

@@ -74,7 +74,7 @@ def test_exported_program_holds_no_size(case: Case, strict: bool, training: bool
 def test_jit_trace_holds_no_size(case: Case, training: bool) -> None:
     """What ``torch.jit.trace`` records of one size is right at another, running statistics included."""
     layer, example = randomized(case.ours()).train(training), case.input(torch.float32)
-    traced: Any = torch.jit.trace(copy.deepcopy(layer), example, check_trace=False)
+    traced: Any = torch.jit.trace(copy.deepcopy(layer), example, check_trace=False)  # type: ignore[no-untyped-call]
     layer(example)  # as tracing ran it once
     _, x = at_another_size(case)
     assert_close(traced(x), layer(x), rtol=1e-5, atol=1e-5)

@@ -123,7 +123,11 @@ def test_a_batch_without_values_does_not_count(momentum: float | None) -> None:
     """Neither in the plain average over batches nor in their number."""
     layer, without = (layers.BatchNorm1d(3, momentum=momentum).double() for _ in range(2))
     batches = [5 + torch.randn(4, 3, 6, dtype=torch.float64) for _ in range(3)]
-    masks = [torch.ones(4, 6, dtype=torch.bool), torch.zeros(4, 6, dtype=torch.bool), torch.ones(4, 6, dtype=torch.bool)]
+    masks = [
+        torch.ones(4, 6, dtype=torch.bool),
+        torch.zeros(4, 6, dtype=torch.bool),
+        torch.ones(4, 6, dtype=torch.bool),
+    ]
     for x, mask in zip(batches, masks, strict=True):
         layer(x, mask)
         if mask.any():
@@ -150,7 +154,7 @@ def test_a_mask_that_leaves_one_value_is_refused(
     unbatched = isinstance(layer, layers.InstanceNorm2d)
     mask = torch.zeros(shape[1:] if unbatched else (shape[0], *shape[2:]), dtype=torch.bool)
     mask[kept] = True
-    with pytest.raises(ValueError, match="a mean and variance need more than one value, .* under the mask; use"):
+    with pytest.raises(ValueError, match=r"a mean and variance need more than one value, .* under the mask; use"):
         layer(torch.randn(shape), mask)
     close(dict(layer.named_buffers()), before, rtol=0, atol=0)
     mask[...] = True
@@ -168,7 +172,7 @@ def test_one_value_in_a_group_of_channels_is_no_single_value() -> None:
 def test_a_mask_that_leaves_one_value_within_a_compiled_call() -> None:
     """There the mask's values are not known in time to refuse it; the running statistics then stay as they were."""
     layer: Any = layers.BatchNorm1d(3)
-    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    compiled: Any = torch.compile(layer, fullgraph=True, backend="aot_eager")
     compiled(torch.randn(4, 3, 6), torch.ones(4, 6, dtype=torch.bool))
     before = {name: buffer.clone() for name, buffer in layer.named_buffers()}
     mask = torch.zeros(4, 6, dtype=torch.bool)

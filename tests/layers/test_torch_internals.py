@@ -40,6 +40,7 @@ def test_forward_mode_is_noticed() -> None:
     assert not torch_internals.must_be_transformable()
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.trace. is deprecated")
 def test_tracing_and_compiling_are_noticed() -> None:
     """Without it, kernels that write into memory would stand in somebody's graph."""
     seen: list[bool] = []
@@ -49,11 +50,13 @@ def test_tracing_and_compiling_are_noticed() -> None:
         return x + 1
 
     noting(torch.ones(3))
-    torch.jit.trace(noting, torch.ones(3), check_trace=False)
+    torch.jit.trace(noting, torch.ones(3), check_trace=False)  # type: ignore[no-untyped-call]
     assert seen == [False, True]
-    compiled: Any = torch.compile(
-        lambda x: x + 1 if torch_internals.must_be_traceable() else x, backend="eager", fullgraph=True
-    )
+
+    def one_more_if_compiled(x: Tensor) -> Tensor:
+        return x + 1 if torch_internals.must_be_traceable() else x
+
+    compiled: Any = torch.compile(one_more_if_compiled, backend="eager", fullgraph=True)
     assert torch.equal(compiled(torch.zeros(2)), torch.ones(2))
 
 
@@ -72,7 +75,7 @@ def test_wrapped_tensors_are_noticed() -> None:
             return grad.clone()
 
     x = torch.ones(3, requires_grad=True)
-    y: Any = Noting.apply(x)  # type: ignore[no-untyped-call]
+    y: Any = Noting.apply(x)
     torch.autograd.grad(y, x, torch.ones(3), retain_graph=True)
     torch.autograd.grad(y, x, torch.ones(2, 3), is_grads_batched=True, retain_graph=True)
     torch.func.vmap(lambda v: torch.autograd.grad(y, x, v, retain_graph=True)[0])(torch.ones(2, 3))
@@ -99,7 +102,8 @@ def test_a_recomputation_is_noticed() -> None:
         seen.append(torch_internals.is_recomputation())
         return x.sin()
 
-    checkpoint(noting, torch.ones(3, requires_grad=True), use_reentrant=False).sum().backward()
+    y: Any = checkpoint(noting, torch.ones(3, requires_grad=True), use_reentrant=False)
+    y.sum().backward()
     assert seen == [False, True]
 
 
@@ -116,7 +120,8 @@ def test_a_function_is_applied_directly() -> None:
             return 2 * grad
 
     x = torch.ones(3, requires_grad=True)
-    torch_internals.apply_directly(Doubled)(x).sum().backward()
+    y: Tensor = torch_internals.apply_directly(Doubled)(x)
+    torch.autograd.backward([y.sum()])
     assert x.grad is not None
     assert torch.equal(x.grad, 2 * torch.ones(3))
 
@@ -130,7 +135,10 @@ def test_a_function_is_taken_as_a_constant() -> None:
         calls.append(1)
         return True
 
-    compiled: Any = torch.compile(lambda x: x + 1 if noting() else x, backend="eager", fullgraph=True)
+    def one_more(x: Tensor) -> Tensor:
+        return x + 1 if noting() else x
+
+    compiled: Any = torch.compile(one_more, backend="eager", fullgraph=True)
     for _ in range(3):
         compiled(torch.zeros(2))
     assert calls == [1]

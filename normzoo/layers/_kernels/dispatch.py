@@ -35,8 +35,8 @@ def backend(name: Backend) -> Iterator[None]:
         name: ``"eager"``, ``"compiled"`` or ``"auto"``. Outside any context it is that of the environment variable
             ``NORMZOO_BACKEND``, or ``"auto"``.
 
-    Backends agree to rounding. ``auto`` may switch to compiled code during training, at a moment that depends on the clock; so it
-    stays eager where ``torch.use_deterministic_algorithms`` is on. On a GPU it measures how long calls take to launch.
+    Backends agree to rounding. ``auto`` switches to compiled code based on measured time; so it stays eager where
+    ``torch.use_deterministic_algorithms`` is on. On a GPU it measures how long calls take to launch.
     A thread starts outside any context; so does what a backward pass on a GPU recomputes of a checkpointed one.
 
     Raises:
@@ -195,6 +195,5 @@ def _belong_together(*tensors: Tensor | None) -> bool:
     """Whether all are ordinary tensors on one device that the compiler serves."""
     given = [t for t in tensors if t is not None]
     return given[0].device.type in ("cpu", "cuda") and all(
-        type(t) in PLAIN_TYPES and t.device == given[0].device and not t.is_neg() and not is_wrapped(t)
-        for t in given
+        type(t) in PLAIN_TYPES and t.device == given[0].device and not t.is_neg() and not is_wrapped(t) for t in given
     )

@@ -66,7 +66,7 @@ def _plan(spec: NormSpec, rank: int) -> _Plan:
 def _number(value: float, dtype: torch.dtype) -> Tensor:
     """Return a number as a tensor, which is multiplied by in half the time; on a GPU, too."""
     with torch.inference_mode(False):
-        return torch.tensor(value, dtype=dtype)
+        return torch.tensor(value, dtype=dtype, device="cpu")
 
 
 def forward(spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> list[Tensor]:
@@ -75,7 +75,7 @@ def forward(spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | Non
         y, *statistics = _by_given(spec, widened(x), weight, bias, running)
     elif running.mean is None and (size := _samples_at_a_time(spec, x)):
         y, parts = torch.empty_like(x), []
-        for part, target in zip(x.split(size), y.split(size), strict=True):
+        for part, target in zip(torch.split(x, size), torch.split(y, size), strict=True):
             values, *of_part = _by_own(spec, widened(part), weight, bias, running, _same_type(target, part))
             if values.dtype != x.dtype:
                 target.copy_(values)
@@ -98,9 +98,7 @@ def _same_type(target: Tensor, x: Tensor) -> Tensor | None:
     return None if x.dtype in (torch.bfloat16, torch.float16) else target
 
 
-def _by_given(
-    spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running
-) -> list[Tensor]:
+def _by_given(spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> list[Tensor]:
     """Return the output and rstd, for statistics that are given."""
     mean, var = (spec.per_value(given, x) for given in running.given())
     rstd = var.add(spec.eps).rsqrt_()
@@ -180,7 +178,7 @@ def _sum_of_squares(plan: _Plan, x: Tensor) -> Tensor:
     if count < MIN_SUMMED:
         return _sum(plan, x * x)
     if count <= MAX_SUMMED:
-        squares = torch.linalg.vector_norm(x, dim=tuple(range(first, x.ndim)), keepdim=True).square_()
+        squares: Tensor = torch.linalg.vector_norm(x, dim=tuple(range(first, x.ndim)), keepdim=True).square_()
     else:
         part = _largest_divisor(count)
         if part < MAX_SUMMED // 16:
@@ -246,10 +244,8 @@ def _gradients_in_parts(
     """Return the gradients, worked out for some samples at a time."""
     dx = torch.empty_like(grad)
     found = []
-    means = rstd.split(size) if mean is None else mean.split(size)
-    for g, values, of_mean, of_rstd, target in zip(
-        grad.split(size), x.split(size), means, rstd.split(size), dx.split(size), strict=True
-    ):
+    of_all = (grad, x, rstd if mean is None else mean, rstd, dx)
+    for g, values, of_mean, of_rstd, target in zip(*(torch.split(each, size) for each in of_all), strict=True):
         own_mean = None if mean is None else of_mean
         gradients = _by_own_gradients(
             spec, wanted, widened(g), widened(values), weight, own_mean, of_rstd, _same_type(target, g)

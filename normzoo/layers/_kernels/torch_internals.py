@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
+from torch.jit import TracerWarning, is_tracing  # type: ignore[attr-defined]
 from torch.nn import Buffer, Parameter
 from torch.nn.modules.batchnorm import _BatchNorm as TorchBatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm as TorchInstanceNorm
@@ -18,9 +19,11 @@ __all__ = [
     "PLAIN_TYPES",
     "TorchBatchNorm",
     "TorchInstanceNorm",
+    "TracerWarning",
     "apply_directly",
     "compiler",
     "is_intercepted",
+    "is_jit_tracing",
     "is_recomputation",
     "is_wrapped",
     "must_be_traceable",
@@ -38,7 +41,12 @@ def must_be_traceable() -> bool:
 
     Then a layer is to be the plain operations that it consists of, which torch knows how to transform.
     """
-    return torch.compiler.is_compiling() or must_be_transformable() or torch.jit.is_tracing()
+    return torch.compiler.is_compiling() or must_be_transformable() or is_jit_tracing()
+
+
+def is_jit_tracing() -> bool:
+    """Whether ``torch.jit.trace`` follows this call."""
+    return bool(is_tracing())  # type: ignore[no-untyped-call]
 
 
 def must_be_transformable() -> bool:
@@ -64,7 +72,7 @@ def is_recomputation() -> bool:
 
 def apply_directly(function: type[Function]) -> Any:
     """Return ``function.apply`` without its look at functorch and at the signature, which takes longer than a norm."""
-    return super(Function, function).apply
+    return super(Function, function).apply  # type: ignore[misc]
 
 
 def taken_as_constant(function: Callable[[], bool]) -> Callable[[], bool]:
@@ -80,14 +88,14 @@ def quantization_fusers() -> dict[tuple[type, ...], Callable[..., Any]]:
     """Return the table by which ``torch.ao.quantization`` finds what fuses a sequence of layers, by their types."""
     from torch.ao.quantization.fuser_method_mappings import _DEFAULT_OP_LIST_TO_FUSER_METHOD as FUSERS
 
-    return FUSERS  # type: ignore[return-value]
+    return FUSERS
 
 
 def compiler() -> SimpleNamespace:
     """Load torch's compiler, and return its parts that compile a graph without wrapping each call of it.
 
-    ``settings``, ``FakeTensorMode``, ``trace`` (makes a graph of a function), ``compile`` (makes a function of a list of
-    inputs of a graph) and ``decompositions`` (returns how ``trace`` is to take operations apart).
+    ``settings``, ``FakeTensorMode``, ``trace`` (makes a graph of a function), ``compile`` (makes a function of a graph,
+    which takes a list of inputs) and ``decompositions`` (returns how ``trace`` is to take operations apart).
     """
     from torch._inductor import config
     from torch._inductor.compile_fx import compile_fx_inner
