@@ -63,7 +63,9 @@ def test_the_python_of_a_page_runs(page: Path) -> None:
         exec(text, {})  # noqa: S102  # our own lines
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: str(page.relative_to(ROOT))
+)
 def test_links_lead_somewhere(page: Path) -> None:
     """Each link to a file of the repository names one that is there."""
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))

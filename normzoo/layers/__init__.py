@@ -13,7 +13,6 @@ from normzoo.layers._layer import LayerNorm
 from normzoo.layers._make import make_norm, norm_factory
 from normzoo.layers._none import NoNorm
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
-from normzoo.layers._torch_tools import let_quantization_fuse as _let_quantization_fuse
 
 __all__ = [
     "BatchNorm",
@@ -34,5 +33,3 @@ __all__ = [
     "make_norm",
     "norm_factory",
 ]
-
-_let_quantization_fuse((BatchNorm1d, BatchNorm2d, BatchNorm3d))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm
 from normzoo.layers._pool import OverSamples
+from normzoo.layers._torch_tools import let_quantization_fuse
 from normzoo.layers._tracked import TrackedNorm
 
 
@@ -76,3 +77,6 @@ class BatchNorm3d(BatchNorm, nn.BatchNorm3d):
     """Batch normalization of inputs ``(N, C, D, H, W)``; drop-in for ``torch.nn.BatchNorm3d``."""
 
     ranks: ClassVar[tuple[int, ...] | None] = (5,)
+
+
+let_quantization_fuse((BatchNorm1d, BatchNorm2d, BatchNorm3d))
