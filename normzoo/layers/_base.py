@@ -21,7 +21,7 @@ from normzoo.layers._kernels.torch_internals import (
     must_be_traceable,
 )
 from normzoo.layers._pool import OfEachMember, Pool
-from normzoo.layers._torch_tools import as_torch_layer, traced_by_fx
+from normzoo.layers._torch_tools import as_torch_layer, has_own_forward, traced_by_fx
 
 
 class Norm(nn.Module, ABC):
@@ -53,6 +53,7 @@ class Norm(nn.Module, ABC):
     recurrent_gain: ClassVar[float] = 1.0
     is_channels_first: ClassVar[bool] = True
 
+    __jit_unused_properties__: ClassVar[list[str]] = ["pool", "is_batch_independent"]
     eps: Any  # a number or None, and parameters or None; each class of torch.nn says so in another way
     weight: Any
     bias: Any
@@ -117,8 +118,10 @@ class Norm(nn.Module, ABC):
             InputError: wrong rank, channels or dtype, or only one value per statistic.
         """
         x: Any = input
-        if type(x) is Proxy:
-            return traced_by_fx(self, x, mask)  # type: ignore[no-any-return]
+        if not isinstance(x, Tensor):
+            if isinstance(x, Proxy):
+                return traced_by_fx(self, x, mask)  # type: ignore[no-any-return]
+            raise TypeError(self._message("the input must be a tensor", f"got {type(x).__name__}", "pass a tensor"))
         if not x.is_floating_point() and not (self.takes_complex and x.is_complex()):
             raise self._error("the input must be floating point", f"got dtype={x.dtype}", "cast it with x.float()")
         if x.is_nested:
@@ -136,6 +139,9 @@ class Norm(nn.Module, ABC):
             self._check_shape(shape[:1] + shape[2:])
         if not is_traced and x.numel() == 0:
             return self._normalize_nothing(x, grid)
+        weight, bias = self.weight, self.bias
+        if not is_traced:
+            self._check_parameters(weight, bias, shape[leading:grid])
         given = self._given_statistics()
         if mask is not None:
             mask = self._mask_of_blocks(mask, x, leading, grid)
@@ -143,7 +149,13 @@ class Norm(nn.Module, ABC):
             self._check_values_per_pool(x, mask, grid, groups, axes)
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
         fields = (leading, grid, groups, axes, self._eps(x), self.centered, given is not None)
-        return normalize(fields, x, self.weight, self.bias, self._memory() if given is None else given, mask)
+        return normalize(fields, x, weight, bias, self._memory() if given is None else given, mask)
+
+    def _call_impl(self, *arguments: Any, **named: Any) -> Any:
+        """Call hooks and ``forward``; a leaf that torch.fx traces calls its hooks when the graph runs."""
+        if arguments and isinstance(arguments[0], Proxy) and not has_own_forward(self):
+            return self.forward(*arguments, **named)
+        return super()._call_impl(*arguments, **named)  # type: ignore[no-untyped-call]
 
     def _check_traced_shape(self, shape: Sequence[int]) -> None:
         """Check a shape that torch.jit.trace is following; what a norm checks are sizes that are always the same."""
@@ -164,6 +176,23 @@ class Norm(nn.Module, ABC):
         if known is None or known.members != members or known.pool is not pool:
             known = self._stacked_pool = OfEachMember(pool, members)
         return known
+
+    def _has_tensors_of(self, channels: int) -> bool:
+        """Whether there are parameters or statistics, all for so many channels, as after channels were pruned."""
+        sizes = {tensor.shape[-1] for tensor in (*self.parameters(), *self.buffers()) if tensor.ndim}
+        return sizes == {channels}
+
+    def _check_parameters(self, weight: Tensor | None, bias: Tensor | None, shape: Sequence[int]) -> None:
+        """Raise an error where a parameter that somebody has set does not have one value per channel."""
+        size = product(shape)
+        if (weight is None or weight.numel() == size) and (bias is None or bias.numel() == size):
+            return
+        found = {name: tuple(t.shape) for name, t in (("weight", weight), ("bias", bias)) if t is not None}
+        raise self._error(
+            "parameters must have one value per channel",
+            f"got {', '.join(f'{name} of shape {value}' for name, value in found.items())} for {tuple(shape)}",
+            "set them in that shape",
+        )
 
     def _check_values_per_pool(
         self, x: Tensor, mask: Tensor | None, grid: int, groups: int | None, axes: tuple[int, ...]
@@ -242,7 +271,7 @@ class Norm(nn.Module, ABC):
 
     def _eps(self, x: Tensor) -> float:  # noqa: ARG002
         """Return what is added to the variance."""
-        return float(self.eps or 0.0)
+        return float(self.eps)
 
     @final
     def __prepare_scriptable__(self) -> nn.Module:

@@ -6,7 +6,7 @@ Ioffe & Szegedy (2015), "Batch Normalization: Accelerating Deep Network Training
 Shift". In evaluation the running mean and variance stand for the batch's.
 """
 
-from typing import ClassVar, final
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +46,7 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
 
     def _eps(self, x: Tensor) -> float:  # noqa: ARG002
         """Return ``eps``; refuse what torch.nn refuses: zero in training, below zero always."""
-        eps = float(self.eps or 0.0)
+        eps = float(self.eps)
         if eps <= 0.0 and (eps < 0.0 or self._given_statistics() is None):
             rule = "must not be negative" if eps < 0.0 else "must be positive where a batch's own variance is used"
             raise self._error(f"eps {rule}", f"got eps={eps}", "use for example eps=1e-5")
@@ -58,21 +58,18 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
         return batches, (self.momentum or 0.0) if batches is None else self.momentum
 
 
-@final
 class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
     """Batch normalization of inputs ``(N, C)`` or ``(N, C, L)``; drop-in for ``torch.nn.BatchNorm1d``."""
 
     ranks: ClassVar[tuple[int, ...] | None] = (2, 3)
 
 
-@final
 class BatchNorm2d(BatchNorm, nn.BatchNorm2d):
     """Batch normalization of inputs ``(N, C, H, W)``; drop-in for ``torch.nn.BatchNorm2d``."""
 
     ranks: ClassVar[tuple[int, ...] | None] = (4,)
 
 
-@final
 class BatchNorm3d(BatchNorm, nn.BatchNorm3d):
     """Batch normalization of inputs ``(N, C, D, H, W)``; drop-in for ``torch.nn.BatchNorm3d``."""
 

@@ -8,7 +8,6 @@ groups as channels is instance normalization.
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import final
 
 import torch
 from torch import nn
@@ -17,7 +16,6 @@ from normzoo.layers._base import Norm
 from normzoo.layers._pool import OverChannels, Pool, WithinGroups
 
 
-@final
 class GroupNorm(Norm, nn.GroupNorm):
     """Group normalization of inputs ``(N, C)`` or ``(N, C, *)``; drop-in for ``torch.nn.GroupNorm``.
 
@@ -74,7 +72,7 @@ class GroupNorm(Norm, nn.GroupNorm):
     def _check_shape(self, shape: Sequence[int]) -> None:
         if len(shape) < 2:
             raise self._error("the input must be at least 2D (N, C, *)", f"got {len(shape)}D", "add a batch dimension")
-        if shape[1] != self.num_channels:
+        if shape[1] != self.num_channels and not self._has_tensors_of(shape[1]):
             raise self._error(
                 "the input's channels must equal num_channels",
                 f"got {shape[1]} channels in shape {tuple(shape)} and num_channels={self.num_channels}",

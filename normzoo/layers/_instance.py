@@ -5,7 +5,7 @@
 Ulyanov, Vedaldi & Lempitsky (2016), "Instance Normalization: The Missing Ingredient for Fast Stylization".
 """
 
-from typing import ClassVar, final
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -64,21 +64,18 @@ class InstanceNorm(TrackedNorm, TorchInstanceNorm):
         return super()._given_statistics() if self.track_running_stats else None
 
 
-@final
 class InstanceNorm1d(InstanceNorm, nn.InstanceNorm1d):
     """Instance normalization of ``(N, C, L)`` or ``(C, L)``; drop-in for ``torch.nn.InstanceNorm1d``."""
 
     ranks: ClassVar[tuple[int, ...] | None] = (3,)
 
 
-@final
 class InstanceNorm2d(InstanceNorm, nn.InstanceNorm2d):
     """Instance normalization of ``(N, C, H, W)`` or ``(C, H, W)``; drop-in for ``torch.nn.InstanceNorm2d``."""
 
     ranks: ClassVar[tuple[int, ...] | None] = (4,)
 
 
-@final
 class InstanceNorm3d(InstanceNorm, nn.InstanceNorm3d):
     """Instance normalization of ``(N, C, D, H, W)`` or ``(C, D, H, W)``; drop-in for ``torch.nn.InstanceNorm3d``."""
 

@@ -6,7 +6,6 @@ Ba, Kiros & Hinton (2016), "Layer Normalization".
 """
 
 from collections.abc import Sequence
-from typing import final
 
 import torch
 from torch import Size, nn
@@ -14,7 +13,6 @@ from torch import Size, nn
 from normzoo.layers._rows import RowNorm
 
 
-@final
 class LayerNorm(RowNorm, nn.LayerNorm):
     """Layer normalization of inputs ``(*, *normalized_shape)``; drop-in for ``torch.nn.LayerNorm``.
 

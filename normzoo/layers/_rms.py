@@ -6,7 +6,6 @@ Zhang & Sennrich (2019), "Root Mean Square Layer Normalization".
 """
 
 from collections.abc import Sequence
-from typing import final
 
 import torch
 from torch import Size, Tensor, nn
@@ -16,7 +15,6 @@ from normzoo.layers._pool import OverChannels
 from normzoo.layers._rows import RowNorm
 
 
-@final
 class RMSNorm(RowNorm, nn.RMSNorm):
     """RMS normalization of inputs ``(*, *normalized_shape)``; drop-in for ``torch.nn.RMSNorm``.
 
@@ -56,7 +54,6 @@ class RMSNorm(RowNorm, nn.RMSNorm):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
-@final
 class SampleRMSNorm(Norm):
     """RMS normalization over all channels and positions of a sample ``(N, C, *)``: the registry's ``rms``.
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any
 
 import torch
 from torch import Size, Tensor
 
 from normzoo.layers._base import Norm
+from normzoo.layers._kernels.torch_internals import jagged_like
 from normzoo.layers._pool import OverChannels
 
 
@@ -38,7 +38,7 @@ class RowNorm(Norm):
 
     def _check_shape(self, shape: Sequence[int]) -> None:
         dims = len(self.normalized_shape)
-        if tuple(shape[-dims:]) != self.normalized_shape:
+        if tuple(shape[-dims:]) != tuple(self.normalized_shape):
             raise self._error(
                 "the input must end in normalized_shape",
                 f"got shape {tuple(shape)} and normalized_shape={self.normalized_shape}",
@@ -54,6 +54,5 @@ class RowNorm(Norm):
         if mask is not None:
             raise self._error("a nested tensor takes no mask", "got one", "all that it holds counts")
         if x.layout != torch.jagged:
-            return torch.nested.as_nested_tensor([self(sample) for sample in x.unbind()])
-        jagged: Any = x
-        return torch.nested.nested_tensor_from_jagged(self(jagged.values()), jagged.offsets(), jagged.lengths())
+            return torch.nested.as_nested_tensor([Norm.forward(self, sample) for sample in x.unbind()])
+        return jagged_like(x, Norm.forward(self, x.values()))  # not self(...), which would run hooks once more

@@ -5,6 +5,7 @@ which keeps only torch's own modules whole, torch.jit.script, which compiles a m
 torch.ao.quantization, which asks for the very class. All three are given torch.nn's layer with the same tensors.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -18,10 +19,11 @@ from normzoo.layers._kernels.torch_internals import quantization_fusers
 def as_torch_layer(norm: nn.Module) -> nn.Module:
     """Return torch.nn's layer with the tensors, settings and hooks of one of ours.
 
-    The tensors are shared, not copied. What is not torch.nn's, such as a norm of any rank, is returned as it is.
+    The tensors are shared, not copied. Returned as it is: what is not torch.nn's, such as a norm of any rank; what has
+    a forward pass of a user's; and what is parametrized, whose tensors are made by its own class.
     """
     kind = next((base for base in type(norm).__mro__ if issubclass(base, nn.Module) and _is_layer_of_torch(base)), None)
-    if kind is None:
+    if kind is None or has_own_forward(norm) or "parametrizations" in norm._modules:
         return norm
     layer = nn.Module.__new__(kind)
     layer.__dict__.update(norm.__dict__)
@@ -36,6 +38,21 @@ def _is_layer_of_torch(kind: type[nn.Module]) -> bool:
     )
 
 
+def has_own_forward(norm: nn.Module) -> bool:
+    """Whether the forward pass is that of a user's subclass."""
+    return not type(norm).forward.__module__.startswith("normzoo.layers.")
+
+
+def _without_own_forward(norm: nn.Module) -> nn.Module:
+    """Return our layer with the tensors of a user's subclass, without the forward pass and the hooks of that."""
+    kind = next(base for base in type(norm).__mro__ if base.__module__.startswith("normzoo.layers."))
+    layer: nn.Module = nn.Module.__new__(kind)
+    layer.__dict__.update(norm.__dict__)
+    for name in ("_forward_pre_hooks", "_forward_hooks"):
+        layer.__dict__[name] = OrderedDict()
+    return layer
+
+
 def traced_by_fx(norm: nn.Module, x: Proxy, mask: Any) -> Any:
     """Be a leaf of the graph that torch.fx is tracing, as torch.nn's layers are, whatever the tracer takes for one.
 
@@ -45,8 +62,12 @@ def traced_by_fx(norm: nn.Module, x: Proxy, mask: Any) -> Any:
     """
     tracer: Any = x.tracer
     path = tracer.path_of_module(norm)
+    # What a user's own forward pass and its hooks do is in the graph by the operations that they consist of.
+    layer = _without_own_forward(norm) if has_own_forward(norm) else norm
     if mask is None and not norm.training and getattr(norm, "track_running_stats", False):
-        tracer.root = _exchanged(tracer.root, path.split("."), as_torch_layer(norm))
+        layer = as_torch_layer(layer)
+    if layer is not norm:
+        tracer.root = _exchanged(tracer.root, path.split("."), layer)
     arguments: tuple[Any, ...] = (x,) if mask is None else (x, mask)
     return tracer.create_proxy("call_module", path, arguments, {})
 

@@ -93,7 +93,7 @@ class TrackedNorm(Norm):
         self._check_channels(shape, shape[1])
 
     def _check_channels(self, shape: Sequence[int], channels: int) -> None:
-        if channels != self.num_features:
+        if channels != self.num_features and not self._has_tensors_of(channels):
             raise self._error(
                 "the input's channels must equal num_features",
                 f"got {channels} channels in shape {tuple(shape)} and num_features={self.num_features}",

@@ -87,6 +87,34 @@ def test_a_jagged_output_adds_to_its_input() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layout", [torch.jagged, torch.strided], ids=str)
+def test_hooks_run_once_over_a_nested_tensor(layout: torch.layout) -> None:
+    """As over any other input, not once per sample."""
+    layer, calls = layers.LayerNorm(6), []
+    layer.register_forward_hook(lambda *_: calls.append(1))
+    layer(torch.nested.nested_tensor([torch.randn(n, 6) for n in (2, 5)], layout=layout))
+    assert calls == [1]
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_any_dimension_may_be_ragged() -> None:
+    """The output has the structure of the input, wherever the ragged dimension is."""
+    samples = [torch.randn(3, 2, 4), torch.randn(5, 2, 4)]
+    nested = torch.nested.nested_tensor(samples, layout=torch.jagged).transpose(1, 2)
+    y = layers.LayerNorm(4)(nested)
+    assert y.shape == nested.shape
+    for sample, found in zip(samples, y.unbind(), strict=True):
+        assert_close(found, layers.LayerNorm(4)(sample.transpose(0, 1)))
+
+
+@pytest.mark.parametrize("value", [[1.0], None, 3], ids=str)
+def test_what_is_no_tensor_is_a_type_error(value: object) -> None:
+    """As in torch.nn."""
+    with pytest.raises(TypeError, match="LayerNorm: the input must be a tensor"):
+        layers.LayerNorm(1)(value)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 def test_a_ragged_dimension_cannot_be_pooled_over() -> None:
     """Norms over positions, and masks, are refused, with the way out."""
     nested = torch.nested.nested_tensor([torch.randn(n, 6) for n in (2, 5)], layout=torch.jagged)

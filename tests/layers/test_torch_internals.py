@@ -163,6 +163,30 @@ def test_the_bases_by_which_tools_find_norms(base: type, kinds: Sequence[type]) 
     assert all(issubclass(kind, base) for kind in kinds)
 
 
+def test_a_call_goes_through_what_runs_its_hooks() -> None:
+    """``Norm`` overrides it: without it, hooks would run while torch.fx traces, and again when the graph runs."""
+    calls: list[int] = []
+
+    class Noting(nn.Module):
+        def _call_impl(self, *arguments: Any, **named: Any) -> Any:
+            calls.append(1)
+            return super()._call_impl(*arguments, **named)  # type: ignore[no-untyped-call]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x
+
+    Noting()(torch.ones(1))
+    assert calls == [1]
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_the_structure_of_a_jagged_tensor() -> None:
+    """Without it, what a norm makes of a jagged tensor could not be added to it."""
+    x = torch.nested.nested_tensor([torch.randn(n, 3) for n in (2, 4)], layout=torch.jagged)
+    y = torch_internals.jagged_like(x, 2 * x.values())
+    assert torch.equal((x + y).values(), 3 * x.values())
+
+
 def test_the_table_of_what_quantization_fuses() -> None:
     """Without it, ``torch.ao.quantization.fuse_modules`` would refuse a model with our norms."""
     fusers = torch_internals.quantization_fusers()

@@ -95,6 +95,60 @@ def test_symbolic_trace_with_a_mask() -> None:
         assert_close(torch.fx.symbolic_trace(copy.deepcopy(model))(x, mask), model(x, mask))
 
 
+class ChannelsFirst(layers.LayerNorm):
+    """A norm per position over the channels, as ConvNeXt writes it: a subclass with a forward pass of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+def test_a_subclass_with_a_forward_of_its_own_is_traced() -> None:
+    """Its operations are in the graph, and in them the norm, once."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), ChannelsFirst(4))
+    x = torch.randn(2, 3, 6, 6)
+    assert_close(torch.fx.symbolic_trace(model)(x), model(x))
+
+
+def test_what_is_traced_may_be_an_attribute() -> None:
+    """Tracers have several kinds of proxies; ``x.mT`` is one of its own."""
+
+    class Transposed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = layers.LayerNorm(5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.norm(x.mT)
+            return y
+
+    model, x = Transposed(), torch.randn(2, 5, 3)
+    assert_close(torch.fx.symbolic_trace(model)(x), model(x))
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_hooks_of_what_is_traced_run_once(training: bool) -> None:
+    """When the graph runs, and not while it is traced."""
+    model = nn.Sequential(layers.BatchNorm2d(4)).train(training)
+    calls: list[int] = []
+    model[0].register_forward_hook(lambda *arguments: calls.append(1) or 2 * arguments[-1])  # type: ignore[func-returns-value]
+    graph, x = torch.fx.symbolic_trace(model), torch.randn(2, 4, 3, 3)
+    assert calls == []
+    assert_close(graph(x), copy.deepcopy(model)(x))
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_pruned_and_parametrized_norms_are_traced(training: bool) -> None:
+    """Their weights are made when the graph runs; tracing leaves no trace in the model."""
+    pruned, doubled = layers.BatchNorm2d(4), layers.BatchNorm2d(4)
+    prune.l1_unstructured(pruned, "weight", amount=1)  # type: ignore[no-untyped-call]
+    parametrize.register_parametrization(doubled, "weight", Doubled())
+    model = nn.Sequential(pruned, doubled).train(training)
+    x = torch.randn(2, 4, 3, 3)
+    assert_close(torch.fx.symbolic_trace(model)(x), model(x))
+    assert isinstance(pruned.weight, Tensor)
+
+
 FUSED: dict[str, tuple[Any, Any, tuple[int, ...]]] = {
     "conv1d": (nn.Conv1d(3, 4, 3), layers.BatchNorm1d(4), (2, 3, 8)),
     "conv2d": (nn.Conv2d(3, 4, 3), layers.BatchNorm2d(4), (2, 3, 8, 8)),
@@ -168,6 +222,21 @@ def test_scripting(case: Case, training: bool) -> None:
     for script in scripted:
         assert_close(script(x), expected)
         assert_close(list(script.state_dict().values()), list(layer.state_dict().values()))
+
+
+class Twice(layers.BatchNorm1d):
+    """A subclass with a forward pass of its own that can be scripted."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return x * 2
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_scripting_a_subclass_with_a_forward_of_its_own() -> None:
+    """What is compiled is the user's forward pass."""
+    x = torch.randn(3, 4)
+    scripted: Any = torch.jit.script(Twice(4))
+    assert_close(scripted(x), 2 * x)
 
 
 @pytest.mark.parametrize("case", DROP_INS, ids=lambda case: case.id)
@@ -255,6 +324,9 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "instance-tracking": ("instance-sequences-tracked", {"track_running_stats": False}),
     "layer-without-bias": ("layer-sequences", {"bias": None}),
     "rms-eps": ("rms-planes", {"eps": None}),
+    "batch-features": ("batch-maps", {"num_features": 7}),
+    "group-channels": ("group-maps", {"num_channels": 9}),
+    "layer-shape": ("layer-sequences", {"normalized_shape": [6]}),
 }
 
 
@@ -282,3 +354,28 @@ def test_copies_and_pickles(case: Case) -> None:
         assert repr(twin) == repr(layer)
         assert_close(twin(x), layer(x), rtol=0, atol=0)
         assert all(ours is not theirs for ours, theirs in zip(twin.parameters(), layer.parameters(), strict=True))
+
+
+def test_channels_that_were_pruned() -> None:
+    """Tensors of fewer channels count, whatever ``num_features`` says, as in torch.nn."""
+    ours, theirs = pair(next(case for case in CASES if case.id == "batch-maps"))
+    x = torch.randn(3, 1, 4, 4, dtype=torch.float64)
+    for layer in (ours, theirs):
+        for name in ("weight", "bias"):
+            setattr(layer, name, nn.Parameter(layer.get_parameter(name)[:1].detach()))
+        for name in ("running_mean", "running_var"):
+            setattr(layer, name, layer.get_buffer(name)[:1].clone())
+    for training in (True, False):
+        assert_close(ours.train(training)(x), theirs.train(training)(x))
+
+
+@pytest.mark.parametrize(("name", "shape"), [("weight", (1,)), ("bias", ()), ("weight", (5,))], ids=str)
+@pytest.mark.parametrize(
+    "layer", [layers.BatchNorm2d(4), layers.GroupNorm(2, 4), layers.LayerNorm((4, 3, 3))], ids=repr
+)
+def test_a_parameter_of_another_shape_is_refused(layer: nn.Module, name: str, shape: tuple[int, ...]) -> None:
+    """It is not broadcast in silence."""
+    changed = copy.deepcopy(layer)
+    setattr(changed, name, nn.Parameter(torch.ones(shape)))
+    with pytest.raises(RuntimeError, match="parameters must have one value per channel, got weight of shape"):
+        changed(torch.randn(2, 4, 3, 3))

@@ -78,7 +78,9 @@ class _Normalize(Function):
         outputs = kernel.forward(x, weight, bias, *running)
         spec, wanted = kernel.spec, ctx.needs_input_grad
         depends_on_x = wanted[1] or (wanted[0] and not spec.use_running_stats)
-        mean = running.mean if spec.use_running_stats else outputs[1] if spec.centered else None
+        mean = outputs[1] if spec.centered and not spec.use_running_stats else None
+        if spec.use_running_stats and wanted[1] and running.mean is not None:
+            mean = running.mean.clone()  # training may change it before the gradient is asked for
         ctx.save_for_backward(x if depends_on_x else None, weight, mean, outputs[-1])
         ctx.kernel = kernel
         return outputs[0]

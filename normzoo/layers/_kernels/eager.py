@@ -15,7 +15,7 @@ from torch import Tensor
 
 from normzoo.layers._kernels.moments import Statistics
 from normzoo.layers._kernels.reference import update_running
-from normzoo.layers._kernels.spec import NormSpec, Running, widened
+from normzoo.layers._kernels.spec import NormSpec, Running, laid_out, widened
 
 MIN_SUMMED, MAX_SUMMED = 32, 4096
 """How many squares ``vector_norm`` is to add up: for fewer it is slow, and of more it loses digits in float32."""
@@ -71,6 +71,7 @@ def _number(value: float, dtype: torch.dtype) -> Tensor:
 
 def forward(spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> list[Tensor]:
     """Do as ``reference.forward``, without a mask; the output is no view of anything."""
+    x = laid_out(x)
     if spec.use_running_stats:
         y, *statistics = _by_given(spec, widened(x), weight, bias, running)
     elif running.mean is None and (size := _samples_at_a_time(spec, x)):

@@ -27,7 +27,7 @@ from normzoo.layers._kernels.moments import (
     pool_squares,
     product,
 )
-from normzoo.layers._kernels.spec import NormSpec, Running, widened
+from normzoo.layers._kernels.spec import NormSpec, Running, laid_out, widened
 
 _MANY, _ROWS = 1024, 16
 """From how many rows on they are first summed in sets, and in sets of how many: these stay in a cache."""
@@ -55,6 +55,7 @@ def forward(
         The output, in the shape, type and layout of ``x``; then what the gradient needs: the mean (if there is one and
         it was not given) and rstd of the pools, in the dimensions of ``spec.split(x)``.
     """
+    x = laid_out(x)
     wide = widened(x)
     if mask is not None:
         wide = masked(wide, mask)  # a NaN there would reach the parameters' gradients

@@ -98,6 +98,13 @@ NO_RUNNING_STATS = Running()
 """No statistics to normalize by or to update."""
 
 
+def laid_out(x: Tensor) -> Tensor:
+    """Return ``x`` as it lies, if it is contiguous or has its channels last; else, as torch.nn does, contiguous."""
+    if x.is_contiguous() or (x.ndim in (4, 5) and x.stride(1) == 1 and x.movedim(1, -1).is_contiguous()):
+        return x
+    return x.contiguous()
+
+
 def widened(x: Tensor) -> Tensor:
     """Return ``x`` in the type in which statistics are computed: float32 or wider."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

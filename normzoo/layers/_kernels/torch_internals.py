@@ -26,6 +26,7 @@ __all__ = [
     "is_jit_tracing",
     "is_recomputation",
     "is_wrapped",
+    "jagged_like",
     "must_be_traceable",
     "must_be_transformable",
     "quantization_fusers",
@@ -82,6 +83,14 @@ def taken_as_constant(function: Callable[[], bool]) -> Callable[[], bool]:
     """
     function._dynamo_marked_constant = True  # type: ignore[attr-defined]
     return function
+
+
+def jagged_like(x: Tensor, values: Tensor) -> Tensor:
+    """Return a jagged tensor of other values with the structure of ``x``, so that the two can be added."""
+    like: Any = x
+    return torch.nested.nested_tensor_from_jagged(
+        values, like.offsets(), like.lengths(), like._ragged_idx, like._maybe_min_seqlen, like._maybe_max_seqlen
+    )
 
 
 def quantization_fusers() -> dict[tuple[type, ...], Callable[..., Any]]:
