@@ -197,17 +197,17 @@ ARCHITECTURES = [
     ),
     Architecture(
         id="mnasnet",
-        build=lambda norms: mnasnet.MNASNet(0.1, CLASSES, dropout=0.0),  # noqa: ARG005
+        build=lambda norms: mnasnet.MNASNet(0.25, CLASSES, dropout=0.0),  # noqa: ARG005
         norms=52,
         names=True,
-        shape=(6, 3, 48, 48),
+        shape=(4, 3, 64, 64),
     ),
-    Architecture(id="googlenet", build=_googlenet, norms=57, names=True, shape=(4, 3, 48, 48)),
-    Architecture(id="inception", build=_inception, norms=94, names=True, shape=(4, 3, 80, 80)),
+    Architecture(id="googlenet", build=_googlenet, norms=57, names=True, shape=(4, 3, 64, 64)),
+    Architecture(id="inception", build=_inception, norms=94, names=True, shape=(4, 3, 128, 128)),
     Architecture(id="regnet", build=_regnet, norms=12),
-    Architecture(id="convnext", build=_convnext, norms=7, names=True),
+    Architecture(id="convnext", build=_convnext, norms=6, names=True),
     Architecture(id="swin", build=_swin, norms=9),
     Architecture(id="swin-v2", build=_swinv2, norms=9),
     Architecture(id="vit", build=_vit, norms=5),
-    Architecture(id="video", build=_video, norms=5, names=True, shape=(2, 3, 4, 16, 16)),
+    Architecture(id="video", build=_video, norms=21, names=True, shape=(3, 3, 4, 32, 32)),
 ]

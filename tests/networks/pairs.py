@@ -26,21 +26,29 @@ class Step:
     buffers: dict[str, Tensor]
 
 
-def randomized(model: nn.Module) -> nn.Module:
-    """Draw the norms' parameters and running statistics, so that none of them is one or zero."""
+def randomized(architecture: Architecture, model: nn.Module) -> nn.Module:
+    """Draw the norms' parameters, and let their running statistics be those of some batch, shifted a little."""
+    norms = norms_in(model)
     with torch.no_grad():
-        for norm in norms_in(model):
+        for norm in norms:
             for name, parameter in norm.named_parameters():
-                parameter.copy_(0.5 + torch.rand_like(parameter) if name == "weight" else torch.randn_like(parameter))
+                drawn = 0.5 + torch.rand_like(parameter) if name == "weight" else 0.3 * torch.randn_like(parameter)
+                parameter.copy_(drawn)
+        momenta = [getattr(norm, "momentum", None) for norm in norms]
+        for norm in norms:
+            norm.momentum = 1.0  # type: ignore[assignment]  # layer norms do not look at it
+        model.train()(architecture.input(next(model.parameters()).dtype))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum  # type: ignore[assignment]
             for name, buffer in norm.named_buffers():
                 if name.startswith("running"):
-                    buffer.copy_(0.5 + torch.rand_like(buffer))
+                    buffer.mul_(0.8 + 0.4 * torch.rand_like(buffer))
     return model
 
 
 def pair(architecture: Architecture, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, nn.Module]:
     """Return the network with our norms and as published, with one state, in which norms have any values."""
-    stock = randomized(architecture.stock(dtype))
+    stock = randomized(architecture, architecture.stock(dtype))
     ours = architecture.ours(dtype)
     ours.load_state_dict(stock.state_dict())
     return ours, stock
@@ -48,7 +56,8 @@ def pair(architecture: Architecture, dtype: torch.dtype = torch.float32) -> tupl
 
 def loss_of(output: Tensor) -> Tensor:
     """Return a loss of which no output has the gradient zero, or the same as another."""
-    return (output * torch.linspace(0.5, 1.5, output.numel(), dtype=output.dtype).reshape(output.shape)).square().sum()
+    weights = torch.linspace(0.5, 1.5, output.numel(), dtype=output.dtype).reshape(output.shape)
+    return (weights * output).square().mean()
 
 
 def step(model: nn.Module, x: Tensor) -> Step:

@@ -1,0 +1,70 @@
+"""Does a network with our norms train under DistributedDataParallel as the published one does?"""
+
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+import torch.multiprocessing
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.testing import assert_close
+
+from .architectures import ARCHITECTURES, Architecture
+from .pairs import loss_of, pair
+
+RANKS = 2
+CHOSEN = [architecture for architecture in ARCHITECTURES if architecture.id in ("shufflenet", "densenet", "swin")]
+
+
+def trained(model: nn.Module, architecture: Architecture, rank: int) -> dict[str, Tensor]:
+    """Return the state after two steps on this rank's own data."""
+    torch.manual_seed(100 + rank)
+    parallel = DistributedDataParallel(model)
+    optimizer = torch.optim.SGD(parallel.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss_of(parallel(architecture.input(torch.float64))).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return dict(model.state_dict())
+
+
+def train(rank: int, port: int, folder: str) -> None:
+    """Train each network with our norms and as published, and write the states where this rank ended."""
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"tcp://localhost:{port}", rank=rank, world_size=RANKS)
+    states = {}
+    for architecture in CHOSEN:
+        torch.manual_seed(0)
+        ours, stock = pair(architecture, torch.float64)
+        started = {name: value.clone() for name, value in stock.state_dict().items()}
+        ended = [trained(model, architecture, rank) for model in (ours, stock)]
+        states[architecture.id] = (*ended, started)
+    torch.save(states, Path(folder) / f"rank{rank}.pt")
+    distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def states_of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, tuple[dict[str, Tensor], ...]]]:
+    """Train in two processes, and return what each has written."""
+    folder = tmp_path_factory.mktemp("ranks")
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    torch.multiprocessing.spawn(train, args=(port, str(folder)), nprocs=RANKS)  # type: ignore[attr-defined,no-untyped-call]
+    return [torch.load(folder / f"rank{rank}.pt") for rank in range(RANKS)]
+
+
+@pytest.mark.parametrize("architecture", CHOSEN, ids=lambda case: case.id)
+def test_ranks_train_as_with_the_published_network(
+    architecture: Architecture, states_of_ranks: list[dict[str, tuple[dict[str, Tensor], ...]]]
+) -> None:
+    """After two steps each rank has the parameters, and the running statistics, that it has with torch.nn's norms."""
+    parameters = [name for name, _ in architecture.stock().named_parameters()]
+    for states in states_of_ranks:
+        ours, stock, started = states[architecture.id]
+        assert_close(ours, stock, rtol=1e-9, atol=1e-9)
+        assert all(not torch.equal(stock[name], started[name]) for name in parameters)
+    first, second = (states[architecture.id][0] for states in states_of_ranks)
+    for name in parameters:
+        assert_close(first[name], second[name], rtol=0, atol=0)  # ranks have trained one network
