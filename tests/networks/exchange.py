@@ -49,7 +49,7 @@ def norms_in(model: nn.Module) -> list[nn.Module]:
     return [module for module in model.modules() if isinstance(module, TORCH_NORMS)]
 
 
-def built(build: Callable[[Any], nn.Module], *, ours: bool, names: bool) -> nn.Module:
+def built(build: Callable[[Any], Any], *, ours: bool, names: bool) -> Any:
     """Call a function with where to take norms from: torch.nn, or our layers.
 
     Args:

@@ -1,6 +1,7 @@
 """Do tools that look for norms by their classes find ours in a network?"""
 
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -17,10 +18,15 @@ from .pairs import pair
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda case: case.id)
 
 
+def synchronized(model: nn.Module) -> nn.Module:
+    """Apply torch's conversion."""
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-any-return,no-untyped-call]
+
+
 @every_architecture
 def test_batch_norms_become_synchronized(architecture: Architecture) -> None:
     """``convert_sync_batchnorm`` converts the norms that it does in the published network, with state and settings."""
-    ours, stock = (nn.SyncBatchNorm.convert_sync_batchnorm(model) for model in pair(architecture, torch.float64))
+    ours, stock = (synchronized(model) for model in pair(architecture, torch.float64))
     kinds, expected = (
         [name for name, module in model.named_modules() if isinstance(module, nn.SyncBatchNorm)]
         for model in (ours, stock)
@@ -36,13 +42,13 @@ def test_batch_norms_become_synchronized(architecture: Architecture) -> None:
 def test_some_norms_become_synchronized() -> None:
     """The tool has something to do in the test above."""
     resnet = next(architecture for architecture in ARCHITECTURES if architecture.id == "resnet")
-    converted = nn.SyncBatchNorm.convert_sync_batchnorm(resnet.ours())
-    assert sum(isinstance(module, nn.SyncBatchNorm) for module in converted.modules()) == 12
+    converted = synchronized(resnet.ours())
+    assert sum(isinstance(module, nn.SyncBatchNorm) for module in converted.modules()) == resnet.norms
 
 
 @every_architecture
 def test_weight_decay_spares_the_same_parameters(architecture: Architecture) -> None:
-    """torchvision's training script puts the same parameters among those of norms."""
+    """Torchvision's training script puts the same parameters among those of norms."""
     groups = []
     for model in pair(architecture):
         names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -62,9 +68,10 @@ def test_modules_fuse_for_quantization() -> None:
         if isinstance(layer, nn.BatchNorm2d)
     ]
     x = vgg.input(torch.float64)
+    fuse: Any = torch.ao.quantization.fuse_modules
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces that torchao is to take this over
-        fused, fused_stock = (torch.ao.quantization.fuse_modules(model, places) for model in (ours, stock))
+        fused_stock, fused = (fuse(model, places) for model in (stock, ours))
     assert len(norms_in(fused_stock)) == 0
     assert len(norms_in(fused)) == 0
     assert_close(fused(x), stock(x), rtol=1e-8, atol=1e-8)

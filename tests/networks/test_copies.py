@@ -1,12 +1,10 @@
 """Is a network that has been copied, or written and read back, the same network?"""
 
 import copy
-import io
 import pickle
 from collections.abc import Callable
 
 import pytest
-import torch
 from torch import nn
 from torch.testing import assert_close
 
@@ -20,16 +18,7 @@ def pickled(model: nn.Module) -> nn.Module:
     return loaded
 
 
-def saved(model: nn.Module) -> nn.Module:
-    """Take a whole network, not its state alone, through ``torch.save``."""
-    stream = io.BytesIO()
-    torch.save(model, stream)
-    stream.seek(0)
-    loaded: nn.Module = torch.load(stream, weights_only=False)
-    return loaded
-
-
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled, saved])
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled])
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda case: case.id)
 def test_copy_trains_alike_and_apart(architecture: Architecture, duplicate: Callable[[nn.Module], nn.Module]) -> None:
     """The copy of a network that has been used takes the same step, and leaves the original as it was."""

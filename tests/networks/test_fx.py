@@ -102,7 +102,7 @@ def test_fusing_removes_norms_at_all() -> None:
 
 @named("resnet", "densenet", "swin")
 def test_features_can_be_taken_out(architecture: Architecture) -> None:
-    """torchvision's feature extractor finds the same nodes under the same names, and takes the same values there."""
+    """Torchvision's feature extractor finds the same nodes under the same names, and takes the same values there."""
     ours, stock = (model.eval() for model in pair(architecture, torch.float64))
     names, expected_names = get_graph_node_names(ours), get_graph_node_names(stock)
     assert names == expected_names

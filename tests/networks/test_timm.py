@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
+from torchvision.ops import FrozenBatchNorm2d
 
 from normzoo import layers
 
@@ -15,44 +16,43 @@ from .architectures import ARCHITECTURES, CLASSES
 from .exchange import norms_in
 from .pairs import pair, step
 
-timm: Any = pytest.importorskip("timm")
+pytest.importorskip("timm")  # no dependency of ours
+timm_layers: Any = pytest.importorskip("timm.layers")
+timm_optim: Any = pytest.importorskip("timm.optim")
+mlp_mixer: Any = pytest.importorskip("timm.models.mlp_mixer")
+resnet: Any = pytest.importorskip("timm.models.resnet")
+vision_transformer: Any = pytest.importorskip("timm.models.vision_transformer")
 
-Build = Callable[[Any], nn.Module]
-
-
-def _resnet(norms: Any) -> nn.Module:
-    from timm.models.resnet import BasicBlock, ResNet
-
-    return ResNet(BasicBlock, (1, 1), CLASSES, channels=(8, 16), stem_width=8, norm_layer=norms.BatchNorm2d)  # type: ignore[no-any-return]
-
-
-def _vision_transformer(norms: Any) -> nn.Module:
-    from timm.models.vision_transformer import VisionTransformer
-
-    return VisionTransformer(  # type: ignore[no-any-return]
-        img_size=32, patch_size=8, num_classes=CLASSES, embed_dim=16, depth=2, num_heads=2, mlp_ratio=2.0,
-        qk_norm=True, norm_layer=partial(norms.LayerNorm, eps=1e-6),
-    )  # fmt: skip
+Build = Callable[[Any], Any]
 
 
-def _rms_transformer(norms: Any) -> nn.Module:
-    from timm.models.vision_transformer import VisionTransformer
-
-    return VisionTransformer(  # type: ignore[no-any-return]
-        img_size=32, patch_size=8, num_classes=CLASSES, embed_dim=16, depth=1, num_heads=2, mlp_ratio=2.0,
-        norm_layer=partial(norms.RMSNorm, eps=1e-6),
-    )  # fmt: skip
-
-
-def _mixer(norms: Any) -> nn.Module:
-    from timm.models.mlp_mixer import MlpMixer
-
-    return MlpMixer(  # type: ignore[no-any-return]
-        CLASSES, img_size=32, patch_size=8, num_blocks=2, embed_dim=16, norm_layer=partial(norms.LayerNorm, eps=1e-6)
+def _resnet(norms: Any) -> Any:
+    return resnet.ResNet(
+        resnet.BasicBlock, (1, 1, 1, 1), CLASSES, channels=(8, 8, 16, 16), stem_width=8, norm_layer=norms.BatchNorm2d
     )
 
 
-every_network = pytest.mark.parametrize("build", [_resnet, _vision_transformer, _rms_transformer, _mixer])
+def _vision_transformer(norm: Any) -> Any:
+    return vision_transformer.VisionTransformer(
+        img_size=32, patch_size=8, num_classes=CLASSES, embed_dim=16, depth=1, num_heads=2, mlp_ratio=2.0,
+        qk_norm=True, norm_layer=partial(norm, eps=1e-6),
+    )  # fmt: skip
+
+
+def _layer_transformer(norms: Any) -> Any:
+    return _vision_transformer(norms.LayerNorm)
+
+
+def _rms_transformer(norms: Any) -> Any:
+    return _vision_transformer(norms.RMSNorm)
+
+
+def _mixer(norms: Any) -> Any:
+    norm = partial(norms.LayerNorm, eps=1e-6)
+    return mlp_mixer.MlpMixer(CLASSES, img_size=32, patch_size=8, num_blocks=2, embed_dim=16, norm_layer=norm)
+
+
+every_network = pytest.mark.parametrize("build", [_resnet, _layer_transformer, _rms_transformer, _mixer])
 
 
 def pair_of(build: Build) -> tuple[nn.Module, nn.Module]:
@@ -85,7 +85,7 @@ def test_weight_decay_spares_the_same_parameters(build: Build) -> None:
     groups = []
     for model in pair_of(build):
         names = {id(parameter): name for name, parameter in model.named_parameters()}
-        found = timm.optim.param_groups_weight_decay(model, weight_decay=0.1)
+        found = timm_optim.param_groups_weight_decay(model, weight_decay=0.1)
         groups.append([(group["weight_decay"], [names[id(p)] for p in group["params"]]) for group in found])
     assert groups[0] == groups[1]
     assert [weight_decay for weight_decay, _ in groups[0]] == [0.0, 0.1]
@@ -96,9 +96,8 @@ def test_weight_decay_spares_the_same_parameters(build: Build) -> None:
 )
 def test_batch_norms_can_be_frozen(architecture: Any) -> None:
     """``freeze_batch_norm_2d`` freezes every norm, after which training leaves the network's evaluation as it was."""
-    ours, stock = (timm.layers.freeze_batch_norm_2d(model) for model in pair(architecture, torch.float64))
-    frozen = [module for module in ours.modules() if isinstance(module, timm.layers.FrozenBatchNormAct2d.__mro__[0])]
-    frozen += [module for module in ours.modules() if type(module).__name__ == "FrozenBatchNorm2d"]
+    ours, stock = (timm_layers.freeze_batch_norm_2d(model) for model in pair(architecture, torch.float64))
+    frozen = [module for module in ours.modules() if isinstance(module, FrozenBatchNorm2d)]
     assert len(frozen) == architecture.norms
     assert norms_in(ours) == []
     x = architecture.input(torch.float64)

@@ -1,12 +1,15 @@
 """Does a network with our norms compute, and train, as it does when published?"""
 
 import copy
+import math
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
+
+from normzoo import layers
 
 from .architectures import ARCHITECTURES, Architecture
 from .exchange import norms_in
@@ -52,7 +55,7 @@ def formats_of_norms(model: nn.Module, formats: list[bool]) -> None:
 def distance(state: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     """Return the distance of two states, over all of their numbers but the counters."""
     names = [name for name, value in state.items() if value.is_floating_point()]
-    return torch.stack([(state[name].double() - other[name].double()).norm() for name in names]).norm().item()
+    return math.sqrt(sum((state[name].double() - other[name].double()).square().sum().item() for name in names))
 
 
 def trained(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
@@ -82,3 +85,10 @@ def test_optimizer_step_in_float32(architecture: Architecture, channels_last: bo
     assert formats["ours"] == formats["stock"]
     step_length = distance(exact, start)
     assert distance(mine, exact) < 10 * distance(theirs, exact) + 1e-6 * step_length
+
+
+def test_norm_of_patches_can_be_flattened() -> None:
+    """Patches made by a convolution, transposed and normalized, can be viewed as one list, as transformers do."""
+    patches = nn.Conv2d(3, 8, 4, 4)(torch.randn(2, 3, 16, 16)).flatten(2).transpose(1, 2)
+    expected = nn.LayerNorm(8)(patches).view(-1, 8)
+    assert_close(layers.LayerNorm(8)(patches).view(-1, 8), expected)
