@@ -70,11 +70,18 @@ def _narrow(block: type[nn.Module], inputs: int, outputs: int, **options: Any) -
     return block(inputs if inputs == 3 else inputs // 8, outputs // 8, **options)
 
 
+def _without(model: nn.Module, *blocks: str) -> None:
+    """Leave blocks out that repeat the one before them, as shallower versions of other networks do."""
+    for name in blocks:
+        setattr(model, name, nn.Identity())
+
+
 def _googlenet(norms: Any) -> Any:  # noqa: ARG001  # by name
     conv: Any = partial(_narrow, BasicConv2d)
     blocks = [conv, partial(Inception, conv_block=conv), InceptionAux]
     model = GoogLeNet(CLASSES, aux_logits=False, init_weights=False, blocks=blocks, dropout=0.0)
     model.fc = nn.Linear(1024 // 8, CLASSES)
+    _without(model, "inception4b", "inception4c", "inception5a")
     return model
 
 
@@ -86,6 +93,7 @@ def _inception(norms: Any) -> Any:  # noqa: ARG001
         CLASSES, aux_logits=False, transform_input=False, inception_blocks=blocks, init_weights=False, dropout=0.0
     )
     model.fc = nn.Linear(2048 // 8, CLASSES)
+    _without(model, "Mixed_5d", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_7c")
     return model
 
 
@@ -212,8 +220,8 @@ ARCHITECTURES = [
         names=True,
         shape=(4, 3, 64, 64),
     ),
-    Architecture(id="googlenet", build=_googlenet, norms=57, names=True, shape=(4, 3, 64, 64)),
-    Architecture(id="inception", build=_inception, norms=94, names=True, shape=(4, 3, 128, 128)),
+    Architecture(id="googlenet", build=_googlenet, norms=39, names=True, shape=(4, 3, 64, 64)),
+    Architecture(id="inception", build=_inception, norms=48, names=True, shape=(4, 3, 128, 128)),
     Architecture(id="regnet", build=_regnet, norms=12),
     Architecture(id="convnext", build=_convnext, norms=6, names=True),
     Architecture(id="swin", build=_swin, norms=9),
