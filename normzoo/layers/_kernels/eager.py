@@ -20,7 +20,7 @@ from normzoo.layers._kernels.spec import NormSpec, Running, laid_out, widened
 MIN_SUMMED, MAX_SUMMED = 32, 4096
 """How many squares ``vector_norm`` is to add up: for fewer it is slow, and of more it loses digits in float32."""
 
-PART, MIN_LARGE = 2**17, 2**19
+PART, MIN_LARGE = 2**18, 2**20
 """How many values are normalized at a time, of inputs that have at least so many."""
 
 
