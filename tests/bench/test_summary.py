@@ -88,7 +88,11 @@ def test_aims_are_judged() -> None:
         "train, inside torch.compile": None,
         "eval": None,
     }
-    assert all(reached(bench(measurement(auto=50, eager=150), measurement(mode="eval"), measurement(place="compiled"))).values())
+    assert all(
+        reached(
+            bench(measurement(auto=50, eager=150), measurement(mode="eval"), measurement(place="compiled"))
+        ).values()
+    )
 
 
 def test_on_a_gpu_bandwidth_counts_too() -> None:

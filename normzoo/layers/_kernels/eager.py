@@ -8,6 +8,7 @@ which leaves intermediate values in the processor's cache. Read ``reference`` fi
 """
 
 from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -122,18 +123,11 @@ def _by_own(
         y = torch.empty_like(x) if y is None else y
         x, target = spec.split(x), spec.split(y)
     plan = _plan(spec, x.ndim)
-    mean = None
-    if spec.centered:
-        mean = _sum(plan, x)
-        count = x.numel() // mean.numel()
-        share = _number(1 / count, x.dtype)
-        values = torch.sub(x, mean.mul_(share), out=target)
-        var = _sum_of_squares(plan, values).mul_(share)
-    else:
-        values = x
-        var = _sum_of_squares(plan, x)
-        count = x.numel() // var.numel()
-        var.mul_(_number(1 / count, x.dtype))
+    count = prod([x.shape[dim] for dim in plan.pooled])
+    share = _number(1 / count, x.dtype)
+    mean = _sum(plan, x).mul_(share) if spec.centered else None
+    values = x if mean is None else torch.sub(x, mean, out=target)
+    var = _sum_of_squares(plan, values).mul_(share)
     if running.mean is not None:
         _update(running, Statistics(count, mean, var))
     rstd = torch.add(var, _number(spec.eps, x.dtype)).rsqrt_()
@@ -173,9 +167,7 @@ def _sum_of_squares(plan: _Plan, x: Tensor) -> Tensor:
     three. That adds up without care for rounding, and so no more than a few thousand values at once.
     """
     first = plan.trailing
-    if first == x.ndim or not x.is_contiguous():
-        return _sum(plan, x * x)
-    count = x.shape[first:].numel()
+    count = x.shape[first:].numel() if x.is_contiguous() else 0
     if count < MIN_SUMMED:
         return _sum(plan, x * x)
     if count <= MAX_SUMMED:
