@@ -26,7 +26,7 @@ NAMES = (
 TORCH_NORMS: tuple[type[nn.Module], ...] = tuple(getattr(nn, name) for name in NAMES)
 
 
-class LayerNorm2d(layers.LayerNorm):  # torchvision has made one of torch.nn's in the same way
+class LayerNorm2d(layers.LayerNorm):  # as torchvision makes one of torch.nn's
     """What torchvision's ConvNeXt uses: layer normalization of maps ``(N, C, H, W)`` over their channels."""
 
     def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  # torch.nn's name
