@@ -25,4 +25,4 @@ def __getattr__(name: str) -> ModuleType:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "layers"]
+    return [*__all__, "layers"]

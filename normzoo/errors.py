@@ -1,4 +1,4 @@
-"""The errors that normzoo raises for what a user can mend, as one tree.
+"""The errors that normzoo raises for what a user can fix, as one tree.
 
     NormzooError
     ├── InputError (also a ValueError and a RuntimeError): what a layer is called with does not fit it

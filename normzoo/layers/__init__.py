@@ -33,3 +33,7 @@ __all__ = [
     "make_norm",
     "norm_factory",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -16,6 +16,7 @@ from normzoo.layers._kernels.moments import product
 from normzoo.layers._kernels.spec import Running
 from normzoo.layers._kernels.torch_internals import (
     TracerWarning,
+    has_values,
     is_jit_tracing,
     is_recomputation,
     must_be_traceable,
@@ -38,6 +39,7 @@ class Norm(nn.Module, ABC):
         needs_positions: the norm means nothing for plain vectors; a network puts none of it there.
         centered: the mean is subtracted.
         refuses_single_values_always: one value per statistic is an error in evaluation too, not only in training.
+        way_to_more_values: what to do where one value per statistic is refused.
         eps_may_be_none: None is a value of ``eps``, and means the machine epsilon.
         takes_complex: complex inputs are normalized, by the mean of their squares, as torch.nn does.
         recurrent_gain: what ``weight`` should start at inside a recurrence.
@@ -48,6 +50,7 @@ class Norm(nn.Module, ABC):
     needs_positions: ClassVar[bool] = False
     centered: ClassVar[bool] = True
     refuses_single_values_always: ClassVar[bool] = False
+    way_to_more_values: ClassVar[str] = "use fewer groups or more positions"
     eps_may_be_none: ClassVar[bool] = False
     takes_complex: ClassVar[bool] = False
     recurrent_gain: ClassVar[float] = 1.0
@@ -139,21 +142,22 @@ class Norm(nn.Module, ABC):
             self._check_shape(shape[:1] + shape[2:])
         if not is_traced and x.numel() == 0:
             return self._normalize_nothing(x, grid)
-        weight, bias = self.weight, self.bias
+        weight, bias, given = self.weight, self.bias, self._given_statistics()
+        running = self._memory() if given is None else given
         if not is_traced:
-            self._check_parameters(weight, bias, shape[leading:grid])
-        given = self._given_statistics()
+            self._check_parameters(weight, bias, running, shape[leading:grid])
         if mask is not None:
             mask = self._mask_of_blocks(mask, x, leading, grid)
         if given is None and self.centered and not is_traced:
-            self._check_values_per_pool(x, mask, grid, groups, axes)
+            self._check_values_per_pool(x, mask, leading, grid, groups, axes)
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
         fields = (leading, grid, groups, axes, self._eps(x), self.centered, given is not None)
-        return normalize(fields, x, weight, bias, self._memory() if given is None else given, mask)
+        return normalize(fields, x, weight, bias, running, mask)
 
     def _call_impl(self, *arguments: Any, **named: Any) -> Any:
         """Call hooks and ``forward``; a leaf that torch.fx traces calls its hooks when the graph runs."""
-        if arguments and isinstance(arguments[0], Proxy) and not has_own_forward(self):
+        is_traced = any(isinstance(each, Proxy) for each in (*arguments, *named.values()))
+        if is_traced and not has_own_forward(self):
             return self.forward(*arguments, **named)
         return super()._call_impl(*arguments, **named)  # type: ignore[no-untyped-call]
 
@@ -182,20 +186,27 @@ class Norm(nn.Module, ABC):
         sizes = {tensor.shape[-1] for tensor in (*self.parameters(), *self.buffers()) if tensor.ndim}
         return sizes == {channels}
 
-    def _check_parameters(self, weight: Tensor | None, bias: Tensor | None, shape: Sequence[int]) -> None:
-        """Raise an error where a parameter that somebody has set does not have one value per channel."""
-        size = product(shape)
-        if (weight is None or weight.numel() == size) and (bias is None or bias.numel() == size):
-            return
-        found = {name: tuple(t.shape) for name, t in (("weight", weight), ("bias", bias)) if t is not None}
-        raise self._error(
-            "parameters must have one value per channel",
-            f"got {', '.join(f'{name} of shape {value}' for name, value in found.items())} for {tuple(shape)}",
-            "set them in that shape",
-        )
+    def _check_parameters(
+        self, weight: Tensor | None, bias: Tensor | None, running: Running | None, shape: Sequence[int]
+    ) -> None:
+        """Raise an error where a parameter or statistic that somebody has set does not have one value per channel."""
+        mean, var = (None, None) if running is None else running[:2]
+        for name, tensor in (("weight", weight), ("bias", bias), ("running_mean", mean), ("running_var", var)):
+            if tensor is not None and tensor.shape != shape:
+                raise self._error(
+                    f"{name} must have one value per channel",
+                    f"got shape {tuple(tensor.shape)} for {tuple(shape)}",
+                    "set it in that shape",
+                )
 
     def _check_values_per_pool(
-        self, x: Tensor, mask: Tensor | None, grid: int, groups: int | None, axes: tuple[int, ...]
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        leading: int,
+        grid: int,
+        groups: int | None,
+        axes: tuple[int, ...],
     ) -> None:
         """Raise an error where a statistic would be over one value, if that is not acceptable."""
         if not (self.training or self.refuses_single_values_always):
@@ -208,19 +219,21 @@ class Norm(nn.Module, ABC):
         blocks = product([sizes[axis] for axis in axes])
         if mask is None:
             is_single = blocks * product(x.shape[grid:]) == 1
-        elif must_be_traceable():
+        elif must_be_traceable() or not has_values(mask):
             return  # the values of a mask are not known; such a pool then leaves the running statistics alone
         else:
             counts = mask.sum(tuple(range(grid, x.ndim)), keepdim=True) if x.ndim > grid else mask
-            per_pool = counts.sum(0) if 0 in axes else counts * product([sizes[axis] for axis in axes])
+            is_over_samples = axes[:1] == (0,) and leading > 0
+            per_pool = counts.sum(0) if is_over_samples else counts * blocks
             is_single = bool((per_pool == 1).any())
         if is_single:
-            shape = x.shape if self.members is None else x.shape[:1] + x.shape[2:]
+            shape = tuple(x.shape if self.members is None else x.shape[:1] + x.shape[2:])
+            under = "" if mask is None else " under the mask"
+            evaluate = ", or call .eval()" if self.training and self._can_evaluate_single_values() else ""
             raise self._error(
                 "a mean and variance need more than one value",
-                f"got one value per statistic from shape {tuple(shape)}" + ("" if mask is None else " under the mask"),
-                "use a larger batch, more positions or fewer groups"
-                + (", or call .eval()" if self._can_evaluate_single_values() else ""),
+                f"got one value per statistic from shape {shape}{under}",
+                f"{self.way_to_more_values}{evaluate}",
             )
 
     def _normalize_nothing(self, x: Tensor, grid: int) -> Tensor:
@@ -228,7 +241,7 @@ class Norm(nn.Module, ABC):
         running = self._memory()
         if running is not None and running.batches is not None and not is_recomputation():
             running.batches.add_(1)
-        y = x.clone()
+        y = x * x.new_ones(())  # whose gradient is laid out as the input
         for operate, parameter in ((torch.mul, self.weight), (torch.add, self.bias)):
             if parameter is not None:
                 y = operate(y, parameter.reshape(parameter.shape + (1,) * (x.ndim - grid)))
@@ -246,7 +259,9 @@ class Norm(nn.Module, ABC):
         """Return the mask in a shape that broadcasts to the input."""
         if self.members is not None:
             raise self._error("a stack of norms takes no mask", f"got members={self.members}", "normalize one by one")
-        expected = tuple(x.shape[:leading]) + tuple(x.shape[grid:])
+        expected = (*x.shape[:leading], *x.shape[grid:])
+        if not isinstance(mask, Tensor):
+            raise TypeError(self._message("the mask must be a tensor", f"got {type(mask).__name__}", "pass torch.bool"))
         if mask.dtype != torch.bool or (tuple(mask.shape) != expected and not is_jit_tracing()):
             raise self._error(
                 "the mask must be boolean with one entry per sample and position",

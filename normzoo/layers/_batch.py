@@ -28,6 +28,7 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
     """
 
     pool = OverSamples()
+    way_to_more_values = "use a larger batch or more positions"
     recurrent_gain = 0.1
 
     def __init__(

@@ -45,20 +45,7 @@ class GroupNorm(Norm, nn.GroupNorm):
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.affine = affine
-        if not isinstance(num_groups, Integral):
-            raise ValueError(
-                self._message("groups must be a whole number", f"got groups={num_groups!r}", "use for example groups=8")
-            )
-        if num_groups < 1 or num_channels % num_groups:
-            raise ValueError(
-                self._message(
-                    "groups must divide channels",
-                    f"got channels={num_channels}, groups={num_groups}",
-                    f"use groups={_nearest_divisor(num_channels, num_groups)}"
-                    + (f" or {_next_multiple(num_channels, num_groups)} channels" if num_groups > 0 else ""),
-                )
-            )
-        self._pool: Pool = _pool_of(num_groups)
+        self._pool = self._pool_of(num_groups)
         self.reset_parameters()
 
     @property
@@ -66,17 +53,40 @@ class GroupNorm(Norm, nn.GroupNorm):
         """The channels of a group."""
         pool = self._pool
         if self.num_groups != (pool.groups or 1):  # somebody has set it since
-            pool = self._pool = _pool_of(self.num_groups)
+            pool = self._pool = self._pool_of(self.num_groups)
         return pool
+
+    def _pool_of(self, groups: int) -> Pool:
+        """Return the pool of so many groups.
+
+        Raises:
+            ValueError: they do not divide the channels.
+        """
+        channels = self.num_channels if self.weight is None else self.weight.shape[-1]
+        if not isinstance(groups, Integral):
+            raise ValueError(
+                self._message("groups must be a whole number", f"got groups={groups!r}", "use for example groups=8")
+            )
+        if groups < 1 or channels % groups:
+            way_out = f"use groups={_nearest_divisor(channels, groups)}"
+            if groups > 0:
+                way_out += f" or {_next_multiple(channels, groups)} channels"
+            raise ValueError(
+                self._message("groups must divide channels", f"got channels={channels}, groups={groups}", way_out)
+            )
+        return OverChannels() if groups == 1 else WithinGroups(groups)
 
     def _check_shape(self, shape: Sequence[int]) -> None:
         if len(shape) < 2:
             raise self._error("the input must be at least 2D (N, C, *)", f"got {len(shape)}D", "add a batch dimension")
         if shape[1] != self.num_channels and not self._has_tensors_of(shape[1]):
+            way_out = f"construct it with num_channels={shape[1]} or change the input"
+            if shape[-1] == self.num_channels:
+                way_out = "channels are its second dimension; for channels last use LayerNorm"
             raise self._error(
                 "the input's channels must equal num_channels",
                 f"got {shape[1]} channels in shape {tuple(shape)} and num_channels={self.num_channels}",
-                f"construct it with num_channels={shape[1]} or change the input",
+                way_out,
             )
 
     def extra_repr(self) -> str:
@@ -85,10 +95,6 @@ class GroupNorm(Norm, nn.GroupNorm):
             f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
             f"bias={self.bias is not None}"
         )
-
-
-def _pool_of(groups: int) -> Pool:
-    return OverChannels() if groups == 1 else WithinGroups(groups)
 
 
 def _nearest_divisor(channels: int, groups: int) -> int:

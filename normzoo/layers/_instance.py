@@ -29,6 +29,7 @@ class InstanceNorm(TrackedNorm, TorchInstanceNorm):
 
     pool = OverNothing()
     needs_positions = True
+    way_to_more_values = "use more positions"
 
     def __init__(
         self,

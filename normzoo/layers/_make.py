@@ -3,13 +3,14 @@
 import inspect
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from normzoo.errors import NormError
 from normzoo.registry import is_import_path, load, norm_entry, parse_spec
 
-NormFactory = Callable[[int], nn.Module]
-"""Takes a number of channels, returns a norm of that many."""
+NormFactory = Callable[..., nn.Module]
+"""Takes a number of channels, and perhaps ``device`` and ``dtype``; returns a norm of that many."""
 
 
 def make_norm(spec: str, num_features: int) -> nn.Module:
@@ -61,9 +62,17 @@ def _reason(error: Exception, target: Callable[..., object]) -> str:
 
 
 def norm_factory(spec: str) -> NormFactory:
-    """Return the factory of a spec, for use as ``norm(num_features)``."""
+    """Return the factory of a spec, for use as ``norm_layer(num_features)`` in networks of torchvision and timm.
 
-    def factory(num_features: int) -> nn.Module:
-        return make_norm(spec, num_features)
+    It also takes ``device`` and ``dtype``, as timm's networks give them.
+
+    >>> norm_factory("group:groups=4")(16)
+    GroupNorm(4, 16, eps=1e-05, affine=True, bias=True)
+    """
+
+    def factory(
+        num_features: int, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> nn.Module:
+        return make_norm(spec, num_features).to(device=device, dtype=dtype)
 
     return factory

@@ -19,16 +19,15 @@ from normzoo.layers._kernels.torch_internals import quantization_fusers
 def as_torch_layer(norm: nn.Module) -> nn.Module:
     """Return torch.nn's layer with the tensors, settings and hooks of one of ours.
 
-    The tensors are shared, not copied. Returned as it is: what is not torch.nn's, such as a norm of any rank; what has
-    a forward pass of a user's; and what is parametrized, whose tensors are made by its own class.
+    All of these are shared, so that what is moved or cast is so in both. Returned as it is: what is not torch.nn's,
+    such as a norm of any rank; what has a forward pass of a user's; and what is parametrized, whose tensors are made by
+    its own class.
     """
     kind = next((base for base in type(norm).__mro__ if issubclass(base, nn.Module) and _is_layer_of_torch(base)), None)
     if kind is None or has_own_forward(norm) or "parametrizations" in norm._modules:
         return norm
     layer = nn.Module.__new__(kind)
     layer.__dict__.update(norm.__dict__)
-    for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
-        layer.__dict__[name] = norm.__dict__[name].copy()
     return layer
 
 
@@ -66,6 +65,8 @@ def traced_by_fx(norm: nn.Module, x: Proxy, mask: Any) -> Any:
     layer = _without_own_forward(norm) if has_own_forward(norm) else norm
     if mask is None and not norm.training and getattr(norm, "track_running_stats", False):
         layer = as_torch_layer(layer)
+    if not path:  # the norm itself is what is traced: by the operations that torch.nn's consists of
+        return as_torch_layer(layer).forward(x)
     if layer is not norm:
         tracer.root = _exchanged(tracer.root, path.split("."), layer)
     arguments: tuple[Any, ...] = (x,) if mask is None else (x, mask)

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,6 @@ class TrackedNorm(Norm):
 
     ranks: ClassVar[tuple[int, ...] | None] = None
     refuses_single_values_always: ClassVar[bool] = True
-    _version = 2  # of the state_dict, as torch.nn's: since 2 it holds num_batches_tracked
 
     running_mean: Tensor | None
     running_var: Tensor | None
@@ -120,6 +119,9 @@ class TrackedNorm(Norm):
             mean, var = self.running_mean, self.running_var
         return None if mean is None else Running(mean, var, *self._averaging())
 
+    def _can_evaluate_single_values(self) -> bool:
+        return self.running_mean is not None
+
     def _remembers(self) -> bool:
         """Whether a batch that is normalized by its own statistics moves the running ones, if there are any."""
         return self.training and self.track_running_stats
@@ -130,13 +132,3 @@ class TrackedNorm(Norm):
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
-
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *rest: Any
-    ) -> None:
-        key = prefix + "num_batches_tracked"
-        if local_metadata.get("version") in (None, 1) and self.track_running_stats and key not in state_dict:
-            count = self.num_batches_tracked
-            known = count is not None and not count.is_meta
-            state_dict[key] = count if known else torch.tensor(0, dtype=torch.long)
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)

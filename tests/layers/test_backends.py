@@ -17,7 +17,8 @@ from torch.testing import assert_close
 from normzoo import layers
 from normzoo.errors import UnknownNameError
 from normzoo.layers import backend
-from normzoo.layers._kernels import autotune, dispatch, inductor
+from normzoo.layers._kernels import autotune, dispatch, eager, inductor
+from normzoo.layers._kernels.spec import NormSpec
 from normzoo.registry.backends import Backend
 
 from .cases import NORMS, Case
@@ -140,6 +141,40 @@ def test_whatever_hooks_make_of_what_is_saved(hook: str, name: Backend) -> None:
             gradient = torch.complex(cotangent, -cotangent).conj().imag if hook == "negated" else cotangent
             assert gradient.is_neg() == (hook == "negated")
             assert_close(torch.autograd.grad(y, x, gradient)[0], expected, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_lazily_negated_gradient_after_a_plain_one(name: Backend) -> None:
+    """Of the same strides: what was compiled for the plain one does not read it with the wrong sign."""
+    layer = randomized(layers.BatchNorm2d(3))
+    x, cotangent = torch.randn(4, 3, 5, 5, requires_grad=True), torch.randn(4, 3, 5, 5)
+    parts = torch.complex(cotangent, -cotangent)
+    with backend(name):
+        plain = torch.autograd.grad(layer(x), x, parts.imag)[0]
+        negated = parts.conj().imag
+        assert negated.is_neg()
+        assert_close(torch.autograd.grad(layer(x), x, negated)[0], -plain)
+
+
+def test_parts_are_for_a_processor_with_a_cache() -> None:
+    """Large inputs are normalized some samples at a time on a CPU, and all at once elsewhere."""
+    spec = NormSpec(1, 2, None, (1,), 1e-5, centered=True, use_running_stats=False)
+    assert eager._samples_at_a_time(spec, torch.empty(64, 2**16)) == 4
+    assert eager._samples_at_a_time(spec, torch.empty(64, 2**16, device="meta")) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", ["layer", "group", "instance", "rms"])
+def test_parts_are_the_whole(name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some samples at a time, also of unequal number, outputs and gradients are what they are all at once."""
+    layer, shape = randomized(layers.make_norm(name, 8)), (7, 8, 5, 6)
+    x, cotangent = (1 + torch.randn(shape)).to(dtype), torch.randn(shape).to(dtype)
+    with backend("eager"):
+        whole = results(layer, x, cotangent)
+        monkeypatch.setattr(eager, "MIN_LARGE", 1)
+        monkeypatch.setattr(eager, "PART", 2 * 8 * 5 * 6)
+        assert eager._samples_at_a_time(NormSpec(1, 2, None, (1,), 1e-5, True, False), x) == 2
+        assert_close(results(layer, x, cotangent), whole, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", BACKENDS)

@@ -67,6 +67,16 @@ def test_exported_program_holds_no_size(case: Case, strict: bool, training: bool
         assert_close(buffer, layer.get_buffer(name), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@every_case
+def test_exported_program_can_be_saved(case: Case, training: bool, tmp_path: Path) -> None:
+    """What was saved is loaded again, and computes the same."""
+    layer, x = randomized(case.ours()).train(training), case.input(torch.float32)
+    torch.export.save(torch.export.export(copy.deepcopy(layer), (x,)), tmp_path / "layer.pt2")
+    loaded: Any = torch.export.load(tmp_path / "layer.pt2")
+    assert_close(loaded.module()(x), layer(x), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace. is deprecated")
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace_method. is deprecated")
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])

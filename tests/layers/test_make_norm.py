@@ -175,3 +175,10 @@ def test_requests_that_cannot_be_met(spec: str, expected: list[str], own: str) -
     with pytest.raises(NormError) as refusal:
         make_norm(spec.replace("OWN", own), 8)
     assert [part for part in expected if part.replace("OWN", own) not in str(refusal.value)] == []
+
+
+def test_a_factory_takes_what_networks_give_it() -> None:
+    """Timm's networks also say where a norm is to be, and in which type."""
+    factory = norm_factory("batch")
+    assert factory(3, device="meta").weight.is_meta
+    assert factory(3, dtype=torch.float64).running_mean.dtype == torch.float64

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
 
 from normzoo import layers
@@ -179,3 +180,20 @@ def test_a_mask_that_leaves_one_value_within_a_compiled_call() -> None:
     mask[0, 0] = True
     compiled(torch.randn(4, 3, 6), mask)
     close(dict(layer.named_buffers()), before, rtol=0, atol=0)
+
+
+def test_a_single_row_takes_a_mask() -> None:
+    """A row without any sample dimension, too."""
+    x = torch.randn(4)
+    close(layers.LayerNorm(4)(x, torch.tensor(True)), layers.LayerNorm(4)(x))
+    assert torch.all(layers.LayerNorm(4)(x, torch.tensor(False)) == 0)
+
+
+def test_masks_without_values() -> None:
+    """On the meta device and with fake tensors a masked call gives shapes, as an unmasked one does."""
+    layer = layers.BatchNorm1d(3, device="meta")
+    y = layer(torch.randn(4, 3, 6, device="meta"), torch.ones(4, 6, dtype=torch.bool, device="meta"))
+    assert y.shape == (4, 3, 6)
+    with FakeTensorMode():
+        y = layers.BatchNorm1d(3)(torch.randn(4, 3, 6), torch.ones(4, 6, dtype=torch.bool))
+    assert y.shape == (4, 3, 6)

@@ -92,6 +92,12 @@ INPUTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
         "GroupNorm: the input's channels must equal num_channels, got 4 channels in shape (2, 4, 5) and "
         "num_channels=3; construct it with num_channels=4 or change the input",
     ),
+    "group-channels-last": (
+        lambda: layers.GroupNorm(1, 6),
+        (2, 4, 6),
+        "GroupNorm: the input's channels must equal num_channels, got 4 channels in shape (2, 4, 6) and "
+        "num_channels=6; channels are its second dimension; for channels last use LayerNorm",
+    ),
     "layer-shape": (
         lambda: layers.LayerNorm((3, 4)),
         (2, 4, 3),

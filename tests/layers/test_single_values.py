@@ -14,12 +14,27 @@ from .cases import NORMS, Case
 from .references import pair
 
 SINGLE = "a mean and variance need more than one value, got one value per statistic from shape"
-LARGER = "use a larger batch, more positions or fewer groups"
 SINGLES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
-    "batch": (lambda: layers.BatchNorm1d(4), (1, 4), f"BatchNorm1d: {SINGLE} (1, 4); {LARGER}"),
-    "instance": (lambda: layers.InstanceNorm2d(4), (3, 4, 1, 1), f"InstanceNorm2d: {SINGLE} (3, 4, 1, 1); {LARGER}"),
-    "group": (lambda: layers.GroupNorm(4, 4), (3, 4), f"GroupNorm: {SINGLE} (3, 4); {LARGER}, or call .eval()"),
-    "layer": (lambda: layers.LayerNorm(1), (3, 1), f"LayerNorm: {SINGLE} (3, 1); {LARGER}, or call .eval()"),
+    "batch": (
+        lambda: layers.BatchNorm1d(4),
+        (1, 4),
+        f"BatchNorm1d: {SINGLE} (1, 4); use a larger batch or more positions, or call .eval()",
+    ),
+    "instance": (
+        lambda: layers.InstanceNorm2d(4),
+        (3, 4, 1, 1),
+        f"InstanceNorm2d: {SINGLE} (3, 4, 1, 1); use more positions",
+    ),
+    "group": (
+        lambda: layers.GroupNorm(4, 4),
+        (3, 4),
+        f"GroupNorm: {SINGLE} (3, 4); use fewer groups or more positions, or call .eval()",
+    ),
+    "layer": (
+        lambda: layers.LayerNorm(1),
+        (3, 1),
+        f"LayerNorm: {SINGLE} (3, 1); use a larger normalized_shape, or call .eval()",
+    ),
 }
 
 
@@ -52,7 +67,7 @@ def test_one_value_per_statistic_in_evaluation(case: Case) -> None:
     if case.tracked:
         assert_close(ours(x), theirs(x), rtol=1e-9, atol=1e-9)
         return
-    with pytest.raises(ValueError, match=f"^{case.layer.__name__}: {SINGLE} .*{LARGER}$"):
+    with pytest.raises(ValueError, match=f"^{case.layer.__name__}: {SINGLE} .*; use [a-z ]+$"):
         ours(x)
     with pytest.raises(ValueError, match="Expected more than 1"):
         theirs(x)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.plugins import TorchSyncBatchNorm
 from torch import Tensor, nn
 from torch.ao.quantization import fuse_modules, fuse_modules_qat
 from torch.fx.experimental.optimization import fuse
@@ -125,12 +126,26 @@ def test_what_is_traced_may_be_an_attribute() -> None:
     assert_close(torch.fx.symbolic_trace(model)(x), model(x))
 
 
+class ByName(nn.Module):
+    """Calls a norm by the name of its argument."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.norm(input=x)
+        return y
+
+
+@pytest.mark.parametrize("build", [nn.Sequential, ByName], ids=["position", "name"])
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-def test_hooks_of_what_is_traced_run_once(training: bool) -> None:
+def test_hooks_of_what_is_traced_run_once(training: bool, build: Any) -> None:
     """When the graph runs, and not while it is traced."""
-    model = nn.Sequential(layers.BatchNorm2d(4)).train(training)
+    norm = layers.BatchNorm2d(4)
+    model = build(norm).train(training)
     calls: list[int] = []
-    model[0].register_forward_hook(lambda *arguments: calls.append(1) or 2 * arguments[-1])  # type: ignore[func-returns-value]
+    norm.register_forward_hook(lambda *arguments: calls.append(1) or 2 * arguments[-1])  # type: ignore[func-returns-value]
     graph, x = torch.fx.symbolic_trace(model), torch.randn(2, 4, 3, 3)
     assert calls == []
     assert_close(graph(x), copy.deepcopy(model)(x))
@@ -248,8 +263,8 @@ def test_the_layer_of_torch_in_its_place(case: Case) -> None:
     assert all(peer.state_dict(keep_vars=True)[key] is value for key, value in layer.state_dict(keep_vars=True).items())
     x = case.input()
     assert_close(peer.eval()(x), layer.eval()(x))
-    peer.register_parameter("weight", None)
-    assert ("weight" in layer.state_dict()) == ("weight" in case.ours().state_dict())
+    layer.to(torch.float32)
+    assert {tensor.dtype for tensor in peer.state_dict().values()} <= {torch.float32, torch.int64}
 
 
 def test_batch_norms_are_swapped_for_functional_transforms() -> None:
@@ -377,5 +392,44 @@ def test_a_parameter_of_another_shape_is_refused(layer: nn.Module, name: str, sh
     """It is not broadcast in silence."""
     changed = copy.deepcopy(layer)
     setattr(changed, name, nn.Parameter(torch.ones(shape)))
-    with pytest.raises(RuntimeError, match="parameters must have one value per channel, got weight of shape"):
+    with pytest.raises(RuntimeError, match=f"{name} must have one value per channel, got shape"):
         changed(torch.randn(2, 4, 3, 3))
+
+
+@pytest.mark.parametrize("name", ["running_mean", "running_var"])
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_a_running_statistic_of_another_shape_is_refused(training: bool, name: str) -> None:
+    """Nor is a statistic."""
+    layer = layers.BatchNorm1d(3).train(training)
+    setattr(layer, name, torch.ones(1))
+    with pytest.raises(RuntimeError, match=f"{name} must have one value per channel, got shape"):
+        layer(torch.randn(5, 3))
+
+
+@pytest.mark.parametrize("groups", [0, 4, 2.5], ids=str)
+def test_groups_set_later_are_checked(groups: float) -> None:
+    """By the same rule, and in the same words, as at construction."""
+    layer: Any = layers.GroupNorm(2, 6)
+    layer.num_groups = groups
+    with pytest.raises(ValueError, match="GroupNorm: groups must"):
+        layer(torch.randn(2, 6, 3))
+
+
+@pytest.mark.parametrize("case", [case for case in DROP_INS if case.trailing], ids=lambda case: case.id)
+def test_a_norm_that_is_traced_by_itself(case: Case) -> None:
+    """Is taken by the operations of torch.nn's, as torch.nn's is; norms that branch on their input cannot be."""
+    layer, x = randomized(case.ours(torch.float64)), case.input()
+    assert_close(torch.fx.symbolic_trace(layer)(x), layer(x))
+
+
+def test_a_traced_model_is_cast_as_a_whole() -> None:
+    """Its tensors are those of the model that was traced, parameters and statistics alike."""
+    model = nn.Sequential(layers.BatchNorm2d(4)).eval()
+    torch.fx.symbolic_trace(model).double()
+    assert {tensor.dtype for tensor in model.state_dict().values()} == {torch.float64, torch.int64}
+
+
+def test_lightning_synchronizes_batch_norms() -> None:
+    """What ``Trainer(sync_batchnorm=True)`` does with a model."""
+    model: Any = TorchSyncBatchNorm().apply(nn.Sequential(layers.BatchNorm2d(4)))
+    assert type(model[0]) is nn.SyncBatchNorm

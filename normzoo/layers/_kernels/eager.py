@@ -78,7 +78,7 @@ def forward(spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | Non
     elif running.mean is None and (size := _samples_at_a_time(spec, x)):
         y, parts = torch.empty_like(x), []
         for part, target in zip(torch.split(x, size), torch.split(y, size), strict=True):
-            values, *of_part = _by_own(spec, widened(part), weight, bias, running, _same_type(target, part))
+            values, *of_part = _by_own(spec, widened(part), weight, bias, running, _target_for(part, target))
             if values.dtype != x.dtype:
                 target.copy_(values)
             parts.append(of_part)
@@ -89,14 +89,14 @@ def forward(spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | Non
 
 
 def _samples_at_a_time(spec: NormSpec, x: Tensor) -> int:
-    """Return how many samples are to be normalized at a time; 0: all at once."""
-    if x.numel() < MIN_LARGE or not spec.leading or 0 in spec.axes or x.shape[0] == 1:
+    """Return how many samples are to be normalized at a time; 0: all at once, as always on a GPU."""
+    if x.device.type != "cpu" or x.numel() < MIN_LARGE or not spec.leading or 0 in spec.axes or x.shape[0] == 1:
         return 0
     return max(1, PART * x.shape[0] // x.numel())
 
 
-def _same_type(target: Tensor, x: Tensor) -> Tensor | None:
-    """Return where to write, unless what is written is of a wider type."""
+def _target_for(x: Tensor, target: Tensor) -> Tensor | None:
+    """Return where to write what is made of ``x``; None where that is of a wider type, and must be copied."""
     return None if x.dtype in (torch.bfloat16, torch.float16) else target
 
 
@@ -241,11 +241,11 @@ def _gradients_in_parts(
     for g, values, of_mean, of_rstd, target in zip(*(torch.split(each, size) for each in of_all), strict=True):
         own_mean = None if mean is None else of_mean
         gradients = _by_own_gradients(
-            spec, wanted, widened(g), widened(values), weight, own_mean, of_rstd, _same_type(target, g)
+            spec, wanted, widened(g), widened(values), weight, own_mean, of_rstd, _target_for(g, target)
         )
         if wanted[0] and gradients[0].dtype != grad.dtype:
             target.copy_(gradients[0])
-        found.append(gradients[wanted[0] :])
+        found.append(gradients[1:] if wanted[0] else gradients)
     of_parameters = [torch.stack(each).sum(0) for each in zip(*found, strict=True)]
     return [dx, *of_parameters] if wanted[0] else of_parameters
 

@@ -66,8 +66,7 @@ def forward(
         saved = [rstd]
     else:
         statistics = _own_statistics(spec, wide, mask)
-        with torch.no_grad():
-            update_running(running, statistics)
+        update_running(running, statistics)
         rstd = torch.rsqrt(statistics.var + spec.eps)
         joined_mean = None if statistics.mean is None else spec.join(statistics.mean, wide)
         y = _scale_and_shift(spec, wide, joined_mean, spec.join(rstd, wide), weight, bias)
@@ -89,18 +88,14 @@ def _own_statistics(spec: NormSpec, x: Tensor, mask: Tensor | None) -> Statistic
 def _scale_and_shift(
     spec: NormSpec, x: Tensor, mean: Tensor | None, rstd: Tensor, weight: Tensor | None, bias: Tensor | None
 ) -> Tensor:
-    """Return ``weight * (x - mean) * rstd + bias``; as one product and one sum per value where that is less work."""
+    """Return ``weight * (x - mean) * rstd + bias``."""
     factor = None if weight is None else spec.per_value(weight, x)
     summand = None if bias is None else spec.per_value(bias, x)
-    if spec.folds(x):
-        scale = rstd if factor is None else rstd * factor
-        if mean is not None:
-            summand = -mean * scale if summand is None else summand - mean * scale
-        y = x * scale
+    deviation = x if mean is None else x - mean
+    if factor is None:
+        y = deviation * rstd
     else:
-        y = (x if mean is None else x - mean) * rstd
-        if factor is not None:
-            y = y * factor
+        y = deviation * (rstd * factor) if spec.folds(x) else deviation * rstd * factor
     return y if summand is None else y + summand
 
 
@@ -108,14 +103,15 @@ def update_running(running: Running, statistics: Statistics) -> None:
     """Move running statistics, if there are any, towards the mean and unbiased variance, averaged over samples."""
     if running.mean is None or running.var is None or statistics.mean is None:
         return
-    count, mean = statistics.count, statistics.mean
+    # Not by no_grad, an empty region of which torch.export cannot load again.
+    count, mean, var = statistics.count, statistics.mean.detach(), statistics.var.detach()
     if is_counted(count):
-        _update_from_counted(running, torch.as_tensor(count), mean, statistics.var)
+        _update_from_counted(running, torch.as_tensor(count), mean, var)
         return
     if running.batches is not None:
         running.batches.add_(1)
     weight = running.weight_of_newest(mean.dtype)
-    for tracked, newest in ((running.mean, mean), (running.var, statistics.var * (count / (count - 1)))):
+    for tracked, newest in ((running.mean, mean), (running.var, var * (count / (count - 1)))):
         newest = newest.mean(0).reshape(tracked.shape)
         tracked.mul_(1 - weight).add_((newest * weight).to(tracked.dtype))
 

@@ -22,6 +22,7 @@ __all__ = [
     "TracerWarning",
     "apply_directly",
     "compiler",
+    "has_values",
     "is_intercepted",
     "is_jit_tracing",
     "is_recomputation",
@@ -61,6 +62,13 @@ def is_wrapped(tensor: Tensor) -> bool:
     return functorch.is_functorch_wrapped_tensor(tensor) or functorch.is_legacy_batchedtensor(tensor)
 
 
+def has_values(tensor: Tensor) -> bool:
+    """Whether the values of a tensor can be looked at: they are there, and no CUDA graph is being recorded."""
+    if tensor.is_meta or type(tensor) not in PLAIN_TYPES:
+        return False
+    return not (tensor.is_cuda and torch.cuda.is_current_stream_capturing())
+
+
 def is_intercepted() -> bool:
     """Whether a dispatch mode, such as one that counts operations or fakes tensors, looks at each operation."""
     return torch._C._len_torch_dispatch_stack() > 0
@@ -95,8 +103,10 @@ def jagged_like(x: Tensor, values: Tensor) -> Tensor:
 
 def quantization_fusers() -> dict[tuple[type, ...], Callable[..., Any]]:
     """Return the table by which ``torch.ao.quantization`` finds what fuses a sequence of layers, by their types."""
-    from torch.ao.quantization.fuser_method_mappings import _DEFAULT_OP_LIST_TO_FUSER_METHOD as FUSERS
-
+    try:
+        from torch.ao.quantization.fuser_method_mappings import _DEFAULT_OP_LIST_TO_FUSER_METHOD as FUSERS
+    except ImportError:  # torch has announced that the package will go
+        return {}
     return FUSERS
 
 
