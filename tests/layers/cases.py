@@ -196,3 +196,5 @@ CASES = [
 NORMS = [case for case in CASES if case.pools is not None]
 PEERED = [case for case in CASES if case.peer is not None]
 TRACKED = [case for case in CASES if case.tracked]
+ONE_OF_EACH = list({case.layer: case for case in reversed(NORMS)}.values())
+"""A case for each class, for questions that take long to answer."""

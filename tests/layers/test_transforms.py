@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
-from .cases import CASES, Case
+from .cases import CASES, ONE_OF_EACH, Case
 from .references import random_mask, randomized
 
 
@@ -211,7 +211,7 @@ def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
 
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.id)
 def test_many_sizes_are_compiled_for_once(case: Case, training: bool) -> None:
     """From the second size on a compiled layer is one for all sizes, whatever number of them follows."""
     free = range(1 if case.trailing else 2, len(case.shape) - case.trailing)

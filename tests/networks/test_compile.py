@@ -45,3 +45,9 @@ def test_network_runs_on_generated_code() -> None:
     torch.compiler.reset()
     with torch.no_grad():
         assert_close(torch.compile(ours, fullgraph=True)(x), stock(x), rtol=1e-4, atol=1e-4)
+
+
+def test_network_trains_on_generated_code() -> None:
+    """A training step of a ResNet does: outputs, gradients and running statistics in float64."""
+    resnet = next(architecture for architecture in ARCHITECTURES if architecture.id == "resnet")
+    assert_compiled_step_is_the_same(resnet, "inductor")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.testing import assert_close
 
 from .architectures import ARCHITECTURES, Architecture
@@ -18,4 +19,16 @@ def test_exported_program_takes_any_number_of_samples(architecture: Architecture
     assert set(program.state_dict) == set(stock.state_dict())
     for samples_given in (2, 7):
         x = architecture.input(torch.float64, samples_given)
+        assert_close(program.module()(x), stock(x), rtol=1e-8, atol=1e-8)
+
+
+def test_exported_program_takes_any_image_size() -> None:
+    """A fully convolutional part of a ResNet, exported for a free height and width, is right at other ones."""
+    resnet = next(architecture for architecture in ARCHITECTURES if architecture.id == "resnet")
+    ours, stock = (nn.Sequential(*list(model.children())[:-2]).eval() for model in pair(resnet, torch.float64))
+    example = resnet.input(torch.float64)
+    sizes = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    program = torch.export.export(ours, (example,), dynamic_shapes=(sizes,))
+    for height, width in ((80, 64), (48, 96)):
+        x = torch.randn(2, example.shape[1], height, width, dtype=torch.float64)
         assert_close(program.module()(x), stock(x), rtol=1e-8, atol=1e-8)

@@ -129,7 +129,7 @@ def _by_own(
     values = x if mean is None else torch.sub(x, mean, out=target)
     var = _sum_of_squares(plan, values).mul_(share)
     if running.mean is not None:
-        _update(running, Statistics(count, mean, var))
+        _update(spec, running, Statistics(count, mean, var))
     rstd = torch.add(var, _number(spec.eps, x.dtype)).rsqrt_()
     scale, factor = rstd, None if weight is None else _parameter(spec, plan, weight, x)
     if factor is not None and (plan.positions or plan.is_over_samples):
@@ -188,18 +188,18 @@ def _largest_divisor(count: int) -> int:
     return next(part for part in range(MAX_SUMMED, 0, -1) if count % part == 0)
 
 
-def _update(running: Running, statistics: Statistics) -> None:
+def _update(spec: NormSpec, running: Running, statistics: Statistics) -> None:
     """Do as ``update_running``; with ordinary running statistics, by interpolation."""
     mean, var = running.given()
     momentum, count = running.momentum, statistics.count
     if not isinstance(momentum, float) or statistics.mean is None or mean.dtype != statistics.mean.dtype:
-        update_running(running, statistics)
+        update_running(spec, running, statistics)
         return
     if running.batches is not None:
         running.batches.add_(_number(1, torch.long))
     unbiased = statistics.var * _number(count / (count - 1), mean.dtype)
     for tracked, newest in ((mean, statistics.mean), (var, unbiased)):
-        newest = newest.mean(0) if newest.shape[0] > 1 else newest
+        newest = newest if 0 in spec.axes else newest.mean(0)
         tracked.lerp_(newest.view_as(tracked), momentum)
 
 

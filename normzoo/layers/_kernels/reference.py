@@ -66,7 +66,7 @@ def forward(
         saved = [rstd]
     else:
         statistics = _own_statistics(spec, wide, mask)
-        update_running(running, statistics)
+        update_running(spec, running, statistics)
         rstd = torch.rsqrt(statistics.var + spec.eps)
         joined_mean = None if statistics.mean is None else spec.join(statistics.mean, wide)
         y = _scale_and_shift(spec, wide, joined_mean, spec.join(rstd, wide), weight, bias)
@@ -99,12 +99,14 @@ def _scale_and_shift(
     return y if summand is None else y + summand
 
 
-def update_running(running: Running, statistics: Statistics) -> None:
+def update_running(spec: NormSpec, running: Running, statistics: Statistics) -> None:
     """Move running statistics, if there are any, towards the mean and unbiased variance, averaged over samples."""
     if running.mean is None or running.var is None or statistics.mean is None:
         return
     # Not by no_grad, an empty region of which torch.export cannot load again.
-    count, mean, var = statistics.count, statistics.mean.detach(), statistics.var.detach()
+    count, mean, var = statistics.count, statistics.mean, statistics.var
+    if torch.is_grad_enabled():
+        mean, var = mean.detach(), var.detach()
     if is_counted(count):
         _update_from_counted(running, torch.as_tensor(count), mean, var)
         return
@@ -112,7 +114,7 @@ def update_running(running: Running, statistics: Statistics) -> None:
         running.batches.add_(1)
     weight = running.weight_of_newest(mean.dtype)
     for tracked, newest in ((running.mean, mean), (running.var, var * (count / (count - 1)))):
-        newest = newest.mean(0).reshape(tracked.shape)
+        newest = (newest if 0 in spec.axes else newest.mean(0)).reshape(tracked.shape)
         tracked.mul_(1 - weight).add_((newest * weight).to(tracked.dtype))
 
 
