@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
-from torch.jit import TracerWarning  # type: ignore[attr-defined]
+from torch.jit import TracerWarning, is_tracing  # type: ignore[attr-defined]
 from torch.nn import Buffer, Parameter
 from torch.nn.modules.batchnorm import _BatchNorm as TorchBatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm as TorchInstanceNorm
@@ -34,8 +34,8 @@ __all__ = [
     "taken_as_constant",
 ]
 
-is_jit_tracing: Callable[[], bool] = torch._C._is_tracing
-"""Whether ``torch.jit.trace`` follows this call; ``torch.jit.is_tracing`` takes several times as long."""
+is_jit_tracing: Callable[[], bool] = is_tracing
+"""Whether ``torch.jit.trace`` follows this call; by its very function, which torch.compile knows."""
 
 PLAIN_TYPES = frozenset((Tensor, Parameter, Buffer))
 """The types of tensors that kernels take; any other has a way of its own to carry out operations."""
