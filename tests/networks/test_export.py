@@ -29,6 +29,6 @@ def test_exported_program_takes_any_image_size() -> None:
     example = resnet.input(torch.float64)
     sizes = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     program = torch.export.export(ours, (example,), dynamic_shapes=(sizes,))
-    for height, width in ((32, 16), (24, 28)):  # no larger than the example, to which its convolutions restrict it
+    for height, width in ((32, 20), (24, 28)):  # no larger than the example, to which its convolutions restrict it
         x = torch.randn(*example.shape[:2], height, width, dtype=torch.float64)
         assert_close(program.module()(x), stock(x), rtol=1e-8, atol=1e-8)
