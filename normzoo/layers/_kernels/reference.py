@@ -88,14 +88,18 @@ def _own_statistics(spec: NormSpec, x: Tensor, mask: Tensor | None) -> Statistic
 def _scale_and_shift(
     spec: NormSpec, x: Tensor, mean: Tensor | None, rstd: Tensor, weight: Tensor | None, bias: Tensor | None
 ) -> Tensor:
-    """Return ``weight * (x - mean) * rstd + bias``."""
+    """Return ``weight * (x - mean) * rstd + bias``; as one product and one sum per value where that is less work."""
     factor = None if weight is None else spec.per_value(weight, x)
     summand = None if bias is None else spec.per_value(bias, x)
-    deviation = x if mean is None else x - mean
-    if factor is None:
-        y = deviation * rstd
+    if spec.folds(x):
+        scale = rstd if factor is None else rstd * factor
+        if mean is not None:
+            summand = -mean * scale if summand is None else summand - mean * scale
+        y = x * scale
     else:
-        y = deviation * (rstd * factor) if spec.folds(x) else deviation * rstd * factor
+        y = (x if mean is None else x - mean) * rstd
+        if factor is not None:
+            y = y * factor
     return y if summand is None else y + summand
 
 
