@@ -144,15 +144,13 @@ class Norm(nn.Module, ABC):
             return self._normalize_nothing(x, grid)
         weight, bias, given = self.weight, self.bias, self._given_statistics()
         running = self._memory() if given is None else given
-        if not is_traced:
-            self._check_parameters(weight, bias, running, shape[leading:grid])
         if mask is not None:
             mask = self._mask_of_blocks(mask, x, leading, grid)
         if given is None and self.centered and not is_traced:
             self._check_values_per_pool(x, mask, leading, grid, groups, axes)
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
         fields = (leading, grid, groups, axes, self._eps(x), self.centered, given is not None)
-        return normalize(fields, x, weight, bias, running, mask)
+        return normalize(fields, x, weight, bias, running, mask, self._check_parameters)
 
     def _call_impl(self, *arguments: Any, **named: Any) -> Any:
         """Call hooks and ``forward``; a leaf that torch.fx traces calls its hooks when the graph runs."""
@@ -192,14 +190,9 @@ class Norm(nn.Module, ABC):
         self, weight: Tensor | None, bias: Tensor | None, running: Running | None, shape: Sequence[int]
     ) -> None:
         """Raise an error where a parameter or statistic that somebody has set does not have one value per channel."""
-        mean, var = (None, None) if running is None else (running.mean, running.var)
-        if (
-            (weight is None or weight.shape == shape)
-            and (bias is None or bias.shape == shape)
-            and (mean is None or mean.shape == shape)
-            and (var is None or var.shape == shape)
-        ):
+        if is_jit_tracing():
             return
+        mean, var = (None, None) if running is None else (running.mean, running.var)
         for name, tensor in (("weight", weight), ("bias", bias), ("running_mean", mean), ("running_var", var)):
             if tensor is not None and tensor.shape != shape:
                 raise self._error(

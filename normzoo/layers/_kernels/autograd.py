@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from normzoo.layers._kernels.dispatch import Kernel, select
+from normzoo.layers._kernels.dispatch import Check, Kernel, select
 from normzoo.layers._kernels.reference import backward, forward
 from normzoo.layers._kernels.spec import NO_RUNNING_STATS, NormSpec, Running
 from normzoo.layers._kernels.torch_internals import (
@@ -27,22 +27,30 @@ def normalize(
     weight: Tensor | None,
     bias: Tensor | None,
     running: Running | None,
-    mask: Tensor | None = None,
+    mask: Tensor | None,
+    check: Check,
 ) -> Tensor:
     """Normalize; the arguments are those of ``reference.forward``, the first as the fields of a ``NormSpec``.
 
     An ordinary call runs the backend's kernels and their analytic gradient, and saves no more for it than the input,
     the weight and the statistics. Inside somebody's ``torch.compile`` the same op is traced. A call that is otherwise
     transformed, or masked, or of tensors of a type of their own, is the plain operations, whose gradient is autograd's.
+
+    ``check`` raises an error where parameters or statistics are not of the shape that it is given; it is not called
+    for a kind of call that has passed before.
     """
     if mask is None and torch.compiler.is_dynamo_compiling() and _is_taken_whole():
+        check(weight, bias, running, x.shape[fields[0] : fields[1]])
         return _whole(x, weight, bias, None if running is None else tuple(running), fields)
-    spec = NormSpec(*fields)
-    if running is None or (not spec.use_running_stats and is_recomputation()):
+    if running is None or (not fields[-1] and is_recomputation()):
         running = NO_RUNNING_STATS  # it was updated when the input first came by
-    if mask is not None or must_be_traceable() or not _are_plain(x, weight, bias):
-        return forward(spec, x, weight, bias, running, mask)[0]
-    kernel = select(spec, x, weight, bias, running)
+    if mask is not None or must_be_traceable():
+        check(weight, bias, running, x.shape[fields[0] : fields[1]])
+        kernel = None
+    else:
+        kernel = select(fields, x, weight, bias, running, check)
+    if kernel is None:
+        return forward(NormSpec(*fields), x, weight, bias, running, mask)[0]
     if torch.is_grad_enabled() and (
         x.requires_grad
         or (weight is not None and weight.requires_grad)
@@ -51,16 +59,6 @@ def normalize(
         y: Tensor = _apply(x, weight, bias, running, kernel)
         return y
     return kernel.forward(x, weight, bias, *running)[0]
-
-
-def _are_plain(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
-    """Whether these are ordinary real tensors, whose operations nobody else carries out."""
-    return (
-        type(x) in PLAIN_TYPES
-        and (weight is None or type(weight) in PLAIN_TYPES)
-        and (bias is None or type(bias) in PLAIN_TYPES)
-        and not x.is_complex()
-    )
 
 
 class _Normalize(Function):

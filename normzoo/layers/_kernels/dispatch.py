@@ -141,45 +141,64 @@ class _TunedKernel(Kernel):
         return outputs
 
 
+Check = Callable[[Tensor | None, Tensor | None, Running, Sequence[int]], None]
+"""Raises an error where a weight, a bias or statistics do not have the shape given last."""
+
 _kernels: dict[object, tuple[Kernel, Kernel]] = {}
 """For each kind of call the kernels of the backends ``compiled`` and ``auto``, which share what is compiled."""
 
 
-def select(spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running) -> Kernel:
-    """Return what carries out the op for such arguments, on the backend chosen here and now."""
+def select(
+    fields: tuple[Any, ...],
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running: Running,
+    check: Check,
+) -> Kernel | None:
+    """Return what carries out the op for such arguments, on the backend chosen here and now.
+
+    None: they are tensors of another type, or complex, for which there are only the plain operations.
+    """
     name = _chosen.get()
     patient = name == "auto"
-    if (
+    mean, var, batches, momentum = running
+    key: tuple[object, ...] | None = None
+    if not (
         name == "eager"
         or is_intercepted()
         or is_wrapped(x)
         or x.is_neg()
         or (patient and torch.are_deterministic_algorithms_enabled())
     ):
+        mean, var, batches, momentum = running
+        key = (
+            fields,
+            torch.get_num_threads(),
+            type(x),
+            x.dtype,
+            x.device,
+            x.shape,
+            x.stride(),
+            weight is None or (type(weight), weight.dtype, weight.device, weight.shape, weight.is_contiguous()),
+            bias is None or (type(bias), bias.dtype, bias.device, bias.shape, bias.is_contiguous()),
+            mean is None or (type(mean), mean.dtype, mean.device, mean.shape, mean.is_contiguous()),
+            var is None or (type(var), var.dtype, var.device, var.shape, var.is_contiguous()),
+            batches is None or (type(batches), batches.device),
+            type(momentum),
+        )
+        kernels = _kernels.get(key)
+        if kernels is not None:
+            return kernels[patient]
+    check(weight, bias, running, x.shape[fields[0] : fields[1]])
+    if x.is_complex() or not all(type(t) in PLAIN_TYPES for t in (x, weight, bias) if t is not None):
+        return None
+    spec = NormSpec(*fields)
+    if key is None or len(_kernels) >= MAX_KINDS or not _can_be_compiled(x, weight, bias, *running[:3]):
         return Kernel(spec)
-    mean, var, batches, momentum = running
-    key = (
-        spec,
-        torch.get_num_threads(),
-        type(x),
-        x.dtype,
-        x.device,
-        x.shape,
-        x.stride(),
-        weight is None or (type(weight), weight.dtype, weight.device, weight.shape, weight.is_contiguous()),
-        bias is None or (type(bias), bias.dtype, bias.device, bias.shape, bias.is_contiguous()),
-        mean is None or (type(mean), mean.dtype, mean.device, mean.is_contiguous()),
-        var is None or (type(var), var.dtype, var.device, var.is_contiguous()),
-        batches is None or (type(batches), batches.device),
-        type(momentum),
-    )
-    kernels = _kernels.get(key)
-    if kernels is None:
-        if len(_kernels) >= MAX_KINDS or not _can_be_compiled(x, weight, bias, mean, var, batches):
-            return Kernel(spec)
-        variants: dict[object, Variant] = {}
-        at_once, later = (_TunedKernel(spec, variants, patient=patient) for patient in (False, True))
-        kernels = _kernels[key] = (at_once, later)
+    variants: dict[object, Variant] = {}
+    at_once, later = (_TunedKernel(spec, variants, patient=patient) for patient in (False, True))
+    kernels = _kernels[key] = (at_once, later)
     return kernels[patient]
 
 
