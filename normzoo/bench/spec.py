@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from normzoo.bench.settings import as_command
-from normzoo.experiment.spec import split_list
+from normzoo.experiment.config.spec import split_list
 
 Norm = Literal["batch", "instance", "layer", "group", "LayerNorm", "RMSNorm"]
 Size = Literal["tiny", "small", "medium", "large", "huge"]

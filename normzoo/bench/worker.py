@@ -12,7 +12,7 @@ def main() -> None:
     import torch
 
     from normzoo.bench.measure import copy_bandwidth, measure
-    from normzoo.experiment.environment import describe_environment
+    from normzoo.experiment.config.environment import describe_environment
 
     if spec.threads:
         torch.set_num_threads(spec.threads)

@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 
 from normzoo.cli._duration import duration
-from normzoo.experiment.plan import Group
-from normzoo.experiment.spec import RunSpec
+from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.planning.groups import Group
 
 PACE_COUNTS_FROM = 0.02
 """From which share of the work on the pace so far corrects what was expected."""

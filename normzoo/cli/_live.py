@@ -12,9 +12,9 @@ from rich.live import Live
 
 from normzoo.cli._live_frame import frame
 from normzoo.cli._standing import Standing
-from normzoo.experiment.interrupts import interrupts_deferred
-from normzoo.experiment.records import EpochRecord, RunRecord
-from normzoo.experiment.spec import RunSpec
+from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.executor.interrupts import interrupts_deferred
+from normzoo.experiment.results.records import EpochRecord, RunRecord
 
 
 class LiveProgress:

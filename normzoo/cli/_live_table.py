@@ -56,7 +56,7 @@ def accuracies_in_flight(flights: Iterable[Flight]) -> Flying:
     """Return the cells in flight, with what their runs have reached."""
     flying: Flying = {}
     for flight in flights:
-        flying.setdefault(flight.place, []).extend(epoch.test_accuracy for epoch in flight.known)
+        flying.setdefault(flight.place, []).extend(epoch.test["accuracy"] for epoch in flight.known)
     return flying
 
 

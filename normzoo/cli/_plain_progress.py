@@ -9,9 +9,9 @@ from typing import Self
 from rich.console import Console
 
 from normzoo.cli._account import Account, identify
-from normzoo.experiment.plan import Group
-from normzoo.experiment.records import EpochRecord, RunRecord
-from normzoo.experiment.spec import RunSpec
+from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.planning.groups import Group
+from normzoo.experiment.results.records import EpochRecord, RunRecord
 
 SILENCE_SECONDS = 30
 """After which it is said how far it is."""
@@ -51,8 +51,8 @@ class PlainProgress:
         self._account.finish(spec)
         number = self._account.group_of[identify(spec)]
         self._waiting[number] -= 1
-        if record.test_accuracy is not None:
-            self._accuracies[number].append(record.test_accuracy)
+        if record.test_value is not None:
+            self._accuracies[number].append(record.test_value)
         if record.status != "ok":
             self._print(record.trouble)
         if self._waiting[number] == 0:

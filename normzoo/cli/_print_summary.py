@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord
 from normzoo.report import Summary, failure_lines, findings, lost_runs, to_rich
 
 

@@ -6,9 +6,9 @@ from normzoo.cli._account import identify
 from normzoo.cli._live import LiveProgress
 from normzoo.cli._plain_progress import PlainProgress
 from normzoo.cli._standing import Standing
-from normzoo.experiment.planning import Plan
-from normzoo.experiment.spec import MatrixSpec
-from normzoo.experiment.store import Store
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.plan import Plan
+from normzoo.experiment.results.store import Store
 
 Display = LiveProgress | PlainProgress
 
@@ -16,7 +16,7 @@ Display = LiveProgress | PlainProgress
 def progress_for(matrix: MatrixSpec, plan: Plan, store: Store, console: Console) -> Display:
     """Return the display that suits the console; the live one shows what the store holds of the matrix, too."""
     if not console.is_interactive or not console.file.isatty():  # rich takes FORCE_COLOR for a terminal
-        return PlainProgress(plan.groups, plan.jobs, console)
+        return PlainProgress(plan.groups, plan.slots.count, console)
     to_train = {identify(run) for group in plan.groups for run in group.runs}
     records = store.records([run.key for run in plan.runs if identify(run) not in to_train])
-    return LiveProgress(Standing(matrix, plan.groups, plan.jobs, records.values()), console)
+    return LiveProgress(Standing(matrix, plan.groups, plan.slots.count, records.values()), console)

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from normzoo.cli._account import Account, RunId, identify
-from normzoo.experiment.plan import Group
-from normzoo.experiment.records import EpochRecord, RunRecord
-from normzoo.experiment.spec import MatrixSpec, RunSpec
-from normzoo.registry import canonical_norm
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.planning.groups import Group
+from normzoo.experiment.results.records import EpochRecord, RunRecord
+from normzoo.registry import NORMS
 
 Place = tuple[str, str, int]
 """Template, canonical norm and batch size: a cell of the tables."""
@@ -81,7 +81,7 @@ class Standing:
     ) -> None:
         self.matrix, self.account = matrix, Account(groups, jobs)
         self.planned = matrix.seeds * len(matrix.rates)
-        self.norms = {norm: canonical_norm(norm) for norm in matrix.norms}
+        self.norms = {norm: NORMS.canonical(norm) for norm in matrix.norms}
         self.cells = {
             (template, norm, size): Cell()
             for template in matrix.templates
@@ -129,7 +129,7 @@ class Standing:
 
     def _count(self, record: RunRecord) -> None:
         cell = self.cells[_place(record.spec)]
-        accuracy = record.test_accuracy
+        accuracy = record.test_value
         if accuracy is not None:
             cell.ok += 1
             cell.total += accuracy

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from normzoo.experiment.results.records import RunRecord
+
 NOTHING = "-"
 _BARS = (".:-=+*#@", "▁▂▃▄▅▆▇█")
 _LONGEST_CURVE = 60
@@ -31,13 +33,10 @@ def told_apart(a: object, b: object) -> tuple[str, str]:
     return short if short[0] != short[1] else (str(a), str(b))
 
 
-def percent(fraction: float | None) -> str:
-    """Write a fraction in percent, without the sign.
-
-    >>> percent(0.93125), percent(None)
-    ('93.12', '-')
-    """
-    return NOTHING if fraction is None else f"{100 * fraction:.2f}"
+def test_result(record: RunRecord) -> str:
+    """Write the deciding metric on the test set with its unit, and nothing where there is none."""
+    value = record.test_value
+    return NOTHING if value is None else f"{record.metric.write(value)} {record.metric.unit}".rstrip()
 
 
 def moment(time: str) -> str:

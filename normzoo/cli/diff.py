@@ -11,11 +11,11 @@ from rich.console import Console
 from normzoo.cli import EXIT_OK
 from normzoo.cli._plain import facts, plain_console, plain_table
 from normzoo.cli._written import counted, told_apart
-from normzoo.experiment.difference import Difference, differences, first_apart
-from normzoo.experiment.flat import Row, flat
-from normzoo.experiment.lookup import find_key
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.store import Store
+from normzoo.experiment.results.difference import Difference, differences, first_apart
+from normzoo.experiment.results.lookup import find_key
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.store import Store
+from normzoo.experiment.results.tabular import Row, flat
 
 _TIMES = ("started_at", "seconds", "samples_per_second", "peak_memory_bytes", "epoch_seconds_alone", "contended")
 _RESULTS = ("status", "error")

@@ -7,7 +7,7 @@ import pytest
 
 from normzoo.bench.matrix.spec import MatrixBenchSpec, Norm, Template
 from normzoo.cli import main
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 
 
 def test_the_defaults_are_those_of_compare() -> None:

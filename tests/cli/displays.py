@@ -8,11 +8,11 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from normzoo.cli._standing import Standing
-from normzoo.experiment.plan import DatasetFacts, Group, expand, plan
-from normzoo.experiment.records import EpochRecord, RunRecord, Status
-from normzoo.experiment.spec import MatrixSpec, RunSpec
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.planning.groups import DatasetFacts, Group, expand, plan
+from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
 
-FACTS = DatasetFacts(name="digits", checksum="0", shape=(1, 8, 8), classes=10, train=100, validation=30, test=30)
+FACTS = DatasetFacts(name="digits", checksum="0", shape=(1, 8, 8), outputs=10, train=100, validation=30, test=30)
 
 
 def matrix(**changes: Any) -> MatrixSpec:

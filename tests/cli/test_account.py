@@ -3,10 +3,10 @@
 import pytest
 
 from normzoo.cli._account import Account
-from normzoo.experiment.plan import DatasetFacts, Group, expand
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.planning.groups import DatasetFacts, Group, expand
 
-FACTS = DatasetFacts(name="digits", checksum="0", shape=(1, 8, 8), classes=10, train=100, validation=30, test=30)
+FACTS = DatasetFacts(name="digits", checksum="0", shape=(1, 8, 8), outputs=10, train=100, validation=30, test=30)
 MATRIX = MatrixSpec(norms=("none",), templates=("cnn",), batch_sizes=(2, 4), seeds=2, epochs=2)
 RUNS = expand(MATRIX, FACTS, {})
 LONG = Group(tuple(RUNS[:2]), steps=100, seconds_per_step=1.0)

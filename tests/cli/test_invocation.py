@@ -10,7 +10,7 @@ import pytest
 
 import normzoo
 from normzoo.cli import app, main
-from normzoo.experiment.config import KEYS
+from normzoo.experiment.config.resolve import KEYS
 from normzoo.registry import DATASETS, NORMS, TEMPLATES
 
 from .command import environment, run

@@ -7,7 +7,7 @@ import pytest
 from rich.live import Live
 
 from normzoo.cli._live import LiveProgress
-from normzoo.experiment.plan import expand
+from normzoo.experiment.planning.groups import expand
 
 from .displays import FACTS, epoch, matrix, picture, record, runs_of, standing_of, terminal
 

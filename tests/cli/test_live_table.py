@@ -4,7 +4,7 @@ import pytest
 
 from normzoo.cli._live_table import accuracy_table, caption, cell_text, shortened
 from normzoo.cli._standing import Cell, Standing
-from normzoo.experiment.plan import expand
+from normzoo.experiment.planning.groups import expand
 
 from .displays import FACTS, cells, epoch, matrix, picture, record, runs_of, standing_of
 

@@ -9,10 +9,10 @@ from rich.console import Console
 from normzoo.cli._live import LiveProgress
 from normzoo.cli._plain_progress import PlainProgress
 from normzoo.cli._progress import progress_for
-from normzoo.experiment.plan import expand, plan
-from normzoo.experiment.planning import Plan
-from normzoo.experiment.prepared import Prepared
-from normzoo.experiment.store import Store
+from normzoo.experiment.plan import Plan
+from normzoo.experiment.planning.facts import Prepared
+from normzoo.experiment.planning.groups import expand, plan
+from normzoo.experiment.results.store import Store
 
 from .displays import FACTS, cells, matrix, picture, record
 

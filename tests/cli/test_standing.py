@@ -5,8 +5,8 @@ import time
 import pytest
 
 from normzoo.cli._standing import Standing
-from normzoo.experiment.plan import expand
-from normzoo.experiment.records import Status
+from normzoo.experiment.planning.groups import expand
+from normzoo.experiment.results.records import Status
 
 from .displays import FACTS, epoch, groups_of, matrix, record, runs_of, standing_of
 

@@ -14,7 +14,7 @@ from normzoo.bench.matrix.job import RESULT, Job, PeerWay
 from normzoo.bench.matrix.processes import terminated_as_interrupted, timed_process
 from normzoo.bench.matrix.records import CellSeconds, CommandSeconds, MatrixBench
 from normzoo.bench.matrix.spec import OURS, Cell, MatrixBenchSpec, Way
-from normzoo.experiment.environment import describe_environment
+from normzoo.experiment.config.environment import describe_environment
 
 
 def run_matrix_bench(spec: MatrixBenchSpec, on_step: Callable[[str], None]) -> MatrixBench:

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from normzoo.bench.settings import as_command, problems
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.spec import Count, MatrixSpec, Sizes, split_list
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.spec import Count, MatrixSpec, Sizes, split_list
 
 Norm = Literal["batch", "layer", "instance", "group", "none"]
 Template = Literal["cnn", "lstm"]
