@@ -98,15 +98,17 @@ def test_a_misspelt_baseline_is_named_by_its_flag() -> None:
 def test_everything_that_is_wrong_is_said_at_once_each_with_its_origin(tmp_path: Path) -> None:
     """Nobody has to mend one thing to hear of the next; settings of both models are in the one line."""
     path = tmp_path / "settings.yaml"
-    path.write_text("lr: 0\nhidden: x\n")
-    assert refusal([path], ["seeds=0"], {"jobs": "-1", "templates": "mlp", "epochs": "1.5"}).split("; ") == [
-        f"--templates: unknown template 'mlp' (known: {', '.join(TEMPLATES)})",
-        "--set: seeds: must be at least 1, got 0",
-        "--epochs: expected a whole number, got '1.5'",
-        f"{path}: lr: must be greater than 0, got 0",
-        f"{path}: hidden: expected a whole number, got 'x'",
-        "--jobs: expected 'auto' or a number of at least 1, got '-1'",
-    ]
+    path.write_text("lr: 0\ncompile: maybe\n")
+    assert refusal([path], ["seeds=0"], {"jobs": "-1", "templates": "mlp", "epochs": "1.5"}) == "; ".join(
+        [
+            f"--templates: unknown template 'mlp' (known: {', '.join(TEMPLATES)}; your own: pkg.module:MyNet)",
+            "--set: seeds: must be at least 1, got 0",
+            "--epochs: expected a whole number, got '1.5'",
+            f"{path}: lr: must be greater than 0, got 0",
+            f"{path}: compile: unknown compile 'maybe' (known: auto, always, never)",
+            "--jobs: expected 'auto' or a number of at least 1, got '-1'",
+        ]
+    )
 
 
 def test_a_value_that_a_later_layer_overrides_is_not_complained_about(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import torch
 from normzoo.errors import ComponentError, ConfigError, DeviceError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.experiment.worker.prepare import norm_source, prepare, resolve_device
+from normzoo.experiment.worker.prepare import prepare, resolve_device
+from normzoo.registry import NORMS
 
 CPU = Execution(device="cpu")
 OWN = "from torch import nn\nclass Mine(nn.Identity): pass\ndef make(channels): return Mine()\nNUMBER = 3\n"
@@ -27,10 +28,10 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_facts_are_those_of_the_dataset() -> None:
-    """Sizes of the splits, shape, classes and checksum; the worker keeps the data itself."""
+    """Sizes of the splits, shape, outputs and checksum; the worker keeps the data itself."""
     prepared, dataset = prepare(MatrixSpec(norms=("none",)), CPU)
     facts = prepared.dataset
-    assert (facts.name, facts.shape, facts.classes) == ("digits", (1, 8, 8), 10)
+    assert (facts.name, facts.shape, facts.outputs) == ("digits", (1, 8, 8), 10)
     assert (facts.train, facts.validation, facts.test) == (1078, 359, 360)
     assert facts.checksum == dataset.checksum
     assert prepared.device == "cpu"
@@ -39,19 +40,19 @@ def test_the_facts_are_those_of_the_dataset() -> None:
 
 def test_the_source_of_ones_own_norm_is_a_checksum_of_its_file(own_module: Path) -> None:
     """A change anywhere in the file changes it, for a class and for a function alike."""
-    before = norm_source("own_norm_to_prepare:Mine")
+    before = NORMS.source("own_norm_to_prepare:Mine")
     assert before is not None
-    assert norm_source("own_norm_to_prepare:make") == before
-    assert norm_source("own_norm_to_prepare:Mine:gain=2") == before
+    assert NORMS.source("own_norm_to_prepare:make") == before
+    assert NORMS.source("own_norm_to_prepare:Mine:gain=2") == before
     own_module.write_text(OWN + "# changed\n")
-    assert norm_source("own_norm_to_prepare:Mine") != before
+    assert NORMS.source("own_norm_to_prepare:Mine") != before
 
 
 def test_registered_norms_have_no_source(own_module: Path) -> None:
     """Their versions are the protocol's to tell; what is no class or function has none either."""
     assert own_module.exists()
-    assert norm_source("batch") is None
-    assert norm_source("own_norm_to_prepare:NUMBER") is None
+    assert NORMS.source("batch") is None
+    assert NORMS.source("own_norm_to_prepare:NUMBER") is None
 
 
 @pytest.mark.parametrize(
@@ -59,11 +60,11 @@ def test_registered_norms_have_no_source(own_module: Path) -> None:
     [
         ({"batch_sizes": (1, 1079)}, ConfigError, "batch_sizes: 1079 is larger than .* use at most 1078"),
         ({"norms": ("none", "group:groups=7")}, ComponentError, "norms: in the cnn, .* groups must divide channels"),
-        ({"norms": ("batch:gain=2",)}, ComponentError, r"unexpected keyword argument 'gain' \(it takes: .*eps"),
+        ({"norms": ("batch:gain=2",)}, ComponentError, r"it has no option 'gain'; .*\(it takes: eps"),
         ({"norms": ("no_such_module:Norm",)}, ComponentError, "cannot import 'no_such_module'"),
         ({"norms": ("own_norm_to_prepare:Your",)}, UsageError, "'Your'; did you mean|unknown name in module"),
-        ({"norms": ("own_norm_to_prepare:NUMBER",)}, ComponentError, "is no class or function"),
-        ({"widths": (4, 4, 4, 4)}, ConfigError, "the cnn with norm .* Cnn: .* use fewer widths"),
+        ({"norms": ("own_norm_to_prepare:NUMBER",)}, ComponentError, "is neither a class nor a function"),
+        ({"templates": ("cnn:widths=4-4-4-4",), "norms": ("none",)}, UsageError, "the cnn.* Cnn: .* use fewer widths"),
     ],
     ids=str,
 )
