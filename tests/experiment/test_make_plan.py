@@ -140,7 +140,7 @@ UNSTACKABLE: Mapping[tuple[str, str], NetworkFacts] = {
 
 def test_it_is_said_why_a_norm_is_not_trained_side_by_side() -> None:
     """Once, and not of what is trained already."""
-    script = [Checked(Prepared(FACTS, {}, UNSTACKABLE, "cpu", {})), TaskDone()]
+    script: Sequence[Message] = [Checked(Prepared(FACTS, {}, UNSTACKABLE, "cpu", {})), TaskDone()]
     plan = planned(ScriptedExecutor(script))
     assert plan.unstacked == ["batch in the cnn: it looks at its data"]
     assert {run.norm: run.strategy for run in plan.runs} == {"none": "stacked", "batch": "sequential"}

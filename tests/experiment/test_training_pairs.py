@@ -83,7 +83,7 @@ def targets_seen(train_all: TrainAll, monkeypatch: pytest.MonkeyPatch) -> Target
         assert [record.status for record in records] == ["ok"] * len(seeds)
         blocks = torch.cat(
             seen
-        )  # (steps, N, members); of runs trained one by one one after the other, each of one member
+        )  # (steps, N, members); without a stack, one run's after the other's
         steps = blocks if strategy == "stacked" else torch.cat(blocks.chunk(len(seeds)), 2)
         return [steps[:, :, member].tolist() for member in range(len(seeds))]
 
