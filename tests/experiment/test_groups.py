@@ -185,13 +185,21 @@ def test_a_timing_is_of_the_work_and_of_the_machine() -> None:
 )
 def test_groups_are_split_where_workers_would_wait(seconds: dict[str, float], jobs: int, members: list[int]) -> None:
     """In halves, until no worker is left long without work; each run stays in one group, and has its share of time."""
-    runs = runs_of(norms=tuple(seconds), templates=("cnn",), batch_sizes=(4,), seeds=4)
+    runs = runs_of(norms=tuple(seconds), templates=("cnn",), batch_sizes=(4,), seeds=4, strategy="sequential")
     groups = timed(runs, seconds)
     balanced = balance(groups, jobs)
     assert [len(each.runs) for each in balanced] == members
     assert keys([run for each in balanced for run in each.runs]) == keys(runs)
     assert sum(each.seconds for each in balanced) == pytest.approx(sum(each.seconds for each in groups))
     assert [each.seconds for each in balanced] == sorted((each.seconds for each in balanced), reverse=True)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 8])
+def test_a_stack_is_never_split(jobs: int) -> None:
+    """How many runs are in it moves their results by rounding: they may not depend on times, or on workers."""
+    runs = runs_of(norms=("none", "batch", "layer"), templates=("cnn",), batch_sizes=(4,), seeds=4)
+    for seconds in ({}, {"none": 9.0, "batch": 0.1, "layer": 0.1}):
+        assert sorted(len(each.runs) for each in balance(timed(runs, seconds), jobs)) == [4, 4, 4]
 
 
 def test_what_is_done_is_left_out() -> None:

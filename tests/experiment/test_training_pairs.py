@@ -81,9 +81,7 @@ def targets_seen(train_all: TrainAll, monkeypatch: pytest.MonkeyPatch) -> Target
         seen.clear()
         records = train_all([tiny_spec(seed=seed, strategy=strategy, **changes) for seed in seeds])
         assert [record.status for record in records] == ["ok"] * len(seeds)
-        blocks = torch.cat(
-            seen
-        )  # (steps, N, members); without a stack, one run's after the other's
+        blocks = torch.cat(seen)  # (steps, N, members); without a stack, one run's after the other's
         steps = blocks if strategy == "stacked" else torch.cat(blocks.chunk(len(seeds)), 2)
         return [steps[:, :, member].tolist() for member in range(len(seeds))]
 
