@@ -20,6 +20,9 @@ from normzoo.registry._options import Option, checked_options, scalar
 
 Known = TypeVar("Known")
 
+SESSION: dict[str, tuple[object, str]] = {}
+"""What only this session knows, by name, each with its checksum; its spec is ``session:NAME``."""
+
 
 class Spec(NamedTuple):
     """A parsed spec.
@@ -172,6 +175,9 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         spec = self.parse(text)
         if not spec.is_own:
             return None
+        module, _, name = spec.target.partition(":")
+        if module == "session" and name in SESSION:
+            return SESSION[name][1]
         try:
             path = inspect.getsourcefile(cast("Any", load(spec.target, f"{self.kind} '{text}'")))
         except TypeError:  # neither a class nor a function
@@ -195,6 +201,8 @@ def load(path: str, what: str = "") -> object:
     """
     module_name, _, attribute = path.partition(":")
     asking = f"{what}: " if what else ""
+    if module_name == "session" and attribute in SESSION:
+        return SESSION[attribute][0]
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
