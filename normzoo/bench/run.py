@@ -68,7 +68,7 @@ def _cold_starts(spec: BenchSpec) -> tuple[ColdStart, ...]:
     with tempfile.TemporaryDirectory() as cache:
         for number in (1, 2):
             done = subprocess.run(  # noqa: S603  # our own module
-                [sys.executable, "-m", "normzoo.bench.cold", str(number), spec.device],
+                [sys.executable, "-m", "normzoo.bench.worker", "cold", str(number), spec.device],
                 env={**os.environ, **ALLOCATOR, "TORCHINDUCTOR_CACHE_DIR": cache, "TRITON_CACHE_DIR": cache},
                 capture_output=True,
                 text=True,

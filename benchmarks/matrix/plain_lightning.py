@@ -7,8 +7,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
-from normzoo.bench.matrix.job import EVALUATION_ROWS, Job
-from normzoo.bench.matrix.networks import build_network
+from benchmarks.matrix.bare_torch import build_network
+from benchmarks.matrix.peer import EVALUATION_ROWS, Job
 from normzoo.data import Dataset, Split
 
 Batch = tuple[Tensor, Tensor]
