@@ -1,36 +1,67 @@
-"""What is shown while a matrix is trained in a terminal: one live display, on a screen of its own."""
+"""The progress of a comparison as a live display, in a terminal: failures, the table as it fills in, and bars."""
 
 import os
+from collections.abc import Sequence, Set
 from contextlib import suppress
+from datetime import timedelta
+from statistics import fmean
 from threading import RLock
+from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.control import Control
 from rich.live import Live
+from rich.progress import BarColumn, Progress, ProgressColumn, Task
+from rich.table import Column, Table
+from rich.text import Text
 
-from normzoo.cli._live_frame import frame
-from normzoo.cli._standing import Standing
+from normzoo.cli._format import shortened
+from normzoo.cli._plain_progress import PlainProgress
+from normzoo.cli._progress import SCORE, CellProgress, ProgressState, run_id
 from normzoo.experiment.interrupts import interrupts_deferred
+from normzoo.experiment.planning import Plan
 from normzoo.experiment.records import EpochRecord, RunRecord
-from normzoo.experiment.spec import RunSpec
+from normzoo.experiment.spec import MatrixSpec, RunSpec
+from normzoo.experiment.store import Store
+
+RUNNING, FAILED, NOTHING = "~", "!", "-"
+"""Stand before a mean over running runs, after a number of failed runs, and in place of a mean."""
+
+GAP = 2
+MIN_NORM_WIDTH, MAX_NORM_WIDTH = 8, 24
+MAX_FAILURES = 5
+LINES_PER_FAILURE = 4
+"""Each line of a failure needs this many lines of the terminal besides those of the bars."""
+
+OVERALL_BAR, BAR = 30, 15
+MIN_WIDTH_WITH_BARS = 60
+"""In a narrower terminal, groups have neither bars nor times."""
+
+Item = TypeVar("Item")
+
+
+def progress_for(matrix: MatrixSpec, plan: Plan, store: Store, console: Console) -> "LiveProgress | PlainProgress":
+    """Return the display that suits the console; it also shows what the store holds of the matrix."""
+    to_train = {run_id(run) for group in plan.groups for run in group.runs}
+    is_live = console.is_interactive and console.file.isatty()  # rich takes FORCE_COLOR for a terminal
+    stored = [run.key for run in plan.runs if run_id(run) not in to_train] if is_live else []
+    state = ProgressState(matrix, plan.groups, plan.jobs, store.records(stored).values())
+    return LiveProgress(state, console) if is_live else PlainProgress(state, console)
 
 
 class LiveProgress:
-    """The troubles so far, the table as it fills in, and bars: for all of it, and for each group in flight.
+    """Draws the state of a comparison four times a second, whatever the number of events.
 
-    It takes the terminal's second screen, as editors do: each picture replaces the whole of the last, so that nothing
-    is left over where lines have come to be wrapped or pushed out by a change of the window's size. What was there
-    before comes back with the end; below it, the troubles are told once more, to stay.
-
-    An event only changes numbers; a thread draws what they are, four times a second.
+    It takes the terminal's alternate screen, as editors do: each picture replaces the last one as a whole, so that a
+    change of the window's size leaves nothing behind. At the end the earlier contents come back, and below them the
+    failures are printed once more.
     """
 
-    def __init__(self, standing: Standing, console: Console) -> None:
-        self._standing, self._console = standing, console
-        self._lock = RLock()
-        self._is_begun = self._is_over = False
+    def __init__(self, state: ProgressState, console: Console) -> None:
+        self._state, self._console, self._lock = state, console, RLock()
+        self._has_started = self._is_over = False
         self._live = Live(
             get_renderable=self._current, console=console, screen=True, redirect_stdout=False, redirect_stderr=False
         )
@@ -50,29 +81,29 @@ class LiveProgress:
         self._end()
 
     def started(self, spec: RunSpec) -> None:
-        """Show the run in flight; the first at once, since a short comparison may be over before the next picture."""
+        """Show the run as running; the first at once, since a short comparison may end before the next picture."""
         with self._lock:
-            self._standing.started(spec)
-            is_first, self._is_begun = not self._is_begun, True
-        if is_first:
+            self._state.started(spec)
+        if not self._has_started:
+            self._has_started = True
             self._live.refresh()
 
     def epoch(self, spec: RunSpec, epoch: EpochRecord) -> None:
-        """Move the bars, and show the epoch's loss and accuracy."""
+        """Show the epoch's loss and score."""
         with self._lock:
-            self._standing.epoch(spec, epoch)
+            self._state.epoch(spec, epoch)
 
     def finished(self, record: RunRecord) -> None:
-        """Show the result in the table, or what went wrong above it."""
+        """Show the result in the table, or the failure above it."""
         with self._lock:
-            self._standing.finished(record)
+            self._state.finished(record)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with self._lock:
-            yield "" if self._is_over else frame(self._standing, *options.size)
+            yield "" if self._is_over else picture(self._state, *options.size)
 
     def _current(self) -> RenderableType:
-        """Have the console follow the window, which the variables COLUMNS and LINES do not."""
+        """Give the console the size of the window, which it would not follow where COLUMNS and LINES are set."""
         with suppress(OSError, ValueError):  # no terminal, as in tests
             width, height = os.get_terminal_size(self._console.file.fileno())
             if width and height:
@@ -83,9 +114,145 @@ class LiveProgress:
         with interrupts_deferred():
             try:
                 self._is_over = True
-                self._live.refresh()  # a terminal without a second screen would keep the last picture
+                self._live.refresh()  # a terminal without an alternate screen would keep the last picture
                 self._console.control(Control.home())
             finally:
                 self._live.stop()
-            for trouble in self._standing.troubles:
-                self._console.print(trouble, markup=False, highlight=False, soft_wrap=True)
+            for failure in self._state.failures:
+                self._console.print(failure, markup=False, highlight=False, soft_wrap=True)
+
+
+def picture(state: ProgressState, width: int, height: int) -> RenderableType:
+    """Return the display in at most ``height`` lines: bars in any case, the latest failures, as much table as fits."""
+    n_bars = min(height, 1 + len(state.running))
+    n_failures = min(MAX_FAILURES, (height - n_bars) // LINES_PER_FAILURE, len(state.failures))
+    failures = [_line(" ".join(text.split())) for text in state.failures[len(state.failures) - n_failures :]]
+    table = accuracy_table(state, width, height - n_bars - n_failures - bool(n_failures) - 1)
+    blocks: list[Sequence[RenderableType]] = [block for block in (failures, table) if block]
+    return Group(*(line for block in blocks for line in (*block, "")), *bars(state, width, n_bars))
+
+
+def bars(state: ProgressState, width: int, height: int) -> list[RenderableType]:
+    """Return the overall bar, one for each group in training, and where these are too many how many more there are."""
+    overall = Progress(_Text("label"), BarColumn(OVERALL_BAR), _Text("status"), _Text("elapsed"), auto_refresh=False)
+    _add(overall, "runs", state.eta.done, state.eta.total, f"{state.count}, {state.time_left}", state.eta.elapsed)
+    running = state.running
+    shown = running if len(running) < height else running[: max(0, height - 2)]
+    columns: list[ProgressColumn] = [_Text("label"), _Text("status")]
+    if width >= MIN_WIDTH_WITH_BARS:
+        columns = [_Text("label"), BarColumn(BAR), _Text("status"), _Text("elapsed")]
+    groups = Progress(*columns, auto_refresh=False)
+    for group in shown:
+        _add(groups, group.label, group.n_epochs_done, group.spec.epochs, group.status, monotonic() - group.started_at)
+    parts: list[RenderableType] = [overall.get_renderable()]
+    if shown:
+        parts.append(groups.get_renderable())
+    if len(shown) < len(running) and height > 1:
+        parts.append(_line(f"and {len(running) - len(shown)} more groups", "dim"))
+    return parts
+
+
+class _Text(ProgressColumn):
+    """A field of a task in one line; where the terminal is too narrow, the label is cut before the others."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(Column(no_wrap=name != "label", overflow="ellipsis"))
+        self._name = name
+
+    def render(self, task: Task) -> Text:
+        return _line(task.fields[self._name], "progress.elapsed" if self._name == "elapsed" else "")
+
+
+def _add(progress: Progress, label: str, done: float, total: float, status: str, seconds: float) -> None:
+    elapsed = str(timedelta(seconds=int(seconds)))
+    progress.add_task("", completed=done, total=total, label=label, status=status, elapsed=elapsed)  # type: ignore[arg-type]
+
+
+def accuracy_table(state: ProgressState, width: int, height: int) -> list[RenderableType]:
+    """Return what the numbers are, and the mean of each cell, in at most ``height`` lines.
+
+    Where the terminal is too small, the norms and batch sizes in training come first, and a last line counts what is
+    left out; where it is too small for a single cell, nothing is returned.
+    """
+    matrix, scores = state.matrix, state.running_scores
+    template_width = max(map(len, matrix.templates))
+    norm_width = min(max(4, *map(len, matrix.norms)), MAX_NORM_WIDTH, max(MIN_NORM_WIDTH, width // 3))
+    cell_width = max(len(f"batch {matrix.batch_sizes[-1]}"), len(_widest_cell(state)))
+    sizes = _first(
+        matrix.batch_sizes,
+        {size for _, _, size in scores},
+        (width - template_width - GAP - norm_width) // (GAP + cell_width),
+    )
+    all_rows = [(template, norm) for template in matrix.templates for norm in matrix.norms]
+    running = {key[:2] for key in scores}
+    wanted = {row for row in all_rows if (row[0], state.canonical[row[1]]) in running}
+    rows = _first(all_rows, wanted, height - 2)
+    if len(rows) < len(all_rows) or len(sizes) < len(matrix.batch_sizes):
+        rows = _first(all_rows, wanted, height - 3)
+    if not sizes or not rows:
+        return []
+    table = Table(box=None, pad_edge=False, padding=(0, GAP // 2), header_style="bold")
+    table.add_column("", width=template_width, no_wrap=True, style="bold")
+    table.add_column("norm", width=norm_width, no_wrap=True)
+    for size in sizes:
+        table.add_column(f"batch {size}", width=cell_width, no_wrap=True, justify="right")
+    for index, (template, norm) in enumerate(rows):
+        keys = [(template, state.canonical[norm], size) for size in sizes]
+        is_first = index == 0 or rows[index - 1][0] != template
+        table.add_row(
+            template if is_first else "",
+            Text(shortened(norm, norm_width)),
+            *(cell_text(state.cells[key], state.n_planned, scores.get(key)) for key in keys),
+        )
+    caption = f"mean {SCORE} in %{', over all learning rates' if matrix.lrs else ''} (finished/planned)"
+    signs = [f"{RUNNING} in training"] * bool(state.running) + [f"{FAILED} failed or diverged"] * bool(state.n_failed)
+    lines: list[RenderableType] = [_line("; ".join([caption, *signs]), "dim"), table]
+    hidden = [
+        f"{total - shown} of {total} {noun}"
+        for total, shown, noun in (
+            (len(matrix.batch_sizes), len(sizes), "batch sizes"),
+            (len(all_rows), len(rows), "rows"),
+        )
+        if shown < total
+    ]
+    return [*lines, _line(f"no room for {' and '.join(hidden)}", "dim")] if hidden else lines
+
+
+def cell_text(cell: CellProgress, n_planned: int, running: Sequence[float] | None) -> Text:
+    """Return the mean over the finished runs of a cell; before there are any, dimmed, that over the running ones.
+
+    Args:
+        cell: the finished runs.
+        n_planned: how many runs there will be.
+        running: the scores of the running runs that have finished an epoch; None where none is running.
+    """
+    failed = f", {cell.n_failed}{FAILED}" if cell.n_failed else ""
+    count = f"({cell.n_ok}/{n_planned}{failed})"
+    if cell.mean is not None:
+        return Text(f"{100 * cell.mean:.1f} {count}", "yellow" if failed else "")
+    if running is not None:
+        return Text(f"{RUNNING}{100 * fmean(running):.1f} {count}" if running else f"{RUNNING} {count}", "dim")
+    return Text(f"{NOTHING} {count}", "yellow") if failed else Text(NOTHING, "dim")
+
+
+def _widest_cell(state: ProgressState) -> str:
+    """Return the longest text that a cell can have, so that the columns do not move while the table fills in."""
+    n = state.n_planned
+    return f"{RUNNING}99.9 ({n}/{n}, {n}{FAILED})" if state.n_failed else f"{RUNNING}99.9 ({n}/{n})"
+
+
+def _first(items: Sequence[Item], wanted: Set[Item], count: int) -> list[Item]:
+    """Return ``count`` items in their order: those that are wanted, then from the first on.
+
+    >>> _first([2, 4, 8, 16], {8}, 2)
+    [2, 8]
+    """
+    if count >= len(items):
+        return list(items)
+    kept = set(sorted(items, key=lambda item: item not in wanted)[: max(0, count)])
+    return [item for item in items if item in kept]
+
+
+def _line(text: str, style: str = "") -> Text:
+    """Return a text that is cut with an ellipsis rather than wrapped."""
+    return Text(text, style, no_wrap=True, overflow="ellipsis")

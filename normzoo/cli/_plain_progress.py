@@ -1,33 +1,29 @@
-"""What is said while a matrix is trained where there is no terminal: a line now and then."""
+"""The progress of a comparison as plain lines, where there is no terminal."""
 
 import time
-from collections.abc import Sequence
 from statistics import fmean
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 
-from normzoo.cli._account import Account, identify
-from normzoo.experiment.plan import Group
+from normzoo.cli._progress import SCORE, ProgressState
 from normzoo.experiment.records import EpochRecord, RunRecord
 from normzoo.experiment.spec import RunSpec
 
-SILENCE_SECONDS = 30
-"""After which it is said how far it is."""
+MAX_SILENT_SECONDS = 30
+"""The number of seconds without a line after which an epoch prints one."""
 
 
 class PlainProgress:
-    """A line per group, as its last run is over, one per run without a result, and one after long silence."""
+    """Prints a line per finished group, one per failed run, and one after a long silence."""
 
-    def __init__(self, groups: Sequence[Group], jobs: int, console: Console) -> None:
-        self._console, self._account = console, Account(groups, jobs)
-        self._waiting = [len(group.runs) for group in groups]
-        self._accuracies: list[list[float]] = [[] for _ in groups]
-        self._spoken = time.monotonic()
+    def __init__(self, state: ProgressState, console: Console) -> None:
+        self._state, self._console = state, console
+        self._last_line_at = time.monotonic()
 
     def __enter__(self) -> Self:
-        self._print(f"{self._account.runs} runs to train, {self._account.left}")
+        self._print(f"{self._state.n_runs} runs to train, {self._state.time_left}")
         return self
 
     def __exit__(
@@ -36,30 +32,25 @@ class PlainProgress:
         return None
 
     def started(self, spec: RunSpec) -> None:
-        """Say nothing."""
-        self._account.begin(spec)
+        """Print nothing."""
+        self._state.started(spec)
 
-    def epoch(self, spec: RunSpec, epoch: EpochRecord) -> None:  # noqa: ARG002
-        """Say how far it is, if nothing was said for long."""
-        self._account.advance(spec)
-        if time.monotonic() - self._spoken > SILENCE_SECONDS:
-            self._print(f"{self._account.count} runs, {self._account.left}")
+    def epoch(self, spec: RunSpec, epoch: EpochRecord) -> None:
+        """Print how many runs are finished, if nothing was printed for long."""
+        self._state.epoch(spec, epoch)
+        if time.monotonic() - self._last_line_at > MAX_SILENT_SECONDS:
+            self._print(f"{self._state.count} runs, {self._state.time_left}")
 
     def finished(self, record: RunRecord) -> None:
-        """Count the run, and say how its group did once that is over."""
-        spec = record.spec
-        self._account.finish(spec)
-        number = self._account.group_of[identify(spec)]
-        self._waiting[number] -= 1
-        if record.test_accuracy is not None:
-            self._accuracies[number].append(record.test_accuracy)
-        if record.status != "ok":
-            self._print(record.trouble)
-        if self._waiting[number] == 0:
-            accuracies = self._accuracies[number]
-            mean = f"test accuracy {100 * fmean(accuracies):.1f} %" if accuracies else "no result"
-            self._print(f"{self._account.count} runs: {spec.place}: {mean}, {self._account.left}")
+        """Print why the run failed, if it did, and the mean score of its group once all of that is finished."""
+        n_known = len(self._state.failures)
+        group = self._state.finished(record)
+        for failure in self._state.failures[n_known:]:
+            self._print(failure)
+        if group.n_left == 0:
+            result = f"{SCORE} {100 * fmean(group.scores):.1f} %" if group.scores else "no result"
+            self._print(f"{self._state.count} runs: {group.cell_label}: {result}, {self._state.time_left}")
 
     def _print(self, line: str) -> None:
-        self._spoken = time.monotonic()
+        self._last_line_at = time.monotonic()
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
-from normzoo.cli._duration import duration
+from normzoo.cli._format import duration
 from normzoo.experiment.config import Configuration
 from normzoo.experiment.plan import total_steps
 from normzoo.experiment.planning import Plan

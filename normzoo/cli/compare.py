@@ -136,7 +136,7 @@ class _Comparison:
             return self._conclude(keys, store)
 
     def _train(self, plan: Plan, pool: WorkerPool, store: Store) -> None:
-        from normzoo.cli._progress import progress_for
+        from normzoo.cli._live import progress_for
 
         if not plan.groups:
             return
@@ -150,7 +150,6 @@ class _Comparison:
             self._interrupted = True
 
     def _conclude(self, keys: Sequence[str], store: Store) -> int:
-        from normzoo.cli._print_summary import print_summary
         from normzoo.cli._write_report import write_report, written_line
         from normzoo.report import summarize
 
@@ -162,7 +161,7 @@ class _Comparison:
         execution = self._configuration.execution
         written = write_report(self._report, summary, records, execution, html=self._html) if self._report else []
         with suppress(BrokenPipeError):  # whoever read the tables has seen enough
-            print_summary(summary, records, Console())
+            _print_summary(summary, records, Console())
             if written:
                 sys.stdout.write(f"\n{written_line(written)}")
             sys.stdout.flush()
@@ -187,6 +186,23 @@ def _is_whole(summary: "Summary", records: Mapping[str, RunRecord]) -> bool:
     return all(cell.ok == cell.planned for cell in cells) and all(
         record.status in ("ok", "diverged") for record in records.values()
     )
+
+
+def _print_summary(summary: "Summary", records: Mapping[str, RunRecord], console: Console) -> None:
+    """Print the tables, the findings below them, and the runs that have no result."""
+    from normzoo.report import failure_lines, findings, lost_runs, to_rich
+
+    console.print(*to_rich(summary, width=console.width))
+    console.print()
+    for finding in findings(summary):
+        console.print(f"- {finding}", markup=False, highlight=False)
+    lost = lost_runs(records)
+    if lost:
+        again = any(record.status != "diverged" for record in lost)
+        hint = "; `--rerun failed` tries again those that did not diverge" if again else ""
+        console.print(f"\nRuns without a result ({len(lost)}){hint}:", highlight=False)
+        for line in failure_lines(records):
+            console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def command_line() -> str:

@@ -1,4 +1,4 @@
-"""Writes single values and curves of runs for people."""
+"""Formats single values and curves of runs as text."""
 
 import math
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ _BARS = (".:-=+*#@", "▁▂▃▄▅▆▇█")
 _LONGEST_CURVE = 60
 
 
-def written(value: object) -> str:
-    """Write a value of a record.
+def format_value(value: object) -> str:
+    """Format a value of a record.
 
-    >>> written(0.1 + 0.2), written(None), written(True), written("cpu"), written("")
+    >>> format_value(0.1 + 0.2), format_value(None), format_value(True), format_value("cpu"), format_value("")
     ('0.3', '-', 'yes', 'cpu', '-')
     """
     if value is None or value == "":
@@ -21,18 +21,18 @@ def written(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def told_apart(a: object, b: object) -> tuple[str, str]:
-    """Write two values that differ, with as many digits as it takes to see it.
+def format_distinct(a: object, b: object) -> tuple[str, str]:
+    """Format two different values, with as many digits as the difference needs.
 
-    >>> told_apart(0.5, 0.25), told_apart(1.00000001, 1.00000002)
+    >>> format_distinct(0.5, 0.25), format_distinct(1.00000001, 1.00000002)
     (('0.5', '0.25'), ('1.00000001', '1.00000002'))
     """
-    short = written(a), written(b)
+    short = format_value(a), format_value(b)
     return short if short[0] != short[1] else (str(a), str(b))
 
 
 def percent(fraction: float | None) -> str:
-    """Write a fraction in percent, without the sign.
+    """Format a fraction in percent, without the sign.
 
     >>> percent(0.93125), percent(None)
     ('93.12', '-')
@@ -41,7 +41,7 @@ def percent(fraction: float | None) -> str:
 
 
 def moment(time: str) -> str:
-    """Write an ISO 8601 time to the minute.
+    """Format an ISO 8601 time to the minute.
 
     >>> moment("2025-01-31T12:34:56+00:00")
     '2025-01-31 12:34'
@@ -49,13 +49,35 @@ def moment(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
+def duration(seconds: float) -> str:
+    """Format seconds as minutes and seconds.
+
+    >>> duration(7.4), duration(185)
+    ('7 s', '3 min 05 s')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
 def counted(number: int, noun: str) -> str:
-    """Write a number of things.
+    """Format a number of things.
 
     >>> counted(1, "run"), counted(10_000, "run")
     ('1 run', '10,000 runs')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def shortened(name: str, width: int) -> str:
+    """Cut the middle out of a name that is too long, since either end may distinguish it from others.
+
+    >>> shortened("group:groups=4,eps=1e-3", 12)
+    'group…s=1e-3'
+    """
+    if len(name) <= width:
+        return name
+    tail = width // 2
+    return f"{name[: width - tail - 1]}\N{HORIZONTAL ELLIPSIS}{name[-tail:]}"
 
 
 def curve(values: Sequence[float], lowest: float, highest: float, *, ascii_only: bool = False) -> str:
