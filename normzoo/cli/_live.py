@@ -175,20 +175,17 @@ def accuracy_table(state: ProgressState, width: int, height: int) -> list[Render
     left out; where it is too small for a single cell, nothing is returned.
     """
     matrix, scores = state.matrix, state.running_scores
-    template_width = max(map(len, matrix.templates))
-    norm_width = min(max(4, *map(len, matrix.norms)), MAX_NORM_WIDTH, max(MIN_NORM_WIDTH, width // 3))
-    cell_width = max(len(f"batch {matrix.batch_sizes[-1]}"), len(_widest_cell(state)))
-    sizes = _first(
-        matrix.batch_sizes,
-        {size for _, _, size in scores},
-        (width - template_width - GAP - norm_width) // (GAP + cell_width),
-    )
     all_rows = [(template, norm) for template in matrix.templates for norm in matrix.norms]
+    template_width = max(map(len, matrix.templates))
+    norm_width = min(max(map(len, ("norm", *matrix.norms))), MAX_NORM_WIDTH, max(MIN_NORM_WIDTH, width // 3))
+    cell_width = max(len(f"batch {matrix.batch_sizes[-1]}"), len(_widest_cell(state)))
+    n_sizes = (width - template_width - GAP - norm_width) // (GAP + cell_width)
+    sizes = _first(matrix.batch_sizes, {size for _, _, size in scores}, n_sizes)
+    n_rows = height - 2  # without the caption and the header
+    if n_sizes < len(matrix.batch_sizes) or n_rows < len(all_rows):
+        n_rows -= 1  # for what is left out
     running = {key[:2] for key in scores}
-    wanted = {row for row in all_rows if (row[0], state.canonical[row[1]]) in running}
-    rows = _first(all_rows, wanted, height - 2)
-    if len(rows) < len(all_rows) or len(sizes) < len(matrix.batch_sizes):
-        rows = _first(all_rows, wanted, height - 3)
+    rows = _first(all_rows, {row for row in all_rows if (row[0], state.canonical[row[1]]) in running}, n_rows)
     if not sizes or not rows:
         return []
     table = Table(box=None, pad_edge=False, padding=(0, GAP // 2), header_style="bold")
@@ -196,26 +193,19 @@ def accuracy_table(state: ProgressState, width: int, height: int) -> list[Render
     table.add_column("norm", width=norm_width, no_wrap=True)
     for size in sizes:
         table.add_column(f"batch {size}", width=cell_width, no_wrap=True, justify="right")
-    for index, (template, norm) in enumerate(rows):
+    for above, (template, norm) in zip([("", ""), *rows], rows, strict=False):
         keys = [(template, state.canonical[norm], size) for size in sizes]
-        is_first = index == 0 or rows[index - 1][0] != template
-        table.add_row(
-            template if is_first else "",
-            Text(shortened(norm, norm_width)),
-            *(cell_text(state.cells[key], state.n_planned, scores.get(key)) for key in keys),
-        )
-    caption = f"mean {SCORE} in %{', over all learning rates' if matrix.lrs else ''} (finished/planned)"
+        cells = [cell_text(state.cells[key], state.n_planned, scores.get(key)) for key in keys]
+        table.add_row("" if template == above[0] else template, Text(shortened(norm, norm_width)), *cells)
+    counts = ((len(matrix.batch_sizes), len(sizes), "batch sizes"), (len(all_rows), len(rows), "rows"))
+    hidden = " and ".join(f"{total - shown} of {total} {noun}" for total, shown, noun in counts if shown < total)
+    return [_caption(state), table, *([_line(f"no room for {hidden}", "dim")] if hidden else [])]
+
+
+def _caption(state: ProgressState) -> Text:
+    over = ", over all learning rates" if state.matrix.lrs else ""
     signs = [f"{RUNNING} in training"] * bool(state.running) + [f"{FAILED} failed or diverged"] * bool(state.n_failed)
-    lines: list[RenderableType] = [_line("; ".join([caption, *signs]), "dim"), table]
-    hidden = [
-        f"{total - shown} of {total} {noun}"
-        for total, shown, noun in (
-            (len(matrix.batch_sizes), len(sizes), "batch sizes"),
-            (len(all_rows), len(rows), "rows"),
-        )
-        if shown < total
-    ]
-    return [*lines, _line(f"no room for {' and '.join(hidden)}", "dim")] if hidden else lines
+    return _line("; ".join([f"mean {SCORE} in %{over} (finished/planned)", *signs]), "dim")
 
 
 def cell_text(cell: CellProgress, n_planned: int, running: Sequence[float] | None) -> Text:
