@@ -12,7 +12,7 @@ from normzoo.data import Dataset, Split
 
 GROUPS = 8
 RECURRENT_GAIN = 0.1
-"""What batch norm's weights start at inside the LSTM (Cooijmans et al. 2016)."""
+"""The initial weight of batch norm inside the LSTM (Cooijmans et al. 2016)."""
 
 
 def build_network(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PeerWay = Literal["lightning", "bare"]
 
 EVALUATION_ROWS = 1000
-"""How many samples every other way evaluates at once."""
+"""The number of samples that each of the other ways evaluates at once."""
 
 RESULT = "result.json"
 """The file in the job's folder that the process leaves."""

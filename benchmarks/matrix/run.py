@@ -20,7 +20,7 @@ from normzoo.errors import NormzooError
 from normzoo.experiment.environment import describe_environment
 
 CHECKOUT = Path(__file__).parents[2]
-"""The folder of the checkout, which the other ways' processes import ``benchmarks`` from."""
+"""The root of the checkout, from which the processes of the other ways import ``benchmarks``."""
 
 
 def run_matrix_bench(spec: MatrixBenchSpec, on_step: Callable[[str], None]) -> MatrixBench:
@@ -28,10 +28,10 @@ def run_matrix_bench(spec: MatrixBenchSpec, on_step: Callable[[str], None]) -> M
 
     Args:
         spec: what to measure.
-        on_step: hears in words what is timed next, ``spec.steps()`` times.
+        on_step: called ``spec.steps()`` times with a description of what is timed next.
 
     Raises:
-        NormzooError: a command or a peer's process ended with an error; the message holds what it said last.
+        NormzooError: a command or a peer's process ended with an error; the message holds its last line.
     """
     order, cells = random.Random(0), spec.cells()  # noqa: S311
     ours: dict[BenchCell, list[CommandSeconds]] = {cell: [] for cell in cells}

@@ -1,4 +1,4 @@
-"""What is timed: which comparison, in which ways and how often; and the records of the times. Torch-free."""
+"""The settings of the benchmark, and the records of the times. Torch-free."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -40,7 +40,7 @@ def _default(name: str) -> Any:
 
 
 class MatrixBenchSpec(BaseModel):
-    """What is timed. Each field is a flag of ``python -m benchmarks.matrix``, with the default of ``compare``."""
+    """The settings: each field is a flag of ``python -m benchmarks.matrix``, with the default of ``compare``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -120,7 +120,7 @@ class CommandSeconds(BaseModel):
 
     @property
     def training(self) -> float:
-        """What the first command took longer."""
+        """The seconds that the first command took longer than the second."""
         return self.wall - self.start_up
 
 

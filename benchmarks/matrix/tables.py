@@ -142,7 +142,7 @@ def to_markdown(bench: MatrixBench, *, name: str, notes: str = "") -> str:
     Args:
         bench: what was measured.
         name: of the report, and of the JSON file beside it that holds what was measured, without their endings.
-        notes: what is to be said of the figures besides.
+        notes: further remarks on the figures.
     """
     where = "a CPU" if bench.environment["device"] == "cpu" else bench.environment["device"]
     blocks = [

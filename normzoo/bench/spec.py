@@ -1,4 +1,4 @@
-"""What to measure: the cases, and how they are written as flags. Torch-free."""
+"""The cases to measure, and the command that measures them. Torch-free."""
 
 import shlex
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ class Case(BaseModel):
 
 
 class BenchSpec(BaseModel):
-    """What is measured and how long; each field is a flag of ``normzoo bench layers``."""
+    """The settings of the benchmark; each field is a flag of ``normzoo bench layers``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -99,7 +99,7 @@ class BenchSpec(BaseModel):
         return list(self._plain()) + list(self._compiled())
 
     def is_whole(self) -> bool:
-        """Whether all norms and all ordinary sizes are measured, so that means over them can be held against aims."""
+        """Return True if all norms and default sizes are measured, so that the means can be compared with the aims."""
         default = BenchSpec()
         return set(self.norms) >= set(default.norms) and set(self.sizes) >= set(default.sizes)
 
@@ -166,7 +166,7 @@ def as_command(words: str, settings: BaseModel) -> str:
 
 
 def problems(error: ValidationError) -> str:
-    """Return all that is wrong in one line, each with its setting, where it is a matter of a single one."""
+    """Return all errors in one line, each with the name of its setting if it concerns a single one."""
     lines = []
     for detail in error.errors():
         setting = f"{detail['loc'][0]}: " if detail["loc"] else ""

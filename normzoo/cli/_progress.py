@@ -94,7 +94,7 @@ class GroupProgress:
 
     @property
     def status(self) -> str:
-        """How many epochs are done, and the mean training loss."""
+        """The number of finished epochs, and the mean training loss."""
         epochs = self.epochs
         done = f"epoch {self.n_epochs_done}/{self.spec.epochs}"
         return f"{done} loss {fmean(epoch.train_loss for epoch in epochs):.2f}" if epochs else done
@@ -154,9 +154,9 @@ class ProgressState:
 
     Attributes:
         eta: the time left.
-        n_runs: how many runs are to be trained.
-        n_finished: how many of them are over.
-        n_planned: how many runs a cell has: one per seed and learning rate.
+        n_runs: the number of runs to train.
+        n_finished: the number of them that are finished.
+        n_planned: the number of runs of a cell: one per seed and learning rate.
         cells: the finished runs of each cell.
         failures: a message for each run that failed or diverged in this comparison.
     """
@@ -231,7 +231,7 @@ class ProgressState:
 
     @property
     def n_failed(self) -> int:
-        """How many runs failed or diverged, also in earlier comparisons."""
+        """The number of runs that failed or diverged, also in earlier comparisons."""
         return sum(cell.n_failed for cell in self.cells.values())
 
     @property
@@ -250,10 +250,10 @@ class ProgressState:
 
     @property
     def count(self) -> str:
-        """How many runs are finished, of how many."""
+        """The number of finished runs, and of all."""
         return f"{self.n_finished}/{self.n_runs}"
 
     @property
     def time_left(self) -> str:
-        """How long it still takes, in words."""
+        """The estimated time left, in words."""
         return f"about {duration(self.eta.seconds_left)} left"

@@ -181,7 +181,7 @@ class _Comparison:
 
 
 def _is_whole(summary: "Summary", records: Mapping[str, RunRecord]) -> bool:
-    """Whether every run has a result; that a learning rate diverged which was not chosen is one."""
+    """Return True if every run has a result; a diverged run at a learning rate that was not chosen counts as one."""
     cells = [cell for table in summary.tables for cell in table.cells]
     return all(cell.ok == cell.planned for cell in cells) and all(
         record.status in ("ok", "diverged") for record in records.values()
@@ -196,11 +196,11 @@ def _print_summary(summary: "Summary", records: Mapping[str, RunRecord], console
     console.print()
     for finding in findings(summary):
         console.print(f"- {finding}", markup=False, highlight=False)
-    lost = lost_runs(records)
-    if lost:
-        again = any(record.status != "diverged" for record in lost)
-        hint = "; `--rerun failed` tries again those that did not diverge" if again else ""
-        console.print(f"\nRuns without a result ({len(lost)}){hint}:", highlight=False)
+    failed = lost_runs(records)
+    if failed:
+        is_worth_a_retry = any(record.status != "diverged" for record in failed)
+        hint = "; `--rerun failed` tries again those that did not diverge" if is_worth_a_retry else ""
+        console.print(f"\nRuns without a result ({len(failed)}){hint}:", highlight=False)
         for line in failure_lines(records):
             console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
 
