@@ -175,7 +175,7 @@ def _display(configuration: Configuration, store: Store, progress: bool) -> Disp
             return nullcontext(_Silent())
         from rich.console import Console
 
-        from normzoo.cli._progress import progress_for
+        from normzoo.progress.live import progress_for
 
         return progress_for(configuration.matrix, plan, store, Console(stderr=True))
 

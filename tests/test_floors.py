@@ -28,11 +28,9 @@ FLOORS = {
     "__main__": 8,
 }
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning"}
-IN_WORKERS = (
-    {f"normzoo.experiment.{name}" for name in ("train", "epochs", "calibrate", "prepare", "memory")}
-    | {f"normzoo.bench.{name}" for name in ("worker", "cold", "measure", "peers")}
-    | {f"normzoo.bench.matrix.{name}" for name in ("peer", "networks", "bare_loop", "plain_lightning")}
-)
+IN_WORKERS = {f"normzoo.experiment.{name}" for name in ("train", "epochs", "calibrate", "prepare", "memory")} | {
+    f"normzoo.bench.{name}" for name in ("worker", "measure", "peers")
+}
 """Those of the experiment's and the benchmark's modules that only a worker imports."""
 
 
@@ -169,7 +167,6 @@ def test_all_is_the_public_names(module: str) -> None:
         ["compare", "--help"],
         ["compare", "--show-config"],
         ["bench", "layers", "--help"],
-        ["bench", "matrix", "--help"],
         ["compare", "--dry-run", "--norms", "none", "--jobs", "1"],
     ],
     ids=" ".join,

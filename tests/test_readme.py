@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.matrix import tables as matrix_tables
+from benchmarks.matrix.spec import MatrixBench
 from normzoo.bench import show
-from normzoo.bench.matrix import show as show_matrix
-from normzoo.bench.matrix.records import MatrixBench
 from normzoo.bench.records import Bench
 from normzoo.cli import main
 from normzoo.experiment.config.resolve import reproducing_command, resolve
@@ -120,7 +120,7 @@ def test_each_speed_report_comes_from_the_records_beside_it(path: Path) -> None:
     else:
         matrix = MatrixBench.model_validate_json(text)
         environment, measured = matrix.environment, len(matrix.cells)
-        shown = show_matrix.to_markdown(matrix, name=path.stem, notes=notes)
+        shown = matrix_tables.to_markdown(matrix, name=path.stem, notes=notes)
     assert path.read_text(encoding="utf-8") == shown
     assert measured
     assert not str(environment["commit"]).endswith("-dirty")

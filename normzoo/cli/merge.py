@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
-from normzoo.cli._written import counted, test_result, told_apart
+from normzoo.cli._format import counted, format_distinct, test_result
 from normzoo.errors import StoreError
 from normzoo.experiment.results.difference import first_apart
 from normzoo.experiment.results.lookup import short_length
@@ -113,7 +113,7 @@ def _describe(conflict: Conflict, path: Path, into: Path, length: int) -> str:
     if apart is None:
         return line
     first = apart.differences[0]
-    values = " and ".join(told_apart(first.a, first.b))
+    values = " and ".join(format_distinct(first.a, first.b))
     return f"{line}; apart from epoch {apart.epoch} on ({first.name.replace('_', ' ')} {values})"
 
 

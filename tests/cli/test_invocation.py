@@ -47,7 +47,7 @@ def test_commands_are_grouped_by_purpose(tmp_path: Path) -> None:
     assert {purpose: set(names) for purpose, names in PURPOSES.items()} == groups
 
 
-COMMANDS = [("bench", "layers"), ("bench", "matrix")] + [
+COMMANDS = [("bench", "layers")] + [
     (name,) for names in PURPOSES.values() for name in names if name not in ("bench", *PURPOSES["This program"])
 ]
 

@@ -7,8 +7,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
-from normzoo.bench.matrix.job import EVALUATION_ROWS, Job
-from normzoo.bench.matrix.networks import build_network
+from benchmarks.matrix.bare_torch import build_network
+from benchmarks.matrix.peer import EVALUATION_ROWS, Job
 from normzoo.data import Dataset, Split
 
 Batch = tuple[Tensor, Tensor]
@@ -58,9 +58,9 @@ def train_run(job: Job, dataset: Dataset, norm: str, seed: int) -> float:
     """Train one run, evaluate both other splits after each epoch, and return the last test accuracy (0..1)."""
     torch.manual_seed(seed)
     network = build_network(
-        job.template, norm, shape=dataset.shape, classes=dataset.classes, widths=job.widths, hidden=job.hidden
+        job.template, norm, shape=dataset.shape, classes=dataset.outputs, widths=job.widths, hidden=job.hidden
     )
-    module = PlainClassifier(network, classes=dataset.classes, lr=job.lr)
+    module = PlainClassifier(network, classes=dataset.outputs, lr=job.lr)
     train = DataLoader(_tensors(dataset.train), batch_size=job.batch_size, shuffle=True, drop_last=True)
     evaluation = [DataLoader(_tensors(each), batch_size=EVALUATION_ROWS) for each in (dataset.validation, dataset.test)]
     trainer = Trainer(max_epochs=job.epochs)
@@ -69,4 +69,4 @@ def train_run(job: Job, dataset: Dataset, norm: str, seed: int) -> float:
 
 
 def _tensors(split: Split) -> TensorDataset:
-    return TensorDataset(split.images, split.labels)
+    return TensorDataset(split.inputs, split.targets)

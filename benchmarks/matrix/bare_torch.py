@@ -1,15 +1,18 @@
-"""The templates' networks as one would write them with torch.nn's layers, for one norm at a time."""
+"""One run in bare torch: the templates' networks with torch.nn's layers, and a training loop over tensors in memory."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import cross_entropy, linear
+
+from benchmarks.matrix.peer import EVALUATION_ROWS, Job
+from normzoo.data import Dataset, Split
 
 GROUPS = 8
 RECURRENT_GAIN = 0.1
-"""What batch norm's weights start at inside the LSTM (Cooijmans et al. 2016)."""
+"""The initial weight of batch norm inside the LSTM (Cooijmans et al. 2016)."""
 
 
 def build_network(
@@ -117,3 +120,48 @@ def _per_step(norm: str, features: int, steps: int) -> nn.ModuleList:
     for layer in layers[1:]:
         layer.weight, layer.bias = layers[0].weight, layers[0].bias
     return nn.ModuleList(layers)
+
+
+def train_run(job: Job, dataset: Dataset, norm: str, seed: int) -> float:
+    """Train one run, evaluate both other splits after each epoch, and return the last test accuracy (0..1)."""
+    torch.manual_seed(seed)
+    device = dataset.train.targets.device
+    network = build_network(
+        job.template, norm, shape=dataset.shape, classes=dataset.outputs, widths=job.widths, hidden=job.hidden
+    ).to(device)
+    optimizer = torch.optim.SGD(network.parameters(), lr=job.lr, momentum=0.9, fused=True)
+    accuracy = 0.0
+    for _ in range(job.epochs):
+        _train_epoch(network, optimizer, dataset.train, job.batch_size)
+        _, (_, accuracy) = (_evaluate(network, split) for split in (dataset.validation, dataset.test))
+    return accuracy
+
+
+def _train_epoch(network: nn.Module, optimizer: torch.optim.Optimizer, split: Split, batch_size: int) -> Tensor:
+    """Take the steps of an epoch; return the mean loss, still on the device."""
+    network.train()
+    steps = len(split) // batch_size
+    order = torch.randperm(len(split), device=split.targets.device)[: steps * batch_size]
+    loss_sum = torch.zeros((), device=split.targets.device)
+    shuffled = (torch.split(each[order], batch_size) for each in (split.inputs, split.targets))
+    for images, labels in zip(*shuffled, strict=True):
+        loss = cross_entropy(network(images), labels)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        loss_sum += loss.detach()
+    return loss_sum / steps
+
+
+@torch.inference_mode()
+def _evaluate(network: nn.Module, split: Split) -> tuple[float, float]:
+    """Return mean loss (nats) and accuracy (0..1) over a split."""
+    network.eval()
+    loss = torch.zeros((), device=split.targets.device)
+    correct = torch.zeros((), device=split.targets.device)
+    in_order = (torch.split(each, EVALUATION_ROWS) for each in (split.inputs, split.targets))
+    for images, labels in zip(*in_order, strict=True):
+        logits = network(images)
+        loss += cross_entropy(logits, labels, reduction="sum")
+        correct += (logits.argmax(1) == labels).sum()
+    return loss.item() / len(split), correct.item() / len(split)

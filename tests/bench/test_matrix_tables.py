@@ -2,9 +2,8 @@
 
 import pytest
 
-from normzoo.bench.matrix.records import MatrixBench
-from normzoo.bench.matrix.show import how_measured, to_markdown
-from normzoo.bench.matrix.summary import ratio_text, ratios, seconds
+from benchmarks.matrix.spec import MatrixBench
+from benchmarks.matrix.tables import how_measured, ratio_text, ratios, seconds, to_markdown
 
 from .matrix_sample import matrix_bench
 
@@ -85,7 +84,7 @@ def test_the_report_holds_tables_method_machine_and_command() -> None:
         "3 rounds, of which the median is shown",
         "- process: one fresh process per run",
         "[speed.json](speed.json)",
-        "normzoo bench matrix --templates cnn --batch-sizes 2,32 --rounds 3 --report speed.md",
+        "python -m benchmarks.matrix --templates cnn --batch-sizes 2,32 --rounds 3 --report speed.md",
         "| peer_threads | 4 |",
     ]
     for part in parts:

@@ -1,4 +1,4 @@
-"""Writes single values and curves of runs for people."""
+"""Formats single values and curves of runs as text."""
 
 import math
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ _BARS = (".:-=+*#@", "▁▂▃▄▅▆▇█")
 _LONGEST_CURVE = 60
 
 
-def written(value: object) -> str:
-    """Write a value of a record.
+def format_value(value: object) -> str:
+    """Format a value of a record.
 
-    >>> written(0.1 + 0.2), written(None), written(True), written("cpu"), written("")
+    >>> format_value(0.1 + 0.2), format_value(None), format_value(True), format_value("cpu"), format_value("")
     ('0.3', '-', 'yes', 'cpu', '-')
     """
     if value is None or value == "":
@@ -23,24 +23,24 @@ def written(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def told_apart(a: object, b: object) -> tuple[str, str]:
-    """Write two values that differ, with as many digits as it takes to see it.
+def format_distinct(a: object, b: object) -> tuple[str, str]:
+    """Format two different values, with as many digits as the difference needs.
 
-    >>> told_apart(0.5, 0.25), told_apart(1.00000001, 1.00000002)
+    >>> format_distinct(0.5, 0.25), format_distinct(1.00000001, 1.00000002)
     (('0.5', '0.25'), ('1.00000001', '1.00000002'))
     """
-    short = written(a), written(b)
+    short = format_value(a), format_value(b)
     return short if short[0] != short[1] else (str(a), str(b))
 
 
 def test_result(record: RunRecord) -> str:
-    """Write the deciding metric on the test set with its unit, and nothing where there is none."""
+    """Format the deciding metric on the test set with its unit; nothing where there is none."""
     value = record.test_value
     return NOTHING if value is None else f"{record.metric.write(value)} {record.metric.unit}".rstrip()
 
 
 def moment(time: str) -> str:
-    """Write an ISO 8601 time to the minute.
+    """Format an ISO 8601 time to the minute.
 
     >>> moment("2025-01-31T12:34:56+00:00")
     '2025-01-31 12:34'
@@ -49,7 +49,7 @@ def moment(time: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number of things.
+    """Format a number of things.
 
     >>> counted(1, "run"), counted(10_000, "run")
     ('1 run', '10,000 runs')

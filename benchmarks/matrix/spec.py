@@ -1,11 +1,11 @@
-"""Which comparison is timed, in which ways, and how often. Torch-free."""
+"""The settings of the benchmark, and the records of the times. Torch-free."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from normzoo.bench.settings import as_command, problems
+from normzoo.bench.spec import as_command, problems
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import Count, MatrixSpec, Sizes, split_list
 
@@ -17,7 +17,7 @@ Way = Literal["normzoo", "lightning", "bare", "process"]
 OURS: Way = "normzoo"
 
 
-class Cell(BaseModel):
+class BenchCell(BaseModel):
     """The part of a matrix that is timed at once: all norms and seeds of a template at a batch size."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,7 +40,7 @@ def _default(name: str) -> Any:
 
 
 class MatrixBenchSpec(BaseModel):
-    """What is timed; each field is a flag of ``normzoo bench matrix``, with the default of ``normzoo compare``."""
+    """The settings: each field is a flag of ``python -m benchmarks.matrix``, with the default of ``compare``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -88,10 +88,12 @@ class MatrixBenchSpec(BaseModel):
         """Return the ways that are held against normzoo's."""
         return tuple(way for way in self.ways if way != OURS)
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[BenchCell]:
         """Return the cells, in the order of the tables."""
         matrix = self.matrix()
-        return [Cell(template=template, batch_size=size) for template in self.templates for size in matrix.batch_sizes]
+        return [
+            BenchCell(template=template, batch_size=size) for template in self.templates for size in matrix.batch_sizes
+        ]
 
     def steps(self) -> int:
         """Return how many times something is timed: each way in each cell, and the whole if that is more than one."""
@@ -100,4 +102,55 @@ class MatrixBenchSpec(BaseModel):
 
     def command(self) -> str:
         """Return the command that measures the same again."""
-        return as_command("normzoo bench matrix", self)
+        return as_command("python -m benchmarks.matrix", self)
+
+
+class CommandSeconds(BaseModel):
+    """``normzoo compare``, timed from outside.
+
+    Attributes:
+        wall: seconds from the start of the command, with an empty store, to its end.
+        start_up: seconds that the same command takes when repeated at once: it then trains nothing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    wall: float
+    start_up: float
+
+    @property
+    def training(self) -> float:
+        """The seconds that the first command took longer than the second."""
+        return self.wall - self.start_up
+
+
+class CellSeconds(BaseModel):
+    """One cell.
+
+    Attributes:
+        normzoo: one for each round, of all seeds.
+        peers: seconds of each round by way, of ``peer_seeds`` seeds, as measured: not multiplied up.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cell: BenchCell
+    normzoo: tuple[CommandSeconds, ...]
+    peers: dict[Way, tuple[float, ...]]
+
+
+class MatrixBench(BaseModel):
+    """All that one run of the benchmark measured.
+
+    Attributes:
+        environment: versions, machine and commit; the device and the threads of the peers.
+        cells: one for each template and batch size.
+        whole: one command for all cells, one for each round; that of the cell where there is a single one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spec: MatrixBenchSpec
+    environment: dict[str, Any]
+    cells: tuple[CellSeconds, ...]
+    whole: tuple[CommandSeconds, ...]

@@ -1,4 +1,4 @@
-"""Tables of words as they are: without markup, and whole where nobody's terminal is too narrow for them."""
+"""Tables of plain text, without markup; in a file or a pipe they are as wide as their contents."""
 
 import os
 from collections.abc import Collection, Iterable, Sequence
