@@ -25,7 +25,7 @@ RUNS = """List the comparisons and runs in a store.
 Runs are listed with the beginning of their key, by which `normzoo show` and `normzoo diff` find them. Several statuses,
 norms or templates are separated by commas.
 
-Example: normzoo runs --sweep 1 --status failed,diverged
+Example: normzoo runs --comparison 1 --status failed,diverged
 """
 
 SHOW = """Show everything that is kept of one run.

@@ -45,7 +45,7 @@ def strategy_lines(plan: Plan) -> list[str]:
     sizes: dict[tuple[str, str, bool], set[int]] = {}
     for group in plan.groups:
         run = group.runs[0]
-        sizes.setdefault((run.template, run.strategy, run.compiled), set()).add(run.batch_size)
+        sizes.setdefault((run.template, run.strategy, run.compile), set()).add(run.batch_size)
     lines = [
         f"{template} at batch size {', '.join(map(str, sorted(at)))}: "
         f"{WORDS[strategy]}{', compiled' if compiled else ''} ({strategy})"

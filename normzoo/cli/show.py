@@ -32,7 +32,7 @@ def show(
     with Store(store, writable=False) as opened:
         key = find_key(run, opened.statuses(), store)
         record = opened.records([key])[key]
-        sweeps = [sweep for sweep in opened.comparisons() if key in sweep.keys]
+        comparisons = [comparison for comparison in opened.comparisons() if key in comparison.keys]
     console = plain_console()
     console.print(f"Run {key}: {record.status}", style="bold", soft_wrap=True)
     console.print(record.spec.label, soft_wrap=True)
@@ -42,12 +42,12 @@ def show(
     )
     _show_epochs(record, console)
     _section("How it went", console)
-    console.print(facts(_account(record, sweeps)))
+    console.print(facts(_account(record, comparisons)))
     if record.environment:
         _section("Environment", console)
         console.print(facts((name, format_value(value)) for name, value in flat(record.environment).items()))
     _show_texts(record, console)
-    _show_again(key, record, sweeps, console)
+    _show_again(key, record, comparisons, console)
     return EXIT_OK
 
 
@@ -108,14 +108,14 @@ def _curves(curves: Mapping[str, Sequence[float]], *, ascii_only: bool) -> list[
     ]
 
 
-def _account(record: RunRecord, sweeps: Sequence[StoredComparison]) -> list[tuple[str, str]]:
+def _account(record: RunRecord, comparisons: Sequence[StoredComparison]) -> list[tuple[str, str]]:
     """Return times, memory and where the run belongs."""
     values = record.model_dump(exclude=_ELSEWHERE)
     lines = {name: format_value(value) for name, value in flat(values).items()}
     lines["started_at"] = f"{moment(record.started_at)} UTC"
     if record.peak_memory_bytes is not None:
         lines["peak_memory_bytes"] += f" ({record.peak_memory_bytes / 2**20:.0f} MiB)"
-    return [*lines.items(), ("comparisons", format_value(", ".join(str(sweep.id) for sweep in sweeps)))]
+    return [*lines.items(), ("comparisons", format_value(", ".join(str(comparison.id) for comparison in comparisons)))]
 
 
 def _show_texts(record: RunRecord, console: Console) -> None:
@@ -128,9 +128,9 @@ def _show_texts(record: RunRecord, console: Console) -> None:
                 console.print(f"  {line}", soft_wrap=True)
 
 
-def _show_again(key: str, record: RunRecord, sweeps: Sequence[StoredComparison], console: Console) -> None:
+def _show_again(key: str, record: RunRecord, comparisons: Sequence[StoredComparison], console: Console) -> None:
     _section("Train it again", console)
-    dataset = sweeps[-1].matrix.dataset if sweeps else record.spec.dataset
+    dataset = comparisons[-1].matrix.dataset if comparisons else record.spec.dataset
     command = command_for(key, record, dataset)
     if command is None:
         console.print(

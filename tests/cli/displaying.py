@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-from normzoo.cli._live import LiveProgress
+from normzoo.progress.live import LiveProgress
 
 from .displays import epoch, matrix, record, runs_of, state_of
 

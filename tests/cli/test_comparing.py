@@ -39,8 +39,8 @@ def test_the_table_shows_what_is_stored(growth: Growth) -> None:
     tables = rows(growth.first.outcome.stdout)
     for record in growth.first.records.values():
         (row,) = (line for line in tables[record.spec.template] if line.split()[0] == record.spec.norm)
-        assert record.test_accuracy is not None
-        assert f"{100 * record.test_accuracy:.1f}" in row
+        assert record.test_value is not None
+        assert f"{100 * record.test_value:.1f}" in row
 
 
 def test_progress_is_on_stderr_alone(growth: Growth) -> None:

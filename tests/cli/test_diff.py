@@ -24,7 +24,7 @@ def diff(capsys: pytest.CaptureFixture[str], folder: Path, a: RunRecord, b: RunR
 def test_what_differs_is_listed_part_by_part(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """With both values, and the change of what was measured."""
     a = run_record(run_spec(norm="batch"), environment=ENVIRONMENT, seconds=1.5)
-    b = run_record(run_spec(norm="none"), losses=(2.0,), environment={**ENVIRONMENT, "torch": "2.10"}, engine="stacked")
+    b = run_record(run_spec(norm="none"), losses=(2.0,), environment={**ENVIRONMENT, "torch": "2.10"})
     lines = diff(capsys, tmp_path, a, b)
     assert lines == [
         ["A", a.spec.key, "cnn, batch, batch size 32, seed 0"],

@@ -89,5 +89,5 @@ def test_a_norm_of_ones_own_is_trained_again_once_its_file_has_changed(story: St
     assert before.items() <= after.items()
     new = {key: record for key, record in after.items() if key not in before}
     assert statuses(new) == {(norm, seed): "ok" for norm in ("First", "Second") for seed in (0, 1)}
-    sources = {record.spec.norm_source for record in after.values() if record.spec.norm != "none"}
+    sources = {record.spec.sources["norm"] for record in after.values() if record.spec.norm != "none"}
     assert len(sources) == 2

@@ -120,7 +120,7 @@ def test_list_shows_everything_there_is(tmp_path: Path) -> None:
     first_words = [words[0] for words in lines if words]
     for name in (*NORMS, *TEMPLATES, *DATASETS):
         assert name in first_words, name
-    said = [text for norm in NORMS.values() for text in (norm.pools, norm.formula, norm.source)]
+    said = [text for norm in NORMS.values() for text in (norm.summary, norm.formula, norm.source)]
     said += [text for template in TEMPLATES.values() for text in (template.summary, template.source)]
     said += [text for dataset in DATASETS.values() for text in (dataset.summary, dataset.source)]
     for text in said:

@@ -9,12 +9,14 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
-from normzoo.cli._live import LiveProgress, progress_for
-from normzoo.cli._plain_progress import PlainProgress
-from normzoo.experiment.planning.groups import expand, plan
+from normzoo.experiment.executor.protocol import Slots
 from normzoo.experiment.plan import Plan
 from normzoo.experiment.planning.facts import Prepared
+from normzoo.experiment.planning.groups import expand, group
 from normzoo.experiment.results.store import Store
+from normzoo.metric import ACCURACY
+from normzoo.progress.live import LiveProgress, progress_for
+from normzoo.progress.plain import PlainProgress
 
 from .displays import FACTS, cells, epoch, matrix, picture, record, runs_of, state_of, terminal
 
@@ -45,7 +47,7 @@ def test_an_event_draws_nothing() -> None:
     console = terminal(80, 24)
     with LiveProgress(state_of(MATRIX), console) as display:
         begin = time.monotonic()
-        for run in expand(MATRIX, FACTS, {}):
+        for run in expand(MATRIX, FACTS):
             display.started(run)
             display.finished(record(run, 0.9))
         passed = time.monotonic() - begin
@@ -96,7 +98,7 @@ def test_ctrl_c_as_it_ends_waits_until_the_terminal_is_as_it_was(monkeypatch: py
 
 
 SMALL = matrix(templates=("cnn",), batch_sizes=(4,), norms=("batch", "none"))
-SMALL_RUNS = expand(SMALL, FACTS, {})
+SMALL_RUNS = expand(SMALL, FACTS)
 
 
 class Screen(io.StringIO):
@@ -106,8 +108,8 @@ class Screen(io.StringIO):
 
 def plan_without(done: set[str]) -> Plan:
     """Return the plan of the runs that are not done."""
-    prepared = Prepared(dataset=FACTS, device="cpu", gpus=0, norm_sources={}, environment={})
-    return Plan(prepared, SMALL_RUNS, plan(SMALL_RUNS, done, FACTS.train), 0, 1, [])
+    prepared = Prepared(FACTS, sources={}, networks={}, metrics=(ACCURACY,), device="cpu", environment={})
+    return Plan(prepared, SMALL_RUNS, group(SMALL_RUNS, done, FACTS.train), Slots(1, 1), [])
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 import pytest
 
-from normzoo.cli._live import cell_text
-from normzoo.cli._live import picture as picture_of
-from normzoo.cli._progress import CellProgress, ProgressState
 from normzoo.experiment.planning.groups import expand
+from normzoo.metric import ACCURACY
+from normzoo.progress.live import cell_text
+from normzoo.progress.live import picture as picture_of
+from normzoo.progress.state import CellProgress, ProgressState
 
 from .displays import FACTS, cells, epoch, matrix, picture, record, runs_of, state_of
 
@@ -68,7 +69,7 @@ def test_a_cell_shows_its_finished_runs_or_else_the_running_ones(
     cell: CellProgress, running: list[float] | None, text: str, style: str
 ) -> None:
     """The mean in percent, how many runs of five, how many failed; what is not final is dimmed."""
-    found = cell_text(cell, 5, running)
+    found = cell_text(cell, 5, running, ACCURACY)
     assert (found.plain, found.style) == (text, style)
 
 
@@ -97,7 +98,7 @@ def test_with_several_learning_rates_the_caption_says_what_the_mean_is_over() ->
 def test_columns_do_not_move_while_the_table_fills_in() -> None:
     """They are as wide in the beginning as in the end."""
     begun, ended = state_of(MATRIX), state_of(MATRIX)
-    for run in expand(MATRIX, FACTS, {}):
+    for run in expand(MATRIX, FACTS):
         ended.finished(record(run, 0.999))
     assert table(begun)[1] == table(ended)[1]
 

@@ -8,7 +8,7 @@ import pytest
 
 from normzoo.experiment.planning.timing import Timing
 from normzoo.experiment.results.records import RunRecord
-from normzoo.experiment.results.store import Store
+from normzoo.experiment.results.store import Store, StoredComparison
 
 from .in_process import call, fill
 from .synthetic import run_record, run_spec
@@ -42,9 +42,7 @@ def test_runs_comparisons_and_timings_are_put_together(capsys: pytest.CaptureFix
     shared = run_record(run_spec(seed=0))
     fill(A, shared, run_record(run_spec(seed=1)), command="normzoo compare a")
     fill(B, shared.model_copy(update={"seconds": 9.0}), run_record(run_spec(seed=2)), command="normzoo compare b")
-    timings = [
-        Timing(key=key, engine="loop", members=5, seconds_per_step=seconds) for key, seconds in (("x", 1.0), ("y", 2.0))
-    ]
+    timings = [Timing(key=key, members=5, seconds_per_step=seconds) for key, seconds in (("x", 1.0), ("y", 2.0))]
     for path, timing in zip((A, B), timings, strict=True):
         with Store(path) as store:
             store.add_timing(timing)

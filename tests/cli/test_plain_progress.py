@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from normzoo.cli._plain_progress import MAX_SILENT_SECONDS, PlainProgress
+from normzoo.progress.plain import MAX_SILENT_SECONDS, PlainProgress
 
 from .displays import epoch, matrix, record, runs_of, state_of
 

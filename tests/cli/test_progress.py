@@ -4,9 +4,10 @@ import time
 
 import pytest
 
-from normzoo.cli._progress import ProgressState
 from normzoo.experiment.planning.groups import Group, expand
 from normzoo.experiment.results.records import Status
+from normzoo.metric import ACCURACY
+from normzoo.progress.state import ProgressState
 
 from .displays import FACTS, epoch, groups_of, matrix, record, runs_of, state_of
 
@@ -58,7 +59,7 @@ def test_stored_runs_are_finished_from_the_start() -> None:
 
 def test_a_run_that_is_trained_again_does_not_count_twice() -> None:
     """As with --rerun all: the old result does not count, the new one will."""
-    state = ProgressState(MATRIX, groups_of(MATRIX), 1, [record(RUNS[0], 0.1)])
+    state = ProgressState(MATRIX, ACCURACY, groups_of(MATRIX), 1, [record(RUNS[0], 0.1)])
     assert state.cells[CELL].n_ok == 0
     state.finished(record(RUNS[0], 0.9))
     assert state.cells[CELL].mean == pytest.approx(0.9)
@@ -123,14 +124,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_at_first_the_time_left_is_the_expected_time_over_all_workers(clock: list[float]) -> None:
     """100 s and 50 s by two workers."""
-    state = ProgressState(MATRIX, [LONG, SHORT], 2)
+    state = ProgressState(MATRIX, ACCURACY, [LONG, SHORT], 2)
     assert (state.eta.total, state.count, state.time_left) == (150.0, "0/3", "about 1 min 15 s left")
     assert clock == [0.0]
 
 
 def test_later_the_time_left_follows_the_pace(clock: list[float]) -> None:
     """A third of the work took twice as long as expected, and so will the rest."""
-    state = ProgressState(MATRIX, [LONG, SHORT], 1)
+    state = ProgressState(MATRIX, ACCURACY, [LONG, SHORT], 1)
     for run in LONG.runs:
         state.started(run)
         state.epoch(run, epoch(MATRIX.epochs // 2))
@@ -141,7 +142,7 @@ def test_later_the_time_left_follows_the_pace(clock: list[float]) -> None:
 
 def test_a_run_that_ends_early_or_starts_over_counts_once(clock: list[float]) -> None:
     """As one that diverges, or one of a stack that is taken apart."""
-    state = ProgressState(MATRIX, [LONG], 1)
+    state = ProgressState(MATRIX, ACCURACY, [LONG], 1)
     first, second = LONG.runs
     state.started(first)
     state.epoch(first, epoch(1))
@@ -157,7 +158,7 @@ def test_ten_thousand_runs_are_counted_in_no_time() -> None:
     """All that happens to them, in under two seconds of the processor; it takes a tenth of one."""
     asked = matrix(norms=tuple(f"group:groups={number}" for number in range(1, 51)), batch_sizes=range(2, 22), seeds=5)
     state = state_of(asked)
-    runs, epochs = expand(asked, FACTS, {}), [epoch(number) for number in range(1, 5)]
+    runs, epochs = expand(asked, FACTS), [epoch(number) for number in range(1, 5)]
     over = record(runs[0], 0.9)
     records = [over.model_copy(update={"spec": run}) for run in runs]
     begin = time.process_time()

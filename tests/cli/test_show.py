@@ -31,7 +31,6 @@ def sections(text: str) -> dict[str, list[list[str]]]:
 def test_configuration_account_and_environment_are_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """By the names that they have in an export."""
     record = run_record(
-        engine="stacked",
         members=5,
         peak_memory_bytes=3 * 2**20,
         environment={"torch": "2.9", "threads": 2, "commit": None},
@@ -91,7 +90,7 @@ def test_an_error_and_its_traceback_are_shown_to_the_letter(capsys: pytest.Captu
 def test_the_command_trains_the_runs_cell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """In one line, whatever the width, on the data by their path; with what to know of it."""
     spec = run_spec(dataset="npz", seed=3, batch_size=2, lr=0.003125, norm="my.module:Norm", norm_source="abc")
-    record = run_record(spec, engine="stacked", environment={"device": "cpu"})
+    record = run_record(spec, environment={"device": "cpu"})
     store = fill(tmp_path / "s.sqlite", record, dataset="npz:my data.npz")
     outcome = call(capsys, "show", spec.key, "--store", store, columns=80)
     (line,) = [line for line in outcome.stdout.splitlines() if "normzoo compare" in line]

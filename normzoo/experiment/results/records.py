@@ -117,7 +117,7 @@ class RunRecord(BaseModel):
             values = dict(values)
             strategy = {"loop": "sequential"}.get(values.pop("engine"), "stacked")
             compiled = values.get("compiled", False)
-            values["spec"] = {**values["spec"], "strategy": strategy, "compiled": compiled}
+            values["spec"] = {**values["spec"], "strategy": strategy, "compile": compiled}
         return values
 
     @property

@@ -49,7 +49,7 @@ def train_group(
     run becomes its record's status and error; the others go on. If a whole stack fails, its runs are started
     again, each as a stack of its own; if compiled ones fail, they are started again without the compiler.
     """
-    compiled = runs[0].compiled
+    compiled = runs[0].compile
     stacks = [list(runs)] if runs[0].strategy == "stacked" else [[spec] for spec in runs]
     while stacks:
         stack = stacks.pop(0)

@@ -1,4 +1,4 @@
-"""One comparison that changes its engine, one whose stacks get into trouble, and one that sweeps learning rates."""
+"""A comparison trained one by one and side by side, stacks in trouble, learning rates to choose from."""
 
 import shutil
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from .command import Outcome, compare, stored
 from .growth import Step
 
 CNN = ("--templates", "cnn")
-LOOP = (*CNN, "--norms", "none,batch", "--seeds", "2", "--jobs", "2", "--engine", "loop")
-WIDER = (*CNN, "--norms", "none,batch,layer", "--seeds", "3")
-OTHER = (*WIDER, "--engine", "stacked")
-ELSEWHERE = (*CNN, "--norms", "layer,none", "--seeds", "2", "--jobs", "2", "--engine", "stacked")
+SEQUENTIAL = (*CNN, "--norms", "none,batch", "--seeds", "2", "--jobs", "2", "--strategy", "sequential")
+STACKED = (*CNN, "--norms", "none,batch", "--seeds", "2", "--jobs", "1")
+MORE = (*CNN, "--norms", "none,batch,layer", "--seeds", "3")
+ELSEWHERE = (*CNN, "--norms", "layer,none", "--seeds", "2", "--jobs", "2", "--strategy", "stacked")
 TROUBLES = (
     *(*CNN, "--norms", "none,troubled:Raising,troubled:Killed,troubled:Sleeping", "--seeds", "2"),
-    *("--timeout", "5", "--engine", "stacked"),
+    *("--timeout", "5", "--strategy", "stacked"),
 )
-SWEEP = (*CNN, "--norms", "none", "--seeds", "2", "--lrs", "1e9,0.05", "--report", "sweep.md", "--engine", "stacked")
+SWEEP = (*CNN, "--norms", "none", "--seeds", "2", "--lrs", "1e9,0.05", "--report", "sweep.md", "--strategy", "stacked")
 OWN = (*CNN, "--norms", "none,unstackable:Deciding", "--seeds", "2")
 
 UNSTACKABLE = """
@@ -29,13 +29,13 @@ class Deciding(nn.Identity):
 
 
 @dataclass(frozen=True)
-class Engines:
+class Strategies:
     """What each command left, in order."""
 
-    loop: Step
-    wider: Step
+    sequential: Step
     preview: Outcome
     stacked: Step
+    more: Step
     elsewhere: Step
     trouble: Step
     sweep: Step
@@ -44,7 +44,7 @@ class Engines:
     beside: Step
 
 
-def change_engines(folder: Path) -> Engines:
+def by_each_strategy(folder: Path) -> Strategies:
     """Play it."""
 
     def step(place: str, *arguments: str) -> Step:
@@ -57,12 +57,12 @@ def change_engines(folder: Path) -> Engines:
     (folder / "beside").mkdir()
     for place in ("own", "beside"):
         (folder / place / "unstackable.py").write_text(UNSTACKABLE)
-    step("beside", *CNN, "--norms", "none", "--seeds", "2", "--engine", "stacked")
-    return Engines(
-        loop=step("here", *LOOP),
-        wider=step("here", *WIDER),
-        preview=compare(folder / "here", *OTHER, "--dry-run"),
-        stacked=step("here", *OTHER),
+    step("beside", *CNN, "--norms", "none", "--seeds", "2", "--strategy", "stacked")
+    return Strategies(
+        sequential=step("here", *SEQUENTIAL),
+        preview=compare(folder / "here", *STACKED, "--dry-run"),
+        stacked=step("here", *STACKED),
+        more=step("here", *MORE),
         elsewhere=step("elsewhere", *ELSEWHERE),
         trouble=step("trouble", *TROUBLES),
         sweep=step("sweep", *SWEEP),
