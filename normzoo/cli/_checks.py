@@ -150,7 +150,10 @@ def check_compiler(command: str, include: Path, system: str = sys.platform) -> C
         system: as in ``sys.platform``. Windows' compiler is asked for its version alone.
     """
     name = "C++ compiler"
-    words = shlex.split(command, posix=system != "win32")
+    try:
+        words = shlex.split(command, posix=system != "win32")
+    except ValueError:  # a quotation without its end
+        words = [command]
     asked = [*words, "/?"] if system == "win32" else [*words, "--version"]
     code, version = _run(asked)
     if code:
@@ -182,7 +185,7 @@ def _run(command: Sequence[str], text: str = "") -> tuple[int, str]:
         )
     except FileNotFoundError:
         return 1, "is not found"
-    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         return 1, f"does not run: {error}"
     if done.returncode:
         return done.returncode, f"ends with exit code {done.returncode}"

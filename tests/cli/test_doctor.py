@@ -92,6 +92,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Check], str, str]] = {
         "CXX",
     ),
     "an empty CXX": (lambda folder: check_compiler("", folder), "no C++ compiler", "CXX"),
+    "a CXX that does not read": (lambda folder: check_compiler("g++ '", folder), "no C++ compiler ('g++ '' is", "CXX"),
     "no headers": (
         lambda folder: check_compiler(script(folder, "g++", '[ "$1" = --version ]'), folder),
         "does not find Python.h in",
