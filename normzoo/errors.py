@@ -5,7 +5,7 @@
     └── UsageError (also a ValueError): the request cannot be carried out as written
         ├── UnknownNameError: no norm, template, dataset, ... of that name
         ├── ConfigError: a flag or a configuration file does not read
-        ├── NormError: a norm cannot be built or does not behave as one
+        ├── ComponentError: a norm, template, dataset or task cannot be imported or built, or does not behave as one
         ├── DataError: a dataset is missing or invalid
         ├── DeviceError: the device asked for is not there
         └── StoreError: the store is no store of ours, is too new, or cannot be opened
@@ -19,11 +19,11 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "ComponentError",
     "ConfigError",
     "DataError",
     "DeviceError",
     "InputError",
-    "NormError",
     "NormzooError",
     "StoreError",
     "UnknownNameError",
@@ -47,16 +47,24 @@ class UsageError(NormzooError, ValueError):
     """The request cannot be carried out as written; the message says what to change."""
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message that suggests the known name most like this one; empty where none is like it.
+
+    >>> nearest("bach", ["batch", "layer"])
+    "; did you mean 'batch'?"
+    """
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
 class UnknownNameError(UsageError):
     """No entry of that name; the message suggests the nearest and lists the rest."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "", source: str = "") -> None:
         names = list(known)
-        nearest = difflib.get_close_matches(name, names, n=1)
-        suggestion = f"; did you mean '{nearest[0]}'?" if nearest else ""
         listed = ", ".join(names if len(names) <= MAX_LISTED else [*names[:MAX_LISTED], "..."])
         where = f"{source}: " if source else ""
-        super().__init__(f"{where}unknown {kind} '{name}'{suggestion} (known: {listed}{hint})")
+        super().__init__(f"{where}unknown {kind} '{name}'{nearest(name, names)} (known: {listed}{hint})")
 
     def __reduce__(self) -> tuple[type[UsageError], tuple[str]]:
         # Crosses from a worker to its parent as its message.
@@ -67,8 +75,8 @@ class ConfigError(UsageError):
     """A flag or a configuration file does not read."""
 
 
-class NormError(UsageError):
-    """A norm cannot be imported or built, or is no ``torch.nn.Module``."""
+class ComponentError(UsageError):
+    """A norm, template, dataset or task cannot be imported or built, or does not behave as one."""
 
 
 class DataError(UsageError):

@@ -31,11 +31,9 @@ FLOORS = {
     "__main__": 8,
 }
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning"}
-IN_WORKERS = (
-    {f"normzoo.experiment.{name}" for name in ("train", "epochs", "calibrate", "prepare", "memory")}
-    | {f"normzoo.bench.{name}" for name in ("worker", "cold", "measure", "peers")}
-    | {f"normzoo.bench.matrix.{name}" for name in ("peer", "networks", "bare_loop", "plain_lightning")}
-)
+IN_WORKERS = {f"normzoo.experiment.{name}" for name in ("train", "epochs", "calibrate", "prepare", "memory")} | {
+    f"normzoo.bench.{name}" for name in ("worker", "measure", "peers")
+}
 """Those of the experiment's and the benchmark's modules that only a worker imports."""
 
 
@@ -195,7 +193,7 @@ PARENTS = [
 def test_the_parent_and_the_report_import_no_torch(module: str) -> None:
     """Neither they nor anything that comes with them; within functions only the worker may."""
     assert not reached(module) & (HEAVY | IN_WORKERS)
-    if module != "normzoo.experiment.worker":
+    if module != "normzoo.experiment.worker.process":
         for target, _ in IMPORTS[module]:
             assert not reached(target) & (HEAVY | IN_WORKERS), f"{module} imports {target}"
 
@@ -231,7 +229,6 @@ def test_all_is_the_public_names(module: str) -> None:
         ["compare", "--help"],
         ["compare", "--show-config"],
         ["bench", "layers", "--help"],
-        ["bench", "matrix", "--help"],
         ["compare", "--dry-run", "--norms", "none", "--jobs", "1"],
     ],
     ids=" ".join,

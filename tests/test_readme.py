@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.matrix import tables as matrix_tables
+from benchmarks.matrix.spec import MatrixBench
 from normzoo.bench import show
-from normzoo.bench.matrix import show as show_matrix
-from normzoo.bench.matrix.records import MatrixBench
 from normzoo.bench.records import Bench
 from normzoo.cli import main
-from normzoo.experiment.config import reproducing_command, resolve
-from normzoo.experiment.store import Store
+from normzoo.experiment.config.resolve import reproducing_command, resolve
+from normzoo.experiment.results.store import Store
 from normzoo.report import failure_lines, planned_plots, provenance, summarize, to_markdown
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +93,7 @@ def test_each_config_states_purpose_command_and_minutes(path: Path) -> None:
 def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
     """A report is, to the letter, what its store says."""
     with Store(path.with_suffix(".sqlite"), writable=False) as store:
-        sweep = store.sweeps()[-1]
+        sweep = store.comparisons()[-1]
         records = store.records(sweep.keys)
     summary = summarize(sweep.matrix, records)
     plots = planned_plots(summary, path.with_suffix(""))
@@ -120,7 +120,7 @@ def test_each_speed_report_comes_from_the_records_beside_it(path: Path) -> None:
     else:
         matrix = MatrixBench.model_validate_json(text)
         environment, measured = matrix.environment, len(matrix.cells)
-        shown = show_matrix.to_markdown(matrix, name=path.stem, notes=notes)
+        shown = matrix_tables.to_markdown(matrix, name=path.stem, notes=notes)
     assert path.read_text(encoding="utf-8") == shown
     assert measured
     assert not str(environment["commit"]).endswith("-dirty")

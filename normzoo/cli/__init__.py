@@ -46,7 +46,6 @@ for _order, (_purpose, _commands) in enumerate(_COMMANDS.items()):
         app.command(_target, name=_name, help=_text, group=_group, help_epilogue="")
 _bench = App(name="bench", help=_help.BENCH, group=Group("Measure speed", sort_key=len(_COMMANDS)), help_epilogue="")
 _bench.command("normzoo.cli.bench:layers", name="layers", help=_help.BENCH_LAYERS)
-_bench.command("normzoo.cli.bench:matrix", name="matrix", help=_help.BENCH_MATRIX)
 app.command(_bench)
 _program = Group("This program", sort_key=len(_COMMANDS) + 1)
 app.command("normzoo.cli.doctor:doctor", name="doctor", help=_help.DOCTOR, group=_program, help_epilogue="")

@@ -12,9 +12,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from normzoo.cli._written import counted
+from normzoo.cli._format import counted
 from normzoo.errors import StoreError, UnknownNameError
-from normzoo.experiment.store import Store
+from normzoo.experiment.results.store import Store
 from normzoo.registry.backends import VARIABLE, checked_backend
 
 PACKAGES = {
@@ -251,7 +251,7 @@ def _is_there(path: Path) -> bool:
 
 def _content(path: Path) -> str:
     with Store(path, writable=False) as store:
-        statuses, comparisons = Counter(store.statuses().values()), len(store.sweeps())
+        statuses, comparisons = Counter(store.statuses().values()), len(store.comparisons())
     by_status = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
     runs = counted(statuses.total(), "run") + (f" ({by_status})" if by_status else "")
     return f"{runs}, {counted(comparisons, 'comparison')}"

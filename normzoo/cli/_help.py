@@ -66,7 +66,7 @@ Exit code: 0, or 1 when a different result was left out, 2 when a store cannot b
 Example: normzoo merge a.sqlite b.sqlite --into all.sqlite
 """
 
-BENCH = """Measure how fast the layers are, and a whole comparison.
+BENCH = """Measure how fast the layers are.
 
 Example: normzoo bench layers
 """
@@ -77,14 +77,6 @@ All contenders are timed in one process, by turns; the tables show ratios. The w
 CPU cores, most of them compiling; fewer norms, sizes or parts take less.
 
 Example: normzoo bench layers --norms batch,group --parts plain --dtypes float32
-"""
-
-BENCH_MATRIX = """Time a whole comparison against the same work done in other ways.
-
-The command itself, a Lightning Trainer for every run, a bare torch loop for every run, and a process for every run; the
-table shows ratios. The others are timed for one seed and multiplied up; still, the whole takes long.
-
-Example: normzoo bench matrix --templates cnn --batch-sizes 32 --norms batch,none --seeds 3 --epochs 1
 """
 
 EXPLAIN = """Show what a norm pools, as a picture, and what there is to know of it.

@@ -1,15 +1,14 @@
-"""Shows what a comparison would train, and on which engine."""
+"""Shows what a comparison would train, and by which strategy."""
 
 from collections import Counter
 
 from rich.console import Console
 from rich.table import Table
 
-from normzoo.cli._duration import duration
-from normzoo.experiment.config import Configuration
-from normzoo.experiment.plan import total_steps
-from normzoo.experiment.planning import Plan
-from normzoo.registry import canonical_norm
+from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.plan import Plan
+from normzoo.experiment.planning.groups import total_steps
+from normzoo.progress.state import duration
 
 
 def show_plan(configuration: Configuration, plan: Plan, console: Console) -> None:
@@ -23,7 +22,7 @@ def show_plan(configuration: Configuration, plan: Plan, console: Console) -> Non
         table.add_column(column)
     for template in matrix.templates:
         for norm in matrix.norms:
-            places = [(template, canonical_norm(norm), size) for size in matrix.batch_sizes]
+            places = [(template, norm, size) for size in matrix.batch_sizes]
             table.add_row(
                 template, norm, *(f"{to_train[place]} (+{planned[place] - to_train[place]})" for place in places)
             )
@@ -31,31 +30,28 @@ def show_plan(configuration: Configuration, plan: Plan, console: Console) -> Non
     facts = plan.prepared.dataset
     console.print(
         f"{len(missing)} of {len(plan.runs)} runs to train, {total_steps(plan.groups):,} optimizer steps, "
-        f"on {plan.prepared.device} in {plan.jobs} worker{'s' if plan.jobs > 1 else ''}; "
+        f"on {plan.prepared.device} in {plan.slots.count} worker{'s' if plan.slots.count > 1 else ''}; "
         f"{facts.name}: {facts.train} training, {facts.validation} validation and {facts.test} test samples.",
         highlight=False,
     )
     if plan.groups:
-        for line in engine_lines(plan):
+        for line in strategy_lines(plan):
             console.print(line, highlight=False)
         console.print(f"Expected to take about {duration(plan.seconds)}, by steps that were timed.", highlight=False)
 
 
-def engine_lines(plan: Plan) -> list[str]:
-    """Say which engine each template is trained on at which batch sizes, and what is trained again for its sake."""
+def strategy_lines(plan: Plan) -> list[str]:
+    """Say how each template is trained at which batch sizes."""
     sizes: dict[tuple[str, str, bool], set[int]] = {}
     for group in plan.groups:
         run = group.runs[0]
-        sizes.setdefault((run.template, group.how.engine, group.how.compiled), set()).add(run.batch_size)
+        sizes.setdefault((run.template, run.strategy, run.compiled), set()).add(run.batch_size)
     lines = [
         f"{template} at batch size {', '.join(map(str, sorted(at)))}: "
-        f"{WORDS[engine]}{', compiled' if compiled else ''} (engine {engine})"
-        for (template, engine, compiled), at in sizes.items()
+        f"{WORDS[strategy]}{', compiled' if compiled else ''} ({strategy})"
+        for (template, strategy, compiled), at in sizes.items()
     ]
-    lines += [f"not side by side: {reason}" for reason in plan.unstacked]
-    if plan.other_engine:
-        lines.append(f"{plan.other_engine} runs were trained on the other engine, and are trained again")
-    return lines
+    return lines + [f"not side by side: {reason}" for reason in plan.unstacked]
 
 
-WORDS = {"stacked": "all seeds side by side", "loop": "one seed after the other"}
+WORDS = {"stacked": "all seeds side by side", "sequential": "one seed after the other"}

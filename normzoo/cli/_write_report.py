@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normzoo.errors import ConfigError
-from normzoo.experiment.config import reproducing_command
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.config.resolve import reproducing_command
+from normzoo.experiment.results.records import RunRecord
 
 if TYPE_CHECKING:
     from normzoo.report import Summary
 
 
-def write_report(
-    path: Path, summary: "Summary", records: Mapping[str, RunRecord], execution: Execution, *, html: bool = False
-) -> list[Path]:
+def write_report(path: Path, summary: "Summary", records: Mapping[str, RunRecord], *, html: bool = False) -> list[Path]:
     """Write the report at ``path`` and its plots beside it, with ``html`` also as one page, and return what is written.
 
     Raises:
@@ -31,7 +28,7 @@ def write_report(
         text = to_markdown(
             summary,
             provenance=provenance(records),
-            command=reproducing_command(summary.matrix, execution.engine),
+            command=reproducing_command(summary.matrix),
             plots=plots,
             failures=failure_lines(records),
         )

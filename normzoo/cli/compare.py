@@ -5,34 +5,35 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group as FlagGroup
 from cyclopts import Parameter
 from rich.console import Console
+from rich.status import Status
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
 from normzoo.cli._flags import with_flags
-from normzoo.cli._plan import engine_lines, show_plan
+from normzoo.cli._plan import show_plan, strategy_lines
 from normzoo.errors import ConfigError
-from normzoo.experiment.config import Configuration, resolve
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.matrix import MatrixRunner
-from normzoo.experiment.planning import Plan, Stored, early_workers, make_plan
-from normzoo.experiment.pool import WorkerPool
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.spec import MatrixSpec
-from normzoo.experiment.store import Store
+from normzoo.experiment.comparison import Rerun, carry_out, early_workers, stored
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.resolve import Configuration, resolve
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.executor.local import LocalExecutor
+from normzoo.experiment.plan import Plan, Stored, make_plan
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.store import Store
+from normzoo.experiment.runner import Listener
 from normzoo.registry.backends import backend_of_process
 
 if TYPE_CHECKING:
     from normzoo.report import Summary  # scipy takes a while
 
-Rerun = Literal["failed", "all"]
 _COMMAND = FlagGroup("This command", sort_key=2)
 
 
@@ -70,44 +71,18 @@ def compare(
 def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
     """Show the plan; the store is only read."""
     path = configuration.execution.store
-    stored = Stored(set(), {}, {})
+    known = Stored(set(), {})
     if path.exists():
         with Store(path, writable=False) as store:
-            stored = _stored(store, rerun)
-    with WorkerPool() as pool:
-        plan = _plan(configuration, stored, pool, with_estimate=True)
+            known = stored(store, rerun)
+    with LocalExecutor(configuration.execution) as executor, _status():
+        plan = make_plan(configuration, known, executor, with_estimate=True)
     show_plan(configuration, plan, Console())
     return EXIT_OK
 
 
-def _plan(
-    configuration: Configuration,
-    stored: Stored,
-    pool: WorkerPool,
-    *,
-    more_workers: int = 0,
-    with_estimate: bool = False,
-) -> Plan:
-    with Console(stderr=True).status("loading torch and the data, timing a few steps"):
-        return make_plan(configuration, stored, pool, more_workers=more_workers, with_estimate=with_estimate)
-
-
-def _stored(store: Store, rerun: Rerun | None) -> Stored:
-    done, timings = done_keys(store.statuses(), rerun), store.timings()
-    if rerun == "all":
-        return Stored(done, {}, timings)
-    return Stored(done, store.engines(), timings, store.engines(("failed", "out-of-memory", "timeout")))
-
-
-def done_keys(statuses: Mapping[str, str], rerun: Rerun | None) -> set[str]:
-    """Return the keys of the runs that are not to be trained (again).
-
-    Interrupted runs never count as done. A diverged run does, also for ``--rerun failed``: divergence is a result.
-    """
-    if rerun == "all":
-        return set()
-    settled = {"ok", "diverged"} if rerun == "failed" else {"ok", "diverged", "failed", "out-of-memory", "timeout"}
-    return {key for key, status in statuses.items() if status in settled}
+def _status() -> Status:
+    return Console(stderr=True).status("loading torch and the data, timing a few steps")
 
 
 class _Comparison:
@@ -116,58 +91,56 @@ class _Comparison:
     def __init__(self, configuration: Configuration, rerun: Rerun | None, report: Path | None, *, html: bool) -> None:
         self._configuration, self._rerun, self._report, self._html = configuration, rerun, report, html
         self._interrupted = False
+        self._status = _status()
 
     def run(self) -> int:
         if self._report is not None:
             from normzoo.cli._write_report import check_report_path
 
             check_report_path(self._report)
-        with Store(self._configuration.execution.store) as store, WorkerPool() as pool:
+        execution = self._configuration.execution
+        early = early_workers(self._configuration)
+        with Store(execution.store) as store, LocalExecutor(execution, early=early) as executor:
             # What shows the tables takes seconds to load: let that be while torch is loaded, too.
             threading.Thread(target=import_module, args=("normzoo.report",), daemon=True).start()
-            stored = _stored(store, self._rerun)
-            plan = _plan(self._configuration, stored, pool, more_workers=early_workers(self._configuration))
-            for timing in plan.new_timings:
-                if timing.seconds_per_step is not None:  # what kept it from being timed may be gone next time
-                    store.add_timing(timing)
-            keys = [run.key for run in plan.runs]
-            store.add_sweep(command_line(), self._configuration, keys)
-            self._train(plan, pool, store)
-            return self._conclude(keys, store)
+            with self._status:
+                outcome = carry_out(
+                    self._configuration,
+                    store,
+                    executor,
+                    lambda plan: self._display(plan, store),
+                    command=command_line(),
+                    rerun=self._rerun,
+                )
+            self._interrupted = outcome.is_interrupted
+            return self._conclude(outcome.keys, store)
 
-    def _train(self, plan: Plan, pool: WorkerPool, store: Store) -> None:
-        from normzoo.cli._progress import progress_for
+    def _display(self, plan: Plan, store: Store) -> AbstractContextManager[Listener]:
+        from normzoo.progress.live import progress_for
 
-        if not plan.groups:
-            return
+        self._status.stop()
         console = Console(stderr=True)
-        for line in engine_lines(plan):
+        for line in strategy_lines(plan):
             console.print(line, highlight=False, soft_wrap=True)
-        try:
-            with progress_for(self._configuration.matrix, plan, store, console) as display:
-                MatrixRunner(self._configuration, plan.prepared, pool, store, display).run(plan.groups, plan.jobs)
-        except KeyboardInterrupt:
-            self._interrupted = True
+        return progress_for(self._configuration.matrix, plan, store, console)
 
     def _conclude(self, keys: Sequence[str], store: Store) -> int:
-        from normzoo.cli._print_summary import print_summary
         from normzoo.cli._write_report import write_report, written_line
         from normzoo.report import summarize
 
         records = store.records(keys)
-        if self._interrupted and all(record.status == "interrupted" for record in records.values()):
+        if self._interrupted and all(not record.status.is_final for record in records.values()):
             sys.stderr.write(f"normzoo: interrupted before any run was finished; {self._how_to_go_on()}\n")
             return EXIT_INTERRUPTED
         summary = summarize(self._configuration.matrix, records)
-        execution = self._configuration.execution
-        written = write_report(self._report, summary, records, execution, html=self._html) if self._report else []
+        written = write_report(self._report, summary, records, html=self._html) if self._report else []
         with suppress(BrokenPipeError):  # whoever read the tables has seen enough
-            print_summary(summary, records, Console())
+            _print_summary(summary, records, Console())
             if written:
                 sys.stdout.write(f"\n{written_line(written)}")
             sys.stdout.flush()
         if self._interrupted:
-            finished = sum(record.status != "interrupted" for record in records.values())
+            finished = sum(record.status.is_final for record in records.values())
             sys.stderr.write(
                 f"\nnormzoo: interrupted; {finished} of {len(keys)} runs are finished and kept in {store.path}; "
                 f"{self._how_to_go_on()}\n"
@@ -185,8 +158,25 @@ def _is_whole(summary: "Summary", records: Mapping[str, RunRecord]) -> bool:
     """Whether every run has a result; that a learning rate diverged which was not chosen is one."""
     cells = [cell for table in summary.tables for cell in table.cells]
     return all(cell.ok == cell.planned for cell in cells) and all(
-        record.status in ("ok", "diverged") for record in records.values()
+        record.status.has_result for record in records.values()
     )
+
+
+def _print_summary(summary: "Summary", records: Mapping[str, RunRecord], console: Console) -> None:
+    """Print the tables, the findings below them, and the runs that have no result."""
+    from normzoo.report import failure_lines, findings, lost_runs, to_rich
+
+    console.print(*to_rich(summary, width=console.width))
+    console.print()
+    for finding in findings(summary):
+        console.print(f"- {finding}", markup=False, highlight=False)
+    failed = lost_runs(records)
+    if failed:
+        is_worth_a_retry = any(record.status.is_lost for record in failed)
+        hint = "; `--rerun failed` tries again those that did not diverge" if is_worth_a_retry else ""
+        console.print(f"\nRuns without a result ({len(failed)}){hint}:", highlight=False)
+        for line in failure_lines(records):
+            console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def command_line() -> str:

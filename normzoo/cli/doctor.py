@@ -17,9 +17,9 @@ from packaging.requirements import Requirement
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_OK, _checks, _probe
 from normzoo.cli._checks import CACHE_VARIABLE, PACKAGES, Check
-from normzoo.cli._plain import facts, plain_console, plain_table
-from normzoo.experiment.environment import describe_environment
-from normzoo.experiment.pool import WORKER_ENVIRONMENT, machine_has_gpus
+from normzoo.cli._tables import facts, plain_console, plain_table
+from normzoo.experiment.config.environment import describe_environment
+from normzoo.experiment.executor.local import WORKER_ENVIRONMENT, machine_has_gpus
 from normzoo.registry.backends import VARIABLE
 
 _SECONDS = 180

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from normzoo.errors import ConfigError, UsageError
-from normzoo.experiment.spec import split_list
+from normzoo.experiment.config.spec import split_list
 from normzoo.explain import subject, to_rich, to_svg
 from normzoo.registry import NORMS
 

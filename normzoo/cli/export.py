@@ -12,12 +12,12 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._written import counted
+from normzoo.cli._format import counted
 from normzoo.errors import ConfigError
-from normzoo.experiment.flat import Row, Value, even, flat_epochs, flat_run
-from normzoo.experiment.lookup import find_sweep
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.store import Store
+from normzoo.experiment.results.lookup import find_comparison
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.store import Store
+from normzoo.experiment.results.tabular import Row, Value, even, flat_epochs, flat_run
 
 Format = Literal["csv", "parquet", "json"]
 
@@ -39,7 +39,7 @@ def export(
     with Store(store, writable=False) as opened:
         listed = [run.key for run in opened.listed()]
         if sweep is not None:
-            of_sweep = set(find_sweep(sweep, opened.sweeps(), store).keys)
+            of_sweep = set(find_comparison(sweep, opened.comparisons(), store).keys)
             _tell(len(of_sweep.difference(listed)), f"of comparison {sweep} not there yet, and not written")
             listed = [key for key in listed if key in of_sweep]
         records = opened.records(listed)

@@ -12,7 +12,7 @@ def list_entries() -> int:
     norms = _table("Norms", "norm", "pools", "formula", "source")
     for name, norm in NORMS.items():
         options = "".join(f"\n{key}={value}" for key, value in norm.options.items())
-        norms.add_row(name + options, norm.pools, norm.formula, norm.source)
+        norms.add_row(name + options, norm.summary, norm.formula, norm.source)
     templates = _table("Templates", "template", "network", "source")
     for name, template in TEMPLATES.items():
         templates.add_row(name, template.summary, template.source)

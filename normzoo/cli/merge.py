@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
-from normzoo.cli._written import counted, percent, told_apart
+from normzoo.cli._format import counted, format_distinct, test_result
 from normzoo.errors import StoreError
-from normzoo.experiment.difference import first_apart
-from normzoo.experiment.lookup import short_length
-from normzoo.experiment.merge import Conflict, MergePlan, plan_merge
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.store import Store
+from normzoo.experiment.results.difference import first_apart
+from normzoo.experiment.results.lookup import short_length
+from normzoo.experiment.results.merge import Conflict, MergePlan, plan_merge
+from normzoo.experiment.results.records import RunRecord, Status
+from normzoo.experiment.results.store import Store
 
 _OnConflict = Literal["keep", "replace"]
 
@@ -37,7 +37,7 @@ def merge(
                 plan, sweeps = _merge_one(path, target, replaces=on_conflict == "replace")
                 lines.append(f"{path}: {_account(plan, sweeps)}")
                 conflicts += [(path, conflict) for conflict in plan.conflicts]
-            keys, total = target.statuses(), len(target.sweeps())
+            keys, total = target.statuses(), len(target.comparisons())
     except KeyboardInterrupt:
         sys.stderr.write("normzoo: interrupted; nothing was merged\n")
         return EXIT_INTERRUPTED
@@ -70,7 +70,7 @@ def _merge_one(path: Path, target: Store, *, replaces: bool) -> tuple[MergePlan,
     """Write what a store adds to the target; return what there was to do, and how many comparisons were new."""
     with Store(path, writable=False) as source:
         theirs = source.records(list(source.statuses()))
-        sweeps, timings = source.sweeps(), source.timings()
+        sweeps, timings = source.comparisons(), source.timings()
     plan = plan_merge(target.records(list(theirs)), theirs)
     taken = [*plan.added, *plan.settled, *(conflict.key for conflict in plan.conflicts if replaces)]
     for key in taken:
@@ -79,7 +79,7 @@ def _merge_one(path: Path, target: Store, *, replaces: bool) -> tuple[MergePlan,
     for name, timing in timings.items():
         if name not in known:
             target.add_timing(timing)
-    return plan, target.put_sweeps(sweeps)
+    return plan, target.put_comparisons(sweeps)
 
 
 @contextmanager
@@ -113,9 +113,9 @@ def _describe(conflict: Conflict, path: Path, into: Path, length: int) -> str:
     if apart is None:
         return line
     first = apart.differences[0]
-    values = " and ".join(told_apart(first.a, first.b))
+    values = " and ".join(format_distinct(first.a, first.b))
     return f"{line}; apart from epoch {apart.epoch} on ({first.name.replace('_', ' ')} {values})"
 
 
 def _result(record: RunRecord) -> str:
-    return f"{percent(record.test_accuracy)} %" if record.status == "ok" else record.status
+    return test_result(record) if record.status is Status.OK else record.status

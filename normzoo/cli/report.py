@@ -8,9 +8,9 @@ from cyclopts import Parameter
 from pydantic import ValidationError
 
 from normzoo.errors import ConfigError
-from normzoo.experiment.lookup import find_sweep
-from normzoo.experiment.spec import MatrixSpec
-from normzoo.experiment.store import Store
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.lookup import find_comparison
+from normzoo.experiment.results.store import Store
 
 
 def report(
@@ -30,12 +30,12 @@ def report(
     from normzoo.report import summarize
 
     with Store(store, writable=False) as opened:
-        sweeps = opened.sweeps()
+        sweeps = opened.comparisons()
         latest = max(sweeps, key=lambda each: (each.created_at, each.id), default=None) if sweep is None else None
-        chosen = latest or find_sweep(sweep or 0, sweeps, store)
+        chosen = latest or find_comparison(sweep or 0, sweeps, store)
         records = opened.records(chosen.keys)
     matrix = chosen.matrix if baseline is None else _against(chosen.matrix, baseline)
-    written = write_report(output, summarize(matrix, records), records, chosen.execution, html=html)
+    written = write_report(output, summarize(matrix, records), records, html=html)
     sys.stdout.write(written_line(written))
     return 0
 

@@ -3,20 +3,20 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple, get_args
+from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._plain import GAP, plain_console, plain_table, width_of
-from normzoo.cli._written import counted, moment, percent
-from normzoo.experiment.lookup import find_sweep, short_length
-from normzoo.experiment.records import RunRecord, Status
-from normzoo.experiment.spec import split_list
-from normzoo.experiment.store import Listed, Store, Sweep
-from normzoo.registry import TEMPLATES, canonical_norm, find, parse_spec, short_norm
+from normzoo.cli._format import counted, moment, test_result
+from normzoo.cli._tables import GAP, plain_console, plain_table, width_of
+from normzoo.experiment.config.spec import split_list
+from normzoo.experiment.results.lookup import find_comparison, short_length
+from normzoo.experiment.results.records import RunRecord, Status
+from normzoo.experiment.results.store import Listed, Store, StoredComparison
+from normzoo.registry import NORMS, TEMPLATES, find
 
 _NOT_THERE = "not there"
 _FEW, _MANY = 20, 500
@@ -28,7 +28,7 @@ def runs(
     *,
     store: Annotated[Path, Parameter(help="File in which results are kept.")] = Path("normzoo.sqlite"),
     sweep: Annotated[int | None, Parameter(help="Only runs of the comparison of this number.")] = None,
-    status: Annotated[str | None, Parameter(help=f"Only runs of these: {', '.join(get_args(Status))}.")] = None,
+    status: Annotated[str | None, Parameter(help=f"Only runs of these: {', '.join(Status)}.")] = None,
     norm: Annotated[str | None, Parameter(help="Only runs of these norms; group means all of its options.")] = None,
     template: Annotated[str | None, Parameter(help="Only runs of these templates.")] = None,
     limit: Annotated[
@@ -44,8 +44,8 @@ def runs(
     is_filtered = any(value is not None for value in (sweep, status, norm, template))
     most = limit or (_MANY if is_filtered else _FEW)
     with Store(store, writable=False) as opened:
-        listed, sweeps = opened.listed(), opened.sweeps()
-        shown_sweeps = sweeps if sweep is None else [find_sweep(sweep, sweeps, store)]
+        listed, sweeps = opened.listed(), opened.comparisons()
+        shown_sweeps = sweeps if sweep is None else [find_comparison(sweep, sweeps, store)]
         of_sweep = {key for each in shown_sweeps for key in each.keys}
         found = [run for run in listed if wanted(run) and (sweep is None or run.key in of_sweep)]
         records = opened.records([run.key for run in found[-most:]])
@@ -62,15 +62,17 @@ def _filter(status: str | None, norm: str | None, template: str | None) -> Calla
     """Return what decides whether a run is listed; refuse names that there are not."""
     statuses, templates = _names(status), _names(template)
     for name in statuses or ():
-        find("status", dict.fromkeys(get_args(Status)), name)
+        find("status", dict.fromkeys(Status), name)
     for name in templates or ():
-        find("template", TEMPLATES, name)
-    norms = None if norm is None else [(name, canonical_norm(name)) for name in _names(norm) or ()]
+        TEMPLATES.canonical(name)
+    norms = None if norm is None else [(name, NORMS.canonical(name)) for name in _names(norm) or ()]
 
     def wanted(run: Listed) -> bool:
         return (
             (statuses is None or run.status in statuses)
-            and (templates is None or run.template in templates)
+            and (
+                templates is None or any(run.template == name or _template(run.template) == name for name in templates)
+            )
             and (norms is None or any(run.norm == whole or _target(run.norm) == name for name, whole in norms))
         )
 
@@ -81,11 +83,15 @@ def _names(text: str | None) -> list[str] | None:
     return None if text is None else list(split_list(text))
 
 
+def _template(template: str) -> str:
+    return TEMPLATES.parse(template).target
+
+
 def _target(norm: str) -> str:
-    return parse_spec(norm).target
+    return NORMS.parse(norm).target
 
 
-def _show_sweeps(sweeps: Sequence[Sweep], statuses: Mapping[str, str], limit: int, console: Console) -> None:
+def _show_sweeps(sweeps: Sequence[StoredComparison], statuses: Mapping[str, str], limit: int, console: Console) -> None:
     if not sweeps:
         return
     between = ",\n" if console.width < _WIDE else ", "
@@ -104,7 +110,7 @@ def _show_sweeps(sweeps: Sequence[Sweep], statuses: Mapping[str, str], limit: in
 
 def _by_status(keys: Iterable[str], statuses: Mapping[str, str]) -> list[str]:
     counts = Counter(statuses.get(key, _NOT_THERE) for key in keys)
-    return [f"{counts[status]:,} {status}" for status in (*get_args(Status), _NOT_THERE) if counts[status]]
+    return [f"{counts[status]:,} {status}" for status in (*Status, _NOT_THERE) if counts[status]]
 
 
 class _Column(NamedTuple):
@@ -118,14 +124,14 @@ class _Column(NamedTuple):
 _COLUMNS = (
     _Column("status", lambda record: record.status),
     _Column("template", lambda record: record.spec.template),
-    _Column("norm", lambda record: short_norm(record.spec.norm)),
+    _Column("norm", lambda record: record.spec.norm),
     _Column("dataset", lambda record: record.spec.dataset, essential=False),
     _Column("batch", lambda record: str(record.spec.batch_size)),
     _Column("seed", lambda record: str(record.spec.seed)),
     _Column("lr", lambda record: f"{record.spec.lr:g}"),
-    _Column("test %", lambda record: percent(record.test_accuracy)),
+    _Column("test", test_result),
     _Column("seconds", lambda record: f"{record.seconds:.1f}", essential=False),
-    _Column("engine", lambda record: record.engine, essential=False),
+    _Column("strategy", lambda record: record.spec.strategy, essential=False),
     _Column("began (UTC)", lambda record: moment(record.started_at), essential=False),
 )
 

@@ -9,15 +9,16 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._plain import facts, indented, plain_console, plain_table
-from normzoo.cli._written import curve, moment, percent, written
-from normzoo.experiment.again import command_for
-from normzoo.experiment.flat import flat
-from normzoo.experiment.lookup import find_key
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.store import Store, Sweep
+from normzoo.cli._format import curve, format_value, moment
+from normzoo.cli._tables import facts, indented, plain_console, plain_table
+from normzoo.experiment.results.lookup import find_key
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.reproduce import command_for
+from normzoo.experiment.results.store import Store, StoredComparison
+from normzoo.experiment.results.tabular import flat
+from normzoo.metric import Metric
 
-_ELSEWHERE = {"spec", "status", "epochs", "environment", "notes", "error", "traceback"}
+_ELSEWHERE = {"spec", "status", "epochs", "environment", "notes", "error", "traceback", "metrics"}
 """What of a record has a place of its own; the rest is listed by name."""
 
 
@@ -31,18 +32,20 @@ def show(
     with Store(store, writable=False) as opened:
         key = find_key(run, opened.statuses(), store)
         record = opened.records([key])[key]
-        sweeps = [sweep for sweep in opened.sweeps() if key in sweep.keys]
+        sweeps = [sweep for sweep in opened.comparisons() if key in sweep.keys]
     console = plain_console()
     console.print(f"Run {key}: {record.status}", style="bold", soft_wrap=True)
     console.print(record.spec.label, soft_wrap=True)
     _section("Configuration", console)
-    console.print(facts((name, written(value)) for name, value in flat(record.spec.model_dump(mode="json")).items()))
+    console.print(
+        facts((name, format_value(value)) for name, value in flat(record.spec.model_dump(mode="json")).items())
+    )
     _show_epochs(record, console)
     _section("How it went", console)
     console.print(facts(_account(record, sweeps)))
     if record.environment:
         _section("Environment", console)
-        console.print(facts((name, written(value)) for name, value in flat(record.environment).items()))
+        console.print(facts((name, format_value(value)) for name, value in flat(record.environment).items()))
     _show_texts(record, console)
     _show_again(key, record, sweeps, console)
     return EXIT_OK
@@ -59,31 +62,39 @@ def _show_epochs(record: RunRecord, console: Console) -> None:
     if not record.epochs:
         console.print("  None was finished.")
         return
-    columns = ("epoch", "train loss", "val loss", "test loss", "val %", "test %", "seconds")
+    names = ["loss", *(metric.name for metric in record.metrics)]
+    metrics = {metric.name: metric for metric in record.metrics}
+    splits = {"val": [epoch.validation for epoch in record.epochs], "test": [epoch.test for epoch in record.epochs]}
+    headers = {name: _header(metrics[name]) if name in metrics else name for name in names}
+    columns = ["epoch", "train loss", *(f"{split} {headers[name]}" for name in names for split in splits), "seconds"]
     rows = [
         (
             str(epoch.epoch),
-            *(f"{loss:.4f}" for loss in (epoch.train_loss, epoch.val_loss, epoch.test_loss)),
-            percent(epoch.val_accuracy),
-            percent(epoch.test_accuracy),
+            f"{epoch.train_loss:.4f}",
+            *(
+                metrics[name].write(values[name]) if name in metrics else f"{values[name]:.4f}"
+                for name in names
+                for values in (epoch.validation, epoch.test)
+            ),
             f"{epoch.seconds:.2f}",
         )
         for epoch in record.epochs
     ]
     console.print(indented(plain_table(columns, rows, right=columns)))
-    epochs = record.epochs
-    losses = {
-        "train loss": [epoch.train_loss for epoch in epochs],
-        "val loss": [epoch.val_loss for epoch in epochs],
-        "test loss": [epoch.test_loss for epoch in epochs],
-    }
-    accuracies = {
-        "val %": [100 * epoch.val_accuracy for epoch in epochs],
-        "test %": [100 * epoch.test_accuracy for epoch in epochs],
-    }
     console.print()
-    ascii_only = console.options.ascii_only
-    console.print(facts([*_curves(losses, ascii_only=ascii_only), *_curves(accuracies, ascii_only=ascii_only)]))
+    curves = []
+    for name in names:
+        scale = metrics[name].scale if name in metrics else 1.0
+        lines = {"train loss": [epoch.train_loss for epoch in record.epochs]} if name == "loss" else {}
+        lines |= {
+            f"{split} {headers[name]}": [scale * values[name] for values in each] for split, each in splits.items()
+        }
+        curves += _curves(lines, ascii_only=console.options.ascii_only)
+    console.print(facts(curves))
+
+
+def _header(metric: Metric) -> str:
+    return metric.unit or metric.title
 
 
 def _curves(curves: Mapping[str, Sequence[float]], *, ascii_only: bool) -> list[tuple[str, str, str]]:
@@ -97,14 +108,14 @@ def _curves(curves: Mapping[str, Sequence[float]], *, ascii_only: bool) -> list[
     ]
 
 
-def _account(record: RunRecord, sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
-    """Return times, memory, engine and where the run belongs."""
+def _account(record: RunRecord, sweeps: Sequence[StoredComparison]) -> list[tuple[str, str]]:
+    """Return times, memory and where the run belongs."""
     values = record.model_dump(exclude=_ELSEWHERE)
-    lines = {name: written(value) for name, value in flat(values).items()}
+    lines = {name: format_value(value) for name, value in flat(values).items()}
     lines["started_at"] = f"{moment(record.started_at)} UTC"
     if record.peak_memory_bytes is not None:
         lines["peak_memory_bytes"] += f" ({record.peak_memory_bytes / 2**20:.0f} MiB)"
-    return [*lines.items(), ("comparisons", written(", ".join(str(sweep.id) for sweep in sweeps)))]
+    return [*lines.items(), ("comparisons", format_value(", ".join(str(sweep.id) for sweep in sweeps)))]
 
 
 def _show_texts(record: RunRecord, console: Console) -> None:
@@ -117,7 +128,7 @@ def _show_texts(record: RunRecord, console: Console) -> None:
                 console.print(f"  {line}", soft_wrap=True)
 
 
-def _show_again(key: str, record: RunRecord, sweeps: Sequence[Sweep], console: Console) -> None:
+def _show_again(key: str, record: RunRecord, sweeps: Sequence[StoredComparison], console: Console) -> None:
     _section("Train it again", console)
     dataset = sweeps[-1].matrix.dataset if sweeps else record.spec.dataset
     command = command_for(key, record, dataset)
@@ -130,5 +141,5 @@ def _show_again(key: str, record: RunRecord, sweeps: Sequence[Sweep], console: C
     console.print(f"  {command}", soft_wrap=True)
     if record.spec.seed:
         console.print(f"  (seeds are counted from 0: this trains the seeds 0 to {record.spec.seed})")
-    if record.spec.norm_source:
-        console.print("  (it is the same run only if the file of the norm is unchanged)")
+    if record.spec.sources:
+        console.print("  (it is the same run only if the files of your own code are unchanged)")

@@ -13,8 +13,8 @@ Array = npt.NDArray[Any]
 class RawArrays:
     """A dataset as its loader found it.
 
-    Images are numbers of any integer or float type, of shape (N, H, W) or (N, H, W, C); labels are
-    integers 0..K-1 of shape (N,) or (N, 1). A dataset without a validation split of its own leaves
+    Images are numbers of any integer or float type, of shape (N, H, W) or (N, H, W, C); targets are of
+    shape (N,) or (N, K), and it is the task's to check them. A dataset without a validation split of its own leaves
     ``x_val`` and ``y_val`` at None, and a part of its training samples is held out.
     """
 
@@ -29,8 +29,3 @@ class RawArrays:
 def channels_last(images: Array) -> Array:
     """View images of shape (N, H, W) or (N, H, W, C) as (N, H, W, C)."""
     return images[..., np.newaxis] if images.ndim == 3 else images
-
-
-def flat_labels(labels: Array) -> Array:
-    """Return labels of shape (N,) or (N, 1) as int64 of shape (N,)."""
-    return labels.reshape(len(labels)).astype(np.int64)

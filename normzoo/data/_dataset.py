@@ -5,20 +5,22 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from normzoo.tasks import UNSCALED, Scale
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images (N, C, H, W), float32, and their labels (N,), int64."""
+    """Inputs ``(N, C, H, W)``, float32, and their targets as the task has them: for classes ``(N,)``, int64."""
 
-    images: Tensor
-    labels: Tensor
+    inputs: Tensor
+    targets: Tensor
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
     def to(self, device: torch.device | str) -> "Split":
         """Return the split on ``device``."""
-        return Split(self.images.to(device), self.labels.to(device))
+        return Split(self.inputs.to(device), self.targets.to(device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,8 @@ class Dataset:
         train: what a network is trained on.
         validation: held out from training, to choose by.
         test: the test set.
-        classes: how many; labels run from 0 to ``classes - 1``.
+        outputs: how many numbers a network is to put out for a sample: the classes, for instance.
+        scale: how the targets were standardized.
         checksum: of the arrays before standardization and of their split; 16 hex digits, the same on every device.
     """
 
@@ -38,13 +41,14 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
-    classes: int
+    outputs: int
     checksum: str
+    scale: Scale = UNSCALED
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """One image's shape, (C, H, W)."""
-        channels, height, width = self.train.images.shape[1:]
+        """One input's shape, (C, H, W)."""
+        channels, height, width = self.train.inputs.shape[1:]
         return channels, height, width
 
     def to(self, device: torch.device | str) -> "Dataset":

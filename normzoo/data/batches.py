@@ -10,7 +10,7 @@ from normzoo.errors import DataError
 
 Batch = tuple[Tensor, Tensor]
 BLOCK_BYTES = 2**21
-"""How many bytes of images a block of steps holds, about."""
+"""How many bytes of inputs a block of steps holds, about."""
 
 
 class Batches:
@@ -22,7 +22,7 @@ class Batches:
     a batch of one would have no variance.
 
     >>> split = Split(torch.arange(5.0).reshape(5, 1, 1, 1), torch.arange(5))
-    >>> [labels.tolist() for _, labels in Batches(split, 2, seed=0)]
+    >>> [targets.tolist() for _, targets in Batches(split, 2, seed=0)]
     [[4, 0], [1, 3]]
 
     Raises:
@@ -49,18 +49,18 @@ class Batches:
     def order(self) -> Tensor:
         """Draw the next epoch's order: the indices of its samples, batch by batch."""
         order = torch.randperm(len(self._split), generator=self._generator)
-        return order[: len(self) * self._batch_size].to(self._split.labels.device)
+        return order[: len(self) * self._batch_size].to(self._split.targets.device)
 
     def _read(self, order: Tensor) -> Iterator[Batch]:
         for indices in torch.split(order, self._batch_size):
-            yield self._split.images[indices], self._split.labels[indices]
+            yield self._split.inputs[indices], self._split.targets[indices]
 
 
 class BlocksOfSteps:
     """Whole batches for several members at once, each in the order that ``Batches`` gives its seed.
 
-    One iteration is one epoch, in blocks of as many steps as fit into a cache: images ``(steps, N, M, C, H, W)`` and
-    labels ``(steps, N, M)``.
+    One iteration is one epoch, in blocks of as many steps as fit into a cache: inputs ``(steps, N, M, C, H, W)`` and
+    targets ``(steps, N, M, *)``.
 
     Args:
         split: what to read.
@@ -75,7 +75,7 @@ class BlocksOfSteps:
         self._split, self._batch_size = split, batch_size
         self._members = [Batches(split, batch_size, seed=seed) for seed in seeds]
         self._steps = len(self._members[0])
-        step_bytes = batch_size * len(seeds) * split.images[0].numel() * split.images.element_size()
+        step_bytes = batch_size * len(seeds) * split.inputs[0].numel() * split.inputs.element_size()
         self._block = max(1, min(self._steps, BLOCK_BYTES // step_bytes))
 
     def keep(self, members: Sequence[int]) -> None:
@@ -91,7 +91,7 @@ class BlocksOfSteps:
 
     def _read(self, orders: Tensor) -> Iterator[Batch]:
         for indices in torch.split(orders, self._block):
-            yield self._split.images[indices], self._split.labels[indices]
+            yield self._split.inputs[indices], self._split.targets[indices]
 
 
 class OrderedBatches:
@@ -113,6 +113,6 @@ class OrderedBatches:
         return -(-len(self._split) // self._batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        images = torch.split(self._split.images, self._batch_size)
-        labels = torch.split(self._split.labels, self._batch_size)
-        return zip(images, labels, strict=True)
+        inputs = torch.split(self._split.inputs, self._batch_size)
+        targets = torch.split(self._split.targets, self._batch_size)
+        return zip(inputs, targets, strict=True)

@@ -10,7 +10,6 @@ import numpy as np
 
 from normzoo.data._arrays import Array, RawArrays
 from normzoo.data._images import check_images, check_same_shape
-from normzoo.data._labels import check_classes, check_known, check_labels
 from normzoo.errors import DataError
 
 _REQUIRED = ("x_train", "y_train", "x_test", "y_test")
@@ -24,8 +23,8 @@ def load(*, root: Path | None, download: bool, argument: str) -> RawArrays:
     """Read and check the ``.npz`` file at the path ``argument``.
 
     It holds ``x_train``, ``y_train``, ``x_test``, ``y_test`` and optionally ``x_val`` and ``y_val``; other
-    arrays in it are not read. Images are (N, H, W) or (N, H, W, C), labels integers 0..K-1 of shape (N,) or
-    (N, 1). ``root`` and ``download`` are ignored: a path says where it is.
+    arrays in it are not read. Images are (N, H, W) or (N, H, W, C); what targets may be is the task's to say:
+    integers 0..K-1 of shape (N,) or (N, 1) for classes. ``root`` and ``download`` are ignored: a path says where it is.
 
     Raises:
         DataError: the file is missing or unreadable, or an array breaks a rule; the message says which.
@@ -38,12 +37,15 @@ def load(*, root: Path | None, download: bool, argument: str) -> RawArrays:
         if f"x_{split}" in arrays:
             images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
             check_images(f"{source}: x_{split}", images)
-            check_labels(f"{source}: y_{split}", labels, samples=len(images))
+            _check_count(f"{source}: y_{split}", labels, samples=len(images))
             check_same_shape(f"{source}: x_{split}", images, arrays["x_train"])
-    check_classes(f"{source}: y_train", arrays["y_train"])
-    for name in arrays.keys() & {"y_test", "y_val"}:
-        check_known(f"{source}: {name}", arrays[name], classes=int(arrays["y_train"].max()) + 1)
     return RawArrays(**arrays)
+
+
+def _check_count(source: str, targets: Array, *, samples: int) -> None:
+    if targets.ndim == 0 or len(targets) != samples:
+        held = f"{len(targets):,} targets" if targets.ndim else "a single number"
+        raise DataError(f"{source} holds {held} for {samples:,} images; give every image one")
 
 
 def _read(source: str, path: Path) -> dict[str, Array]:

@@ -1,186 +1,180 @@
-"""From the matrix a user asks for to the groups of runs that are still to be trained. Pure and torch-free."""
+"""From a configuration and what is stored to what is to be trained; asks an executor what it must know. Torch-free."""
 
-import math
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean
-from typing import Any, Literal
+from collections import deque
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 
-from normzoo.experiment.engines import (
-    COMPILING_REPAYS_AFTER,
-    How,
-    Timings,
-    TrainingEngine,
-    column_key,
-    timing_key,
+from normzoo.errors import NormzooError, UsageError
+from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.executor.protocol import Executor, Slots
+from normzoo.experiment.planning.facts import Prepared
+from normzoo.experiment.planning.groups import Group, balance, expand, group, with_timings
+from normzoo.experiment.planning.timing import Timing, Timings, timing_key
+from normzoo.experiment.worker.messages import (
+    Checked,
+    Message,
+    Prepare,
+    Rejected,
+    TaskDone,
+    Timed,
+    TimeSteps,
+    WorkerDied,
 )
-from normzoo.experiment.spec import MatrixSpec, RunSpec
-from normzoo.registry import TEMPLATES, canonical_norm
 
-MOST_MEMBERS = 32
-"""How many runs are stacked at most: beyond, their parameters leave the processor's caches, and little is gained."""
-
-WORTH_SPLITTING = 1.05
-"""How many times as long as without any waiting a comparison must take for groups to be split among workers."""
-
-GUESSED_STEP_SECONDS = 2e-3
-"""Of one run, until a step was timed."""
-
-UNSETTLED = How()
+TIMING_SECONDS = 60.0
+"""How long a worker may take to time one group, and a fresh one to load torch besides."""
 
 
 @dataclass(frozen=True)
-class DatasetFacts:
-    """What planning needs to know of a dataset: checksum, shape (C, H, W), classes, and the samples of each split."""
-
-    name: str
-    checksum: str
-    shape: tuple[int, int, int]
-    classes: int
-    train: int
-    validation: int
-    test: int
-
-
-@dataclass(frozen=True)
-class Group:
-    """Runs that differ only in their seed and learning rate; a worker trains a group at a time.
+class Stored:
+    """What a store holds of earlier comparisons.
 
     Attributes:
-        steps: optimizer steps of each run.
-        how: the engine, once it is settled.
-        seconds_per_step: of all runs together, as timed before; None where that is not known.
+        done: keys of the runs that are not to be trained again.
+        timings: how long steps took.
     """
 
-    runs: tuple[RunSpec, ...]
-    steps: int
-    how: How = UNSETTLED
-    seconds_per_step: float | None = None
+    done: Container[str]
+    timings: Timings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        prepared: what a worker found out.
+        runs: all of the matrix, in the order of the tables.
+        groups: what is left to train, the longest first.
+        slots: how many groups are trained at once.
+        new_timings: what was timed for this plan.
+    """
+
+    prepared: Prepared
+    runs: list[RunSpec]
+    groups: list[Group]
+    slots: Slots
+    new_timings: list[Timing]
+
+    @property
+    def unstacked(self) -> list[str]:
+        """Why some norms are not trained side by side, each reason once."""
+        unstacked = {
+            (run.template, run.norm) for each in self.groups for run in each.runs if run.strategy == "sequential"
+        }
+        reasons = {
+            f"{norm} in the {template}: {facts.unstackable}"
+            for (template, norm), facts in self.prepared.networks.items()
+            if facts.unstackable and (template, norm) in unstacked
+        }
+        return sorted(reasons)
 
     @property
     def seconds(self) -> float:
-        """How long the group is expected to take; where nothing was timed, a guess for small networks."""
-        per_step = len(self.runs) * GUESSED_STEP_SECONDS if self.seconds_per_step is None else self.seconds_per_step
-        return self.steps * per_step
-
-    def values_per_step(self, shape: Sequence[int]) -> int:
-        """Return how many input values a step of all runs has, for images of this shape."""
-        return len(self.runs) * self.runs[0].batch_size * math.prod(shape)
-
-    def part(self, runs: tuple[RunSpec, ...]) -> "Group":
-        """Return the group of some of its runs."""
-        share = len(runs) / len(self.runs)
-        per_step = None if self.seconds_per_step is None else self.seconds_per_step * share
-        return replace(self, runs=runs, seconds_per_step=per_step)
+        """How long the training is expected to take, all workers at work."""
+        seconds = [each.seconds for each in self.groups]
+        return max(sum(seconds) / self.slots.count, max(seconds, default=0.0))
 
 
-def expand(matrix: MatrixSpec, dataset: DatasetFacts, norm_sources: Mapping[str, str | None]) -> list[RunSpec]:
-    """Return every run of the matrix, in the order of the tables.
+def make_plan(configuration: Configuration, stored: Stored, executor: Executor, *, with_estimate: bool = False) -> Plan:
+    """Check the matrix, and time what has never been timed and is needed.
 
-    Args:
-        matrix: what the user asks for.
-        dataset: the dataset's facts; its checksum goes into every run.
-        norm_sources: for each norm as written, the checksum of the user's own file, or None.
+    Needed is a time where several workers disturb one another, so that no other is to be had; and with
+    ``with_estimate``.
+
+    Raises:
+        UsageError: the matrix cannot be carried out as asked for.
+        NormzooError: the worker died over it.
     """
-    return [
-        RunSpec(
-            template=template,
-            options=_template_options(matrix, template),
-            norm=canonical_norm(norm),
-            norm_source=norm_sources.get(norm),
-            dataset=dataset.name.partition(":")[0],
-            dataset_checksum=dataset.checksum,
-            batch_size=batch_size,
-            seed=seed,
-            epochs=matrix.epochs,
-            optimizer=matrix.optimizer,
-            lr=matrix.lr_at(batch_size, rate),
-            clip_norm=matrix.clip_norm,
-            precision=matrix.precision,
-        )
-        for template in matrix.templates
-        for norm in matrix.norms
-        for batch_size in matrix.batch_sizes
-        for rate in matrix.rates
-        for seed in range(matrix.seeds)
-    ]
+    matrix = configuration.matrix
+    prepared = _prepare(configuration, executor)
+    runs = expand(
+        matrix, prepared.dataset, device=prepared.device, sources=prepared.sources, networks=prepared.networks
+    )
+    groups = group(runs, stored.done, prepared.dataset.train, prepared.networks)
+    slots = executor.slots(prepared, groups)
+    environment = {**prepared.environment, "threads": slots.threads}
+    found: list[Timing] = []
+    if slots.count > 1 or with_estimate:
+        missing = {timing_key(each.runs, environment): each for each in groups}
+        wanted = [(each.runs, key) for key, each in missing.items() if key not in stored.timings]
+        found = _time_steps(wanted, configuration, prepared, executor, slots.threads)
+    timings = {**stored.timings, **{timing.key: timing for timing in found}}
+    return Plan(
+        prepared=prepared,
+        runs=runs,
+        groups=balance(with_timings(groups, timings, environment), slots.count),
+        slots=slots,
+        new_timings=found,
+    )
 
 
-def _template_options(matrix: MatrixSpec, template: str) -> dict[str, Any]:
-    """Return the settings that this template uses, and none that it ignores."""
-    return matrix.model_dump(mode="json", include=set(TEMPLATES[template].options))
+def _prepare(configuration: Configuration, executor: Executor) -> Prepared:
+    """Have the matrix checked against data, device and components.
 
-
-def plan(runs: Iterable[RunSpec], done: Container[str], train_samples: int) -> list[Group]:
-    """Return the groups of runs whose keys are not done, in the order of the tables, none larger than a stack."""
-    groups: dict[str, list[RunSpec]] = {}
-    for run in runs:
-        if run.key not in done:
-            groups.setdefault(run.group_key, []).append(run)
-    return [
-        Group(tuple(part), _steps(group[0], train_samples))
-        for group in groups.values()
-        for part in _even_parts(group, MOST_MEMBERS)
-    ]
-
-
-def _even_parts(runs: Sequence[RunSpec], most: int) -> Iterator[Sequence[RunSpec]]:
-    parts = -(-len(runs) // most)
-    for part in range(parts):
-        yield runs[part * len(runs) // parts : (part + 1) * len(runs) // parts]
-
-
-def settle(
-    groups: Iterable[Group],
-    engines: Mapping[str, TrainingEngine],
-    timings: Timings,
-    environment: Mapping[str, Any],
-    compiling: Literal["auto", "always", "never"],
-) -> list[Group]:
-    """Return the groups with their engine and expected time, the longest first.
-
-    All of a column are compiled, or none: automatically, where they were timed, and take long enough on average. The
-    order only serves the load of the workers: no result depends on it.
+    Raises:
+        UsageError: it cannot be carried out as asked for.
+        NormzooError: the worker died over it.
     """
-    columns: dict[str, list[Group]] = {}
-    for group in groups:
-        column = column_key(group.runs[0])
-        timing = timings.get((timing_key(group.runs, environment), engines[column]))
-        timed = replace(group, seconds_per_step=timing.seconds_per_step if timing else None)
-        columns.setdefault(column, []).append(timed)
-    settled: list[Group] = []
-    for column, members in columns.items():
-        repays = (
-            fmean(0.0 if group.seconds_per_step is None else group.seconds for group in members)
-            > COMPILING_REPAYS_AFTER
+    executor.start(Prepare(configuration.matrix, configuration.execution))
+    prepared: Prepared | None = None
+    while True:
+        for message in _next(executor, None):
+            match message:
+                case Checked(found):
+                    prepared = found
+                case Rejected(reason):
+                    raise UsageError(reason)
+                case WorkerDied(reason):
+                    raise NormzooError(f"preparing the matrix failed: {reason}")
+                case TaskDone() if prepared is not None:
+                    return prepared
+
+
+def _next(executor: Executor, seconds: float | None) -> list[Message]:
+    executor.wait(seconds)
+    return [message for _, message in executor.events()]
+
+
+def _time_steps(
+    wanted: Sequence[tuple[tuple[RunSpec, ...], str]],
+    configuration: Configuration,
+    prepared: Prepared,
+    executor: Executor,
+    threads: int,
+) -> list[Timing]:
+    """Have a few steps of each group timed while nothing else is carried out.
+
+    What a worker dies over, or says nothing of for too long, is left without a time, and another worker does the rest.
+    """
+    matrix, execution = configuration.matrix, configuration.execution
+    waiting, timings = deque(wanted), list[Timing]()
+    while waiting:
+        task = TimeSteps(
+            groups=tuple(waiting),
+            task=matrix.task,
+            dataset=matrix.dataset,
+            execution=execution,
+            device=prepared.device,
+            threads=threads,
         )
-        how = How(engines[column], compiling == "always" or (compiling == "auto" and repays))
-        settled += [replace(group, how=how) for group in members]
-    return sorted(settled, key=lambda group: -group.seconds)
-
-
-def balance(groups: Sequence[Group], jobs: int) -> list[Group]:
-    """Return the groups, the longest first, with some in halves where workers would else wait long for the last one."""
-    balanced = sorted(groups, key=lambda group: -group.seconds)
-    ideal = sum(group.seconds for group in balanced) / jobs
-    while balanced:
-        ends = [(0.0, balanced[0])] * jobs
-        for group in balanced:
-            first = min(range(jobs), key=lambda job: ends[job][0])
-            ends[first] = (ends[first][0] + group.seconds, group)
-        end, last = max(ends, key=lambda each: each[0])
-        if end <= WORTH_SPLITTING * ideal or len(last.runs) == 1:
-            break
-        half = -(-len(last.runs) // 2)
-        others = [group for group in balanced if group is not last]
-        balanced = sorted([*others, last.part(last.runs[:half]), last.part(last.runs[half:])], key=lambda g: -g.seconds)
-    return balanced
-
-
-def _steps(run: RunSpec, train_samples: int) -> int:
-    return run.epochs * (train_samples // run.batch_size)
-
-
-def total_steps(groups: Sequence[Group]) -> int:
-    """Return the optimizer steps of all runs of the groups."""
-    return sum(group.steps * len(group.runs) for group in groups)
+        handle, problem, is_over = executor.start(task), "", False
+        while not is_over:
+            messages = _next(executor, TIMING_SECONDS)
+            for message in messages:
+                match message:
+                    case Timed(timing):
+                        timings.append(timing)
+                        waiting.popleft()
+                    case WorkerDied(reason):
+                        problem, is_over = reason, True
+                    case TaskDone():
+                        is_over = True
+            if not messages:
+                problem, is_over = f"a few steps took longer than {TIMING_SECONDS:g} s", True
+                executor.cancel(handle)
+        if problem and waiting:
+            runs, key = waiting.popleft()
+            timings.append(Timing(key=key, members=len(runs), seconds_per_step=None, reason=problem))
+    return timings

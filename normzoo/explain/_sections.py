@@ -47,7 +47,7 @@ def formula(subject: Subject) -> str:
 
 def pooled_over(subject: Subject) -> str:
     """Say over what the norm pools."""
-    return f"{'pools over ' if subject.about.pooling else ''}{subject.entry.pools}"
+    return f"{'pools over ' if subject.about.pooling else ''}{subject.entry.summary}"
 
 
 def pools_in_numbers(subject: Subject) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import cast
 
-from normzoo.errors import NormError
+from normzoo.errors import ComponentError
 from normzoo.explain._pools import Pools, Sizes
-from normzoo.registry import NORMS, Explanation, NormEntry, Option, is_import_path, norm_entry, parse_spec, short_norm
+from normzoo.registry import NORMS, Explanation, NormEntry, Option
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,18 @@ def subject(text: str, shape: Sequence[int]) -> Subject:
 
     Raises:
         UnknownNameError: no norm of that name.
-        NormError: the norm is not in the registry, does not take these options, or does not go with the shape.
+        ComponentError: the norm is not in the registry, does not take these options, or does not go with the shape.
 
     >>> subject("group:groups=4", (4, 8, 2, 2)).pools.count
     16
     """
-    spec = parse_spec(text)
-    if is_import_path(spec):
-        raise NormError(
+    spec = NORMS.parse(text)
+    if spec.is_own:
+        raise ComponentError(
             f"norm '{text}': only norms of the registry can be explained ({', '.join(NORMS)}), since what there is to "
             f"say stands there; `normzoo compare --norms batch,{text}` compares your own"
         )
-    entry = norm_entry(spec)
+    entry = NORMS.entry(spec)
     options = {**entry.explanation.options, **entry.options}
     for name, value in spec.options.items():
         _check_option(text, name, value, options)
@@ -67,11 +67,11 @@ def subject(text: str, shape: Sequence[int]) -> Subject:
     sizes = (shape[0], shape[1], prod(shape[2:]))
     pools = Pools(sizes, _blocks(text, entry.explanation, options, sizes))
     if entry.explanation.centered and prod(pools.extent) == 1:
-        raise NormError(
+        raise ComponentError(
             f"norm '{text}': a mean and variance need more than one value, got one value for each from shape "
             f"({', '.join(map(str, shape))}); use more samples, more positions (4,8,2,2) or fewer groups"
         )
-    return Subject(short_norm(text), entry, options, tuple(shape), pools)
+    return Subject(NORMS.canonical(text), entry, options, tuple(shape), pools)
 
 
 def same_pools(subject: Subject) -> list[str]:
@@ -85,7 +85,7 @@ def same_pools(subject: Subject) -> list[str]:
             continue
         try:
             blocks = _blocks(name, about, {**about.options, **entry.options}, subject.pools.sizes)
-        except NormError:  # its groups do not divide these channels
+        except ComponentError:  # its groups do not divide these channels
             continue
         if blocks == subject.pools.blocks:
             same.append(name)
@@ -96,7 +96,7 @@ def _check_option(text: str, name: str, value: Option, known: Mapping[str, Optio
     """Refuse an option that the layer does not take, or a value of the wrong kind."""
     if name not in known:
         takes = f"it takes: {', '.join(known)}" if known else "it takes no options"
-        raise NormError(f"norm '{text}': it has no option '{name}' ({takes})")
+        raise ComponentError(f"norm '{text}': it has no option '{name}' ({takes})")
     default = known[name]
     if isinstance(default, bool):
         kind, fits = "true or false", value in (True, False)
@@ -106,7 +106,7 @@ def _check_option(text: str, name: str, value: Option, known: Mapping[str, Optio
         is_number = isinstance(value, int | float) or (value is None and name == "momentum")
         kind, fits = "a number", is_number and not isinstance(value, bool)
     if not fits or (isinstance(value, bool) and not isinstance(default, bool)):
-        raise NormError(f"norm '{text}': {name} must be {kind}, got '{value}'; use for example {name}={default}")
+        raise ComponentError(f"norm '{text}': {name} must be {kind}, got '{value}'; use for example {name}={default}")
 
 
 def _blocks(text: str, about: Explanation, options: Mapping[str, Option], sizes: Sizes) -> Sizes | None:
@@ -130,7 +130,7 @@ def _blocks_along(text: str, dimension: str, share: str, options: Mapping[str, O
             (each for each in range(1, min(size, 2 * blocks) + 1) if size % each == 0),
             key=lambda each: abs(each - blocks),
         )
-        raise NormError(
+        raise ComponentError(
             f"norm '{text}': {share} must divide {dimension}, got {dimension}={size}, {share}={blocks}; use "
             f"{share}={nearest} or {(size // blocks + 1) * blocks} {dimension}"
         )

@@ -1,13 +1,15 @@
 """One factory for all norms."""
 
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
 
-from normzoo.errors import NormError
-from normzoo.registry import is_import_path, load, norm_entry, parse_spec
+from normzoo.errors import ComponentError
+from normzoo.registry import CHANNELS, NORMS
 
 NormFactory = Callable[..., nn.Module]
 """Takes a number of channels, and perhaps ``device`` and ``dtype``; returns a norm of that many."""
@@ -18,47 +20,42 @@ def make_norm(spec: str, num_features: int) -> nn.Module:
 
     Args:
         spec: a registered name with options, ``group:groups=8``, or a class of your own,
-            ``my_package.my_module:MyNorm``, which is called as ``MyNorm(num_features, **options)``.
+            ``my_package.my_module:MyNorm``, which is called with the channels and the options. The channels go to
+            the parameter that means them (``num_features``, ``num_channels``, ``normalized_shape``, ...), or first.
         num_features: channels, the size of dimension 1 of the input.
 
     Raises:
         UnknownNameError: no norm of that name.
-        NormError: the class cannot be imported, refuses its arguments or is no ``torch.nn.Module``.
+        ComponentError: the class cannot be imported, refuses its arguments or is no ``torch.nn.Module``.
 
     >>> make_norm("group:groups=8", num_features=64)
     GroupNorm(8, 64, eps=1e-05, affine=True, bias=True)
     """
-    parsed = parse_spec(spec)
-    if is_import_path(parsed):
-        target, options = load(parsed.target), parsed.options
-    else:
-        entry = norm_entry(parsed)
-        target, options = load(entry.target), {**entry.options, **parsed.options}
-    for option in ("device", "dtype"):
-        if option in parsed.options:
-            raise NormError(f"norm '{spec}': {option} is no part of a norm's definition; move the layer with .to(...)")
-    if not callable(target):
-        raise NormError(f"norm '{spec}': {parsed.target} is no class or function that makes a torch.nn.Module")
+    target, options = NORMS.load(spec)
     try:
-        layer = target(num_features, **options)
+        layer = _called(target, num_features, options)
     except Exception as error:
-        raise NormError(
-            f"norm '{spec}' cannot be built for {num_features} channels: {_reason(error, target)}"
-        ) from error
+        reason = str(error) or type(error).__name__
+        raise ComponentError(f"norm '{spec}' cannot be built for {num_features} channels: {reason}") from error
     if not isinstance(layer, nn.Module):
-        raise NormError(f"norm '{spec}': {parsed.target} must make a torch.nn.Module, it made a {type(layer).__name__}")
+        made = type(layer).__name__
+        raise ComponentError(f"norm '{spec}': it must make a torch.nn.Module, it made a {made}")
     return layer
 
 
-def _reason(error: Exception, target: Callable[..., object]) -> str:
-    """Return why a norm was not built; for arguments it does not take, those that it does."""
-    if isinstance(error, TypeError):
-        try:
-            parameters = list(inspect.signature(target).parameters)[1:]
-        except ValueError:  # some built-in types do not tell
-            return str(error)
-        return f"{error} ({'it takes: ' + ', '.join(parameters) if parameters else 'it takes no options'})"
-    return str(error) or type(error).__name__
+def _called(target: Callable[..., Any], channels: int, options: Mapping[str, Any]) -> object:
+    """Call what makes a norm, with the channels where it takes them; one that is lazy looks at its first input."""
+    lazy = isinstance(target, type) and issubclass(target, LazyModuleMixin)
+    if lazy:
+        return target(**options)
+    try:
+        parameters = signature(target).parameters
+    except ValueError:  # some built-in types do not tell
+        return target(channels, **options)
+    name = next((each for each in CHANNELS if each in parameters), None)
+    if name is None or parameters[name].kind is Parameter.POSITIONAL_ONLY:
+        return target(channels, **options)
+    return target(**{name: channels}, **options)
 
 
 def norm_factory(spec: str) -> NormFactory:
@@ -68,7 +65,12 @@ def norm_factory(spec: str) -> NormFactory:
 
     >>> norm_factory("group:groups=4")(16)
     GroupNorm(4, 16, eps=1e-05, affine=True, bias=True)
+
+    Raises:
+        UnknownNameError: no norm of that name.
+        ComponentError: the class cannot be imported or does not take the options.
     """
+    NORMS.load(spec)  # what is wrong with it is said here, not where a network is built
 
     def factory(
         num_features: int, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None

@@ -1,16 +1,23 @@
-"""What there is to choose from: norms, templates, datasets. Torch-free, so that names are listed and checked fast."""
+"""What there is to choose from: norms, templates, datasets, tasks.
 
+Torch-free, so that names are listed and checked fast.
+"""
+
+from normzoo.registry._component import Entry, Registry, Spec, find, load
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
-from normzoo.registry._spec import Option, Spec, find, load
-from normzoo.registry.datasets import DATASETS, DatasetEntry
-from normzoo.registry.norms import NORMS, NormEntry, canonical_norm, is_import_path, norm_entry, parse_spec, short_norm
-from normzoo.registry.templates import TEMPLATES, TemplateEntry
+from normzoo.registry._options import Option
+from normzoo.registry.datasets import DATASETS
+from normzoo.registry.norms import CHANNELS, NORMS, NormEntry
+from normzoo.registry.tasks import TASKS
+from normzoo.registry.templates import TEMPLATES
 
 __all__ = [
+    "CHANNELS",
     "DATASETS",
     "NORMS",
+    "TASKS",
     "TEMPLATES",
-    "DatasetEntry",
+    "Entry",
     "Explanation",
     "HeldTensor",
     "Line",
@@ -18,13 +25,8 @@ __all__ = [
     "Option",
     "Paper",
     "Pooling",
+    "Registry",
     "Spec",
-    "TemplateEntry",
-    "canonical_norm",
     "find",
-    "is_import_path",
     "load",
-    "norm_entry",
-    "parse_spec",
-    "short_norm",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from normzoo.registry._spec import Option
+from normzoo.registry._options import Option
 
 Share = str
 """``each``: every index along a dimension for itself; ``all``: all of them together; else the option of the norm that

@@ -2,8 +2,8 @@
 
 from pathlib import PurePath
 
-from normzoo.experiment.spec import MatrixSpec
-from normzoo.registry import TEMPLATES
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.registry import DATASETS, TEMPLATES
 
 RULES = {
     "linear": "scaled linearly with the batch size",
@@ -18,8 +18,8 @@ def dataset(matrix: MatrixSpec) -> str:
     >>> dataset(MatrixSpec(dataset="npz:some/where/mine.npz"))
     'npz:mine.npz'
     """
-    name, colon, path = matrix.dataset.partition(":")
-    return f"{name}{colon}{PurePath(path).name}"
+    spec = DATASETS.parse(matrix.dataset)
+    return str(spec._replace(argument=PurePath(spec.argument).name))
 
 
 def title(matrix: MatrixSpec, template: str) -> str:
@@ -28,9 +28,19 @@ def title(matrix: MatrixSpec, template: str) -> str:
     >>> title(MatrixSpec(), "cnn")
     'cnn on digits, norm after the activation'
     """
-    has_placement = "placement" in TEMPLATES[template].options
-    where = {"post": ", norm after the activation", "pre": ", norm before the activation"}[matrix.placement]
-    return f"{template} on {dataset(matrix)}{where if has_placement else ''}"
+    where = placement(template)
+    return f"{template} on {dataset(matrix)}{f', norm {where} the activation' if where else ''}"
+
+
+def placement(template: str) -> str:
+    """Say where a template has its norms; empty where that is no option of it.
+
+    >>> placement("cnn:placement=pre")
+    'before'
+    """
+    spec = TEMPLATES.parse(template)
+    options = {**(TEMPLATES[spec.target].options if spec.target in TEMPLATES else {}), **spec.options}
+    return {"post": "after", "pre": "before"}.get(str(options.get("placement")), "")
 
 
 def training(matrix: MatrixSpec) -> str:

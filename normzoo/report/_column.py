@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.report._numbers import Cell, Versus
 from normzoo.report._places import accuracies
-from normzoo.report._sweep import FAILED, Sweep
+from normzoo.report._sweep import Sweep, is_lost
 from normzoo.report.statistics.differences import Difference, half_width
 from normzoo.report.statistics.family import Family
 from normzoo.report.statistics.marks import Contender, Verdict, judge
@@ -24,7 +24,8 @@ def column(
     """Return the cells of one batch size by norm; ``differences`` are those from the baseline, tested before."""
     runs = {norm: each.runs for norm, each in sweeps.items()}
     contenders = [
-        Contender(accuracies(records), is_whole=_count(records, "diverged", *FAILED) == 0) for records in runs.values()
+        Contender(accuracies(records), is_whole=not any(is_lost(record) for record in records))
+        for records in runs.values()
     ]
     ranks = mean_ranks([standings(records) for records in runs.values()])
     return {
@@ -39,7 +40,7 @@ def _cell(
     records, planned = chosen.runs, matrix.seeds
     reached = accuracies(records)
     values = list(reached.values())
-    diverged, failed = _count(records, "diverged"), _count(records, *FAILED)
+    diverged, failed = _count(records, Status.DIVERGED), sum(record.status.is_lost for record in records)
     return Cell(
         batch_size=batch_size,
         planned=planned,
@@ -76,17 +77,17 @@ def _versus(
         wins=wins(left, right),
         seeds=len(left.keys() & right.keys()),
         correlation=seed_correlation(accuracies(own), accuracies(other)),
-        lost=_count([*own, *other], "diverged", *FAILED) > 0,
+        lost=any(is_lost(record) for record in (*own, *other)),
     )
 
 
-def _count(records: Sequence[RunRecord], *statuses: str) -> int:
-    return sum(record.status in statuses for record in records)
+def _count(records: Sequence[RunRecord], status: Status) -> int:
+    return sum(record.status is status for record in records)
 
 
 def _seconds_per_epoch(records: Sequence[RunRecord]) -> float | None:
     """Return the median training time of an epoch, of those that were timed while nothing else was trained."""
-    seconds = [_seconds_alone(record) for record in records if record.test_accuracy is not None]
+    seconds = [_seconds_alone(record) for record in records if record.test_value is not None]
     known = [value for value in seconds if value is not None]
     return median(known) if known else None
 

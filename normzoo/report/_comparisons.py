@@ -4,7 +4,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from itertools import combinations
 
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report._places import Place
 from normzoo.report.statistics.differences import Difference, paired
 from normzoo.report.statistics.family import Family, assess

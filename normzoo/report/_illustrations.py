@@ -45,7 +45,7 @@ def planned_plots(summary: Summary, stem: str | PurePath) -> list[Plot]:
 def curve_sizes(summary: Summary) -> list[int]:
     """Return the positions of the batch sizes that have learning curves: all, or as many spread over them.
 
-    >>> from normzoo.experiment.spec import MatrixSpec
+    >>> from normzoo.experiment.config.spec import MatrixSpec
     >>> from normzoo.report.summary import summarize
     >>> curve_sizes(summarize(MatrixSpec(batch_sizes="2,8,32"), {}))
     [0, 1, 2]
@@ -59,7 +59,7 @@ def curve_sizes(summary: Summary) -> list[int]:
 def averaged(summary: Summary) -> str:
     """Say what is averaged: over how many seeds, and whether some lack.
 
-    >>> from normzoo.experiment.spec import MatrixSpec
+    >>> from normzoo.experiment.config.spec import MatrixSpec
     >>> from normzoo.report.summary import summarize
     >>> averaged(summarize(MatrixSpec(), {}))
     'mean of up to 5 seeds'

@@ -1,6 +1,6 @@
 """What the numbers and signs in the tables are, in sentences; only what occurs is explained."""
 
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report._captions import counted
 from normzoo.report._cells import BEST, PLUS_MINUS, SURVIVORS, TIED, TOLD, change_header, percent
 from normzoo.report._detail_cells import LEAST_P

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from scipy import stats
 
-from normzoo.experiment.spec import MatrixSpec
-from normzoo.registry import TEMPLATES
-from normzoo.report._captions import counted, dataset, selection, training
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.report._captions import counted, dataset, placement, selection, training
 from normzoo.report._cells import percent
 from normzoo.report._legends import TEST
 from normzoo.report._numbers import Summary
@@ -26,10 +25,10 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
     yield f"Dataset: {dataset(matrix)}{_sizes(summary)}, checksum of its arrays and their split {checksums}."
     yield training(matrix)
     yield _updates(summary)
-    placed = [name for name in matrix.templates if "placement" in TEMPLATES[name].options]
-    if placed:
-        before = {"post": "after", "pre": "before"}[matrix.placement]
-        yield f"Placement: the norm stands {before} the activation ({', '.join(placed)})."
+    for where in ("after", "before"):
+        placed = [template for template in matrix.templates if placement(template) == where]
+        if placed:
+            yield f"Placement: the norm stands {where} the activation ({', '.join(placed)})."
     yield f"Selection: {selection(matrix)}"
     yield (
         f"Pairing: {counted(matrix.seeds, 'seed')}, counted from 0; with the same seed all norms have the same initial "

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord
 from normzoo.report._numbers import Row
 from normzoo.report.statistics.family import Family
 from normzoo.report.statistics.marks import seeds_for

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from normzoo.experiment.records import EpochRecord
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import EpochRecord
 from normzoo.report.statistics.differences import Difference
 from normzoo.report.statistics.family import Family
 from normzoo.report.statistics.marks import Mark

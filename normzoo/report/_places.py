@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from normzoo.errors import UsageError
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.spec import MatrixSpec
-from normzoo.registry import canonical_norm
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import RunRecord
+from normzoo.registry import NORMS
 from normzoo.report._sweep import Sweep, sweep
 
 
@@ -32,7 +32,7 @@ def chosen_runs(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> dict[Pl
 
     def runs_of(place: Place, rate: float) -> list[RunRecord]:
         lr = matrix.lr_at(place.batch_size, rate) if matrix.lrs else None
-        norm = canonical_norm(place.norm)
+        norm = NORMS.canonical(place.norm)
         planned = [(place.template, norm, place.batch_size, lr, seed) for seed in range(matrix.seeds)]
         return [runs[each] for each in planned if each in runs]
 
@@ -61,5 +61,5 @@ def _by_place(records: Mapping[str, RunRecord], *, has_rates: bool) -> dict[_Run
 
 def accuracies(records: Sequence[RunRecord]) -> dict[int, float]:
     """Return the test accuracy after the last epoch by seed, of the ok runs."""
-    by_seed = {record.spec.seed: record.test_accuracy for record in records}
+    by_seed = {record.spec.seed: record.test_value for record in records}
     return {seed: accuracy for seed, accuracy in by_seed.items() if accuracy is not None}

@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.report._numbers import Tried
-
-FAILED = ("failed", "out-of-memory", "timeout")
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,12 @@ class Sweep:
     @property
     def lost(self) -> int:
         """How many runs of the pick diverged or failed."""
-        return sum(record.status in ("diverged", *FAILED) for record in self.runs)
+        return sum(is_lost(record) for record in self.runs)
+
+
+def is_lost(record: RunRecord) -> bool:
+    """Whether a run diverged or failed."""
+    return record.status is Status.DIVERGED or record.status.is_lost
 
 
 def sweep(runs: Mapping[float, list[RunRecord]]) -> Sweep:
@@ -42,18 +45,19 @@ def sweep(runs: Mapping[float, list[RunRecord]]) -> Sweep:
 
 
 def _tried(rate: float, records: Sequence[RunRecord]) -> Tried:
-    ok = [record.epochs[-1] for record in records if record.status == "ok"]
+    name = records[0].metric.name if records else ""
+    ok = [record.epochs[-1] for record in records if record.status is Status.OK]
     return Tried(
         rate=rate,
-        validation=fmean(epoch.val_accuracy for epoch in ok) if ok else None,
-        test=fmean(epoch.test_accuracy for epoch in ok) if ok else None,
+        validation=fmean(epoch.validation[name] for epoch in ok) if ok else None,
+        test=fmean(epoch.test[name] for epoch in ok) if ok else None,
         ok=len(ok),
-        lost=sum(record.status in ("diverged", *FAILED) for record in records),
+        lost=sum(is_lost(record) for record in records),
     )
 
 
 def _rank(tried: Tried, records: Sequence[RunRecord]) -> tuple[bool, bool, int, float, float]:
-    losses = [record.epochs[-1].val_loss for record in records if record.status == "ok"]
+    losses = [record.epochs[-1].validation["loss"] for record in records if record.status is Status.OK]
     return (
         tried.validation is not None,
         tried.lost == 0,

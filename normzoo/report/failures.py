@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord, Status
 
 SHOWN = 10
 
@@ -19,7 +19,7 @@ def failure_lines(records: Mapping[str, RunRecord], *, shown: int = SHOWN) -> li
 
 def lost_runs(records: Mapping[str, RunRecord]) -> list[RunRecord]:
     """Return the runs that ended without a result, or diverged."""
-    return [record for record in records.values() if record.status not in ("ok", "interrupted")]
+    return [record for record in records.values() if record.status is Status.DIVERGED or record.status.is_lost]
 
 
 def _order(record: RunRecord) -> tuple[str, str, int, float, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from normzoo.registry import parse_spec
+from normzoo.registry import NORMS
 from normzoo.report._cells import percent, with_interval
 from normzoo.report._effect_findings import effect_sentences
 from normzoo.report._numbers import Cell, Summary, Table
@@ -67,7 +67,7 @@ def _behind(column: Column) -> Iterator[str]:
     losers = sorted(((norm, cell) for norm, cell in column if cell.mark == ""), key=_mean)
     if not losers:
         return
-    norm, cell = next((loser for loser in losers if parse_spec(loser[0]).target == "batch"), losers[0])
+    norm, cell = next((loser for loser in losers if NORMS.parse(loser[0]).target == "batch"), losers[0])
     if cell.behind is not None and cell.behind.is_told_from_zero and cell.behind.mean > 0:
         yield f"{norm} is {_size(cell.behind, ' behind')}"
     else:

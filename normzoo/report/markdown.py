@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import yaml
 
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report._captions import dataset, sweep_title, title
 from normzoo.report._grids import NORM, Grid, accuracy_grid, effect_grid, sweep_grid, versus_grid
 from normzoo.report._illustrations import Plot
@@ -171,7 +171,7 @@ def _details(matrix: MatrixSpec, provenance: Provenance) -> str:
     configuration = yaml.safe_dump(resolved, sort_keys=False, default_flow_style=None)
     facts = {
         **provenance.environment,
-        "engine": provenance.engines,
+        "strategy": provenance.strategies,
         "runs recorded": (str(provenance.runs),),
         "training time, all runs": (f"{provenance.training_seconds:.1f} s",),
         "compute time, all runs, evaluation included": (f"{provenance.compute_seconds:.1f} s",),

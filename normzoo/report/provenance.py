@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Provenance:
 
     runs: int
     dataset_checksums: tuple[str, ...]
-    engines: tuple[str, ...]
+    strategies: tuple[str, ...]
     environment: Mapping[str, tuple[str, ...]]
     training_seconds: float
     compute_seconds: float
@@ -36,7 +36,7 @@ def provenance(records: Mapping[str, RunRecord]) -> Provenance:
     return Provenance(
         runs=len(runs),
         dataset_checksums=tuple(sorted({run.spec.dataset_checksum for run in runs})),
-        engines=tuple(sorted({run.engine for run in runs})),
+        strategies=tuple(sorted({run.spec.strategy for run in runs})),
         environment={name: tuple(sorted(values)) for name, values in sorted(names.items())},
         training_seconds=math.fsum(epoch.seconds for run in runs for epoch in run.epochs),
         compute_seconds=math.fsum(run.seconds for run in runs),

@@ -1,13 +1,12 @@
 """From records to numbers: what a table, a plot and a finding say, before it is said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import RunRecord
 from normzoo.report._column import column
 from normzoo.report._comparisons import Comparisons, compare_norms
-from normzoo.report._engines import of_one_engine
 from normzoo.report._notes import edge_notes, mark_notes, record_notes
 from normzoo.report._numbers import Cell, Contrast, Row, Summary, Table
 from normzoo.report._places import Place, accuracies, chosen_runs
@@ -22,14 +21,13 @@ def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
     Raises:
         UsageError: two records stand at the same place of the matrix, so they are not of one matrix.
     """
-    kept, notes = of_one_engine(records)
-    chosen = chosen_runs(matrix, kept)
+    chosen = chosen_runs(matrix, records)
     reached = {place: accuracies(each.runs) for place, each in chosen.items()}
     comparisons = compare_norms(matrix, reached, {place for place, each in chosen.items() if each.lost})
-    size = partial(_dataset_size, kept)
+    size = partial(_dataset_size, records)
     return Summary(
         matrix,
-        tuple(_table(matrix, template, chosen, comparisons, notes.get(template, ())) for template in matrix.templates),
+        tuple(_table(matrix, template, chosen, comparisons) for template in matrix.templates),
         comparisons.versus_family,
         comparisons.contrast_family,
         train_samples=size("train_samples"),
@@ -47,7 +45,6 @@ def _table(
     template: str,
     chosen: Mapping[Place, Sweep],
     comparisons: Comparisons,
-    notes: Sequence[str],
 ) -> Table:
     columns = []
     for size in matrix.batch_sizes:
@@ -69,7 +66,7 @@ def _table(
     return Table(
         template,
         rows,
-        (*notes, *mark_notes(rows, comparisons.versus_family), *edge_notes(rows, matrix.rates), *noted),
+        (*mark_notes(rows, comparisons.versus_family), *edge_notes(rows, matrix.rates), *noted),
         tuple(
             Contrast(first, second, found)
             for (where, first, second), found in comparisons.contrasts.items()

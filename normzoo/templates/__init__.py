@@ -1,24 +1,25 @@
 """Networks that receive a norm, several of them as a stack, and the LightningModule that trains them."""
 
-from normzoo.templates._classifier import Classifier, Evaluation
 from normzoo.templates._cnn import Cnn
 from normzoo.templates._lstm import Lstm, NormalizedLstm
-from normzoo.templates._mean import MeanOfEach
+from normzoo.templates._metrics import MemberMetrics, PerMemberMean, member_losses
+from normzoo.templates._module import MemberModule
 from normzoo.templates._optimizer import MemberOptimizer
 from normzoo.templates._recorded import CudaGraph, RecordedSteps, can_be_recorded
 from normzoo.templates._stack import keep_members, stack
 
 __all__ = [
-    "Classifier",
     "Cnn",
     "CudaGraph",
-    "Evaluation",
     "Lstm",
-    "MeanOfEach",
+    "MemberMetrics",
+    "MemberModule",
     "MemberOptimizer",
     "NormalizedLstm",
+    "PerMemberMean",
     "RecordedSteps",
     "can_be_recorded",
     "keep_members",
+    "member_losses",
     "stack",
 ]

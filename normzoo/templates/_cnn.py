@@ -1,6 +1,6 @@
 """A small convolutional network: the classic Keras MNIST classifier, with the norm as a parameter."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from normzoo.layers._make import NormFactory
-from normzoo.templates._place import Shape, build, for_vectors, needs_positions
+from normzoo.templates._norm_slots import Kind, Shape, left_out, norm_act
 
 CONVERSION_REPAYS_AFTER = 50_000
 """Values from which on max pooling takes longer than max pooling channels-last and the way there and back."""
@@ -19,18 +19,20 @@ class Cnn(nn.Module):
 
     The founding network is Conv 32, norm, pool, Conv 64, norm, pool, Dense 64, norm, Dense 10, each norm after the
     ReLU. Departures from it: convolutions keep the size (zero padding), so that 8x8 images pass, and weights start as
-    torch starts them. A norm that needs positions is left out after the dense layer, and ``notes`` says so.
+    torch starts them. A norm that does not take maps, or vectors, is left out there, and ``notes`` says so; one that
+    contains its activation gets no ReLU beside it.
 
     Args:
         norm: makes the norm of each place from its number of channels.
         shape: channels, height and width of the images.
-        classes: number of classes.
+        outputs: how many numbers to put out for each image: logits of the classes, for instance.
         placement: the norm after the ReLU (``post``) or before it (``pre``).
         widths: channels of the convolutions.
         hidden: units of the dense layer.
 
     Raises:
         ValueError: the images are too small for as many poolings as there are widths.
+        ComponentError: the norm takes neither maps nor vectors.
     """
 
     consists_of_parts: ClassVar[bool] = True
@@ -40,7 +42,7 @@ class Cnn(nn.Module):
         norm: NormFactory,
         *,
         shape: Shape,
-        classes: int,
+        outputs: int,
         placement: Literal["post", "pre"] = "post",
         widths: Sequence[int] = (32, 64),
         hidden: int = 64,
@@ -56,18 +58,18 @@ class Cnn(nn.Module):
         layers: list[nn.Module] = []
         for fan_in, fan_out in zip((channels, *widths), widths, strict=False):
             convolution = nn.Conv2d(fan_in, fan_out, 3, padding=1)
-            layers += [convolution, *_placed(build(norm, fan_out), placement), MaxPool(2)]
+            layers += [convolution, *norm_act(norm, fan_out, "maps", placement=placement), MaxPool(2)]
         dense = nn.Linear((widths[-1] if widths else channels) * shrunk[0] * shrunk[1], hidden)
-        layers += [nn.Flatten(), dense, *_placed(for_vectors(norm, hidden), placement), nn.Linear(hidden, classes)]
+        after_dense = norm_act(norm, hidden, "vectors", placement=placement)
+        layers += [nn.Flatten(), dense, *after_dense, nn.Linear(hidden, outputs)]
         self.layers = nn.Sequential(*layers)
-        self.notes: tuple[str, ...] = ()
-        if needs_positions(build(norm, hidden)):
-            self.notes = ("no norm after the dense layer, whose vectors have no positions",)
+        slots: list[tuple[str, int, Kind]] = [("after the convolutions", width, "maps") for width in widths[:1]]
+        self.notes = left_out(norm, [*slots, ("after the dense layer", hidden, "vectors")])
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images ``(N, C, H, W)`` to logits ``(N, classes)``."""
-        logits: Tensor = self.layers(images)
-        return logits
+        """Map images ``(N, C, H, W)`` to outputs ``(N, outputs)``."""
+        y: Tensor = self.layers(images)
+        return y
 
 
 class MaxPool(nn.MaxPool2d):
@@ -95,7 +97,3 @@ class _ChannelsLast(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
         return grad.contiguous()
-
-
-def _placed(norm: nn.Module, placement: str) -> Iterator[nn.Module]:
-    yield from (nn.ReLU(), norm) if placement == "post" else (norm, nn.ReLU())

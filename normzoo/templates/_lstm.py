@@ -10,8 +10,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from normzoo.errors import ComponentError
 from normzoo.layers._make import NormFactory
-from normzoo.templates._place import Shape, build, is_batch_independent, needs_positions
+from normzoo.templates._norm_slots import Shape, accepts, build, contains_activation, is_batch_independent, problem
 from normzoo.templates._stack import affine
 
 
@@ -21,40 +22,43 @@ class Lstm(nn.Module):
     Args:
         norm: makes the norm of each place from its number of channels.
         shape: channels, height and width of the images.
-        classes: number of classes.
+        outputs: how many numbers to put out for each image: logits of the classes, for instance.
         hidden: units of the LSTM.
     """
 
     consists_of_parts: ClassVar[bool] = True
 
-    def __init__(self, norm: NormFactory, *, shape: Shape, classes: int, hidden: int = 64) -> None:
+    def __init__(self, norm: NormFactory, *, shape: Shape, outputs: int, hidden: int = 64) -> None:
         super().__init__()
         channels, height, width = shape
         self.lstm = NormalizedLstm(norm, inputs=channels * width, hidden=hidden, steps=height)
-        self.classifier = nn.Linear(hidden, classes)
+        self.head = nn.Linear(hidden, outputs)
         self.notes = self.lstm.notes
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images ``(N, C, H, W)`` to logits ``(N, classes)``."""
+        """Map images ``(N, C, H, W)`` to outputs ``(N, outputs)``."""
         rows = images.transpose(-3, -2).flatten(-2)
-        logits: Tensor = self.classifier(self.lstm(rows)[..., -1, :])
-        return logits
+        y: Tensor = self.head(self.lstm(rows)[..., -1, :])
+        return y
 
 
 class NormalizedLstm(nn.Module):
     """One LSTM layer with norms on the input-to-hidden and hidden-to-hidden transforms and on the cell.
 
     Norms act at every step. One that keeps statistics (has buffers) keeps them per time step, and shares its
-    parameters over time. One that needs positions normalizes the input-to-hidden transform over time instead, and
-    nothing else. A norm may say what its ``weight`` should start at here (``recurrent_gain``: 0.1 for batch norm).
-    Gates are ordered input, forget, cell, output, as in ``torch.nn.LSTM``; weights start as there, the forget gate's
-    bias at 1.
+    parameters over time. One that needs positions, or takes no vectors, normalizes the input-to-hidden transform over
+    time instead, and nothing else. A norm may say what its ``weight`` should start at here (``recurrent_gain``: 0.1 for
+    batch norm). Gates are ordered input, forget, cell, output, as in ``torch.nn.LSTM``; weights start as there, the
+    forget gate's bias at 1.
 
     Args:
         norm: makes a norm from its number of channels.
         inputs: features per time step.
         hidden: units.
         steps: time steps with statistics of their own; steps beyond share the last one's.
+
+    Raises:
+        ComponentError: the norm takes neither vectors nor sequences, or contains an activation.
     """
 
     consists_of_parts: ClassVar[bool] = True
@@ -69,7 +73,15 @@ class NormalizedLstm(nn.Module):
         with torch.no_grad():
             self.bias[hidden : 2 * hidden] = 1
         over_time = build(norm, 4 * hidden)
-        self.over_time = over_time if needs_positions(over_time) else None
+        if contains_activation(over_time):
+            raise ComponentError("it contains an activation, and the lstm has its own at every step")
+        takes_vectors = accepts(over_time, 4 * hidden, "vectors")
+        if not takes_vectors and not accepts(over_time, 4 * hidden, "sequences"):
+            raise ComponentError(
+                f"it takes neither vectors nor sequences: {problem(over_time, 4 * hidden, 'vectors')}; "
+                f"{problem(over_time, 4 * hidden, 'sequences')}"
+            )
+        self.over_time = None if takes_vectors else over_time
         self.notes: tuple[str, ...] = ()
         if self.over_time is not None:
             self.notes = ("normalizes the input-to-hidden transform over time, and nothing else",)

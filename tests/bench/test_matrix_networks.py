@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normzoo.bench.matrix.networks import build_network
-from normzoo.bench.matrix.spec import Norm, Template
+from benchmarks.matrix.bare_torch import build_network
+from benchmarks.matrix.spec import Norm, Template
 from normzoo.layers import norm_factory
 from normzoo.registry import TEMPLATES, load
 
@@ -18,8 +18,8 @@ def pair(template: str, norm: str) -> tuple[nn.Module, nn.Module]:
     """Return the peer's network and normzoo's in float64, with the same parameters, none of them as they start."""
     target: Any = load(TEMPLATES[template].target)
     options: dict[str, Any] = {"widths": WIDTHS, "hidden": HIDDEN} if template == "cnn" else {"hidden": HIDDEN}
-    ours: nn.Module = target(norm_factory(norm), shape=SHAPE, classes=CLASSES, **options)
-    theirs = build_network(template, norm, shape=SHAPE, classes=CLASSES, widths=WIDTHS, hidden=HIDDEN)
+    ours: nn.Module = target(norm_factory(norm), shape=SHAPE, outputs=CLASSES, **options)
+    theirs = build_network(template, norm, shape=SHAPE, outputs=CLASSES, widths=WIDTHS, hidden=HIDDEN)
     for mine, other in zip(ours.double().parameters(), theirs.double().parameters(), strict=True):
         assert mine.shape == other.shape
         nn.init.normal_(mine, 0.1, 0.3)
@@ -55,8 +55,8 @@ def test_a_peers_network_starts_as_normzoos(template: str, norm: str) -> None:
     """From the same seed weights of the same spread, norms and biases the same: recurrent gain and forget gate, too."""
     target: Any = load(TEMPLATES[template].target)
     torch.manual_seed(0)
-    ours = target(norm_factory(norm), shape=SHAPE, classes=CLASSES, hidden=HIDDEN)
+    ours = target(norm_factory(norm), shape=SHAPE, outputs=CLASSES, hidden=HIDDEN)
     torch.manual_seed(0)
-    theirs = build_network(template, norm, shape=SHAPE, classes=CLASSES, widths=(32, 64), hidden=HIDDEN)
+    theirs = build_network(template, norm, shape=SHAPE, outputs=CLASSES, widths=(32, 64), hidden=HIDDEN)
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine, other)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import normzoo
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.store import Store
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.store import Store
 
 COMMAND = (sys.executable, "-P", "-m", "normzoo")
 """``-P``: the current folder is not on the path, as for the installed ``normzoo``."""

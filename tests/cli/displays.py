@@ -7,10 +7,10 @@ from typing import Any
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from normzoo.cli._standing import Standing
-from normzoo.experiment.plan import DatasetFacts, Group, expand, plan
-from normzoo.experiment.records import EpochRecord, RunRecord, Status
-from normzoo.experiment.spec import MatrixSpec, RunSpec
+from normzoo.cli._progress import ProgressState
+from normzoo.experiment.planning.groups import DatasetFacts, Group, expand, plan
+from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 
 FACTS = DatasetFacts(name="digits", checksum="0", shape=(1, 8, 8), classes=10, train=100, validation=30, test=30)
 
@@ -31,10 +31,10 @@ def groups_of(asked: MatrixSpec) -> list[Group]:
     return plan(expand(asked, FACTS, {}), set(), FACTS.train)
 
 
-def standing_of(asked: MatrixSpec, *, jobs: int = 2, stored: Sequence[RunRecord] = ()) -> Standing:
-    """Return how it stands before anything was trained; what is stored is not to be."""
+def state_of(asked: MatrixSpec, *, jobs: int = 2, stored: Sequence[RunRecord] = ()) -> ProgressState:
+    """Return the state before anything was trained; what is stored is not to be trained."""
     done = {record.spec.key for record in stored}
-    return Standing(asked, plan(expand(asked, FACTS, {}), done, FACTS.train), jobs, stored)
+    return ProgressState(asked, plan(expand(asked, FACTS, {}), done, FACTS.train), jobs, stored)
 
 
 def runs_of(asked: MatrixSpec, template: str = "cnn", norm: str = "batch", size: int = 4) -> list[RunSpec]:

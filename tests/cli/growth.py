@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord
 
 from .command import Outcome, compare, merged, run, stored
 from .terminal import run_in_terminal

@@ -9,11 +9,11 @@ from unittest import mock
 import pytest
 
 from normzoo.cli import main
-from normzoo.experiment.config import Configuration
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.spec import MatrixSpec
-from normzoo.experiment.store import Store
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.store import Store
 
 from .command import Outcome
 
@@ -43,7 +43,7 @@ def fill(
         for record in records:
             store.put(record.spec.key, record)
         keys = [*(record.spec.key for record in records), *absent]
-        store.add_sweep(command, Configuration(MatrixSpec(dataset=dataset), Execution()), keys)
+        store.add_comparison(command, Configuration(MatrixSpec(dataset=dataset), Execution()), keys)
     return path
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord
 
 from .command import COMMAND, SECONDS, Outcome, compare, environment, merged, stored, wait_for
 

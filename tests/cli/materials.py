@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from normzoo.experiment.store import Store
+from normzoo.experiment.results.store import Store
 
 FILES = {
     "empty.yaml": "",

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from normzoo.experiment.records import EpochRecord, RunRecord, Status
-from normzoo.experiment.spec import RunSpec
+from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
 
 SPEC: dict[str, Any] = {
     "template": "cnn",

@@ -2,7 +2,7 @@
 
 import re
 
-from normzoo.experiment.store import Store
+from normzoo.experiment.results.store import Store
 
 from .growth import FIRST, Growth
 
@@ -100,7 +100,7 @@ def test_a_dry_run_shows_what_is_missing_and_trains_nothing(growth: Growth) -> N
 def test_the_store_remembers_each_comparison_by_its_command(growth: Growth) -> None:
     """The repeated one and the dry run are none; words that the shell would split are quoted."""
     with Store(growth.folder / "normzoo.sqlite", writable=False) as store:
-        sweeps = store.sweeps()
+        sweeps = store.comparisons()
     assert len(sweeps) == 5
     assert sweeps[0].command.startswith("normzoo compare " + " ".join(FIRST))
     assert set(sweeps[0].keys) == set(growth.first.records)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord
 
 from .in_process import call, cells, fill
 from .synthetic import run_record, run_spec

@@ -31,7 +31,8 @@ from normzoo.cli._checks import (
     obstacle_to_writing,
 )
 from normzoo.cli.doctor import Probed, examine, probe, to_json
-from normzoo.experiment.store import Store
+from normzoo.experiment.results.records import Status
+from normzoo.experiment.results.store import Store
 
 from .in_process import call, cells, fill
 from .materials import lay_out
@@ -191,7 +192,7 @@ def test_what_is_right_is_said_and_is_no_problem(name: str, tmp_path: Path) -> N
 def test_a_stores_content_is_counted(tmp_path: Path) -> None:
     """Runs by status, and comparisons; also a store without any."""
     path = fill(tmp_path / "s.sqlite", *(run_record(run_spec(seed=seed)) for seed in range(3)))
-    fill(path, run_record(run_spec(seed=3), "failed", losses=(), error="ValueError: x"))
+    fill(path, run_record(run_spec(seed=3), Status.FAILED, losses=(), error="ValueError: x"))
     assert check_store(path).found.endswith("s.sqlite: 4 runs (3 ok, 1 failed), 2 comparisons")
     Store(tmp_path / "t.sqlite").close()
     assert check_store(tmp_path / "t.sqlite").found.endswith("t.sqlite: 0 runs, 0 comparisons")

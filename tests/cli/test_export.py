@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from normzoo.experiment.records import EpochRecord, RunRecord
-from normzoo.experiment.spec import RunSpec
-from normzoo.experiment.store import Store
+from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.results.records import EpochRecord, RunRecord
+from normzoo.experiment.results.store import Store
 
 from .in_process import call, fill
 from .synthetic import run_record, run_spec

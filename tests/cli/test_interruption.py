@@ -2,7 +2,7 @@
 
 import signal
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord
 
 from .interruption import Story
 

@@ -10,7 +10,7 @@ import pytest
 
 import normzoo
 from normzoo.cli import app, main
-from normzoo.experiment.config import KEYS
+from normzoo.experiment.config.resolve import KEYS
 from normzoo.registry import DATASETS, NORMS, TEMPLATES
 
 from .command import environment, run
@@ -47,7 +47,7 @@ def test_commands_are_grouped_by_purpose(tmp_path: Path) -> None:
     assert {purpose: set(names) for purpose, names in PURPOSES.items()} == groups
 
 
-COMMANDS = [("bench", "layers"), ("bench", "matrix")] + [
+COMMANDS = [("bench", "layers")] + [
     (name,) for names in PURPOSES.values() for name in names if name != "bench" and not name.startswith("-")
 ]
 

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from normzoo.experiment.engines import Timing
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.store import Store, Sweep
+from normzoo.experiment.planning.timing import Timing
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.store import Store
 
 from .in_process import call, fill
 from .synthetic import run_record, run_spec
 
 
-def held(path: Path) -> tuple[dict[str, str], list[Sweep], list[Timing]]:
+def held(path: Path) -> tuple[dict[str, str], list[StoredComparison], list[Timing]]:
     """Return all that is in a store; records in a form in which NaN equals NaN."""
     with Store(path, writable=False) as store:
         records = store.records(sorted(store.statuses()))
         return (
             {key: record.model_dump_json() for key, record in records.items()},
-            store.sweeps(),
+            store.comparisons(),
             list(store.timings().values()),
         )
 

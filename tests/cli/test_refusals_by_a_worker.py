@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from normzoo.cli import main
-from normzoo.experiment.pool import Worker, WorkerPool
-from normzoo.experiment.prepare import resolve_device
-from normzoo.experiment.store import Store
+from normzoo.experiment.executor.local import Worker, WorkerPool
+from normzoo.experiment.results.store import Store
+from normzoo.experiment.worker.prepare import resolve_device
 
 from .command import Outcome, merged
 from .refusals import BY_A_WORKER, WHOLE_COMMANDS, Refusal, check
@@ -63,6 +63,6 @@ def test_it_leaves_no_trace(materials: Path, refused: Callable[[Refusal], Outcom
     for name in ("groups", "npz-nan", "not-downloaded"):
         refused(BY_A_WORKER[name])
     with Store(materials / "normzoo.sqlite", writable=False) as store:
-        assert store.sweeps() == []
+        assert store.comparisons() == []
         assert store.statuses() == {}
     assert not any((materials / "folder").iterdir())

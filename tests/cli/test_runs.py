@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from normzoo.experiment.environment import describe_environment
-from normzoo.experiment.records import Status
-from normzoo.experiment.store import Store
+from normzoo.experiment.config.environment import describe_environment
+from normzoo.experiment.results.records import Status
+from normzoo.experiment.results.store import Store
 
 from .in_process import call, cells, fill
 from .synthetic import run_record, run_spec

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from normzoo.experiment.store import Store
+from normzoo.experiment.results.store import Store
 
 from .in_process import call, cells, fill
 from .synthetic import run_record, run_spec

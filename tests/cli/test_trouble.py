@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord
 
 from .command import as_json
 from .trouble import TROUBLES, Trouble

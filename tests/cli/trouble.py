@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord
 
 from .command import Outcome, compare, stored
 

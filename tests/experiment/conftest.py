@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from normzoo.data import Dataset, load_dataset
-from normzoo.experiment.engines import How, TrainingEngine
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.spec import RunSpec
-from normzoo.experiment.train import train_group
+from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.planning.timing import How, TrainingEngine
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.worker.train import train_group
 
 from .synthetic import run_spec
 

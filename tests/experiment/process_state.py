@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from normzoo.data import load_dataset
-from normzoo.experiment.engines import How, TrainingEngine
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.train import train_group
+from normzoo.experiment.planning.timing import How, TrainingEngine
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.worker.train import train_group
 
 from .synthetic import run_spec
 from .troubled_norms import Raising

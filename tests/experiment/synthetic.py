@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from normzoo.experiment.plan import DatasetFacts
-from normzoo.experiment.records import EpochRecord, RunRecord, Status
-from normzoo.experiment.spec import RunSpec
+from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.planning.groups import DatasetFacts
+from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
 
 SPEC: dict[str, Any] = {
     "template": "cnn",
@@ -23,7 +23,7 @@ SPEC: dict[str, Any] = {
     "precision": "32-true",
 }
 FACTS = DatasetFacts(
-    name="digits", checksum="0123456789abcdef", shape=(1, 8, 8), classes=10, train=100, validation=30, test=30
+    name="digits", checksum="0123456789abcdef", shape=(1, 8, 8), outputs=10, train=100, validation=30, test=30
 )
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from normzoo.experiment.again import command_for
-from normzoo.experiment.config import resolve
-from normzoo.experiment.plan import DatasetFacts, expand
-from normzoo.experiment.spec import RunSpec
+from normzoo.experiment.config.resolve import resolve
+from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.planning.groups import DatasetFacts, expand
+from normzoo.experiment.results.reproduce import command_for
 
 from .synthetic import run_record, run_spec
 
@@ -25,7 +25,7 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
     }
     configuration = resolve([], [], flags)
     matrix = configuration.matrix
-    facts = DatasetFacts(matrix.dataset, spec.dataset_checksum, (1, 8, 8), classes=10, train=1, validation=1, test=1)
+    facts = DatasetFacts(matrix.dataset, spec.dataset_checksum, (1, 8, 8), outputs=10, train=1, validation=1, test=1)
     return expand(matrix, facts, dict.fromkeys(matrix.norms, spec.norm_source)), configuration.execution
 
 

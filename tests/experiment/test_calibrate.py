@@ -8,9 +8,8 @@ import pytest
 
 from normzoo.data import Dataset
 from normzoo.experiment import calibrate as calibrate_module
-from normzoo.experiment.calibrate import LEAST, MOST, SECONDS, WARM_UP, calibrate, calibrate_all
-from normzoo.experiment.engines import Timing, TrainingEngine
-from normzoo.templates import Classifier
+from normzoo.experiment.planning.timing import Timing, TrainingEngine
+from normzoo.experiment.worker.time_steps import LEAST, MOST, SECONDS, WARM_UP, calibrate, calibrate_all
 
 from .conftest import tiny_spec
 

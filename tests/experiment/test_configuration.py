@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from normzoo.experiment.config import KEYS, Configuration, reproducing_command, resolve
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.resolve import KEYS, Configuration, reproducing_command, resolve
+from normzoo.experiment.config.spec import MatrixSpec
 
 
 @pytest.fixture
@@ -98,14 +98,14 @@ def test_automatic_workers_on_gpus(
     gpus: int, per_gpu: int, processors: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At least one for each; where steps are small, several, as far as there are processors to drive them."""
-    monkeypatch.setattr("normzoo.experiment.execution.available_cpus", lambda: processors)
+    monkeypatch.setattr("normzoo.experiment.config.execution.available_cpus", lambda: processors)
     assert Execution().jobs_for("cuda", 100, gpus, per_gpu) == expected
 
 
 def test_automatic_workers_are_one_per_processor_up_to_eight(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each holds torch in memory."""
     for processors, expected in ((1, 1), (2, 2), (64, 8)):
-        monkeypatch.setattr("normzoo.experiment.execution.available_cpus", lambda count=processors: count)
+        monkeypatch.setattr("normzoo.experiment.config.execution.available_cpus", lambda count=processors: count)
         assert Execution().jobs_for("cpu", 100) == expected
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from normzoo.errors import ConfigError
-from normzoo.experiment.config import resolve
+from normzoo.experiment.config.resolve import resolve
 from normzoo.registry import TEMPLATES
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from normzoo.experiment.engines import (
+from normzoo.experiment.planning.timing import (
     LOOP_MUST_WIN_BY,
     Timing,
     column_key,

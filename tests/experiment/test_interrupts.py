@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from normzoo.experiment.interrupts import ctrl_c_blocked, interrupts_deferred
+from normzoo.experiment.executor.interrupts import ctrl_c_blocked, interrupts_deferred
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

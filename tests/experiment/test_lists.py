@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from normzoo.experiment.spec import MatrixSpec, split_list
+from normzoo.experiment.config.spec import MatrixSpec, split_list
 
 
 @pytest.mark.parametrize(

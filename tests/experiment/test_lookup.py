@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from normzoo.errors import StoreError
-from normzoo.experiment.lookup import SHORTEST, find_key, find_sweep, short_length
+from normzoo.experiment.results.lookup import SHORTEST, find_comparison, find_key, short_length
 
 STORE = Path("s.sqlite")
 KEYS = ["0123456789abcdef", "0123456700000000", "fedcba9876543210"]
@@ -57,4 +57,4 @@ def test_anything_else_is_refused(text: str, keys: list[str], message: str) -> N
 def test_a_comparison_of_an_empty_store_is_refused() -> None:
     """Rather than counted from 1 to nothing."""
     with pytest.raises(StoreError, match="holds no comparison yet; `normzoo compare` makes one"):
-        find_sweep(1, [], STORE)
+        find_comparison(1, [], STORE)

@@ -8,17 +8,17 @@ from typing import Any, cast
 
 import pytest
 
-from normzoo.experiment.config import Configuration
-from normzoo.experiment.engines import How
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.matrix import MatrixRunner
-from normzoo.experiment.messages import GroupDone, Message, RunDone, Started, Train, WorkerDied
-from normzoo.experiment.plan import Group
-from normzoo.experiment.pool import WorkerPool
-from normzoo.experiment.prepared import Prepared
-from normzoo.experiment.records import RunRecord, Status
-from normzoo.experiment.spec import MatrixSpec, RunSpec
-from normzoo.experiment.store import Store
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.executor.local import WorkerPool
+from normzoo.experiment.planning.facts import Prepared
+from normzoo.experiment.planning.groups import Group
+from normzoo.experiment.planning.timing import How
+from normzoo.experiment.results.records import RunRecord, Status
+from normzoo.experiment.results.store import Store
+from normzoo.experiment.runner import MatrixRunner
+from normzoo.experiment.worker.messages import GroupDone, Message, RunDone, Started, Train, WorkerDied
 
 from .synthetic import FACTS, run_record, run_spec
 

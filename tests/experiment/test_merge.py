@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from normzoo.experiment.merge import Conflict, MergePlan, plan_merge
-from normzoo.experiment.records import RunRecord, Status
+from normzoo.experiment.results.merge import Conflict, MergePlan, plan_merge
+from normzoo.experiment.results.records import RunRecord, Status
 
 from .synthetic import run_record
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-
 from normzoo.experiment.choosing import choose, to_be_timed
-from normzoo.experiment.config import Configuration
-from normzoo.experiment.engines import COMPILING_REPAYS_AFTER, How, Timing, column_key, timing_key
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.plan import (
+from normzoo.experiment.sharing import jobs_for
+
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.planning.facts import Prepared
+from normzoo.experiment.planning.groups import (
     GUESSED_STEP_SECONDS,
     Group,
     balance,
@@ -18,9 +20,7 @@ from normzoo.experiment.plan import (
     settle,
     total_steps,
 )
-from normzoo.experiment.prepared import Prepared
-from normzoo.experiment.sharing import jobs_for
-from normzoo.experiment.spec import MatrixSpec, RunSpec
+from normzoo.experiment.planning.timing import COMPILING_REPAYS_AFTER, How, Timing, column_key, timing_key
 
 from .synthetic import FACTS
 
@@ -71,7 +71,7 @@ def test_a_larger_matrix_holds_the_runs_of_the_smaller() -> None:
 @pytest.mark.parametrize(("batch_size", "expected"), [(10, 4), (100_000, 1)])
 def test_small_steps_share_a_gpu(batch_size: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the values of all images of a step are few, several workers are given each GPU."""
-    monkeypatch.setattr("normzoo.experiment.execution.available_cpus", lambda: 16)
+    monkeypatch.setattr("normzoo.experiment.config.execution.available_cpus", lambda: 16)
     (group, *_) = groups = plan(runs_of(batch_sizes=(4, batch_size)), set(), 10 * batch_size)
     assert group.values_per_step((1, 8, 8)) == 3 * 4 * 64
     configuration = Configuration(matrix=MATRIX, execution=Execution())

@@ -6,14 +6,14 @@ from typing import Any, cast
 import pytest
 
 from normzoo.experiment import planning
-from normzoo.experiment.config import Configuration
-from normzoo.experiment.engines import Timing, TrainingEngine, timing_key
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.plan import Group, expand
-from normzoo.experiment.planning import Plan, Stored, make_plan
-from normzoo.experiment.pool import WorkerPool
-from normzoo.experiment.prepared import Prepared
-from normzoo.experiment.spec import MatrixSpec, RunSpec
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.executor.local import WorkerPool
+from normzoo.experiment.planning.groups import Plan, Stored, make_plan
+from normzoo.experiment.planning.facts import Prepared
+from normzoo.experiment.planning.groups import Group, expand
+from normzoo.experiment.planning.timing import Timing, TrainingEngine, timing_key
 
 from .synthetic import FACTS
 

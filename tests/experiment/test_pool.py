@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from normzoo.experiment import pool as pool_module
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.messages import Checked, Prepare, Refused, WorkerDied
-from normzoo.experiment.pool import WorkerPool
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.executor.local import WorkerPool
+from normzoo.experiment.worker.messages import Checked, Prepare, Refused, WorkerDied
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals wait only where there are signal masks")

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from normzoo.errors import ConfigError, DeviceError, NormError, UsageError
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.prepare import norm_source, prepare, resolve_device
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.errors import ComponentError, ConfigError, DeviceError, UsageError
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.worker.prepare import norm_source, prepare, resolve_device
 
 CPU = Execution(device="cpu")
 OWN = "from torch import nn\nclass Mine(nn.Identity): pass\ndef make(channels): return Mine()\nNUMBER = 3\n"
@@ -58,11 +58,11 @@ def test_registered_norms_have_no_source(own_module: Path) -> None:
     ("settings", "kind", "message"),
     [
         ({"batch_sizes": (1, 1079)}, ConfigError, "batch_sizes: 1079 is larger than .* use at most 1078"),
-        ({"norms": ("none", "group:groups=7")}, NormError, "norms: in the cnn, .* groups must divide channels"),
-        ({"norms": ("batch:gain=2",)}, NormError, r"unexpected keyword argument 'gain' \(it takes: .*eps"),
-        ({"norms": ("no_such_module:Norm",)}, NormError, "cannot import 'no_such_module'"),
+        ({"norms": ("none", "group:groups=7")}, ComponentError, "norms: in the cnn, .* groups must divide channels"),
+        ({"norms": ("batch:gain=2",)}, ComponentError, r"unexpected keyword argument 'gain' \(it takes: .*eps"),
+        ({"norms": ("no_such_module:Norm",)}, ComponentError, "cannot import 'no_such_module'"),
         ({"norms": ("own_norm_to_prepare:Your",)}, UsageError, "'Your'; did you mean|unknown name in module"),
-        ({"norms": ("own_norm_to_prepare:NUMBER",)}, NormError, "is no class or function"),
+        ({"norms": ("own_norm_to_prepare:NUMBER",)}, ComponentError, "is no class or function"),
         ({"widths": (4, 4, 4, 4)}, ConfigError, "the cnn with norm .* Cnn: .* use fewer widths"),
     ],
     ids=str,

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from normzoo.experiment import spec as spec_module
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.plan import expand
-from normzoo.experiment.spec import MatrixSpec, RunSpec
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.planning.groups import expand
 
 from .synthetic import FACTS, SPEC, run_spec
 

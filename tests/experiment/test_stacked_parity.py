@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from normzoo.data import BlocksOfSteps, Dataset, Split
-from normzoo.experiment.engines import How, TrainingEngine
-from normzoo.experiment.spec import Optimizer, RunSpec
-from normzoo.experiment.train import build_network, make_classifier
-from normzoo.registry import NORMS, canonical_norm
+from normzoo.experiment.config.spec import Optimizer, RunSpec
+from normzoo.experiment.planning.timing import How, TrainingEngine
+from normzoo.experiment.worker.train import build_network, make_module
+from normzoo.registry import NORMS
 
 from .conftest import TrainAll, tiny_spec
 
@@ -40,14 +40,14 @@ def exact(digits: Dataset) -> Dataset:
 def small_spec(template: str, norm: str, **changes: Any) -> RunSpec:
     """Return a small network with eight channels per group: of two values in float64 training makes chaos, too."""
     options = {"placement": "post", "widths": [16], "hidden": 64} if template == "cnn" else {"hidden": 64}
-    settings = {"template": template, "norm": canonical_norm(norm), "options": options, "batch_size": BATCH_SIZE}
+    settings = {"template": template, "norm": NORMS.canonical(norm), "options": options, "batch_size": BATCH_SIZE}
     return tiny_spec(**{**settings, **changes})
 
 
 def trained(specs: Sequence[RunSpec], dataset: Dataset, engine: TrainingEngine) -> tuple[Mapping[str, Tensor], Tensor]:
     """Train some runs for all their steps in float64; return parameters and buffers, and the training losses."""
     networks = [build_network(spec, dataset).double() for spec in specs]
-    module = make_classifier(specs, networks, "cpu", How(engine)).double()
+    module = make_module(specs, networks, "cpu", How(engine)).double()
     blocks = BlocksOfSteps(dataset.train, BATCH_SIZE, seeds=[spec.seed for spec in specs])
     module.on_train_epoch_start()
     steps = 0

@@ -7,13 +7,13 @@ from typing import Literal
 
 import pytest
 
-from normzoo.experiment.config import Configuration
-from normzoo.experiment.engines import Timing
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.records import EpochRecord, RunRecord, Status
-from normzoo.experiment.spec import MatrixSpec
-from normzoo.experiment.store import Store
-from normzoo.experiment.store_file import SCHEMA_VERSION
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.planning.timing import Timing
+from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
+from normzoo.experiment.results.store import Store
+from normzoo.experiment.results.store_file import SCHEMA_VERSION
 
 from .synthetic import run_record, run_spec
 
@@ -84,13 +84,13 @@ def test_sweeps_come_back_oldest_first_and_a_repeated_one_is_no_new_one(path: Pa
     second = Configuration(MatrixSpec(norms=("group:groups=4", "none")), execution)
     with Store(path) as store:
         numbers = [
-            store.add_sweep("normzoo compare", first, ["a"]),
-            store.add_sweep("normzoo compare", first, ["a"]),
-            store.add_sweep("normzoo compare", first, ["a", "b"]),
-            store.add_sweep("normzoo compare", second, ["a", "b"]),
-            store.add_sweep("normzoo compare", first, ["a"]),
+            store.add_comparison("normzoo compare", first, ["a"]),
+            store.add_comparison("normzoo compare", first, ["a"]),
+            store.add_comparison("normzoo compare", first, ["a", "b"]),
+            store.add_comparison("normzoo compare", second, ["a", "b"]),
+            store.add_comparison("normzoo compare", first, ["a"]),
         ]
-        sweeps = store.sweeps()
+        sweeps = store.comparisons()
     assert numbers == [1, 1, 2, 3, 4]
     assert [sweep.id for sweep in sweeps] == [1, 2, 3, 4]
     assert [Configuration(sweep.matrix, sweep.execution) for sweep in sweeps] == [first, first, second, first]

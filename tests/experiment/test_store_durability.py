@@ -4,14 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from normzoo.experiment.store import Store
+from normzoo.experiment.results.store import Store
 
 from .synthetic import run_spec
 
 ADDING = """
 import itertools, sys
 from pathlib import Path
-from normzoo.experiment.store import Store
+from normzoo.experiment.results.store import Store
 from tests.experiment.synthetic import run_record, run_spec
 
 with Store(Path(sys.argv[1])) as store:

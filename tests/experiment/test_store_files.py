@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from normzoo.errors import StoreError
-from normzoo.experiment.store import Store
-from normzoo.experiment.store_file import SCHEMA_VERSION
+from normzoo.experiment.results.store import Store
+from normzoo.experiment.results.store_file import SCHEMA_VERSION
 
 from .synthetic import run_record, run_spec
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from normzoo.errors import StoreError
-from normzoo.experiment.config import Configuration
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.spec import MatrixSpec
-from normzoo.experiment.store import Store
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.store import Store
 
 from .synthetic import run_record, run_spec
 
@@ -33,12 +33,12 @@ def test_the_sweeps_of_another_store_are_kept_once(path: Path, tmp_path: Path) -
     configuration = Configuration(MatrixSpec(seeds=1), Execution())
     with Store(tmp_path / "other") as other:
         for command in ("a", "b"):
-            other.add_sweep(command, configuration, ["x", "y"])
-        theirs = other.sweeps()
+            other.add_comparison(command, configuration, ["x", "y"])
+        theirs = other.comparisons()
     with Store(path) as store:
-        store.add_sweep("ours", configuration, ["x"])
-        assert [store.put_sweeps(theirs), store.put_sweeps(theirs)] == [2, 0]
-        kept = store.sweeps()
+        store.add_comparison("ours", configuration, ["x"])
+        assert [store.put_comparisons(theirs), store.put_comparisons(theirs)] == [2, 0]
+        kept = store.comparisons()
     assert [(sweep.id, sweep.command) for sweep in kept] == [(1, "ours"), (2, "a"), (3, "b")]
     assert [(each.created_at, each.matrix, each.execution, each.keys) for each in kept[1:]] == [
         (each.created_at, each.matrix, each.execution, each.keys) for each in theirs

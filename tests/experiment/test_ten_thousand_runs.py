@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from normzoo.experiment.choosing import choose, to_be_timed
-from normzoo.experiment.config import Configuration
-from normzoo.experiment.engines import Timing, engines_of_columns, timing_key
-from normzoo.experiment.execution import Execution
-from normzoo.experiment.plan import expand, plan, settle
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.spec import MatrixSpec, RunSpec
-from normzoo.experiment.store import Store
+
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.planning.groups import expand, plan, settle
+from normzoo.experiment.planning.timing import Timing, engines_of_columns, timing_key
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.store import Store
 from normzoo.report import failure_lines, findings, summarize, to_rich
 
 from .synthetic import FACTS, run_record
@@ -66,9 +66,11 @@ def test_keeping_and_showing_ten_thousand_records(records: list[RunRecord], tmp_
         with at_most(10):
             for record in records:
                 store.add(record)
-        store.add_sweep("normzoo compare", Configuration(MATRIX, Execution()), [record.spec.key for record in records])
+        store.add_comparison(
+            "normzoo compare", Configuration(MATRIX, Execution()), [record.spec.key for record in records]
+        )
     with at_most(2), Store(tmp_path / "store", writable=False) as store:
-        (sweep,) = store.sweeps()
+        (sweep,) = store.comparisons()
         kept = store.records(sweep.keys)
         summary = summarize(sweep.matrix, kept)
         shown = [*to_rich(summary), *findings(summary), *failure_lines(kept)]

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from normzoo.data import Dataset
-from normzoo.experiment.engines import TrainingEngine
-from normzoo.experiment.records import RunRecord
-from normzoo.experiment.train import build_network
+from normzoo.experiment.planning.timing import TrainingEngine
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.worker.train import build_network
 from normzoo.registry import NORMS
-from normzoo.templates import Classifier
 
 from .conftest import Train, TrainAll, tiny_spec
 from .troubled_norms import Drawing

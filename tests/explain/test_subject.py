@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from normzoo.errors import NormError, UnknownNameError
+from normzoo.errors import ComponentError, UnknownNameError
 from normzoo.explain import sections, subject
 from normzoo.explain._subject import same_pools
 from normzoo.layers import make_norm
@@ -29,7 +29,7 @@ REFUSED = {
 @pytest.mark.parametrize(("spec", "message"), REFUSED.items(), ids=REFUSED)
 def test_it_is_refused(spec: str, message: str) -> None:
     """Names, options and their values, on eight channels."""
-    with pytest.raises((NormError, UnknownNameError), match=re.escape(message)) as refusal:
+    with pytest.raises((ComponentError, UnknownNameError), match=re.escape(message)) as refusal:
         subject(spec, (4, 8, 2, 2))
     assert f"'{spec}'" in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -43,7 +43,7 @@ def test_single_values_are_refused_as_by_the_layer(spec: str, shape: tuple[int, 
     """A mean and a variance need two; the way out is a shape that has them."""
     import torch
 
-    with pytest.raises(NormError, match="need more than one value, got one value for each from shape"):
+    with pytest.raises(ComponentError, match="need more than one value, got one value for each from shape"):
         subject(spec, shape)
     with pytest.raises(ValueError, match="need more than one value"):
         make_norm(spec, shape[1])(torch.randn(shape))

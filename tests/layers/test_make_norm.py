@@ -9,7 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from normzoo import layers
-from normzoo.errors import NormError, UnknownNameError
+from normzoo.errors import ComponentError, UnknownNameError
 from normzoo.layers import make_norm, norm_factory
 from normzoo.registry import NORMS
 
@@ -172,7 +172,7 @@ def test_unknown_names_suggest_the_nearest(spec: str, expected: list[str], own: 
 )
 def test_requests_that_cannot_be_met(spec: str, expected: list[str], own: str) -> None:
     """What is wrong with the request, the class or its module is said in one error."""
-    with pytest.raises(NormError) as refusal:
+    with pytest.raises(ComponentError) as refusal:
         make_norm(spec.replace("OWN", own), 8)
     assert [part for part in expected if part.replace("OWN", own) not in str(refusal.value)] == []
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from normzoo import registry
-from normzoo.registry import DATASETS, NORMS, TEMPLATES, canonical_norm, load, norm_entry, parse_spec
+from normzoo.registry import DATASETS, NORMS, TEMPLATES, load, norm_entry
 
 ENTRIES = [(kind, name, entry) for kind in (NORMS, TEMPLATES, DATASETS) for name, entry in kind.items()]
 
@@ -21,7 +21,7 @@ def test_norms_can_be_imported(name: str) -> None:
 @pytest.mark.parametrize("name", NORMS)
 def test_norms_say_what_they_are(name: str) -> None:
     """Every norm states its formula, what it pools and its source."""
-    entry = norm_entry(parse_spec(name))
+    entry = norm_entry(NORMS.parse(name))
     assert entry is NORMS[name]
     assert entry.formula.strip()
     assert entry.pools.strip()
@@ -34,7 +34,7 @@ def test_names_are_what_users_type(name: str) -> None:
     """A name is plain lower case, and its canonical form asks for the same entry."""
     assert name == name.lower()
     assert name.replace("-", "").isalnum()
-    assert parse_spec(canonical_norm(name)).target == name
+    assert NORMS.parse(NORMS.canonical(name)).target == name
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_entries_are_filled_in(name: str, entry: object) -> None:
 
 def test_listing_needs_no_torch() -> None:
     """Names are listed and checked without importing torch, so that the command line answers at once."""
-    code = "import sys, normzoo.registry as r; r.canonical_norm('group'); assert 'torch' not in sys.modules"
+    code = "import sys, normzoo.registry as r; r.NORMS.canonical('group'); assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from normzoo.errors import NormError, UnknownNameError, UsageError
-from normzoo.registry import Spec, canonical_norm, find, is_import_path, load, parse_spec
 from normzoo.registry._spec import parse_options
+
+from normzoo.errors import ComponentError, UnknownNameError, UsageError
+from normzoo.registry import Spec, find, is_import_path, load
 
 SPECS: dict[str, Spec] = {
     "batch": Spec("batch", {}),
@@ -26,7 +26,7 @@ SPECS: dict[str, Spec] = {
 @pytest.mark.parametrize(("text", "spec"), SPECS.items(), ids=SPECS)
 def test_specs_read(text: str, spec: Spec) -> None:
     """Name or import path, then options; whitespace does not matter and values have their types."""
-    read = parse_spec(text)
+    read = NORMS.parse(text)
     assert read == spec
     assert [type(value) for value in read.options.values()] == [type(value) for value in spec.options.values()]
 
@@ -34,13 +34,13 @@ def test_specs_read(text: str, spec: Spec) -> None:
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_specs_written_read_back(spec: Spec) -> None:
     """What a spec prints as reads as that spec."""
-    assert parse_spec(str(spec)) == spec
+    assert NORMS.parse(str(spec)) == spec
 
 
 @pytest.mark.parametrize("options", ["groups", "groups=", "=4", "two words=4", "groups=4,eps", "4=4"])
 def test_options_that_do_not_read(options: str) -> None:
     """An option that is no key=value is shown beside the whole spec."""
-    with pytest.raises(NormError, match="expected options of the form key=value") as refusal:
+    with pytest.raises(ComponentError, match="expected options of the form key=value") as refusal:
         parse_options(f"group:{options}", options)
     assert f"'group:{options}'" in str(refusal.value)
     assert f"got '{options.rsplit(',')[-1]}'" in str(refusal.value)
@@ -61,20 +61,20 @@ def test_options_that_do_not_read(options: str) -> None:
 )
 def test_one_spelling_for_each_norm(text: str, canonical: str) -> None:
     """Specs that mean the same are written the same, defaults included, and stay so."""
-    assert canonical_norm(text) == canonical
-    assert canonical_norm(canonical) == canonical
+    assert NORMS.canonical(text) == canonical
+    assert NORMS.canonical(canonical) == canonical
 
 
 def test_canonical_form_refuses_unknown_names() -> None:
     """A norm that is not registered has no canonical form."""
     with pytest.raises(UnknownNameError, match="did you mean 'layer'"):
-        canonical_norm("layr")
+        NORMS.canonical("layr")
 
 
 def test_import_paths_are_told_from_names() -> None:
     """A colon before the options makes an import path."""
-    assert is_import_path(parse_spec("own.module:Norm:a=1"))
-    assert not is_import_path(parse_spec("group:groups=1"))
+    assert is_import_path(NORMS.parse("own.module:Norm:a=1"))
+    assert not is_import_path(NORMS.parse("group:groups=1"))
 
 
 def test_find_suggests() -> None:

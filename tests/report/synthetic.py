@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from normzoo.experiment.records import EpochRecord, RunRecord, Status
-from normzoo.experiment.spec import MatrixSpec, RunSpec
-from normzoo.registry import canonical_norm
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
+from normzoo.registry import NORMS
 
 Outcome = float | Status | None
 """The test accuracy after the last epoch, or the status of a run without one, or None for no record."""
@@ -25,7 +25,7 @@ def run(
     spec = RunSpec(
         template=template,
         options={},
-        norm=canonical_norm(norm),
+        norm=NORMS.canonical(norm),
         norm_source=None,
         dataset="digits",
         dataset_checksum="0123abcd",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import Summary, findings, summarize
 
 from .synthetic import Outcome, column, filled

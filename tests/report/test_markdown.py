@@ -9,7 +9,7 @@ import yaml
 from rich.console import Console
 from scipy import stats
 
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import failure_lines, findings, planned_plots, provenance, summarize, to_markdown, to_rich
 
 from .synthetic import Outcome, filled

@@ -7,7 +7,7 @@ from statistics import fmean
 import pytest
 
 from normzoo.errors import UsageError
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import Cell, Summary, summarize
 
 from .synthetic import Outcome, by_key, column, filled, run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from normzoo.experiment.records import RunRecord, Status
+from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.report._sweep import sweep
 
 from .synthetic import run

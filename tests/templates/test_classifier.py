@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from normzoo.layers import norm_factory
-from normzoo.templates import Classifier, Cnn
+from normzoo.templates import Cnn, MemberModule
 
 
 class Batches:
@@ -111,7 +111,7 @@ def test_evaluations_are_those_over_all_samples_of_each_split() -> None:
     """Batches of unequal size count by their samples, and splits and members stay apart."""
     networks = [linear(), linear()]
     validation, test = Batches([7, 7, 2]), Batches([5, 1])
-    module = Classifier(networks, lrs=[0.1, 0.2], splits=2)
+    module = MemberModule(networks, lrs=[0.1, 0.2], splits=2)
     fit(module, Blocks([2], members=2), validation, test)
     assert len(module.evaluations) == 2
     for evaluations, split in zip(module.evaluations, (validation, test), strict=True):
@@ -125,7 +125,7 @@ def test_evaluations_are_those_over_all_samples_of_each_split() -> None:
 def test_evaluations_are_those_of_the_last_epoch_alone(stacked: bool) -> None:
     """Nothing of an earlier epoch is left in the metrics."""
     network, split = linear(), Batches([6, 3])
-    module = Classifier([network], lrs=[0.5], stacked=stacked)
+    module = MemberModule([network], lrs=[0.5], stacked=stacked)
     fit(module, Blocks([2]), split, epochs=3)
     trained = of_member(module, 0, network) if stacked else network
     assert module.evaluations[0][0] == pytest.approx(by_hand(trained, split))
@@ -137,7 +137,7 @@ def test_the_training_loss_is_the_mean_over_the_steps_as_the_weights_change(stac
     network, train = linear(), Blocks([2, 2, 1])
     reference = copy.deepcopy(network)
     losses = descend(reference, train, 0, lr=0.1)
-    module = Classifier([network], lrs=[0.1], stacked=stacked)
+    module = MemberModule([network], lrs=[0.1], stacked=stacked)
     fit(module, train, Batches([6]))
     assert module.train_losses == pytest.approx([sum(losses) / 5])
     trained = of_member(module, 0, network) if stacked else network
@@ -148,7 +148,7 @@ def test_members_are_trained_each_as_alone() -> None:
     """With their own learning rates, data and losses; what is stacked are copies."""
     networks, train = [linear(), linear(), linear()], Blocks([2, 1], members=3)
     starts, rates = copy.deepcopy(networks), [0.1, 0.3, 0.3]
-    module = Classifier(networks, lrs=rates)
+    module = MemberModule(networks, lrs=rates)
     fit(module, train, Batches([6]))
     for member, (network, start, lr) in enumerate(zip(networks, starts, rates, strict=True)):
         assert_close(network.state_dict(), start.state_dict(), rtol=0, atol=0)
@@ -163,7 +163,7 @@ def test_a_block_is_as_many_steps() -> None:
     single = copy.copy(whole)
     ((images, labels),) = whole.blocks
     single.blocks = [(images[step : step + 1], labels[step : step + 1]) for step in range(3)]
-    modules = [Classifier(networks, lrs=[0.1, 0.1]) for _ in range(2)]
+    modules = [MemberModule(networks, lrs=[0.1, 0.1]) for _ in range(2)]
     for module, train in zip(modules, (whole, single), strict=True):
         module.on_train_epoch_start()
         for index, block in enumerate(train):
@@ -175,7 +175,7 @@ def test_a_block_is_as_many_steps() -> None:
 def cnns(count: int) -> list[nn.Module]:
     """Return some small networks in float64, with batch norm."""
     return [
-        Cnn(norm_factory("batch"), shape=(1, 4, 4), classes=3, widths=(4,), hidden=8).double() for _ in range(count)
+        Cnn(norm_factory("batch"), shape=(1, 4, 4), outputs=3, widths=(4,), hidden=8).double() for _ in range(count)
     ]
 
 
@@ -197,8 +197,10 @@ def test_a_member_that_diverges_leaves_the_others_exactly_alone(
         next(networks[broken].parameters()).fill_(torch.nan)
     others = [member for member in range(3) if member != broken]
     settings: dict[str, Any] = {"optimizer": optimizer, "clip_norm": clip_norm}
-    module = Classifier(networks, lrs=rates, **settings)
-    without = Classifier([networks[member] for member in others], lrs=[rates[member] for member in others], **settings)
+    module = MemberModule(networks, lrs=rates, **settings)
+    without = MemberModule(
+        [networks[member] for member in others], lrs=[rates[member] for member in others], **settings
+    )
 
     def train(module: Classifier, block: tuple[Tensor, Tensor], members: Sequence[int]) -> Tensor:
         module.on_train_epoch_start()
@@ -222,7 +224,7 @@ def test_a_member_that_diverges_leaves_the_others_exactly_alone(
 def test_two_stacked_members_predict_as_each_alone() -> None:
     """The module can be called like a stack: logits ``(N, M, classes)``."""
     networks, inputs = [linear(), linear()], torch.randn(5, 2, 4)
-    logits = Classifier(networks, lrs=[0.1, 0.1])(inputs)
+    logits = MemberModule(networks, lrs=[0.1, 0.1])(inputs)
     assert logits.shape == (5, 2, 3)
     for member, network in enumerate(networks):
         assert_close(logits[:, member], network(inputs[:, member]))
@@ -231,7 +233,7 @@ def test_two_stacked_members_predict_as_each_alone() -> None:
 def test_a_member_that_is_not_stacked_is_trained_itself() -> None:
     """The module holds the very network, and gives its logits a dimension of one member."""
     network, inputs = linear(), torch.randn(5, 1, 4)
-    module = Classifier([network], lrs=[0.1], stacked=False)
+    module = MemberModule([network], lrs=[0.1], stacked=False)
     assert [id(parameter) for parameter in module.parameters()] == [id(parameter) for parameter in network.parameters()]
     assert_close(module(inputs)[:, 0], network(inputs[:, 0]))
 
@@ -239,20 +241,20 @@ def test_a_member_that_is_not_stacked_is_trained_itself() -> None:
 def test_several_members_are_stacked_or_refused() -> None:
     """The message names the number and the way out."""
     with pytest.raises(ValueError, match=r"^Classifier: without a stack there is one member, got 2; use stacked=True$"):
-        Classifier([linear(), linear()], lrs=[0.1, 0.1], stacked=False)
+        MemberModule([linear(), linear()], lrs=[0.1, 0.1], stacked=False)
 
 
 @pytest.mark.parametrize("stacked", [False, True])
 def test_a_loss_that_is_not_finite_is_kept_as_it_is(stacked: bool) -> None:
     """NaN is neither dropped from the mean nor refused, so that divergence shows."""
-    module = Classifier([linear()], lrs=[0.1], stacked=stacked)
+    module = MemberModule([linear()], lrs=[0.1], stacked=stacked)
     fit(module, Blocks([2], last_is_nan=True), Batches([6, 6], last_is_nan=True))
     assert torch.tensor([*module.train_losses, module.evaluations[0][0].loss]).isnan().all()
 
 
 def test_before_training_there_is_no_training_loss() -> None:
     """NaN, not zero: zero would be a perfect one."""
-    losses = Classifier([linear(), linear()], lrs=[0.1, 0.1]).train_losses
+    losses = MemberModule([linear(), linear()], lrs=[0.1, 0.1]).train_losses
     assert len(losses) == 2
     assert torch.tensor(losses).isnan().all()
 
@@ -268,7 +270,7 @@ def test_before_training_there_is_no_training_loss() -> None:
 )
 def test_optimizers_are_torchs_own(name: Any, kind: type, settings: dict[str, Any], stacked: bool) -> None:
     """By name, with the learning rate given and torch's defaults otherwise, over all the network's parameters."""
-    module = Classifier([linear()], lrs=[0.2], optimizer=name, stacked=stacked)
+    module = MemberModule([linear()], lrs=[0.2], optimizer=name, stacked=stacked)
     (optimizer,) = module.configure_optimizers()
     (group,) = optimizer.param_groups
     assert type(optimizer) is kind
@@ -278,7 +280,7 @@ def test_optimizers_are_torchs_own(name: Any, kind: type, settings: dict[str, An
 
 def test_each_learning_rate_has_its_optimizer() -> None:
     """Members with equal ones, which follow each other, share it."""
-    module = Classifier([linear() for _ in range(3)], lrs=[0.1, 0.2, 0.2])
+    module = MemberModule([linear() for _ in range(3)], lrs=[0.1, 0.2, 0.2])
     rates = [optimizer.param_groups[0]["lr"] for optimizer in module.configure_optimizers()]
     assert rates == [0.1, 0.2]
 
@@ -288,7 +290,7 @@ def test_a_module_can_be_moved_before_it_is_trained(rates: tuple[float, ...]) ->
     """To float64 here, as to a GPU by a Trainer: what is trained are the parameters where they are then."""
     networks, train = [linear(), linear()], Blocks([3], members=2)
     train.blocks = [(images.double(), labels) for images, labels in train.blocks]
-    module = Classifier(networks, lrs=rates).double()
+    module = MemberModule(networks, lrs=rates).double()
     module.on_train_epoch_start()
     module.training_step(train.blocks[0], 0)
     for member, network in enumerate(networks):
@@ -307,7 +309,7 @@ def test_in_mixed_precision_every_step_sees_the_parameters_of_the_last() -> None
     one_by_one.blocks = list(zip(images.unsqueeze(1), labels.unsqueeze(1), strict=True))
     found = []
     for blocks in (at_once, one_by_one):
-        module = Classifier(networks, lrs=[0.5, 0.1])
+        module = MemberModule(networks, lrs=[0.5, 0.1])
         fit(module, blocks, Batches([4]), precision="bf16-mixed")
         found.append(dict(module.network.state_dict()))
     assert_close(found[0], found[1], rtol=0, atol=0)
@@ -317,10 +319,10 @@ def test_in_mixed_precision_a_member_is_trained_as_alone() -> None:
     """But for the rounding of bfloat16."""
     networks = [nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)) for _ in range(2)]
     blocks = Blocks([10], members=2)
-    module = Classifier(networks, lrs=[0.1, 0.1])
+    module = MemberModule(networks, lrs=[0.1, 0.1])
     fit(module, blocks, Batches([4]), precision="bf16-mixed")
     for member, network in enumerate(networks):
-        alone = Classifier([copy.deepcopy(network)], lrs=[0.1], stacked=False)
+        alone = MemberModule([copy.deepcopy(network)], lrs=[0.1], stacked=False)
         fit(alone, blocks.of([member]), Batches([4]), precision="bf16-mixed")
         trained = of_member(module, member, network)
         expected = {name.removeprefix("module."): value for name, value in alone.network.state_dict().items()}

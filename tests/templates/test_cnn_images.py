@@ -15,7 +15,7 @@ def test_images_of_every_dataset_become_logits(size: int, channels: int, placeme
     network = Cnn(
         norm_factory("batch"),
         shape=(channels, size, size),
-        classes=10,
+        outputs=10,
         placement=placement,  # type: ignore[arg-type]
         widths=(4, 8),
         hidden=8,
@@ -28,7 +28,7 @@ def test_images_of_every_dataset_become_logits(size: int, channels: int, placeme
 
 def test_images_need_not_be_square() -> None:
     """Height and width shrink each by itself, and a last odd row or column is left out."""
-    network = Cnn(norm_factory("layer"), shape=(1, 5, 12), classes=2, widths=(4, 4), hidden=4)
+    network = Cnn(norm_factory("layer"), shape=(1, 5, 12), outputs=2, widths=(4, 4), hidden=4)
     assert network(torch.randn(2, 1, 5, 12)).shape == (2, 2)
 
 
@@ -39,10 +39,10 @@ def test_too_small_images_are_refused(shape: tuple[int, int, int], widths: tuple
     """The message names the least size, the size given and the way out."""
     least, given = 2 ** len(widths), f"{shape[1]}x{shape[2]}"
     with pytest.raises(ValueError, match=f"Cnn: .* at least {least}x{least}, got {given}; use fewer widths"):
-        Cnn(norm_factory("none"), shape=shape, classes=2, widths=widths)
+        Cnn(norm_factory("none"), shape=shape, outputs=2, widths=widths)
 
 
 def test_the_smallest_images_pass() -> None:
     """4x4 are enough for two poolings."""
-    network = Cnn(norm_factory("none"), shape=(1, 4, 4), classes=2, widths=(4, 4), hidden=4)
+    network = Cnn(norm_factory("none"), shape=(1, 4, 4), outputs=2, widths=(4, 4), hidden=4)
     assert network(torch.randn(2, 1, 4, 4)).shape == (2, 2)

@@ -15,7 +15,7 @@ def kinds(network: Cnn) -> list[type[nn.Module]]:
 
 def test_layer_by_layer_it_is_the_founding_network() -> None:
     """Conv 32, ReLU, norm, pool, Conv 64, ReLU, norm, pool, Dense 64, ReLU, norm, Dense 10: nothing more."""
-    layers = list(Cnn(norm_factory("batch"), shape=(1, 28, 28), classes=10).layers)
+    layers = list(Cnn(norm_factory("batch"), shape=(1, 28, 28), outputs=10).layers)
     described = [str(layer).partition(", eps")[0] for layer in layers]
     assert described == [
         "Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))",
@@ -37,7 +37,7 @@ def test_layer_by_layer_it_is_the_founding_network() -> None:
 def test_pre_puts_each_norm_before_its_relu_and_moves_nothing_else() -> None:
     """The placement exchanges norm and activation at all three places."""
     post, pre = (
-        kinds(Cnn(norm_factory("group:groups=4"), shape=(1, 8, 8), classes=10, placement=placement))
+        kinds(Cnn(norm_factory("group:groups=4"), shape=(1, 8, 8), outputs=10, placement=placement))
         for placement in ("post", "pre")
     )
     swapped = {nn.ReLU: GroupNorm, GroupNorm: nn.ReLU}
@@ -48,7 +48,7 @@ def test_pre_puts_each_norm_before_its_relu_and_moves_nothing_else() -> None:
 @pytest.mark.parametrize(("widths", "hidden"), [((4,), 8), ((8, 16), 24), ((4, 8, 16), 8)])
 def test_widths_and_hidden_size_every_layer(widths: tuple[int, ...], hidden: int) -> None:
     """One block per width, and a dense layer of ``hidden`` units over what the poolings left."""
-    network = Cnn(norm_factory("batch"), shape=(3, 8, 8), classes=5, widths=widths, hidden=hidden)
+    network = Cnn(norm_factory("batch"), shape=(3, 8, 8), outputs=5, widths=widths, hidden=hidden)
     convolutions = [layer for layer in network.layers if isinstance(layer, nn.Conv2d)]
     dense, classifier = (layer for layer in network.layers if isinstance(layer, nn.Linear))
     norms = [layer.num_features for layer in network.layers if isinstance(layer, BatchNorm)]
@@ -63,7 +63,7 @@ def test_widths_and_hidden_size_every_layer(widths: tuple[int, ...], hidden: int
 @pytest.mark.parametrize("placement", ["post", "pre"])
 def test_instance_leaves_the_dense_place_without_norm_and_says_so(placement: str) -> None:
     """Vectors have no positions to normalize over; a reader of the table learns of the gap."""
-    network = Cnn(norm_factory("instance"), shape=(1, 8, 8), classes=10, placement=placement)  # type: ignore[arg-type]
+    network = Cnn(norm_factory("instance"), shape=(1, 8, 8), outputs=10, placement=placement)  # type: ignore[arg-type]
     after_flattening = list(network.layers)[kinds(network).index(nn.Flatten) :]
     assert sum(isinstance(layer, InstanceNorm) for layer in network.layers) == 2
     assert not any(isinstance(layer, InstanceNorm) for layer in after_flattening)
@@ -72,7 +72,7 @@ def test_instance_leaves_the_dense_place_without_norm_and_says_so(placement: str
 
 def test_a_norm_of_the_users_own_may_declare_that_it_needs_positions() -> None:
     """The template asks the norm, not its name."""
-    network = Cnn(Positional, shape=(1, 8, 8), classes=10)
+    network = Cnn(Positional, shape=(1, 8, 8), outputs=10)
     assert kinds(network).count(Positional) == 2
     assert network.notes
 
@@ -80,4 +80,4 @@ def test_a_norm_of_the_users_own_may_declare_that_it_needs_positions() -> None:
 @pytest.mark.parametrize("norm", ["batch", "layer", "group", "rms", "none"])
 def test_where_every_place_has_its_norm_there_is_no_note(norm: str) -> None:
     """A note is only about what is missing."""
-    assert Cnn(norm_factory(norm), shape=(1, 8, 8), classes=10).notes == ()
+    assert Cnn(norm_factory(norm), shape=(1, 8, 8), outputs=10).notes == ()

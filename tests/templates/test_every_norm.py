@@ -22,7 +22,7 @@ def network_of(template: str, norm: str) -> nn.Module:
     entry = TEMPLATES[template]
     build: Any = load(entry.target)
     options = {name: SETTINGS[name] for name in entry.options}
-    network: nn.Module = build(norm_factory(norm), shape=(1, 8, 8), classes=3, **options)
+    network: nn.Module = build(norm_factory(norm), shape=(1, 8, 8), outputs=3, **options)
     return network
 
 

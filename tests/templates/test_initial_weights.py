@@ -23,11 +23,11 @@ FACTORIES: dict[str, NormFactory] = {
 
 
 def cnn(norm: NormFactory) -> nn.Module:
-    return Cnn(norm, shape=(1, 8, 8), classes=10, widths=(8, 16), hidden=8)
+    return Cnn(norm, shape=(1, 8, 8), outputs=10, widths=(8, 16), hidden=8)
 
 
 def lstm(norm: NormFactory) -> nn.Module:
-    return Lstm(norm, shape=(1, 8, 8), classes=10, hidden=8)
+    return Lstm(norm, shape=(1, 8, 8), outputs=10, hidden=8)
 
 
 def shared(network: nn.Module) -> list[Tensor]:

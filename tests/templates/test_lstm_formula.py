@@ -112,7 +112,7 @@ def test_weights_start_as_torchs_lstm_does() -> None:
 
 def test_images_are_read_row_by_row_and_classified_by_the_last_state() -> None:
     """A row's values, all channels of it, are one time step."""
-    network = Lstm(norm_factory("none"), shape=(2, 3, 4), classes=7, hidden=5).double()
+    network = Lstm(norm_factory("none"), shape=(2, 3, 4), outputs=7, hidden=5).double()
     images = torch.randn(6, 2, 3, 4, dtype=torch.float64)
     by_hand = torch.stack([images[:, :, row].reshape(6, 8) for row in range(3)], dim=1)
     logits = network(images)

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from normzoo.layers import BatchNorm, norm_factory
 from normzoo.layers._make import NormFactory
 from normzoo.registry import NORMS, TEMPLATES, load
-from normzoo.templates import Classifier, CudaGraph, RecordedSteps, can_be_recorded, stack
+from normzoo.templates import CudaGraph, MemberModule, RecordedSteps, can_be_recorded, stack
 from normzoo.templates._optimizer import OptimizerName
 from normzoo.templates._recorded import WARM_UP, Recorder
 
@@ -55,7 +55,7 @@ def tapes() -> Iterator[None]:
 def networks(template: str, norm: NormFactory, members: int) -> list[nn.Module]:
     build: Any = load(TEMPLATES[template].target)
     options = {"widths": (16,)} if template == "cnn" else {"hidden": 16}
-    return [build(norm, shape=(1, 8, 8), classes=3, **options) for _ in range(members)]
+    return [build(norm, shape=(1, 8, 8), outputs=3, **options) for _ in range(members)]
 
 
 def trained(module: Classifier, blocks: Sequence[tuple[Tensor, Tensor]], kept: Sequence[int] | None = None) -> Any:
@@ -87,7 +87,7 @@ def assert_recording_changes_nothing(
     blocks = blocks_of([WARM_UP + 3, WARM_UP + 2, 2], 3, device)
     lrs = [0.01, 0.01, 0.02]
     plain, recorded = (
-        Classifier(copy.deepcopy(members), lrs=lrs, recorder=how, **settings).to(device) for how in (None, recorder)
+        MemberModule(copy.deepcopy(members), lrs=lrs, recorder=how, **settings).to(device) for how in (None, recorder)
     )
     assert_close(trained(recorded, blocks, [0, 2]), trained(plain, blocks, [0, 2]), rtol=1e-4, atol=1e-5)
 
@@ -119,7 +119,7 @@ def test_a_network_by_itself_is_recorded_too(template: str) -> None:
     (network,) = networks(template, norm_factory("batch"), 1)
     blocks = blocks_of([WARM_UP + 3], 1)
     plain, recorded = (
-        Classifier([copy.deepcopy(network)], lrs=[0.1], stacked=False, recorder=how) for how in (None, Tape)
+        MemberModule([copy.deepcopy(network)], lrs=[0.1], stacked=False, recorder=how) for how in (None, Tape)
     )
     assert_close(trained(recorded, blocks), trained(plain, blocks), rtol=0, atol=0)
     assert Tape.made[0].did.count("replay") == 3
@@ -183,4 +183,4 @@ def test_a_network_with_a_norm_of_the_users_own_is_not_recorded(norm: NormFactor
     members = networks("cnn", norm, 2)
     assert not can_be_recorded(stack(members))
     assert not can_be_recorded(members[0])
-    assert Classifier(members, lrs=[0.1, 0.1], recorder=Tape)._recorded is None
+    assert MemberModule(members, lrs=[0.1, 0.1], recorder=Tape)._recorded is None

@@ -37,7 +37,7 @@ def network_of(template: str, norm: NormFactory, **changes: Any) -> nn.Module:
     entry = TEMPLATES[template]
     build: Any = load(entry.target)
     options = {name: SETTINGS[name] for name in entry.options}
-    network: nn.Module = build(norm, shape=(1, 8, 8), classes=3, **{**options, **changes})
+    network: nn.Module = build(norm, shape=(1, 8, 8), outputs=3, **{**options, **changes})
     return randomized(network.double())
 
 
@@ -166,7 +166,7 @@ def test_one_member_is_a_stack_too() -> None:
 
 def test_what_a_member_shares_the_stack_shares() -> None:
     """Weights of norms over time are one parameter each, statistics one per step, as in a member."""
-    members = [Lstm(norm_factory("batch"), shape=(1, 4, 4), classes=3, hidden=4) for _ in range(2)]
+    members = [Lstm(norm_factory("batch"), shape=(1, 4, 4), outputs=3, hidden=4) for _ in range(2)]
     together: Any = stack(members)
     layers = list(together.lstm.norm_hh)
     assert len(layers) == 4
@@ -291,6 +291,6 @@ def test_a_member_that_is_left_out_is_gone() -> None:
 
 def test_the_cnns_notes_are_those_of_a_member() -> None:
     """What a reader of the table should know is not lost."""
-    members = [Cnn(norm_factory("instance"), shape=(1, 8, 8), classes=3) for _ in range(2)]
+    members = [Cnn(norm_factory("instance"), shape=(1, 8, 8), outputs=3) for _ in range(2)]
     together: Any = stack(members)
     assert together.notes == members[0].notes != ()

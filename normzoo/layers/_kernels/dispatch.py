@@ -141,7 +141,7 @@ class _TunedKernel(Kernel):
         return outputs
 
 
-Check = Callable[[Tensor | None, Tensor | None, Running, Sequence[int]], None]
+Check = Callable[[Tensor | None, Tensor | None, Running | None, Sequence[int]], None]
 """Raises an error where a weight, a bias or statistics do not have the shape given last."""
 
 _kernels: dict[object, tuple[Kernel, Kernel]] = {}

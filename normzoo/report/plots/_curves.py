@@ -102,7 +102,7 @@ def _curve(axis: Axes, cell: Cell, unit: float | None, index: int) -> bool:
     if not length or not unit:
         return False
     x = [unit * count for count in range(1, length + 1)]
-    samples = [[epochs[place].test_accuracy for epochs in cell.epochs.values()] for place in range(length)]
+    samples = [[epochs[place].test["accuracy"] for epochs in cell.epochs.values()] for place in range(length)]
     means = np.array([fmean(sample) for sample in samples])
     axis.plot(x, 100 * means, markevery=ceil(length / MOST_MARKERS), zorder=3, **_figure.line_options(index))
     widths = [width for sample in samples if (width := half_width(sample)) is not None]

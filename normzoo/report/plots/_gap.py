@@ -67,14 +67,14 @@ def _losses(cell: Cell) -> dict[str, float]:
         return {}
     return {
         "training": fmean(epoch.train_loss for epoch in last),
-        "validation": fmean(epoch.val_loss for epoch in last),
-        "test": fmean(epoch.test_loss for epoch in last),
+        "validation": fmean(epoch.validation["loss"] for epoch in last),
+        "test": fmean(epoch.test["loss"] for epoch in last),
     }
 
 
 def _number(cell: Cell) -> str:
     """Write validation minus training, paired by seed, with its interval; and how many seeds where some lack."""
-    gaps = [epochs[-1].val_loss - epochs[-1].train_loss for epochs in cell.epochs.values() if epochs]
+    gaps = [epochs[-1].validation["loss"] - epochs[-1].train_loss for epochs in cell.epochs.values() if epochs]
     if not gaps:
         return NOTHING
     mean, half = fmean(gaps), half_width(gaps)

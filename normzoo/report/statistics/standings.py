@@ -6,7 +6,7 @@ from statistics import StatisticsError, correlation
 
 from scipy import stats
 
-from normzoo.experiment.records import RunRecord
+from normzoo.experiment.results.records import RunRecord, Status
 
 DIVERGED = -math.inf
 """Stands for the accuracy of a diverged run where only the order counts."""
@@ -17,8 +17,8 @@ LEAST_CORRELATED = 3
 
 def standings(records: Sequence[RunRecord]) -> dict[int, float]:
     """Return by seed what the runs with a result are ranked by: the test accuracy, of a diverged one less than any."""
-    found = {record.spec.seed: record.test_accuracy for record in records}
-    diverged = {record.spec.seed: DIVERGED for record in records if record.status == "diverged"}
+    found = {record.spec.seed: record.test_value for record in records}
+    diverged = {record.spec.seed: DIVERGED for record in records if record.status is Status.DIVERGED}
     return {seed: accuracy for seed, accuracy in found.items() if accuracy is not None} | diverged
 
 

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import provenance, summarize, to_markdown
 from normzoo.report.page.html import to_html
 

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from normzoo.experiment.records import EpochRecord
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import EpochRecord
 from normzoo.report import Summary, summarize
 
 from ..synthetic import Outcome, filled, run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report.plots._accuracy import accuracy
 from normzoo.report.plots._error import error
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import summarize
 from normzoo.report.plots import planned_plots, write_plots
 from normzoo.report.plots._files import FIGURES

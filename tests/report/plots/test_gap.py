@@ -3,8 +3,8 @@
 import pytest
 from matplotlib.axes import Axes
 
-from normzoo.experiment.records import EpochRecord
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import EpochRecord
 from normzoo.report.plots._gap import gap
 
 from .cases import CASES, epoch, heading, learned, legend, lines, numbers, texts

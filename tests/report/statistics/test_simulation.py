@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report._comparisons import compare_norms
 from normzoo.report._places import Place
 from normzoo.report.statistics.differences import LEVEL, half_width

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normzoo.experiment.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import Summary, summarize
 from normzoo.report.statistics.slopes import slopes
 

@@ -1,0 +1,97 @@
+"""A comparison, from its configuration to the records of its runs. Torch-free.
+
+What counts as done, what is trained again and how results are kept is said here, for the command and for scripts alike.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.executor.local import machine_has_gpus
+from normzoo.experiment.executor.protocol import Executor
+from normzoo.experiment.plan import Plan, Stored, make_plan
+from normzoo.experiment.results.records import Status
+from normzoo.experiment.results.store import Store
+from normzoo.experiment.runner import Listener, Runner
+
+Rerun = Literal["failed", "all"]
+Display = Callable[[Plan], AbstractContextManager[Listener]]
+"""Makes what shows the training of a plan."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a comparison.
+
+    Attributes:
+        keys: of its runs, in the order of the tables.
+        is_interrupted: it was ended before all was trained.
+    """
+
+    keys: tuple[str, ...]
+    is_interrupted: bool
+
+
+def carry_out(
+    configuration: Configuration,
+    store: Store,
+    executor: Executor,
+    display: Display,
+    *,
+    command: str,
+    rerun: Rerun | None = None,
+) -> Outcome:
+    """Train what the store does not hold yet, and keep every record as it comes in.
+
+    Args:
+        configuration: what is asked for.
+        store: where results are kept.
+        executor: where it is trained.
+        display: shows it.
+        command: what asked for it, for the store.
+        rerun: what is trained again: what failed, or all.
+
+    Raises:
+        UsageError: the matrix cannot be carried out as asked for.
+    """
+    plan = make_plan(configuration, stored(store, rerun), executor)
+    for timing in plan.new_timings:
+        if timing.seconds_per_step is not None:  # what kept it from being timed may be gone next time
+            store.add_timing(timing)
+    keys = tuple(run.key for run in plan.runs)
+    store.add_comparison(command, configuration, keys)
+    if not plan.groups:
+        return Outcome(keys, is_interrupted=False)
+    try:
+        with display(plan) as listener:
+            Runner(configuration, plan.prepared, executor, store, listener).run(plan.groups, plan.slots)
+    except KeyboardInterrupt:
+        return Outcome(keys, is_interrupted=True)
+    return Outcome(keys, is_interrupted=False)
+
+
+def stored(store: Store, rerun: Rerun | None = None) -> Stored:
+    """Return what a store holds that need not be trained or timed again."""
+    return Stored(done_keys(store.statuses(), rerun), store.timings())
+
+
+def done_keys(statuses: Mapping[str, str], rerun: Rerun | None) -> set[str]:
+    """Return the keys of the runs that are not to be trained (again).
+
+    Interrupted runs never count as done. A diverged run does, also for ``failed``: divergence is a result.
+    """
+    if rerun == "all":
+        return set()
+    known = {key: Status(status) for key, status in statuses.items()}
+    return {key for key, status in known.items() if (status.has_result if rerun == "failed" else status.is_final)}
+
+
+def early_workers(configuration: Configuration) -> int:
+    """Return how many workers beyond the first will be needed, as far as can be told before torch is loaded."""
+    if machine_has_gpus() and configuration.execution.device != "cpu":
+        return 0
+    matrix = configuration.matrix
+    groups = len(matrix.norms) * len(matrix.templates) * len(matrix.batch_sizes)
+    return configuration.execution.jobs_for("cpu", groups) - 1

@@ -1,0 +1,56 @@
+"""How to run: everything that does not change a result. Torch-free."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from normzoo.experiment.config.environment import available_cpus
+from normzoo.experiment.config.spec import Rate
+
+MAX_AUTO_JOBS = 8
+"""Each worker holds torch in memory (about half a GiB)."""
+
+
+class Execution(BaseModel):
+    """Where and with what to run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")
+    jobs: Literal["auto"] | int = Field(
+        "auto", description="Worker processes; auto: one per processor, or per GPU up to four."
+    )
+    timeout: Rate | None = Field(
+        None, description="Time limit per run in seconds; a stack of n runs gets n times as long."
+    )
+    data_root: Path = Field(Path("data"), description="Folder of the downloaded datasets.")
+    download: bool = Field(False, description="Download a missing dataset.")
+    store: Path = Field(Path("normzoo.sqlite"), description="File in which results are kept.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_normzoo(cls, values: Any) -> Any:
+        """Read what was written when strategy and compiling were no part of the matrix."""
+        if isinstance(values, dict) and "engine" in values:
+            return {name: value for name, value in values.items() if name not in ("engine", "compile")}
+        return values
+
+    @field_validator("jobs", mode="before")
+    @classmethod
+    def _jobs(cls, jobs: Any) -> Any:
+        if jobs == "auto":
+            return jobs
+        try:
+            count = int(jobs)
+        except (TypeError, ValueError):
+            count = 0
+        if count < 1 or isinstance(jobs, float | bool):
+            raise ValueError(f"expected 'auto' or a number of at least 1, got '{jobs}'")
+        return count
+
+    def jobs_for(self, device: str, groups: int, gpus: int = 1, per_gpu: int = 1) -> int:
+        """Return how many workers to run for so many groups; on GPUs ``per_gpu`` each, or one per processor."""
+        on_gpus = max(gpus, min(gpus * per_gpu, available_cpus()))
+        automatic = on_gpus if device == "cuda" else min(available_cpus(), MAX_AUTO_JOBS)
+        return max(1, min(automatic if self.jobs == "auto" else self.jobs, groups))

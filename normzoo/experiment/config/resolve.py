@@ -1,0 +1,156 @@
+"""From defaults, YAML files, ``--set`` and flags to one resolved configuration. Torch-free."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from normzoo.errors import ConfigError, nearest
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.spec import MatrixSpec
+
+_MODELS: tuple[type[BaseModel], ...] = (MatrixSpec, Execution)
+KEYS = tuple(key for model in _MODELS for key in model.model_fields)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What to run and how, every setting resolved."""
+
+    matrix: MatrixSpec
+    execution: Execution
+
+    def to_yaml(self) -> str:
+        """Return the configuration as YAML that ``--config`` reads back."""
+        settings = {**self.matrix.model_dump(mode="json"), **self.execution.model_dump(mode="json")}
+        settings.pop("lr" if self.matrix.lrs else "lrs")  # they exclude each other
+        return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=100)
+
+
+def reproducing_command(matrix: MatrixSpec) -> str:
+    """Return the command that trains this matrix anywhere, with the settings that are not the defaults."""
+    words = ["normzoo", "compare"]
+    for key, field in MatrixSpec.model_fields.items():
+        value = getattr(matrix, key)
+        if key == "lr" and matrix.lrs:
+            continue
+        if key == "batch_sizes" or value != field.get_default():
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words += ["--" + key.replace("_", "-"), text]
+    return shlex.join(words)
+
+
+def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[str, Any]) -> Configuration:
+    """Put together a configuration; later files win over earlier ones, ``assignments`` over files, flags over all.
+
+    Args:
+        files: YAML files of settings.
+        assignments: ``key=value`` each.
+        flags: settings by key; None means not given.
+
+    Raises:
+        ConfigError: everything that is wrong, in one line, each with where it was said.
+    """
+    settings: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    layers = [(str(path), read_yaml(path)) for path in files]
+    layers += [("--set", dict([_assignment(text)])) for text in assignments]
+    for origin, layer in layers:
+        for key, value in layer.items():
+            _check_key(key, origin)
+            settings[key], origins[key] = value, f"{origin}: {key}"
+    for key, value in flags.items():
+        if value is not None:
+            settings[key], origins[key] = value, "--" + key.replace("_", "-")
+    problems: list[str] = []
+    if settings.get("lrs") is not None and settings.get("lr") is not None:
+        problems.append(
+            f"{origins['lr']}: stands beside {origins['lrs']}, which lists the rates to choose from; use one"
+        )
+    models: list[Any] = []
+    for model in _MODELS:
+        try:
+            models.append(model.model_validate({key: settings[key] for key in model.model_fields if key in settings}))
+        except ValidationError as error:
+            problems += [_problem(detail, model, origins) for detail in error.errors()]
+    if problems:
+        raise ConfigError("; ".join(dict.fromkeys(problems)))
+    return Configuration(*models)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a file of settings.
+
+    Raises:
+        ConfigError: the file is missing, empty, malformed, or no mapping of keys to values.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
+        raise ConfigError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        raise ConfigError(f"{path}: is empty; write settings as key: value, for example `batch_sizes: [2, 8, 32]`")
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected settings as key: value, got a {type(content).__name__}")
+    return content
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set: expected key=value, got '{text}'")
+    return key.strip().replace("-", "_"), value.strip()
+
+
+MOVED = {
+    **dict.fromkeys(("placement", "widths", "hidden"), "an option of a template, as in --templates cnn:placement=pre"),
+    "engine": "called strategy now: auto, stacked or sequential",
+}
+"""What became of former settings."""
+
+
+def _check_key(key: object, origin: str) -> None:
+    if key in MOVED:
+        raise ConfigError(f"{origin}: '{key}' is {MOVED[str(key)]}")
+    if key not in KEYS:
+        raise ConfigError(f"{origin}: unknown key '{key}'{nearest(str(key), KEYS)} (known: {', '.join(KEYS)})")
+
+
+def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str, str]) -> str:
+    """Return one thing that is wrong: where it was said, the rule, and the value."""
+    key = str(detail["loc"][0]) if detail["loc"] else "settings"  # without a place: several settings together
+    value, context = detail["input"], detail.get("ctx", {})
+    match detail["type"]:
+        case "value_error":
+            rule = str(context["error"])
+        case "literal_error":
+            choices = [str(choice) for choice in get_args(model.model_fields[key].annotation)]
+            rule = f"unknown {key} '{value}'{nearest(str(value), choices)} (known: {', '.join(choices)})"
+        case "too_short":
+            rule = "must not be empty"
+        case "tuple_type":
+            rule = f"expected a list such as 2,8,32, got '{value}'"
+        case "string_type":
+            rule = f"expected text, got '{value}'; put it in quotes if YAML reads it as something else"
+        case "path_type":
+            rule = f"expected a path, got '{value}'"
+        case "int_parsing" | "int_type" | "int_from_float":
+            rule = f"expected a whole number, got '{value}'"
+        case "float_parsing" | "float_type":
+            rule = f"expected a number, got '{value}'"
+        case "greater_than_equal":
+            rule = f"must be at least {context['ge']}, got {value}"
+        case "greater_than":
+            rule = f"must be greater than {context['gt']:g}, got {value}"
+        case _:
+            rule = f"{detail['msg']}, got '{value}'"
+    return f"{origins.get(key, key)}: {rule}"

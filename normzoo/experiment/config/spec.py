@@ -1,0 +1,265 @@
+"""What to run: the matrix a user asks for, and the single runs it consists of. Torch-free."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from normzoo.registry import DATASETS, NORMS, TASKS, TEMPLATES, Registry, Spec
+
+PROTOCOL = 3
+"""Version of the training procedure. It enters every run's key: raise it when the same spec trains differently."""
+
+LrRule = Literal["linear", "sqrt", "fixed"]
+Optimizer = Literal["sgd", "adam", "rmsprop"]
+Strategy = Literal["stacked", "sequential"]
+StrategyChoice = Literal["auto", "stacked", "sequential"]
+CompileChoice = Literal["auto", "always", "never"]
+Precision = Literal["32-true", "bf16-mixed"]
+
+
+def split_list(value: Any) -> Any:
+    """Read ``2,8,32``, ``[2,8,32]`` and ``2 8 32`` alike; anything but text passes through.
+
+    An item ``key=value`` without a colon continues the spec before it, so that
+    ``group:groups=4,eps=1e-3,batch`` is two norms.
+    """
+    if not isinstance(value, str):
+        return [value] if isinstance(value, int | float) else value
+    items: list[str] = []
+    for item in value.strip().removeprefix("[").removesuffix("]").replace(",", " ").split():
+        item = item.strip("'\"")
+        if items and ":" in items[-1] and "=" in item and ":" not in item:
+            items[-1] += f",{item}"
+        else:
+            items.append(item)
+    return items
+
+
+def refuse_boolean(value: Any) -> Any:
+    """Refuse what YAML makes of ``yes`` and ``no`` where a number is meant."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, got '{value}'; YAML reads yes and no, on and off as true and false")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1)]
+Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
+Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
+Sizes = Annotated[tuple[Count, ...], BeforeValidator(split_list), Field(min_length=1)]
+Rates = Annotated[tuple[Rate, ...], BeforeValidator(split_list), Field(min_length=1)]
+
+
+class RunSpec(BaseModel):
+    """One run: everything that decides its result, and nothing else (no device, jobs or paths).
+
+    Components are specs in their canonical form.
+
+    Attributes:
+        template: the network.
+        norm: what it normalizes with.
+        dataset: what it is trained on, without a path: that decides nothing.
+        dataset_checksum: of the arrays and their split.
+        task: what is learned.
+        sources: for the user's own template, norm and task, by kind, the checksum of the file it comes from.
+        strategy: how the seeds are trained; it changes the order of sums, which moves results by rounding, and so the
+            outcome of training that is chaotic.
+        compiled: whether the training step is to be compiled, which does the same.
+        lr: the learning rate in force, after the rule for the batch size.
+        clip_norm: limit for the norm of the gradient over all parameters; None for none.
+        precision: float32, or bfloat16 where autocast deems it fit, by Lightning's names.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    template: str
+    norm: str
+    dataset: str
+    dataset_checksum: str
+    task: str = "classification"
+    sources: dict[str, str] = {}
+    strategy: Strategy = "stacked"
+    compiled: bool = False
+    batch_size: int
+    seed: int
+    epochs: int
+    optimizer: Optimizer
+    lr: float
+    clip_norm: float | None = None
+    precision: Precision = "32-true"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_normzoo(cls, values: Any) -> Any:
+        """Read what was written before the options of a template were part of its spec."""
+        if isinstance(values, dict) and "options" in values:
+            values = dict(values)
+            options = {name: _written(value) for name, value in values.pop("options").items()}
+            source = values.pop("norm_source", None)
+            values["template"] = TEMPLATES.canonical(str(Spec(values["template"], options)))
+            values["norm"] = NORMS.canonical(values["norm"])
+            values["sources"] = {"norm": source} if source else {}
+        return values
+
+    @property
+    def key(self) -> str:
+        """Hash of the canonical JSON of the spec and the protocol version; the same on every machine."""
+        return _digest({"protocol": PROTOCOL, **self.model_dump(mode="json")})
+
+    @property
+    def label(self) -> str:
+        """The run in a few words, as it is named wherever runs are shown."""
+        return f"{self.place}, seed {self.seed}"
+
+    @property
+    def place(self) -> str:
+        """Where the run stands in the tables, in a few words."""
+        return f"{self.template}, {self.norm}, batch size {self.batch_size}"
+
+    @property
+    def group_key(self) -> str:
+        """The same for all runs that differ only in their seed and learning rate."""
+        return _digest(self.model_dump(mode="json", exclude={"seed", "lr"}))
+
+
+def _written(value: Any) -> Any:
+    """Write a value as it stands in a spec: a list with dashes."""
+    return "-".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def _digest(value: dict[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class MatrixSpec(BaseModel):
+    """The matrix of runs that a user asks for: every norm x template x batch size x seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    batch_sizes: Sizes = Field((2, 8, 32), description="Batch sizes to train at.")
+    norms: Names = Field(
+        ("batch", "layer", "instance", "group", "none"),
+        description="Norms to compare: names, specs like group:groups=4, or your own as pkg.module:MyNorm.",
+    )
+    templates: Names = Field(
+        ("cnn", "lstm"),
+        description="Networks to train them in: names, specs like cnn:widths=16-32, or pkg.module:MyNet.",
+    )
+    dataset: str = Field("digits", description="Dataset by name, or npz:PATH for your own arrays.")
+    task: str = Field(
+        "classification", description="What is learned: classification, regression, or pkg.module:MyTask."
+    )
+    seeds: Count = Field(5, description="How many seeds: 5 means the seeds 0 to 4.")
+    epochs: Count = Field(4, description="Passes over the training set, the same for every batch size.")
+    lr: Rate = Field(0.05, description="Learning rate at the reference batch size.")
+    lrs: Rates | None = Field(
+        None, description="Learning rates to choose from per norm and batch size, on validation; instead of --lr."
+    )
+    lr_rule: LrRule = Field("linear", description="How the learning rate follows the batch size.")
+    lr_reference: Count = Field(32, description="Batch size at which --lr applies as given.")
+    optimizer: Optimizer = Field("sgd", description="Optimizer; sgd has momentum 0.9.")
+    clip_norm: Rate | None = Field(None, description="Limit for the norm of the gradient over all parameters.")
+    precision: Precision = Field("32-true", description="float32, or bfloat16 where autocast deems it fit.")
+    strategy: StrategyChoice = Field(
+        "auto", description="Train all seeds side by side (stacked) or one after the other; auto: by size."
+    )
+    compile: CompileChoice = Field("auto", description="Compile the training step; auto: where training takes long.")
+    baseline: str | None = Field(
+        None, description="Reference norm. Default: none if it is compared, otherwise the first norm."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_normzoo(cls, values: Any) -> Any:
+        """Read what was written when options of templates were settings of the matrix."""
+        if isinstance(values, dict) and "lr" in values and {"placement", "widths", "hidden"} <= values.keys():
+            values = dict(values)
+            settings = {name: _written(values.pop(name)) for name in ("placement", "widths", "hidden")}
+            values["templates"] = tuple(
+                str(Spec(name, {key: value for key, value in settings.items() if key in TEMPLATES[name].options}))
+                for name in values["templates"]
+            )
+        return values
+
+    @field_validator("norms")
+    @classmethod
+    def _known_norms(cls, norms: tuple[str, ...]) -> tuple[str, ...]:
+        return _distinct(NORMS, norms)
+
+    @field_validator("templates")
+    @classmethod
+    def _known_templates(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
+        return _distinct(TEMPLATES, templates)
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, task: str) -> str:
+        return TASKS.canonical(task)
+
+    @field_validator("batch_sizes")
+    @classmethod
+    def _distinct_batch_sizes(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(sizes)))
+
+    @field_validator("lrs")
+    @classmethod
+    def _distinct_rates(cls, rates: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return None if rates is None else tuple(sorted(set(rates)))
+
+    @field_validator("baseline")
+    @classmethod
+    def _known_baseline(cls, baseline: str | None) -> str | None:
+        return None if baseline is None else NORMS.canonical(baseline)
+
+    @field_validator("dataset")
+    @classmethod
+    def _known_dataset(cls, dataset: str) -> str:
+        return DATASETS.canonical(dataset)
+
+    @model_validator(mode="after")
+    def _usable_learning_rates(self) -> Self:
+        for size in self.batch_sizes:
+            for rate in self.rates:
+                if not 0 < self.lr_at(size, rate) < float("inf"):
+                    raise ValueError(
+                        f"lr {rate:g} at batch size {self.lr_reference} makes {self.lr_at(size, rate):g} at {size}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _baseline_among_the_norms(self) -> Self:
+        if self.baseline is not None and self.baseline not in self.norms:
+            raise ValueError(
+                f"baseline '{self.baseline}' is not compared; name one of {', '.join(self.norms)}, or add it to the "
+                "norms"
+            )
+        return self
+
+    @property
+    def reference(self) -> str:
+        """The norm that the others are compared with."""
+        wanted = self.baseline or "none"
+        return wanted if wanted in self.norms else self.norms[0]
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The learning rates at the reference batch size: those to choose from, or the only one."""
+        return self.lrs or (self.lr,)
+
+    def lr_at(self, batch_size: int, rate: float | None = None) -> float:
+        """Return the learning rate in force at a batch size, by the rule; ``rate`` is that at the reference."""
+        ratio = batch_size / self.lr_reference
+        scale = {"linear": ratio, "sqrt": ratio**0.5, "fixed": 1.0}[self.lr_rule]
+        return float(f"{(self.lr if rate is None else rate) * scale:.12g}")
+
+
+def _distinct(registry: Registry[Any], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return specs in their canonical form, and refuse two of the same."""
+    canonical = tuple(map(registry.canonical, names))
+    for index, name in enumerate(canonical):
+        if name in canonical[:index]:
+            first = names[canonical.index(name)]
+            raise ValueError(f"{registry.kind} '{names[index]}' is the same as '{first}'")
+    return canonical

@@ -1,0 +1,249 @@
+"""Carries out tasks in processes of this machine: starts them, hands out, listens, notices a death. Torch-free."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import connection, get_context
+from multiprocessing.context import ForkServerContext, SpawnContext
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Self
+
+from normzoo.experiment.config.environment import available_cpus
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.executor.interrupts import ctrl_c_blocked
+from normzoo.experiment.executor.protocol import Slots
+from normzoo.experiment.planning.facts import Prepared
+from normzoo.experiment.planning.groups import Group
+from normzoo.experiment.worker import process as worker_process
+from normzoo.experiment.worker.messages import Checked, Message, OnDevice, Task, TaskDone, WorkerDied
+
+MAX_PER_GPU, SMALL_STEP = 4, 2**18
+"""How many workers share a GPU, where no group has more input values than that in a step."""
+
+ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
+"""Have glibc keep freed memory: otherwise each large tensor's pages are fetched from the system again."""
+
+WORKER_ENVIRONMENT = {
+    **ALLOCATOR,
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "TORCHINDUCTOR_CACHE_DIR": str(Path.home() / ".cache" / "normzoo" / "compiled"),
+}
+"""What workers start with, where the user's environment says nothing else. Threads that wait sleep: on a busy machine,
+those that spin make short runs ten times as long. What is compiled is kept for later workers.
+"""
+
+
+_GPUS = Path("/proc/driver/nvidia/gpus")
+
+
+def machine_has_gpus() -> bool:
+    """Whether the system knows of a GPU, as far as can be told without torch."""
+    return _GPUS.exists()
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    """Return how processes are started: forked from one that has loaded torch, which then all need not; or each afresh.
+
+    The latter where a GPU is, as a process that has seen one cannot be forked, and where the system does not fork well.
+    """
+    if sys.platform != "linux" or machine_has_gpus():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["normzoo.experiment.worker.preloaded"])
+    return context
+
+
+_CONTEXT = _context()
+_START = threading.Lock()
+
+
+@contextmanager
+def _environment(defaults: Mapping[str, str]) -> Iterator[None]:
+    """Add variables to the environment that a process inherits."""
+    added = {name: value for name, value in defaults.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Hide the script that this process runs from a process that is started, which would run it once more.
+
+    It is needed for nothing: what workers are to import, they import by name.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+class _Worker:
+    """One worker process and the pipe to it.
+
+    The process is started by a thread, as it may take seconds to be there; what it is sent meanwhile waits.
+    """
+
+    def __init__(self, number: int, environment: Mapping[str, str]) -> None:
+        self.number = number
+        self.connection, theirs = _CONTEXT.Pipe()
+        self._process = _CONTEXT.Process(
+            target=worker_process.main, args=(theirs, environment), name=f"normzoo worker {number}", daemon=True
+        )
+        self._is_started = self._is_unwanted = False
+        self._problem = ""
+        self._starting = threading.Thread(target=self._start, args=(theirs,), daemon=True)
+        self._starting.start()
+
+    def _start(self, theirs: "connection.Connection[Message, Task]") -> None:
+        try:
+            with _START, ctrl_c_blocked(), _main_module_hidden(), _environment(WORKER_ENVIRONMENT):
+                self._process.start()  # with Ctrl-C blocked for good: it is the parent's to answer
+                self._is_started = True
+                if self._is_unwanted:
+                    self._process.kill()
+        except (OSError, EOFError) as error:
+            self._problem = str(error) or "what it is forked from is gone"
+        finally:
+            theirs.close()
+
+    def send(self, task: Task) -> None:
+        """Hand out a task; a worker that is gone is noticed when it is listened to."""
+        try:
+            self.connection.send(task)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+    def recv(self) -> Message:
+        """Return the next message; ``WorkerDied`` once the process is gone and all it said was heard."""
+        try:
+            message: Message = self.connection.recv()
+        except (EOFError, OSError):  # OSError: it ended in the middle of a message
+            self._starting.join()
+            if not self._is_started:
+                return WorkerDied(f"the worker process could not be started: {self._problem}")
+            with _START:  # which looks for processes that have ended, too, and an exit code is told only once
+                self._process.join()
+            return WorkerDied(_death(self._process.exitcode))
+        return message
+
+    def poll(self) -> bool:
+        """Whether ``recv`` would return at once."""
+        return self.connection.poll()
+
+    def kill(self) -> None:
+        """End the process now, and wait until it is gone; one that is still being started ends once it is there."""
+        self.connection.close()
+        self._is_unwanted = True
+        if self._is_started:
+            self._process.kill()
+            self._process.join()
+
+
+class LocalExecutor:
+    """Worker processes of this machine, started as they are needed.
+
+    Args:
+        execution: how many there may be.
+        early: how many to start beyond the first with the first task, as they take seconds to be ready.
+    """
+
+    def __init__(self, execution: Execution | None = None, *, early: int = 0) -> None:
+        self._execution, self._early = execution or Execution(), early
+        self._workers: list[_Worker] = []
+        self._tasks: dict[_Worker, object] = {}
+        self._indices: dict[object, int] = {}
+        self._accelerators = 0
+        self._count = 0
+        self._environment = dict(os.environ)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            worker.kill()
+        self._workers.clear()
+        self._tasks.clear()
+
+    def slots(self, prepared: Prepared, groups: Sequence[Group]) -> Slots:
+        """Return a slot per processor, or per GPU; several on a GPU if none of their steps could keep it busy."""
+        values = max((group.values_per_step(prepared.dataset.shape) for group in groups), default=0)
+        per_gpu = MAX_PER_GPU if values <= SMALL_STEP else 1
+        count = self._execution.jobs_for(prepared.device, len(groups), prepared.accelerators, per_gpu)
+        return Slots(count, max(1, available_cpus() // count))
+
+    def start(self, task: Task) -> object:
+        """Hand a task to a worker that is idle, or to a new one."""
+        idle = [worker for worker in self._workers if worker not in self._tasks]
+        worker = idle[0] if idle else self._new_worker()
+        handle = self._tasks[worker] = object()
+        if isinstance(task, OnDevice):
+            busy = list(self._indices.values())
+            self._indices[handle] = min(range(max(1, self._accelerators)), key=busy.count)
+            task = replace(task, index=self._indices[handle])
+        worker.send(task)
+        while self._early > 0:
+            self._early -= 1
+            self._new_worker()
+        return handle
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until a worker has something to say."""
+        connection.wait([worker.connection for worker in self._workers], seconds)
+
+    def events(self) -> list[tuple[object, Message]]:
+        """Return what workers have said."""
+        found = []
+        for worker in list(self._workers):
+            while worker in self._workers and worker.poll():
+                message, handle = worker.recv(), self._tasks.get(worker)
+                if isinstance(message, Checked):
+                    self._accelerators = message.prepared.accelerators
+                if isinstance(message, TaskDone | WorkerDied):
+                    self._tasks.pop(worker, None)
+                    self._indices.pop(handle, None)
+                if isinstance(message, WorkerDied):
+                    self._end(worker)
+                if handle is not None:
+                    found.append((handle, message))
+        return found
+
+    def cancel(self, handle: object) -> None:
+        """End the worker that is at a task."""
+        for worker, task in list(self._tasks.items()):
+            if task is handle:
+                del self._tasks[worker]
+                self._indices.pop(handle, None)
+                self._end(worker)
+
+    def _new_worker(self) -> _Worker:
+        self._count += 1
+        worker = _Worker(self._count, self._environment)
+        self._workers.append(worker)
+        return worker
+
+    def _end(self, worker: _Worker) -> None:
+        worker.kill()
+        self._workers.remove(worker)
+
+
+def _death(exit_code: int | None) -> str:
+    """Return how a process ended, in words."""
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        hint = "; perhaps the system ran out of memory" if name == "SIGKILL" else ""
+        return f"the worker process was killed by {name}{hint}"
+    return f"the worker process ended with exit code {exit_code}"

@@ -1,5 +1,0 @@
-"""Loads what a worker needs when it is imported: by the process that workers are forked from."""
-
-from normzoo.experiment.worker import load
-
-load()

@@ -1,0 +1,70 @@
+"""Finds what a user names in a store: a run by the beginning of its key, a comparison by its number. Torch-free."""
+
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from normzoo.errors import StoreError
+from normzoo.experiment.results.store import StoredComparison
+
+SHORTEST = 7
+"""Characters of a key that are shown at least, as git does."""
+
+_NAMED = 5
+"""How many keys a message names at most."""
+
+
+def short_length(keys: Collection[str]) -> int:
+    """Return how many characters tell all keys apart.
+
+    >>> short_length(["0123456789abcdef", "0123456700000000"])
+    9
+    """
+    shared = (_shared(*pair) for pair in pairwise(sorted(set(keys))))
+    return max(SHORTEST, 1 + max(shared, default=0))
+
+
+def _shared(a: str, b: str) -> int:
+    """Return how many characters two different keys begin with alike."""
+    return next((index for index, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def find_key(text: str, keys: Collection[str], path: Path) -> str:
+    """Return the one key that is ``text`` or begins with it.
+
+    Args:
+        text: as it was typed.
+        keys: those in the store.
+        path: the store, for the message.
+
+    Raises:
+        StoreError: there is none, or more than one.
+    """
+    if text in keys:
+        return text
+    found = sorted(key for key in keys if key.startswith(text.lower()))
+    if len(found) == 1:
+        return found[0]
+    if not keys:
+        raise StoreError(f"store: '{path}' holds no runs yet; `normzoo compare` trains some")
+    if not found:
+        raise StoreError(f"store: '{path}' holds no run '{text}'; `normzoo runs` lists what it holds")
+    length = short_length(found)
+    named = ", ".join(key[:length] for key in found[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
+    raise StoreError(
+        f"store: '{path}' holds {len(found)} runs that begin with '{text}' ({named}); type more of the key"
+    )
+
+
+def find_comparison(number: int, comparisons: Sequence[StoredComparison], path: Path) -> StoredComparison:
+    """Return the comparison of that number.
+
+    Raises:
+        StoreError: there is none.
+    """
+    for comparison in comparisons:
+        if comparison.id == number:
+            return comparison
+    if not comparisons:
+        raise StoreError(f"store: '{path}' holds no comparison yet; `normzoo compare` makes one")
+    raise StoreError(f"store: '{path}' holds no comparison {number}; it holds 1 to {comparisons[-1].id}")

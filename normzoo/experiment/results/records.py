@@ -1,0 +1,138 @@
+"""What a run leaves behind. Torch-free."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from normzoo.experiment.config.spec import RunSpec
+from normzoo.metric import ACCURACY, Metric
+
+
+class Status(StrEnum):
+    """How a run ended."""
+
+    OK = "ok"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    OUT_OF_MEMORY = "out-of-memory"
+    TIMEOUT = "timeout"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the run was trained to its end, which may be that its loss was no longer finite."""
+        return self in (Status.OK, Status.DIVERGED)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether something went wrong, so that the run may be tried again."""
+        return self in (Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMEOUT)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run is not trained again unless that is asked for."""
+        return self is not Status.INTERRUPTED
+
+
+class EpochRecord(BaseModel):
+    """The metrics after one epoch (counted from 1).
+
+    ``validation`` and ``test`` hold the mean ``loss`` and the task's metrics by name, evaluated after the epoch. The
+    training loss is the mean over the epoch's steps, as the weights change. ``seconds`` is the training time of the
+    epoch, without evaluation; of a stack, the run's share.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    epoch: int
+    train_loss: float
+    validation: dict[str, float]
+    test: dict[str, float]
+    seconds: float
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_normzoo(cls, values: Any) -> Any:
+        """Read what was written when there was one task."""
+        if isinstance(values, dict) and "val_loss" in values:
+            values = dict(values)
+            for split, name in (("val", "validation"), ("test", "test")):
+                values[name] = {each: values.pop(f"{split}_{each}") for each in ("loss", "accuracy")}
+        return values
+
+
+class RunRecord(BaseModel):
+    """The outcome of one run, whatever it was.
+
+    Attributes:
+        status: ``ok``, or why there is no trustworthy result.
+        error: one line; None when ok.
+        seconds: wall time of the run, evaluation included; of a stack, the run's share.
+        samples_per_second: training samples per second of training time; None when no epoch was finished.
+        peak_memory_bytes: the worker process's peak resident memory during the run (CPU), or the run's peak
+            allocated memory (CUDA); None where it cannot be read.
+        metrics: what the run was judged by; the first decides.
+        members: how many runs were trained at once, this one among them.
+        compiled: whether the training step was compiled in the end.
+        contended: other runs were trained on the machine at the same time, so that its times compare with nothing.
+        epoch_seconds_alone: training seconds of an epoch, by a few steps that were timed while nothing else was
+            trained; of a stack, the run's share. None where they were not.
+        train_samples: how many samples were trained on; this and the other two are None in older records, and in
+            those of runs whose worker was lost.
+        validation_samples: how many the validation metrics are over.
+        test_samples: how many the test metrics are over.
+        notes: what a reader of the table should know, such as a place without a norm.
+        environment: versions, device, CPU, threads and commit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spec: RunSpec
+    status: Status
+    error: str | None = None
+    traceback: str | None = None
+    epochs: tuple[EpochRecord, ...] = ()
+    started_at: str
+    seconds: float
+    samples_per_second: float | None = None
+    peak_memory_bytes: int | None = None
+    metrics: tuple[Metric, ...] = (ACCURACY,)
+    members: int = 1
+    compiled: bool = False
+    contended: bool = False
+    epoch_seconds_alone: float | None = None
+    train_samples: int | None = None
+    validation_samples: int | None = None
+    test_samples: int | None = None
+    notes: tuple[str, ...] = ()
+    environment: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_normzoo(cls, values: Any) -> Any:
+        """Read what was written when the strategy was no part of what a run is."""
+        if isinstance(values, dict) and "engine" in values and isinstance(values.get("spec"), Mapping):
+            values = dict(values)
+            strategy = {"loop": "sequential"}.get(values.pop("engine"), "stacked")
+            compiled = values.get("compiled", False)
+            values["spec"] = {**values["spec"], "strategy": strategy, "compiled": compiled}
+        return values
+
+    @property
+    def metric(self) -> Metric:
+        """What decides."""
+        return self.metrics[0]
+
+    @property
+    def test_value(self) -> float | None:
+        """The deciding metric on the test set after the last epoch; None unless the run is ok."""
+        return self.epochs[-1].test[self.metric.name] if self.status is Status.OK and self.epochs else None
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong, in one line; of a diverged run with its learning rate."""
+        rate = f", learning rate {self.spec.lr:g}" if self.status is Status.DIVERGED else ""
+        reason = (self.error or "").strip().partition("\n")[0]
+        return f"{self.status}: {self.spec.label}{rate}" + (f": {reason}" if reason else "")

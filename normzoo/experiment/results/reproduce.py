@@ -1,0 +1,61 @@
+"""The command that trains a stored run again. Pure and torch-free."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from normzoo.experiment.config.resolve import reproducing_command
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.planning.facts import DatasetFacts
+from normzoo.experiment.planning.groups import expand
+from normzoo.experiment.results.records import RunRecord
+
+_FRESH_STORE = "again.sqlite"
+
+
+def command_for(key: str, record: RunRecord, dataset: str) -> str | None:
+    """Return a command that trains the run in a store of its own, in the same way, or None where none trains it.
+
+    It trains the run's cell up to its seed, since seeds are counted from 0.
+
+    Args:
+        key: of the run in its store: another than its specification has now, where it was trained by another
+            procedure than this normzoo's.
+        record: the run.
+        dataset: as ``compare`` names it; of the user's own data with its path.
+    """
+    spec = record.spec
+    try:
+        matrix = _matrix(spec, dataset)
+    except ValidationError:
+        return None
+    facts = DatasetFacts(dataset, spec.dataset_checksum, shape=(1, 1, 1), outputs=1, train=1, validation=1, test=1)
+    named = {"template": spec.template, "norm": spec.norm, "task": spec.task}
+    sources = {kind: {named[kind]: checksum} for kind, checksum in spec.sources.items()}
+    if key not in {run.key for run in expand(matrix, facts, sources=sources)}:
+        return None
+    device = str(record.environment.get("device", "")).partition(":")[0]
+    where = f" --device {device}" if device in ("cpu", "cuda") else ""
+    return f"{reproducing_command(matrix)}{where} --store {_FRESH_STORE}"
+
+
+def _matrix(spec: RunSpec, dataset: str) -> MatrixSpec:
+    """Return the smallest matrix that has the run in it, by the default learning rates where they give its own."""
+    settings: dict[str, Any] = {
+        "templates": (spec.template,),
+        "norms": (spec.norm,),
+        "dataset": dataset,
+        "task": spec.task,
+        "strategy": spec.strategy,
+        "compile": "always" if spec.compiled else "never",
+        "batch_sizes": (spec.batch_size,),
+        "seeds": spec.seed + 1,
+        "epochs": spec.epochs,
+        "optimizer": spec.optimizer,
+        "clip_norm": spec.clip_norm,
+        "precision": spec.precision,
+    }
+    matrix = MatrixSpec(**settings)
+    if matrix.lr_at(spec.batch_size) == spec.lr:
+        return matrix
+    return MatrixSpec(**settings, lr=spec.lr, lr_reference=spec.batch_size)

@@ -1,0 +1,144 @@
+"""The file of a store: the tables in it, and what is opened and what is refused. Torch-free."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from normzoo.errors import StoreError
+
+APPLICATION_ID = 0x6E7A6F6F
+"""Marks an SQLite file as a normzoo store: ``nzoo`` in ASCII."""
+SCHEMA_VERSION = 4
+"""4: options are part of a component's spec, the strategy part of a run. What is older is read, and brought to this
+version when it is written to."""
+
+_SCHEMA = """
+CREATE TABLE runs (
+    key TEXT PRIMARY KEY,
+    status TEXT NOT NULL,
+    template TEXT NOT NULL,
+    norm TEXT NOT NULL,
+    dataset TEXT NOT NULL,
+    batch_size INTEGER NOT NULL,
+    seed INTEGER NOT NULL,
+    record TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sweeps (
+    id INTEGER PRIMARY KEY,
+    created_at TEXT NOT NULL,
+    command TEXT NOT NULL,
+    matrix TEXT NOT NULL,
+    execution TEXT NOT NULL,
+    keys TEXT NOT NULL
+);
+CREATE TABLE timings (
+    key TEXT PRIMARY KEY,
+    timing TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+"""A row of ``sweeps`` is a comparison that was asked for."""
+
+Migration = Callable[[sqlite3.Connection], None]
+"""Brings the rows of an older file to this version."""
+
+
+def open_database(path: Path, *, writable: bool, migrate: Migration) -> sqlite3.Connection:
+    """Open a store's file, which is made if it is not there and ``writable``, and then brought to this version.
+
+    Raises:
+        StoreError: the file is no normzoo store, is from a newer version, or cannot be opened or written.
+    """
+    if path.is_dir():
+        raise StoreError(f"store: '{path}' is a folder; name a file in it, such as {path / 'normzoo.sqlite'}")
+    if not writable and not path.exists():
+        raise StoreError(f"store: there is no '{path}'; `normzoo compare` makes one, --store names another")
+    with refusing(path):
+        uri = f"{path.absolute().as_uri()}?{_mode(path, writable)}"
+        database = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+    try:
+        with refusing(path):
+            is_new = _check(database, path)
+            if writable:
+                _prepare(database, is_new, migrate)
+            elif is_new:
+                raise StoreError(f"store: '{path}' is empty; `normzoo compare` without --dry-run fills it")
+            elif scalar(database, "PRAGMA user_version") < SCHEMA_VERSION:
+                database = _upgraded_copy(database, migrate)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _upgraded_copy(database: sqlite3.Connection, migrate: Migration) -> sqlite3.Connection:
+    """Return an older file that is only read as it would be in this version, in memory."""
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    database.backup(copy)
+    database.close()
+    _prepare(copy, is_new=False, migrate=migrate)
+    return copy
+
+
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Turn what SQLite refuses into a StoreError that names the file."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        reason = str(error)
+        if "not a database" in reason or "malformed" in reason:
+            raise StoreError(f"store: '{path}' is not a normzoo store ({reason})") from error
+        raise StoreError(f"store: '{path}' cannot be opened or written: {reason}") from error
+
+
+def scalar(database: sqlite3.Connection, query: str) -> int:
+    """Return the one number that a query asks for."""
+    return int(database.execute(query).fetchone()[0])
+
+
+def _check(database: sqlite3.Connection, path: Path) -> bool:
+    """Refuse what is no store of ours, or too new; return whether nothing is in it yet."""
+    application_id, version, tables = (
+        scalar(database, query)
+        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    )
+    is_new = (application_id, version, tables) == (0, 0, 0)
+    if not is_new and application_id != APPLICATION_ID:
+        raise StoreError(f"store: '{path}' is a database, but not a normzoo store; name another with --store")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"store: '{path}' is from a newer normzoo (format {version}, this one reads {SCHEMA_VERSION}); "
+            "upgrade normzoo or name another with --store"
+        )
+    return is_new
+
+
+def _prepare(database: sqlite3.Connection, is_new: bool, migrate: Migration) -> None:
+    """Make the tables that are not there yet, all or nothing."""
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("BEGIN IMMEDIATE")
+    version = scalar(database, "PRAGMA user_version")
+    try:
+        if version < SCHEMA_VERSION:
+            statements = list(filter(str.strip, _SCHEMA.split(";")))
+            if not (is_new and version == 0):
+                database.execute("DROP TABLE IF EXISTS timings")
+                statements = [statement for statement in statements if "TABLE timings" in statement]
+                migrate(database)
+            for statement in statements:
+                database.execute(statement)
+            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        database.execute("COMMIT")
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+
+
+def _mode(path: Path, writable: bool) -> str:
+    """Return how to open the file: one that nobody is writing to is read without leaving files beside it."""
+    if writable:
+        return "mode=rwc"
+    return "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"

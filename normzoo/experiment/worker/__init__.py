@@ -1,0 +1,1 @@
+"""What a worker does: prepare, time steps, train. All but ``messages`` imports torch."""

@@ -1,0 +1,125 @@
+"""What only torch and the data can answer before anything is planned. Imports torch."""
+
+import copy
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from normzoo.data import Dataset, load_dataset
+from normzoo.errors import ComponentError, ConfigError, DeviceError
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, Prepared
+from normzoo.experiment.planning.groups import expand
+from normzoo.experiment.worker.train import build_network, worker_environment
+from normzoo.registry import NORMS, TASKS, TEMPLATES
+from normzoo.tasks import Task, make_task
+from normzoo.templates import member_losses, stack
+
+_SAMPLES = 4
+"""That every network is tried on."""
+
+
+def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset]:
+    """Load the data, and try every network of the matrix once.
+
+    Raises:
+        UsageError: the device, the data, a batch size or a component cannot be had as asked for.
+    """
+    device = resolve_device(execution.device)
+    task = make_task(matrix.task)
+    dataset = load_dataset(matrix.dataset, task=task, root=execution.data_root, download=execution.download)
+    facts = DatasetFacts(
+        name=dataset.name,
+        checksum=dataset.checksum,
+        shape=dataset.shape,
+        outputs=dataset.outputs,
+        train=len(dataset.train),
+        validation=len(dataset.validation),
+        test=len(dataset.test),
+    )
+    _check_batch_sizes(matrix, facts)
+    asked = ((NORMS, matrix.norms), (TEMPLATES, matrix.templates), (TASKS, (matrix.task,)))
+    found = {registry.kind: {spec: registry.source(spec) for spec in specs} for registry, specs in asked}
+    sources = {kind: {spec: text for spec, text in each.items() if text} for kind, each in found.items()}
+    smallest = matrix.model_copy(update={"seeds": 1, "batch_sizes": matrix.batch_sizes[:1]})
+    networks = {
+        (run.template, run.norm): try_network(run, dataset, task)
+        for run in expand(smallest, facts, device=device, sources=sources)
+    }
+    for (template, norm), network in networks.items():
+        if matrix.strategy == "stacked" and network.unstackable:
+            raise ConfigError(
+                f"strategy: {norm} in the {template} cannot be trained side by side ({network.unstackable}); use "
+                "--strategy auto or sequential"
+            )
+    environment = worker_environment(device)
+    return Prepared(facts, sources, networks, task.metrics, device, environment, torch.cuda.device_count()), dataset
+
+
+def resolve_device(wanted: str) -> Device:
+    """Return ``cuda`` if it is asked for or there, else ``cpu``.
+
+    Raises:
+        DeviceError: cuda is asked for and not there.
+    """
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise DeviceError("device: cuda was asked for, and torch finds no CUDA device; use --device cpu or auto")
+    return "cuda" if available and wanted != "cpu" else "cpu"
+
+
+def _check_batch_sizes(matrix: MatrixSpec, facts: DatasetFacts) -> None:
+    largest = matrix.batch_sizes[-1]
+    if largest > facts.train:
+        held = f"{facts.train} of {facts.train + facts.validation} samples, after {facts.validation} for validation"
+        raise ConfigError(
+            f"batch_sizes: {largest} is larger than the training set of '{facts.name}' ({held}); use at most "
+            f"{facts.train}"
+        )
+
+
+def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
+    """Build a network, take a step's gradient by itself and stacked, and return what was found out.
+
+    Raises:
+        ComponentError: it cannot be built, or fails.
+    """
+    try:
+        members = [build_network(run.model_copy(update={"seed": seed}), dataset) for seed in (0, 1)]
+    except ComponentError as error:
+        raise ComponentError(f"norms: in the {run.template}, {error}") from error
+    except Exception as error:
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise ConfigError(f"the {run.template} with norm '{run.norm}' cannot be built: {reason}") from error
+    inputs, targets = dataset.train.inputs[:_SAMPLES], dataset.train.targets[:_SAMPLES]
+    with torch.random.fork_rng(devices=[]):
+        flops = _flops(run, members[0], inputs)
+        return NetworkFacts(flops // len(inputs), _why_unstackable(members, task, inputs, targets))
+
+
+def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> int:
+    """Return the operations of a forward pass, in evaluation, where every network takes any input."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        try:
+            copy.deepcopy(network).eval()(inputs)
+        except Exception as error:
+            text = " ".join(str(error).split())
+            raise ComponentError(
+                f"the {run.template} with norm '{run.norm}' fails on inputs of shape {tuple(inputs.shape)}: "
+                f"{type(error).__name__}: {text}"
+            ) from error
+    return int(counter.get_total_flops())
+
+
+def _why_unstackable(members: list[nn.Module], task: Task, inputs: torch.Tensor, targets: torch.Tensor) -> str:
+    """Return why networks cannot be trained side by side; empty where they can."""
+    try:
+        network = stack(members)
+        everyones = (each.unsqueeze(1).expand(-1, len(members), *each.shape[1:]) for each in (inputs, targets))
+        x, y = everyones
+        member_losses(task.losses, network(x), y).sum().backward()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return ""

@@ -1,0 +1,82 @@
+"""Carries out what an executor is asked to do, in a process of its own or in this one. Imports torch."""
+
+from collections.abc import Callable
+
+import torch
+
+from normzoo.data import Dataset, load_dataset
+from normzoo.errors import UsageError
+from normzoo.experiment.worker.messages import (
+    Checked,
+    EpochDone,
+    Message,
+    OnDevice,
+    Prepare,
+    Rejected,
+    RunDone,
+    Started,
+    Task,
+    TaskDone,
+    Timed,
+    TimeSteps,
+    Train,
+)
+from normzoo.experiment.worker.prepare import prepare
+from normzoo.experiment.worker.time_steps import time_steps
+from normzoo.experiment.worker.train import train_group
+from normzoo.tasks import make_task
+
+
+class Server:
+    """Carries out one task after the other; datasets stay loaded between them.
+
+    Args:
+        send: is told what happens.
+    """
+
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        self._send = send
+        self._loaded: dict[tuple[str, str], Dataset] = {}
+
+    def carry_out(self, task: Task) -> None:
+        """Carry out a task, and tell what happens; ``TaskDone`` comes last."""
+        if isinstance(task, Prepare):
+            self._prepare(task)
+        else:
+            torch.set_num_threads(task.threads)
+            if task.device == "cuda":
+                torch.cuda.set_device(task.index)
+            dataset = self._dataset(task)
+            if isinstance(task, TimeSteps):
+                for timing in time_steps(task.groups, dataset, task.device):
+                    self._send(Timed(timing))
+            else:
+                self._train(task, dataset)
+        self._send(TaskDone())
+
+    def _prepare(self, task: Prepare) -> None:
+        try:
+            prepared, dataset = prepare(task.matrix, task.execution)
+        except UsageError as error:
+            self._send(Rejected(str(error)))
+        else:
+            self._loaded[task.matrix.dataset, task.matrix.task] = dataset
+            self._send(Checked(prepared))
+
+    def _train(self, task: Train, dataset: Dataset) -> None:
+        train_group(
+            task.runs,
+            dataset,
+            task.device,
+            on_start=lambda spec: self._send(Started(spec)),
+            on_epoch=lambda spec, epoch: self._send(EpochDone(spec, epoch)),
+            on_record=lambda record: self._send(RunDone(record)),
+        )
+
+    def _dataset(self, task: OnDevice) -> Dataset:
+        name = task.dataset, task.task
+        loaded = self._loaded.get(name)
+        if loaded is None:
+            loaded = load_dataset(task.dataset, task=make_task(task.task), root=task.execution.data_root)
+        self._loaded[name] = loaded.to(task.device)
+        return self._loaded[name]

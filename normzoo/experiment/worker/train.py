@@ -1,0 +1,236 @@
+"""Training one group of runs: the only code that trains. Runs in a worker, and imports torch."""
+
+import gc
+import logging
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from torch import nn
+
+from normzoo.data import BlocksOfSteps, Dataset, OrderedBatches
+from normzoo.errors import ComponentError
+from normzoo.experiment.config.environment import describe_environment
+from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.planning.facts import Device
+from normzoo.experiment.results.records import RunRecord, Status
+from normzoo.experiment.worker.epochs import EpochRecorder, OnEpoch, is_finite
+from normzoo.experiment.worker.memory import peak_memory_bytes, reset_peak_memory
+from normzoo.layers import backend, norm_factory
+from normzoo.registry import TEMPLATES
+from normzoo.registry.backends import Backend, backend_of_process
+from normzoo.tasks import make_task
+from normzoo.templates import CudaGraph, MemberModule
+
+EVALUATION_SAMPLES = 100
+"""How many samples are evaluated at once: as many in a stack as alone, as a norm may pool over them then, too."""
+
+OnStart = Callable[[RunSpec], None]
+OnRecord = Callable[[RunRecord], None]
+
+
+def train_group(
+    runs: Sequence[RunSpec],
+    dataset: Dataset,
+    device: Device,
+    *,
+    on_start: OnStart,
+    on_epoch: OnEpoch,
+    on_record: OnRecord,
+) -> None:
+    """Train runs that differ only in their seed and learning rate, and report each as it goes.
+
+    Stacked runs are trained all at once, the others one after the other. Whatever goes wrong within a
+    run becomes its record's status and error; the others go on. If a whole stack fails, its runs are started
+    again, each as a stack of its own; if compiled ones fail, they are started again without the compiler.
+    """
+    compiled = runs[0].compiled
+    stacks = [list(runs)] if runs[0].strategy == "stacked" else [[spec] for spec in runs]
+    while stacks:
+        stack = stacks.pop(0)
+        for spec in stack:
+            on_start(spec)
+        records = _Training(sorted(stack, key=member_order), dataset, device, on_epoch, compiled=compiled).run()
+        if records[0].status.is_lost:
+            _free_memory(device)
+            if compiled:  # it may be the compiler's doing, or there is none
+                compiled, stacks = False, [stack, *stacks]
+                continue
+            if len(stack) > 1:
+                stacks = [[spec] for spec in stack] + stacks
+                continue
+        for record in records:
+            on_record(record)
+
+
+def _free_memory(device: Device) -> None:
+    """Let go of what failed, before the next try."""
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
+
+
+def member_order(spec: RunSpec) -> tuple[float, int]:
+    """Bring equal learning rates together, as their one optimizer wants them."""
+    return spec.lr, spec.seed
+
+
+class _Training:
+    """One ``Trainer.fit``: of a single run or of a stack of them."""
+
+    def __init__(
+        self, specs: Sequence[RunSpec], dataset: Dataset, device: Device, on_epoch: OnEpoch, *, compiled: bool
+    ) -> None:
+        self._specs, self._dataset, self._device, self._compiled = specs, dataset, device, compiled
+        self._callback = EpochRecorder(specs, on_epoch)
+
+    def run(self) -> list[RunRecord]:
+        """Train, and return a record of each run, whatever the outcome."""
+        started_at, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+        reset_peak_memory(self._device)
+        status = Status.OK
+        notes: tuple[str, ...] = ()
+        error = trace = None
+        try:
+            networks = [build_network(spec, self._dataset) for spec in self._specs]
+            notes = tuple(getattr(networks[0], "notes", ()))
+            with backend(norm_backend()):
+                self._fit(networks)
+        except Exception as caught:
+            status = Status.OUT_OF_MEMORY if _is_out_of_memory(caught) else Status.FAILED
+            error, trace = _one_line(caught), traceback.format_exc()
+        seconds = (time.perf_counter() - start) / len(self._specs)
+        common: dict[str, Any] = {
+            "started_at": started_at,
+            "seconds": seconds,
+            "peak_memory_bytes": peak_memory_bytes(self._device),
+            "metrics": make_task(self._specs[0].task).metrics,
+            "members": len(self._specs),
+            "compiled": self._compiled,
+            "train_samples": len(self._dataset.train),
+            "validation_samples": len(self._dataset.validation),
+            "test_samples": len(self._dataset.test),
+            "notes": notes,
+            "environment": worker_environment(self._device),
+        }
+        return [self._record(spec, status, error, trace, common) for spec in self._specs]
+
+    def _record(
+        self, spec: RunSpec, status: Status, error: str | None, trace: str | None, common: dict[str, Any]
+    ) -> RunRecord:
+        epochs = self._callback.epochs[spec.key]
+        if status is Status.OK and not is_finite(epochs[-1]):
+            status, error = Status.DIVERGED, f"the loss is no longer finite in epoch {epochs[-1].epoch}"
+        training_seconds = sum(epoch.seconds for epoch in epochs)
+        samples = len(epochs) * (len(self._dataset.train) // spec.batch_size) * spec.batch_size
+        return RunRecord(
+            spec=spec,
+            status=status,
+            error=error,
+            traceback=trace,
+            epochs=tuple(epochs),
+            samples_per_second=samples / training_seconds if training_seconds else None,
+            **common,
+        )
+
+    def _fit(self, networks: list[nn.Module]) -> None:
+        first = self._specs[0]
+        module = make_module(self._specs, networks, self._dataset, self._device, compiled=self._compiled)
+        train = BlocksOfSteps(self._dataset.train, first.batch_size, seeds=[spec.seed for spec in self._specs])
+        self._callback.batches = train
+        splits = (self._dataset.validation, self._dataset.test)
+        evaluation = [OrderedBatches(split, EVALUATION_SAMPLES) for split in splits]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            warnings.filterwarnings("ignore", message=".*capturable=True.*")  # of the steps before one is recorded
+            trainer = _light_trainer(first, self._device, self._callback)
+            trainer.fit(module, train_dataloaders=train, val_dataloaders=evaluation)
+
+
+def build_network(spec: RunSpec, dataset: Dataset) -> nn.Module:
+    """Build the template of a run; the same seed gives shared parameters the same values under every norm."""
+    template, options = TEMPLATES.load(spec.template)
+    torch.manual_seed(spec.seed)
+    network = template(norm_factory(spec.norm), shape=dataset.shape, outputs=dataset.outputs, **options)
+    if not isinstance(network, nn.Module):
+        raise ComponentError(
+            f"template '{spec.template}': it must make a torch.nn.Module, it made a {type(network).__name__}"
+        )
+    return network
+
+
+def norm_backend() -> Backend:
+    """Return the backend for norms: ``NORMZOO_BACKEND``, or eager, since ``auto`` depends on measured time."""
+    return backend_of_process("eager")
+
+
+def worker_environment(device: Device) -> dict[str, Any]:
+    """Return the environment with what only torch knows."""
+    name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
+    return {
+        **describe_environment(),
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "norm_backend": norm_backend(),
+    }
+
+
+def make_module(
+    specs: Sequence[RunSpec], networks: Sequence[nn.Module], dataset: Dataset, device: Device, *, compiled: bool
+) -> MemberModule:
+    """Make what trains the networks of some runs, one or a stack.
+
+    On a GPU, steps are recorded and replayed, and a network by itself is laid out channels-last. A stack is not: its
+    convolutions have groups.
+    """
+    is_stacked = specs[0].strategy == "stacked"
+    if device == "cuda" and not is_stacked:
+        networks = [network.to(memory_format=torch.channels_last) for network in networks]
+    return MemberModule(
+        networks,
+        task=make_task(specs[0].task),
+        scale=dataset.scale,
+        lrs=[spec.lr for spec in specs],
+        optimizer=specs[0].optimizer,
+        clip_norm=specs[0].clip_norm,
+        splits=2,
+        stacked=is_stacked,
+        compiled=compiled,
+        recorder=CudaGraph if device == "cuda" else None,
+    )
+
+
+def _light_trainer(spec: RunSpec, device: Device, callback: Callback) -> Trainer:
+    """Make a Trainer that does nothing but train and validate."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return Trainer(
+        accelerator="gpu" if device == "cuda" else "cpu",
+        devices=[torch.cuda.current_device()] if device == "cuda" else 1,
+        max_epochs=spec.epochs,
+        precision=spec.precision,
+        callbacks=[callback],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; on a CPU torch raises a plain RuntimeError for it."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,83 @@
+"""What there is to know of a metric to write it down and to say which of two values is better. Torch-free."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A number that a network is judged by.
+
+    Attributes:
+        name: its key in records, such as ``accuracy``.
+        label: as it is written in tables, such as ``RMSE``; the name where it is empty.
+        unit: of a value as it is written, such as ``%``; may be empty.
+        difference_unit: of a difference, such as ``points``; that of a value where it is empty.
+        scale: what a value is multiplied with to be written: 100 for a fraction that is written in percent.
+        decimals: digits behind the point; None: as many as make three significant ones.
+        higher_is_better: the direction.
+        lowest: the least value there can be, if there is one.
+        highest: the greatest.
+    """
+
+    name: str
+    label: str = ""
+    unit: str = ""
+    difference_unit: str = ""
+    scale: float = 1.0
+    decimals: int | None = None
+    higher_is_better: bool
+    lowest: float | None = None
+    highest: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The metric as it is written in tables and sentences."""
+        return self.label or self.name
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, else -1: a value times this is the better the higher it is."""
+        return 1 if self.higher_is_better else -1
+
+    def write(self, value: float, *, like: float | None = None) -> str:
+        """Write a value without its unit.
+
+        Args:
+            value: as it is recorded.
+            like: a value with whose digits it is written, such as the mean that it is the interval of.
+
+        >>> Metric(name="accuracy", scale=100, decimals=1, higher_is_better=True).write(0.9312)
+        '93.1'
+        >>> Metric(name="rmse", higher_is_better=False).write(0.0123456)
+        '0.0123'
+        """
+        return f"{self.scale * value:.{self._decimals(value if like is None else like)}f}"
+
+    def write_signed(self, difference: float, *, like: float | None = None) -> str:
+        """Write a difference with its sign, without its unit; one that is written as zero has none.
+
+        >>> Metric(name="accuracy", scale=100, decimals=1, higher_is_better=True).write_signed(-0.0123)
+        '-1.2'
+        """
+        text = f"{self.scale * difference:+.{self._decimals(difference if like is None else like)}f}"
+        return text[1:] if float(text) == 0 else text
+
+    def _decimals(self, value: float) -> int:
+        if self.decimals is not None:
+            return self.decimals
+        size = abs(self.scale * value)
+        return 2 if not math.isfinite(size) or size == 0 else min(12, max(0, 2 - math.floor(math.log10(size))))
+
+
+ACCURACY = Metric(
+    name="accuracy",
+    unit="%",
+    difference_unit="points",
+    scale=100,
+    decimals=1,
+    higher_is_better=True,
+    lowest=0,
+    highest=1,
+)
+"""Of records that do not say what they were judged by: those of older versions."""

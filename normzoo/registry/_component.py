@@ -1,0 +1,216 @@
+"""Components: what a user names, with options, and what that name stands for.
+
+Norms, templates, datasets and tasks are asked for in one way, by a registered name or an import path, with options:
+
+    group:groups=4        cnn:widths=16-32,placement=pre        npz:arrays.npz        my_pkg.net:MyNet:depth=20
+"""
+
+import hashlib
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+from normzoo.errors import ComponentError, UnknownNameError
+from normzoo.registry._options import Option, checked_options, scalar
+
+Known = TypeVar("Known")
+
+SESSION: dict[str, tuple[object, str]] = {}
+"""What only this session knows, by name, each with its checksum; its spec is ``session:NAME``."""
+
+
+class Spec(NamedTuple):
+    """A parsed spec.
+
+    Attributes:
+        target: a registered name, or an import path ``pkg.module:Name``.
+        options: by name.
+        argument: what a registered name is followed by where it takes an argument, such as the path in ``npz:PATH``.
+    """
+
+    target: str
+    options: Mapping[str, Option] = {}
+    argument: str = ""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the user's own code is named, by its import path."""
+        return ":" in self.target
+
+    def __str__(self) -> str:
+        options = ",".join(
+            f"{name}={'none' if value is None else value}" for name, value in sorted(self.options.items())
+        )
+        return ":".join(filter(None, (self.target, self.argument, options)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A component that can be asked for by name.
+
+    Attributes:
+        target: the import path of what makes it.
+        summary: what it is, in a line.
+        source: who described it first.
+        options: its options with their defaults: those that every spec of it is understood to have.
+        argument: what to write after the name, such as ``PATH``; empty where it takes no argument.
+    """
+
+    target: str
+    summary: str
+    source: str
+    options: Mapping[str, Option] = field(default_factory=dict)
+    argument: str = ""
+
+
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
+
+class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
+    """The components of a kind by name, and the language in which they and a user's own are asked for.
+
+    Args:
+        kind: what they are, in a word.
+        entries: by name.
+        given: names of the arguments that normzoo gives; they are no options.
+        own: how a user's own is written, for messages.
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, AnyEntry], *, given: tuple[str, ...], own: str) -> None:
+        self.kind, self._entries, self.given, self.own = kind, dict(entries), frozenset(given), own
+        self.parse = lru_cache(maxsize=4096)(self._parse)
+        self.canonical = lru_cache(maxsize=4096)(self._canonical)
+
+    def __getitem__(self, name: str) -> AnyEntry:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _parse(self, text: str) -> Spec:
+        """Read a spec; whether there is such a component is not looked at.
+
+        Raises:
+            ComponentError: an option is not of the form ``key=value``.
+        """
+        name, _, rest = (part.strip() for part in text.partition(":"))
+        entry = self._entries.get(name)
+        if entry is not None and entry.argument:
+            argument, options = re.fullmatch(r"(.*?)(?::((?:\w+=[^:,/\\]*,?)+))?", rest).groups()  # type: ignore[union-attr]
+            return Spec(name, self._options(text, options or ""), argument.strip())
+        if entry is None and rest and "=" not in rest.partition(":")[0]:
+            attribute, _, rest = rest.partition(":")
+            name = f"{name}:{attribute.strip()}"
+        return Spec(name, self._options(text, rest))
+
+    def _options(self, text: str, options: str) -> dict[str, Option]:
+        read: dict[str, Option] = {}
+        for item in filter(None, (item.strip() for item in options.split(","))):
+            key, equals, value = (part.strip() for part in item.partition("="))
+            if not equals or not key.isidentifier() or not value:
+                raise ComponentError(f"{self.kind} '{text}': expected options of the form key=value, got '{item}'")
+            read[key] = scalar(value)
+        return read
+
+    def entry(self, spec: Spec) -> AnyEntry:
+        """Return the registered entry of a spec, or raise an ``UnknownNameError`` with a suggestion."""
+        written = re.fullmatch(r"(.*?[\w/\\]+)\.py:(\w+)", str(spec))
+        hint = f"; your own: {self.own}"
+        if written:
+            module = re.sub(r"[/\\]+", ".", written[1].lstrip("./"))
+            hint += f", here {module}:{written[2]}"
+        suffix = Path(spec.target).suffix.lstrip(".")
+        if suffix in self._entries:
+            hint += f"; for a file write {suffix}:{spec.target}"
+        return find(self.kind, self._entries, spec.target, hint)
+
+    def _canonical(self, text: str) -> str:
+        """Write a spec in its one canonical form: options in order, without those that say what holds anyway.
+
+        Raises:
+            UnknownNameError: no component of that name.
+            ComponentError: the spec does not read.
+        """
+        spec = self.parse(text)
+        defaults: Mapping[str, Option] = {}
+        if not spec.is_own:
+            entry = self.entry(spec)
+            defaults = entry.options
+            if bool(entry.argument) != bool(spec.argument):
+                raise ComponentError(f"{self.kind} '{text}': expected {spec.target}:{entry.argument}")
+        told = {name: value for name, value in spec.options.items() if name not in defaults or defaults[name] != value}
+        return str(spec._replace(options=told))
+
+    def load(self, text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """Import what a spec names, and return it with the options to call it with, checked and of their types.
+
+        Raises:
+            UnknownNameError: no component of that name.
+            ComponentError: it cannot be imported or called, or does not take these options.
+        """
+        spec = self.parse(text)
+        entry = None if spec.is_own else self.entry(spec)
+        target = load(spec.target if entry is None else entry.target, f"{self.kind} '{text}'")
+        if not callable(target):
+            raise ComponentError(f"{self.kind} '{text}': {spec.target} is neither a class nor a function")
+        for name in spec.options:
+            if name in self.given:
+                raise ComponentError(f"{self.kind} '{text}': {name} is no option; normzoo sets it")
+        options = {**(entry.options if entry else {}), **spec.options}
+        return target, checked_options(f"{self.kind} '{text}'", target, options, self.given)
+
+    def source(self, text: str) -> str | None:
+        """Return the checksum of the file that a user's own component is written in; None for normzoo's.
+
+        It is part of a run's key, so that what was changed is trained again.
+        """
+        spec = self.parse(text)
+        if not spec.is_own:
+            return None
+        module, _, name = spec.target.partition(":")
+        if module == "session" and name in SESSION:
+            return SESSION[name][1]
+        try:
+            path = inspect.getsourcefile(cast("Any", load(spec.target, f"{self.kind} '{text}'")))
+        except TypeError:  # neither a class nor a function
+            path = None
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path and Path(path).is_file() else None
+
+
+def find(kind: str, table: Mapping[str, Known], name: str, hint: str = "") -> Known:
+    """Return ``table[name]``, or raise an ``UnknownNameError`` that suggests the nearest name."""
+    try:
+        return table[name]
+    except KeyError:
+        raise UnknownNameError(kind, name, table, hint) from None
+
+
+def load(path: str, what: str = "") -> object:
+    """Import ``pkg.module:Name`` and return what it names; ``what`` is who asks, for messages.
+
+    Raises:
+        ComponentError: the module cannot be imported or has no such name.
+    """
+    module_name, _, attribute = path.partition(":")
+    asking = f"{what}: " if what else ""
+    if module_name == "session" and attribute in SESSION:
+        return SESSION[attribute][0]
+    try:
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
+        raise ComponentError(
+            f"{asking}cannot import '{module_name}' for '{path}': {type(error).__name__}: {error}"
+        ) from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise UnknownNameError(f"name in module '{module_name}':", attribute, public) from None

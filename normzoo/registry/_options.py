@@ -1,0 +1,122 @@
+"""Options of a component: read from text, and checked against the signature of what they are for."""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from normzoo.errors import ComponentError, nearest
+
+Option = str | int | float | bool | None
+
+_WORDS = {"none": None, "null": None, "true": True, "false": False}
+_UNFIT = object()
+
+
+def scalar(text: str) -> Option:
+    """Read a number, ``true``, ``false`` or ``none``; anything else stays text.
+
+    >>> scalar("1e-3"), scalar("8"), scalar("None"), scalar("16-32")
+    (0.001, 8, None, '16-32')
+    """
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        return float(text) if "e" in text.lower() or "." in text else int(text)
+    except ValueError:
+        return text
+
+
+def checked_options(
+    what: str, target: Callable[..., Any], options: Mapping[str, Option], given: Collection[str]
+) -> dict[str, Any]:
+    """Return the options as the target takes them, by its signature and the types that are annotated there.
+
+    Lists are written with dashes: ``widths=16-32`` where a sequence of numbers is wanted.
+
+    Args:
+        what: the component, for messages.
+        target: the class or function.
+        options: by name.
+        given: arguments that are no options.
+
+    Raises:
+        ComponentError: it has no such option, or another type is wanted.
+    """
+    taken = option_parameters(target, given)
+    if taken is None:
+        return dict(options)
+    hints = _type_hints(target)
+    checked = {}
+    for name, value in options.items():
+        if name not in taken:
+            takes = f"it takes: {', '.join(taken)}" if taken else "it takes no options"
+            raise ComponentError(f"{what}: it has no option '{name}'{nearest(name, taken)} ({takes})")
+        checked[name] = _converted(f"{what}: {name}", value, hints.get(name, Any))
+    return checked
+
+
+def option_parameters(target: Callable[..., Any], given: Collection[str]) -> dict[str, inspect.Parameter] | None:
+    """Return the parameters that are options; None where the target does not tell, or takes any."""
+    try:
+        parameters = inspect.signature(target).parameters
+    except (TypeError, ValueError):  # some built-in types do not tell
+        return None
+    kinds = {parameter.kind for parameter in parameters.values()}
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        return None
+    fixed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY)
+    # Where none of the names is one that normzoo gives, it gives the first, whatever it is called.
+    names = list(parameters) if any(name in given for name in parameters) else list(parameters)[1:]
+    return {name: parameters[name] for name in names if name not in given and parameters[name].kind not in fixed}
+
+
+def _type_hints(target: Callable[..., Any]) -> Mapping[str, Any]:
+    try:
+        return get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except (NameError, TypeError, AttributeError):  # annotations that do not read are no annotations
+        return {}
+
+
+def _converted(what: str, value: Option, annotation: Any) -> Any:
+    converted = _as(value, annotation)
+    if converted is not _UNFIT:
+        return converted
+    if get_origin(annotation) is Literal:
+        choices = [str(choice) for choice in get_args(annotation)]
+        raise ComponentError(f"{what} must be one of {', '.join(choices)}, got '{value}'{nearest(str(value), choices)}")
+    raise ComponentError(f"{what} must be {_described(annotation)}, got '{value}'")
+
+
+def _as(value: Option, annotation: Any) -> Any:
+    """Return a value in the type of an annotation; ``_UNFIT`` where it is of another."""
+    kinds = get_args(annotation)
+    match get_origin(annotation) or annotation:
+        case origin if origin is Union or origin is UnionType:
+            return next((each for each in (_as(value, kind) for kind in kinds) if each is not _UNFIT), _UNFIT)
+        case origin if origin is Literal:
+            return next((choice for choice in kinds if str(choice) == str(value)), _UNFIT)
+        case kind if kind is NoneType:
+            return None if value is None else _UNFIT
+        case kind if kind is bool:
+            return value if isinstance(value, bool) else _UNFIT
+        case kind if kind is int:
+            return value if isinstance(value, int) and not isinstance(value, bool) else _UNFIT
+        case kind if kind is float:
+            return value if isinstance(value, int | float) and not isinstance(value, bool) else _UNFIT
+        case kind if kind is str:
+            return str(value)
+        case origin if kinds and isinstance(origin, type) and issubclass(origin, Sequence):
+            items = [scalar(item) for item in value.split("-")] if isinstance(value, str) else [value]
+            converted = [_as(item, kinds[0]) for item in items]
+            return _UNFIT if _UNFIT in converted else (converted if origin is list else tuple(converted))
+    return value
+
+
+def _described(annotation: Any) -> str:
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text", NoneType: "none"}
+    if annotation in names:
+        return names[annotation]
+    if isinstance(get_origin(annotation), type) and issubclass(get_origin(annotation), Sequence):
+        return f"a list of {_described(get_args(annotation)[0]).removeprefix('a ')}s, such as 16-32"
+    return " or ".join(_described(kind) for kind in get_args(annotation)) or getattr(annotation, "__name__", "another")

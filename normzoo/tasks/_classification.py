@@ -1,0 +1,94 @@
+"""Classification: one of K classes for every sample."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torchmetrics import Metric as TorchMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from normzoo.errors import DataError
+from normzoo.metric import ACCURACY, Metric
+from normzoo.tasks._task import Array, Targets, Task
+
+_SHOWN = 5
+
+
+class Classification(Task):
+    """Targets are classes 0 to K-1, outputs their logits; the loss is the cross-entropy, and accuracy decides."""
+
+    loss = Metric(name="cross-entropy", unit="nats", decimals=3, higher_is_better=False, lowest=0)
+    metrics = (ACCURACY,)
+
+    def prepare(self, source: str, targets: Mapping[str, Array]) -> Targets:
+        """Check that classes are integers 0 to K-1, each of which is seen in training."""
+        flat = {split: _flat(f"{source}: y_{split}", labels) for split, labels in targets.items()}
+        _check_classes(f"{source}: y_train", flat["train"])
+        classes = int(flat["train"].max()) + 1
+        for split, labels in flat.items():
+            unknown = np.unique(labels[(labels < 0) | (labels >= classes)])
+            if len(unknown):
+                raise DataError(
+                    f"{source}: y_{split} holds {_listed(unknown)}, but y_train's are 0 to {classes - 1}; "
+                    "remove those samples, or add their classes to the training split"
+                )
+        return Targets(flat, classes)
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the cross-entropy of each sample in nats, of logits ``(N, K)`` and classes ``(N,)``."""
+        return cross_entropy(outputs, targets, reduction="none")
+
+    def torchmetric(self, name: str, outputs: int) -> TorchMetric:  # noqa: ARG002
+        """Return the accuracy over all samples."""
+        return MulticlassAccuracy(outputs, average="micro", validate_args=False)
+
+    def strata(self, targets: Array) -> Array:
+        """Return the classes: a hold-out keeps their shares."""
+        return targets.reshape(-1) if targets.size == len(targets) else super().strata(targets)
+
+
+def _flat(source: str, labels: Array) -> Array:
+    """Return classes ``(N,)`` as int64."""
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        raise DataError(
+            f"{source} has shape {labels.shape}; labels are (N,) or (N, 1), so turn one-hot rows into integers with "
+            "y.argmax(axis=1), or use --task regression for several numbers"
+        )
+    if labels.ndim not in (1, 2) or labels.size != len(labels):
+        raise DataError(f"{source} has shape {labels.shape}; labels are (N,) or (N, 1), so reshape it")
+    if labels.dtype.kind in "US":
+        raise DataError(
+            f"{source} holds text; labels are integers 0 to K-1, so use numpy.unique(y, return_inverse=True)[1]"
+        )
+    if labels.dtype.kind == "f":
+        raise DataError(
+            f"{source} has type {labels.dtype}; for numbers to be predicted use --task regression, for classes "
+            "y.astype('int64')"
+        )
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"{source} has type {labels.dtype}; labels are integers, so use y.astype('int64')")
+    return labels.reshape(len(labels)).astype(np.int64)
+
+
+def _check_classes(source: str, labels: Array) -> None:
+    """Refuse training labels that are not 0..K-1 without gaps, with K at least 2."""
+    present = np.unique(labels)
+    if not np.array_equal(present, np.arange(len(present))):
+        raise DataError(
+            f"{source} holds {_listed(present)}; labels are 0 to K-1 without gaps, so renumber them with "
+            "numpy.unique(y, return_inverse=True)"
+        )
+    if len(present) < 2:
+        raise DataError(f"{source} holds the one class 0; at least 2 classes are needed to classify")
+
+
+def _listed(values: Array) -> str:
+    """Write the first few labels.
+
+    >>> _listed(np.arange(7))
+    'the labels 0, 1, 2, 3, 4, ... (7 in all)'
+    """
+    shown = ", ".join(str(value) for value in values[:_SHOWN])
+    rest = f", ... ({len(values):,} in all)" if len(values) > _SHOWN else ""
+    return f"the label{'s' if len(values) > 1 else ''} {shown}{rest}"
