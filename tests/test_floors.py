@@ -1,9 +1,12 @@
 """Do imports go down the floors of the house, and does the parent stay without torch?"""
 
 import ast
+import os
+import re
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -118,6 +121,65 @@ def test_layers_need_torch_and_nothing_else(module: str) -> None:
         top = target.split(".")[0]
         assert top in {"normzoo", "torch"} | sys.stdlib_module_names, f"{module} imports {target}"
         assert top != "normzoo" or package(target) in ("layers", "registry", "errors"), f"{module} imports {target}"
+
+
+IMPORTED_AS = {"scikit-learn": "sklearn", "PyYAML": "yaml", "markdown-it-py": "markdown_it"}
+"""The packages whose modules have another name."""
+
+WITH_TORCH_ALONE = """
+import sys, warnings
+
+class Refusal:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in REFUSED:
+            raise ModuleNotFoundError(f"refused: {name}", name=name)
+
+REFUSED = set(sys.argv[1:])
+sys.meta_path.insert(0, Refusal)
+warnings.filterwarnings("ignore", message="Failed to initialize NumPy")  # which torch can do without
+
+import normzoo.layers
+import torch
+from layers.cases import CASES
+from normzoo.registry import NORMS
+
+def carried_out(layer, x):
+    x.requires_grad_()
+    y = layer(x)
+    y.square().sum().backward()
+    return y.shape == x.shape and bool(y.isfinite().all() and x.grad.isfinite().all())
+
+for backend in ("eager", "auto"):
+    with normzoo.layers.backend(backend):
+        for training in (True, False):
+            for case in CASES:
+                assert carried_out(case.ours().train(training), case.input(torch.float32)), case.id
+            for name in NORMS:
+                assert carried_out(normzoo.layers.make_norm(name, num_features=8), torch.randn(4, 8, 3, 3)), name
+print(*sorted({type(case.ours()).__name__ for case in CASES}))
+print(*sorted(REFUSED & {name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_every_layer_runs_where_torch_alone_is_installed() -> None:
+    """Whatever else normzoo depends on is refused to whoever imports it, in a process of its own."""
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[^\w.-]", requirement)[0] for requirement in project["dependencies"]}
+    refused = {IMPORTED_AS.get(name, name) for name in names - {"torch"}}
+    assert {"numpy", "lightning", "pydantic", "sklearn", "yaml"} <= refused
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_TORCH_ALONE, *refused],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT.parent, ROOT.parent / "tests")))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    ran, loaded = done.stdout.split("\n")[:2]
+    public = {name for name, each in vars(normzoo.layers).items() if isinstance(each, type) and name != "Norm"}
+    assert set(ran.split()) == public & set(normzoo.layers.__all__)
+    assert loaded == ""
 
 
 PARENTS = [

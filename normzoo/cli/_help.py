@@ -92,3 +92,13 @@ LIST = """Show the norms, templates and datasets there are.
 
 Example: normzoo list
 """
+
+DOCTOR = """Show what normzoo runs on here, what is wrong with it, and what to do.
+
+Versions and their bounds, processor and GPUs, the C++ compiler, the backend, the compile cache, the store, and the
+downloaded datasets. The output belongs in every bug report.
+
+Exit code: 0 when nothing is wrong, 1 when something is.
+
+Example: normzoo doctor
+"""
