@@ -286,7 +286,7 @@ class Comparison:
         Raises:
             ConfigError: the path is no markdown file, or cannot be written.
         """
-        from normzoo.cli._write_report import write_report
+        from normzoo.report.files import write_report
 
         return write_report(Path(path), self.summary, self.records, html=html)
 

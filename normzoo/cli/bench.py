@@ -16,7 +16,7 @@ from normzoo.bench.show import to_markdown, to_rich
 from normzoo.bench.spec import BenchSpec, problems
 from normzoo.cli import EXIT_OK
 from normzoo.cli._flags import with_flags
-from normzoo.cli._write_report import check_report_path
+from normzoo.report.files import check_report_path
 from normzoo.errors import ConfigError
 from normzoo.registry.backends import backend_of_process
 

@@ -95,7 +95,7 @@ class _Comparison:
 
     def run(self) -> int:
         if self._report is not None:
-            from normzoo.cli._write_report import check_report_path
+            from normzoo.report.files import check_report_path
 
             check_report_path(self._report)
         execution = self._configuration.execution
@@ -125,7 +125,7 @@ class _Comparison:
         return progress_for(self._configuration.matrix, plan, store, console)
 
     def _conclude(self, keys: Sequence[str], store: Store) -> int:
-        from normzoo.cli._write_report import write_report, written_line
+        from normzoo.report.files import write_report, written_line
         from normzoo.report import summarize
 
         records = store.records(keys)

@@ -26,7 +26,7 @@ def report(
     ] = None,
 ) -> int:
     """Write the results of a comparison as markdown."""
-    from normzoo.cli._write_report import write_report, written_line  # scipy and matplotlib take a while
+    from normzoo.report.files import write_report, written_line  # scipy and matplotlib take a while
     from normzoo.report import summarize
 
     with Store(store, writable=False) as opened:
