@@ -23,7 +23,7 @@ OK = run_record(losses=(0.1 + 0.2, 1 / 3), notes=("one", "two"), environment={"t
 DIVERGED = run_record(run_spec(seed=1), "diverged", losses=(2.0, math.nan), environment={"torch": "2.9"})
 INFINITE = run_record(run_spec(seed=2), "diverged", losses=(math.inf,))
 FAILED = run_record(
-    run_spec(seed=3, template="lstm", options={"hidden": 8}),
+    run_spec(seed=3, template="lstm:hidden=8", clip_norm=0.5),
     "failed",
     losses=(),
     error="[red]",
@@ -75,8 +75,8 @@ def test_csv_tells_nothing_from_not_a_number(capsys: pytest.CaptureFixture[str],
     rows = from_csv(call(capsys, "export", "--store", store, "--format", "csv").stdout)
     assert [rows[record.spec.key]["last.train_loss"] for record in RECORDS[1:]] == ["nan", "inf", ""]
     assert rows[FAILED.spec.key]["traceback"] == 'a\n "b",\nc'
-    assert rows[FAILED.spec.key]["options.widths"] == ""
-    assert rows[DIVERGED.spec.key]["test_accuracy"] == ""
+    assert rows[FAILED.spec.key]["last.test.accuracy"] == ""
+    assert rows[DIVERGED.spec.key]["test"] == ""
     assert rows[DIVERGED.spec.key]["last.test_accuracy"] == "0.30000000000000004"
 
 
@@ -86,7 +86,7 @@ def test_json_is_valid_and_keeps_what_it_has_no_number_for(capsys: pytest.Captur
     rows: list[dict[str, Any]] = json.loads(text, parse_constant=not_in_json)
     assert [row["last.train_loss"] for row in rows] == [1 / 3, "NaN", "Infinity", None]
     assert rows[0]["compiled"] is False
-    assert rows[0]["options.hidden"] == 64
+    assert rows[0]["last.epoch"] == 2
     assert all(list(row) == list(rows[0]) for row in rows)
 
 
@@ -124,7 +124,7 @@ def test_epochs_are_rows_where_asked_for(capsys: pytest.CaptureFixture[str], sto
         (DIVERGED.spec.key, "2", "nan"),
         (INFINITE.spec.key, "1", "inf"),
     ]
-    assert rows[0]["norm"] == "group:groups=8"
+    assert rows[0]["norm"] == "group"
     assert outcome.stderr == "normzoo: 1 run without a finished epoch, and not written\n"
 
 

@@ -133,7 +133,7 @@ def test_a_shown_configuration_is_one_for_config(tmp_path: Path) -> None:
     flags = ["--norms", "group:groups=4,eps=1e-3,none", "--lr", "1e-4", "--timeout", "90", "--set", "seeds=3"]
     shown = run(tmp_path, "compare", *flags, "--show-config")
     assert (shown.code, shown.stderr) == (0, "")
-    assert "norms: ['group:groups=4,eps=1e-3', none]" in shown.stdout
+    assert "norms: ['group:eps=0.001,groups=4', none]" in shown.stdout
     (tmp_path / "shown.yaml").write_text(shown.stdout)
     again = run(tmp_path, "compare", "--config", "shown.yaml", "--show-config")
     assert (again.code, again.stdout) == (0, shown.stdout)

@@ -82,7 +82,7 @@ def test_a_different_result_of_a_run_is_told(capsys: pytest.CaptureFixture[str])
         assert outcome.code == 1
         (line,) = [line for line in outcome.stdout.splitlines() if line.startswith("different: ")]
         assert line == (
-            f"different: {ours.spec.key[:7]} cnn, group, batch size 32, seed 0: 30.00 % in all.sqlite, 30.00 % in "
+            f"different: {ours.spec.key[:7]} cnn, group, batch size 32, seed 0: 30.0 % in all.sqlite, 30.0 % in "
             "b.sqlite; apart from epoch 2 on (train loss 1.0 and 1.0000000000000002)"
         )
         assert outcome.stderr == (
@@ -111,7 +111,7 @@ def test_a_result_that_diverged_elsewhere_is_a_different_one(capsys: pytest.Capt
     fill(B, run_record(status="diverged", losses=(2.0,)))
     outcome = call(capsys, "merge", B, "--into", ALL)
     assert outcome.code == 1
-    assert "25.00 % in all.sqlite, diverged in b.sqlite\n" in outcome.stdout
+    assert "25.0 % in all.sqlite, diverged in b.sqlite\n" in outcome.stdout
 
 
 def test_a_run_without_a_result_yields_to_one_with(capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,13 +59,13 @@ def test_a_run_is_listed_with_all_its_columns_where_there_is_room(
         "batch": "2",
         "seed": "1",
         "lr": "0.05",
-        "test %": "25.00",
+        "test": "25.0 %",
         "seconds": "1.0",
-        "engine": "stacked",
+        "strategy": "stacked",
         "began (UTC)": "2025-01-01 00:00",
     }
     assert [line["key"] for line in shown] == [record.spec.key[:7] for record in (OK, DIVERGED, FAILED)]
-    assert [line["test %"] for line in shown] == ["25.00", "-", "-"]
+    assert [line["test"] for line in shown] == ["25.0 %", "-", "-"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_filters_select_runs(
 
 def test_no_column_is_lost_silently_in_a_narrow_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """An import path is folded, nothing is wider than the terminal, and what does not fit is named."""
-    record = run_record(run_spec(norm=LONG, norm_source="abc"))
+    record = run_record(run_spec(norm=LONG, sources={"norm": "abc"}))
     outcome = call(capsys, "runs", "--store", fill(tmp_path / "s.sqlite", record), columns=80)
     lines = outcome.stdout.splitlines()
     assert max(map(len, lines)) <= 80
@@ -106,7 +106,7 @@ def test_no_column_is_lost_silently_in_a_narrow_terminal(capsys: pytest.CaptureF
     assert folded == LONG
     told = " ".join(" ".join(lines[end:]).split())
     assert told.startswith(
-        "Not shown in 80 columns: dataset, all digits; seconds, all 1.0; engine, all loop; "
+        "Not shown in 80 columns: dataset, all digits; seconds, all 1.0; strategy, all stacked; "
         "began (UTC), all 2025-01-01 00:00."
     )
 
