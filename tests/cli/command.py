@@ -77,8 +77,10 @@ def compare(folder: Path, *arguments: str) -> Outcome:
     return run(folder, "compare", *merged(*arguments))
 
 
-SMALL = {"cnn": "cnn:widths=4,hidden=8", "lstm": "lstm:hidden=8"}
+CNN, LSTM = "cnn:hidden=8,widths=4", "lstm:hidden=8"
 """The templates, with few parameters."""
+
+SMALL = {"cnn": CNN, "lstm": LSTM}
 
 
 def merged(*arguments: str) -> list[str]:
@@ -86,6 +88,9 @@ def merged(*arguments: str) -> list[str]:
     pairs = dict(zip(TINY[::2], TINY[1::2], strict=True))
     kept = [word for flag, value in pairs.items() if flag not in arguments for word in (flag, value)]
     words = [*arguments, *kept]
+    if "--lrs" in arguments:
+        at = words.index("--lr")
+        del words[at : at + 2]
     at = words.index("--templates") + 1
     words[at] = ",".join(SMALL.get(name, name) for name in words[at].split(","))
     return words

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-
 BATCH_SIZE = 64
 """Of training; every norm is tried on smaller batches before."""
 

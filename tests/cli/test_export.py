@@ -77,7 +77,7 @@ def test_csv_tells_nothing_from_not_a_number(capsys: pytest.CaptureFixture[str],
     assert rows[FAILED.spec.key]["traceback"] == 'a\n "b",\nc'
     assert rows[FAILED.spec.key]["last.test.accuracy"] == ""
     assert rows[DIVERGED.spec.key]["test"] == ""
-    assert rows[DIVERGED.spec.key]["last.test_accuracy"] == "0.30000000000000004"
+    assert rows[DIVERGED.spec.key]["last.test.accuracy"] == "0.30000000000000004"
 
 
 def test_json_is_valid_and_keeps_what_it_has_no_number_for(capsys: pytest.CaptureFixture[str], store: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-
 BATCH_SIZE = 64
 """Of training; every norm is tried on smaller batches before, where these have no trouble yet."""
 
