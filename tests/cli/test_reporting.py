@@ -30,7 +30,7 @@ def test_compare_writes_a_report_with_its_plots_when_asked(growth: Growth) -> No
     text = check_report(
         growth.folder / path,
         f"{CNN} on digits",
-        "lstm on digits",
+        f"{LSTM} on digits",
         "normzoo compare --batch-sizes 64 --norms none,batch --seeds 2",
     )
     assert "360 test samples" in text
@@ -49,7 +49,7 @@ def test_report_writes_the_latest_comparison(growth: Growth) -> None:
         growth.folder / "latest.md", f"{CNN} on digits", f"--templates {CNN}", plots=("accuracy", "error", "gap")
     )
     assert "--rerun" not in text  # it is to be trained anew anyway, by whoever reads it
-    assert "lstm on digits" not in text
+    assert f"{LSTM} on digits" not in text
 
 
 def test_report_writes_an_earlier_one_by_its_number_and_as_a_page(growth: Growth) -> None:
