@@ -165,7 +165,7 @@ def test_the_details_hold_the_configuration_as_yaml_and_the_environment() -> Non
     details = report(matrix).partition("<details>")[2]
     configuration = details.partition("```yaml\n")[2].partition("\n```")[0]
     assert MatrixSpec(**yaml.safe_load(configuration)) == matrix.model_copy(update={"baseline": "none"})
-    assert "\n- device: cpu\n- torch: 2.9\n- engine: loop\n" in details
+    assert "\n- device: cpu\n- torch: 2.9\n- strategy: sequential\n" in details
     # 2 templates x 2 norms x 3 batch sizes x 3 seeds, 2 epochs of 1 s each.
     assert "training time, all runs: 72.0 s" in details
 

@@ -2,24 +2,22 @@
 
 import pytest
 
-from normzoo.experiment.results.records import RunRecord, Status
+from normzoo.experiment.results.records import RunRecord
 from normzoo.report._sweep import sweep
 
-from .synthetic import run
+from .synthetic import epoch, run
 
 
 def trained(*validations: float, loss: float = 1.0, test: float = 0.5) -> list[RunRecord]:
     """Return runs with these validation accuracies after their last epoch, one for each seed."""
     records = []
     for seed, validation in enumerate(validations):
-        record = run(test, seed=seed, seconds=(1.0,))
-        (last,) = record.epochs
-        epoch = last.model_copy(update={"val_accuracy": validation, "val_loss": loss})
-        records.append(record.model_copy(update={"epochs": (epoch,)}))
+        last = epoch(1, test, validation=validation, validation_loss=loss)
+        records.append(run(test, seed=seed).model_copy(update={"epochs": (last,)}))
     return records
 
 
-def lost(status: Status) -> RunRecord:
+def lost(status: str) -> RunRecord:
     return run(status, seed=9)
 
 
@@ -27,13 +25,13 @@ def test_the_highest_mean_validation_accuracy_decides() -> None:
     """Whatever the test set says."""
     chosen = sweep({0.1: trained(0.8, 0.9, test=0.9), 0.2: trained(0.95, 0.8, test=0.1)})
     assert chosen.rate == 0.2
-    assert [record.test_accuracy for record in chosen.runs] == [0.1, 0.1]
+    assert [record.test_value for record in chosen.runs] == [0.1, 0.1]
     assert [tried.rate for tried in chosen.tried] == [0.1, 0.2]
     assert [tried.validation for tried in chosen.tried] == pytest.approx([0.85, 0.875])
 
 
 @pytest.mark.parametrize("status", ["diverged", "failed", "out-of-memory", "timeout"])
-def test_a_rate_that_lost_a_run_comes_after_those_that_did_not(status: Status) -> None:
+def test_a_rate_that_lost_a_run_comes_after_those_that_did_not(status: str) -> None:
     """Unless all did."""
     assert sweep({0.1: trained(0.6, 0.6), 0.2: [*trained(0.9), lost(status)]}).rate == 0.1
     assert sweep({0.1: [*trained(0.6), lost(status)], 0.2: [*trained(0.9), lost(status)]}).rate == 0.2

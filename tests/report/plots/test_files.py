@@ -17,8 +17,8 @@ from normzoo.report.plots import planned_plots, write_plots
 from normzoo.report.plots._files import FIGURES
 from normzoo.report.plots._style import GRID_COLOR, INK
 
-from ..synthetic import filled, run
-from .cases import CASES, epoch, learned, summary
+from ..synthetic import epoch, filled, run
+from .cases import CASES, learned, summary
 
 NAMES = {
     "whole": ["accuracy", "error", "curves", "seconds", "forest", "gap"],

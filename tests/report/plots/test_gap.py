@@ -7,15 +7,16 @@ from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import EpochRecord
 from normzoo.report.plots._gap import gap
 
-from .cases import CASES, epoch, heading, learned, legend, lines, numbers, texts
+from ..synthetic import epoch
+from .cases import CASES, heading, learned, legend, lines, numbers, texts
 
 ONE = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=2)
 
 
 def losses(train: float, validation: float, test: float) -> list[EpochRecord]:
     """Return two epochs, the first with losses that are not to be drawn."""
-    first = epoch(1, 0.1, train_loss=9.0, val_loss=9.0, test_loss=9.0)
-    return [first, epoch(2, 0.5, train_loss=train, val_loss=validation, test_loss=test)]
+    first = epoch(1, 0.1, train_loss=9.0, validation_loss=9.0, test_loss=9.0)
+    return [first, epoch(2, 0.5, train_loss=train, validation_loss=validation, test_loss=test)]
 
 
 def markers(axis: Axes) -> list[object]:
