@@ -8,12 +8,12 @@ import pytest
 
 from normzoo.errors import UsageError
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report import Cell, Summary, summarize
+from normzoo.report import CellSummary, Summary, summarize
 
 from .synthetic import Outcome, by_key, column, filled, run
 
 
-def cell(summary: Summary, norm: str, batch_size: int, template: int = 0) -> Cell:
+def cell(summary: Summary, norm: str, batch_size: int, template: int = 0) -> CellSummary:
     row = next(row for row in summary.tables[template].rows if row.norm == norm)
     return next(cell for cell in row.cells if cell.batch_size == batch_size)
 
@@ -21,13 +21,13 @@ def cell(summary: Summary, norm: str, batch_size: int, template: int = 0) -> Cel
 def test_the_accuracy_is_that_of_the_last_epoch() -> None:
     matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=1)
     summary = summarize(matrix, by_key(run(0.75, seconds=(1.0, 1.0, 1.0))))
-    assert cell(summary, "batch", 2).accuracies == {0: 0.75}
+    assert cell(summary, "batch", 2).values == {0: 0.75}
 
 
 def test_mean_interval_and_seeds() -> None:
     matrix, records = column({"batch": (0.90, 0.92, 0.94)})
     result = cell(summarize(matrix, records), "batch", 2)
-    assert result.accuracies == {0: 0.90, 1: 0.92, 2: 0.94}
+    assert result.values == {0: 0.90, 1: 0.92, 2: 0.94}
     assert result.mean == pytest.approx(0.92)
     assert result.half_width == pytest.approx(0.04968, abs=1e-5)
 
@@ -37,7 +37,7 @@ def test_every_status_is_counted_once() -> None:
     matrix, records = column({"batch": outcomes})
     result = cell(summarize(matrix, records), "batch", 2)
     assert (result.planned, result.ok, result.diverged, result.failed, result.missing) == (8, 2, 1, 3, 2)
-    assert result.accuracies.keys() == {0, 1}
+    assert result.values.keys() == {0, 1}
 
 
 def test_rows_tables_and_cells_stand_in_the_order_of_the_matrix() -> None:
@@ -51,13 +51,13 @@ def test_rows_tables_and_cells_stand_in_the_order_of_the_matrix() -> None:
 def test_a_norm_is_found_and_named_by_its_canonical_spec() -> None:
     matrix = MatrixSpec(norms="group:groups=8,batch", templates="cnn", batch_sizes="2", seeds=1)
     summary = summarize(matrix, by_key(run(0.6, norm="group"), run(0.7, norm="batch")))
-    assert cell(summary, "group", 2).accuracies == {0: 0.6}
+    assert cell(summary, "group", 2).values == {0: 0.6}
 
 
 def test_records_beside_the_matrix_are_left_out() -> None:
     matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=1)
     beside = [run(0.1, seed=1), run(0.1, batch_size=4), run(0.1, norm="layer"), run(0.1, template="lstm")]
-    assert cell(summarize(matrix, by_key(run(0.6), *beside)), "batch", 2).accuracies == {0: 0.6}
+    assert cell(summarize(matrix, by_key(run(0.6), *beside)), "batch", 2).values == {0: 0.6}
 
 
 def test_two_records_at_one_place_are_refused() -> None:
@@ -171,13 +171,13 @@ def test_degenerate_matrices_give_finite_numbers_or_none(case: str, seeds: int) 
     for table in summary.tables:
         for row in table.rows:
             differences = [row.change, row.slope, *(cell.behind for cell in row.cells)]
-            differences += [cell.versus.difference for cell in row.cells if cell.versus]
+            differences += [cell.vs_baseline.difference for cell in row.cells if cell.vs_baseline]
             differences += [contrast.difference for contrast in table.contrasts]
             numbers = [value for d in differences if d for value in (d.mean, d.half_width, d.p_value, d.adjusted)]
             numbers += [value for c in row.cells for value in (c.mean, c.half_width, c.median, c.lowest, c.highest)]
             numbers += [value for c in row.cells for value in (c.seconds_per_epoch, c.rank)]
-            numbers += [value for c in row.cells if c.versus for value in (c.versus.probability, c.versus.correlation)]
-            numbers += [value for power in table.powers for value in (power.spread, power.resolvable)]
+            numbers += [value for c in row.cells if c.vs_baseline for value in (c.vs_baseline.probability, c.vs_baseline.correlation)]
+            numbers += [value for power in table.powers for value in (power.spread, power.detectable)]
             assert all(math.isfinite(value) for value in numbers if value is not None)
             for result in row.cells:
                 assert result.ok + result.diverged + result.failed + result.missing == result.planned == seeds
@@ -195,7 +195,7 @@ def test_median_and_range_are_of_the_ok_runs() -> None:
     result = cell(summarize(matrix, records), "batch", 2)
     assert result.median == pytest.approx(0.925)
     assert (result.lowest, result.highest) == (0.90, 0.96)
-    assert result.is_of_survivors
+    assert result.is_partial
 
 
 def test_the_baseline_is_none_or_what_was_asked_for() -> None:
@@ -207,7 +207,7 @@ def test_the_baseline_is_none_or_what_was_asked_for() -> None:
         {
             row.norm: versus.difference.mean
             for row in summary.tables[0].rows
-            if (versus := row.cells[0].versus) and versus.difference
+            if (versus := row.cells[0].vs_baseline) and versus.difference
         }
         for summary in (beside_none, beside_batch)
     ]
@@ -221,8 +221,8 @@ def test_the_family_is_every_difference_from_the_baseline_in_the_whole_matrix() 
     """Two templates, three batch sizes and two norms beside the baseline."""
     matrix = MatrixSpec(norms="batch,layer,none", seeds=10)
     summary = summarize(matrix, filled(matrix, lambda norm, _, seed: 0.1 * len(norm) + 0.01 * seed))
-    assert (summary.versus.size, summary.versus.needed) == (12, 9)
-    versus = cell(summary, "layer", 2).versus
+    assert (summary.vs_baseline.size, summary.vs_baseline.needed) == (12, 9)
+    versus = cell(summary, "layer", 2).vs_baseline
     assert versus is not None
     assert versus.difference is not None
     assert versus.difference.p_value == 2 / 1024
@@ -237,8 +237,8 @@ def test_a_norm_missing_at_one_batch_size_leaves_the_rest_of_the_family() -> Non
             matrix, lambda norm, size, seed: None if (norm, size) == ("layer", 8) else 0.1 * len(norm) + 0.01 * seed
         ),
     )
-    assert summary.versus.size == 5
-    lacking = cell(summary, "layer", 8).versus
+    assert summary.vs_baseline.size == 5
+    lacking = cell(summary, "layer", 8).vs_baseline
     assert lacking is not None
     assert (lacking.difference, lacking.probability, cell(summary, "layer", 8).rank) == (None, None, None)
 
@@ -260,7 +260,7 @@ def test_what_lost_runs_is_measured_and_not_tested() -> None:
 
     matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", seeds=10)
     summary = summarize(matrix, filled(matrix, outcome))
-    versus = [cell(summary, "layer", size).versus for size in (2, 8, 32)]
+    versus = [cell(summary, "layer", size).vs_baseline for size in (2, 8, 32)]
     assert [each.difference.adjusted is None for each in versus if each and each.difference] == [False, True, False]
     assert [(each.difference.pairs, each.lost) for each in versus if each and each.difference] == [
         (10, False),
@@ -270,4 +270,4 @@ def test_what_lost_runs_is_measured_and_not_tested() -> None:
     told = {(each.first, each.second): each.difference.adjusted is None for each in summary.tables[0].contrasts}
     assert told == {("batch", "layer"): True, ("batch", "none"): False, ("layer", "none"): True}
     against = summarize(matrix.model_copy(update={"baseline": "layer"}), filled(matrix, outcome))
-    assert [against.versus.size, against.contrasts.size] == [4, 1]
+    assert [against.vs_baseline.size, against.contrasts.size] == [4, 1]

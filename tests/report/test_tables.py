@@ -150,7 +150,7 @@ def test_the_effect_of_the_batch_size_has_its_own_table() -> None:
     assert row == ["layer", "-0.5 ±0.0", "-0.5 ±0.0 †"]
 
 
-def test_a_contrast_that_is_told_from_zero_is_marked() -> None:
+def test_a_contrast_that_is_significant_is_marked() -> None:
     matrix = MatrixSpec(norms="layer,none", templates="cnn", batch_sizes="2,32", seeds=7)
     summary = summarize(
         matrix, filled(matrix, lambda norm, size, _: 0.9 + (0.04 if (norm, size) == ("layer", 2) else 0))

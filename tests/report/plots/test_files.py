@@ -14,8 +14,8 @@ import pytest
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import summarize
 from normzoo.report.plots import planned_plots, write_plots
-from normzoo.report.plots._files import FIGURES
-from normzoo.report.plots._style import GRID_COLOR, INK
+from normzoo.report.plots.files import FIGURES
+from normzoo.report.plots.style import GRID_COLOR, INK
 
 from ..synthetic import epoch, filled, run
 from .cases import CASES, learned, summary
@@ -96,7 +96,7 @@ def test_the_text_says_where_seeds_lack_and_batch_sizes_are_left_out() -> None:
 
 
 def test_planning_imports_no_matplotlib() -> None:
-    code = "import sys, normzoo.report._illustrations as planned; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, normzoo.report.render.illustrations as planned; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

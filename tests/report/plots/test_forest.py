@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report.plots._forest import forest, limits
+from normzoo.report.plots.forest import forest, limits
 
 from .cases import CASES, heading, legend, numbers, summary, texts
 
@@ -24,7 +24,7 @@ def intervals(axis: Axes) -> list[list[float]]:
 def test_a_row_stands_at_the_mean_paired_difference_with_its_interval() -> None:
     made = summary(PAIR, lambda norm, _, seed: 0.5 + (0.01 * seed if norm == "batch" else 0.0))
     (axis,) = forest(made).axes
-    versus = made.tables[0].rows[0].cells[0].versus
+    versus = made.tables[0].rows[0].cells[0].vs_baseline
     assert versus is not None
     assert versus.difference is not None
     mean, half = versus.difference.mean, versus.difference.half_width
@@ -59,7 +59,7 @@ def test_rows_are_all_norms_but_the_baseline_by_batch_size() -> None:
         (5, 0.05, "hollow", "too few seeds for a test"),
     ],
 )
-def test_a_marker_is_filled_where_the_difference_is_told_from_zero(
+def test_a_marker_is_filled_where_the_difference_is_significant(
     seeds: int, gain: float, fill: str, meaning: str
 ) -> None:
     matrix = PAIR.model_copy(update={"seeds": seeds})

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from normzoo.report.plots._style import GRID_COLOR, INK, SPREAD, line_style, offset
+from normzoo.report.plots.style import GRID_COLOR, INK, SPREAD, line_style, offset
 
 
 def test_norms_beside_each_other_are_told_apart_without_colour() -> None:

@@ -54,7 +54,7 @@ def test_a_family_is_adjusted_for_all_its_differences() -> None:
     )
     assert (family.size, family.pairs, family.needed) == (3, 8, 7)
     assert family.least == min(each.adjusted or 0.0 for each in found.values())
-    assert [name for name, each in found.items() if each.is_told_from_zero] == ["clear"]
+    assert [name for name, each in found.items() if each.is_significant] == ["clear"]
 
 
 def test_below_the_seeds_it_needs_a_family_is_not_tested() -> None:

@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from normzoo.report.statistics.family import assess, seeds_needed
-from normzoo.report.statistics.power import MOST_SEEDS, effect_found, exact_power, pairs_for, power_hint, t_power
+from normzoo.report.statistics.power import MAX_SEEDS, effect_found, exact_power, pairs_for, power_hint, t_power
 
 SPREAD = [-0.02, 0.02, -0.02, 0.02, 0.0, 0.02, -0.02, 0.0, 0.01, -0.01]
 
@@ -18,8 +18,8 @@ def test_with_many_seeds_it_is_the_power_of_the_t_test() -> None:
     sample = [*SPREAD, *SPREAD]
     hint = power_hint(2, [sample], family_size=4)
     assert hint is not None
-    assert hint.resolvable is not None
-    shift = hint.resolvable / np.std(sample, ddof=1) * math.sqrt(20)
+    assert hint.detectable is not None
+    shift = hint.detectable / np.std(sample, ddof=1) * math.sqrt(20)
     critical = stats.t.ppf(1 - 0.05 / 4 / 2, 19)
     power = stats.nct.sf(critical, 19, shift) + stats.nct.cdf(-critical, 19, shift)
     assert power == pytest.approx(0.8, abs=1e-4)
@@ -37,17 +37,17 @@ def test_the_power_of_the_exact_test_comes_near_the_t_tests_where_its_p_values_a
     assert exact_power(1.0, 12, 0.05) == pytest.approx(TTestPower().power(1.0, 12, 0.05), abs=0.06)
 
 
-def test_the_seeds_for_a_point_are_the_first_to_have_a_power_of_80_percent() -> None:
+def test_the_seeds_for_target_are_the_first_to_have_a_power_of_80_percent() -> None:
     hint = power_hint(2, [SPREAD], family_size=4)
     assert hint is not None
     powers = [
-        TTestPower().power(0.01 / float(np.std(SPREAD, ddof=1)), hint.seeds_for_a_point - fewer, alpha=0.05 / 4)
+        TTestPower().power(0.01 / float(np.std(SPREAD, ddof=1)), hint.seeds_for_target - fewer, alpha=0.05 / 4)
         for fewer in (0, 1)
     ]
     assert powers[0] >= 0.8 > powers[1]
 
 
-def test_few_seeds_for_a_point_are_counted_by_the_exact_test() -> None:
+def test_few_seeds_for_target_are_counted_by_the_exact_test() -> None:
     """By the t test nine would do; that all nine signs agree is not likely enough."""
     effect, alpha = 1.8, 0.05 / 12
     by_t = next(count for count in range(2, 20) if TTestPower().power(effect, count, alpha) >= 0.8)
@@ -60,9 +60,9 @@ def test_a_true_difference_of_that_size_is_found_four_times_in_five() -> None:
     """By fresh simulation, from samples to the adjusted p value of a family of one."""
     hint = power_hint(2, [SPREAD], family_size=1)
     assert hint is not None
-    assert hint.resolvable is not None
-    draws = np.random.default_rng(3).normal(hint.resolvable, np.std(SPREAD, ddof=1), (400, 10))
-    found = [assess({0: row})[0][0].is_told_from_zero for row in draws.tolist()]
+    assert hint.detectable is not None
+    draws = np.random.default_rng(3).normal(hint.detectable, np.std(SPREAD, ddof=1), (400, 10))
+    found = [assess({0: row})[0][0].is_significant for row in draws.tolist()]
     assert np.mean(found) == pytest.approx(0.8, abs=0.08)
 
 
@@ -75,14 +75,14 @@ def test_the_spread_is_the_median_over_norms() -> None:
 def test_where_the_exact_test_can_show_nothing_nothing_is_resolved() -> None:
     hint = power_hint(2, [SPREAD[:5]], family_size=24)
     assert hint is not None
-    assert hint.resolvable is None
-    assert hint.seeds_for_a_point >= 10
+    assert hint.detectable is None
+    assert hint.seeds_for_target >= 10
 
 
-def test_few_seeds_for_a_point_are_never_fewer_than_the_test_needs() -> None:
+def test_few_seeds_for_target_are_never_fewer_than_the_test_needs() -> None:
     hint = power_hint(2, [[1e-5 * value for value in SPREAD]], family_size=24)
     assert hint is not None
-    assert hint.seeds_for_a_point == 10
+    assert hint.seeds_for_target == 10
 
 
 @pytest.mark.parametrize("samples", [[], [[]], [[0.1]], [[0.0] * 10, [0.1] * 10]])
@@ -110,4 +110,4 @@ def test_more_differences_and_smaller_ones_need_more_seeds() -> None:
 def test_a_hopeless_spread_ends_at_the_most_seeds() -> None:
     hint = power_hint(2, [[-100.0, 100.0, -100.0]], family_size=1)
     assert hint is not None
-    assert hint.seeds_for_a_point == MOST_SEEDS
+    assert hint.seeds_for_target == MAX_SEEDS

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normzoo.report import Versus, summarize
+from normzoo.report import VsBaseline, summarize
 from normzoo.report.statistics.standings import DIVERGED, mean_ranks, seed_correlation, standings, wins
 
 from ..synthetic import Outcome, column, run
 
 
-def versus(norms: dict[str, tuple[Outcome, ...]], norm: str) -> Versus:
+def versus(norms: dict[str, tuple[Outcome, ...]], norm: str) -> VsBaseline:
     matrix, records = column(norms)
-    found = next(row.cells[0].versus for row in summarize(matrix, records).tables[0].rows if row.norm == norm)
+    found = next(row.cells[0].vs_baseline for row in summarize(matrix, records).tables[0].rows if row.norm == norm)
     assert found is not None
     return found
 

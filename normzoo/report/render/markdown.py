@@ -7,14 +7,30 @@ from urllib.parse import quote
 import yaml
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report._captions import dataset, sweep_title, title
-from normzoo.report._grids import NORM, Grid, accuracy_grid, effect_grid, sweep_grid, versus_grid
-from normzoo.report._illustrations import Plot
-from normzoo.report._legends import effect_legend, legend, power_sentence, untested_note, versus_legend
-from normzoo.report._method import limitations, method
-from normzoo.report._numbers import Summary
-from normzoo.report.findings import findings
-from normzoo.report.provenance import Provenance
+from normzoo.report.analysis.findings import findings
+from normzoo.report.analysis.numbers import Summary
+from normzoo.report.analysis.provenance import Provenance
+from normzoo.report.analysis.wording import difference_unit, direction, in_unit
+from normzoo.report.render.captions import baseline_heading, dataset, lr_title, title
+from normzoo.report.render.grids import (
+    NORM,
+    Grid,
+    baseline_grid,
+    effect_grid,
+    further_grid,
+    lr_grid,
+    value_grid,
+)
+from normzoo.report.render.illustrations import Plot
+from normzoo.report.render.legends import (
+    baseline_legend,
+    effect_legend,
+    further_legend,
+    legend,
+    power_sentence,
+    untested_note,
+)
+from normzoo.report.render.method import limitations, method
 
 
 def to_markdown(
@@ -31,16 +47,17 @@ def to_markdown(
         summary: the numbers.
         provenance: where they come from.
         command: what to type to get them again.
-        plots: images that lie beside the report.
+        plots: images in the folder of the report.
         failures: one line per run without a result.
     """
-    images = {plot.name: _image(plot) for plot in plots}
+    images = {plot.kind: _image(plot) for plot in plots}
     blocks = [
         f"# {escaped(_heading(summary.matrix))}",
         _bullets(map(escaped, findings(summary))),
-        *_accuracy(summary, images),
-        *_versus(summary, images),
+        *_values(summary, images),
+        *_vs_baseline(summary, images),
         *_effect(summary),
+        *_further(summary),
         *_training(images),
         *_failures(failures),
         "## How it was measured",
@@ -63,46 +80,59 @@ def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _accuracy(summary: Summary, images: Mapping[str, str]) -> Iterator[str]:
+def _values(summary: Summary, images: Mapping[str, str]) -> Iterator[str]:
     for table in summary.tables:
         yield f"## {escaped(title(summary.matrix, table.template))}"
-        yield _pipe_table(accuracy_grid(summary, table))
+        yield _pipe_table(value_grid(summary, table))
         if summary.matrix.lrs:
-            yield sweep_title(summary.matrix, table.template)
-            yield _pipe_table(sweep_grid(summary, table))
+            yield lr_title(summary, table.template)
+            yield _pipe_table(lr_grid(summary, table))
         if table.notes:
             yield _bullets(map(escaped, table.notes))
     yield escaped(legend(summary))
-    yield from _present(images, "accuracy", "error")
+    yield from _present(images, "values", "error")
 
 
-def _versus(summary: Summary, images: Mapping[str, str]) -> Iterator[str]:
+def _vs_baseline(summary: Summary, images: Mapping[str, str]) -> Iterator[str]:
     if len(summary.matrix.norms) < 2:
         return
-    yield f"## Each norm beside {escaped(summary.matrix.reference)}"
+    yield f"## {escaped(baseline_heading(summary.matrix))}"
     for table in summary.tables:
         yield f"### {table.template}"
-        yield _pipe_table(versus_grid(summary, table))
+        yield _pipe_table(baseline_grid(summary, table))
         notes = [
-            untested_note(summary.versus, f"differences from {summary.matrix.reference}"),
+            untested_note(summary.vs_baseline, f"differences from {summary.matrix.reference}"),
             power_sentence(summary, table),
         ]
         if any(notes):
             yield _bullets(map(escaped, filter(None, notes)))
-    yield escaped(versus_legend(summary))
+    yield escaped(baseline_legend(summary))
     yield from _present(images, "forest")
 
 
 def _effect(summary: Summary) -> Iterator[str]:
     if len(summary.matrix.batch_sizes) < 2:
         return
+    unit = in_unit(difference_unit(summary.metric))
     yield "## Effect of the batch size"
     for table in summary.tables:
-        yield f"### {table.template}, in points per doubling"
-        yield _pipe_table(effect_grid(table))
+        yield f"### {table.template},{unit} per doubling"
+        yield _pipe_table(effect_grid(summary, table))
         if note := untested_note(summary.contrasts, "contrasts"):
             yield f"- {note}"
     yield escaped(effect_legend(summary))
+
+
+def _further(summary: Summary) -> Iterator[str]:
+    metrics = [metric for metric in summary.metrics[1:] if any(metric.name in cell.further for cell in summary.cells)]
+    if not metrics:
+        return
+    yield "## Further metrics"
+    for metric in metrics:
+        for table in summary.tables:
+            yield f"### {table.template}: {escaped(metric.title)}{in_unit(metric.unit)} ({direction(metric)})"
+            yield _pipe_table(further_grid(summary, table, metric))
+    yield further_legend(summary.matrix)
 
 
 def _training(images: Mapping[str, str]) -> Iterator[str]:

@@ -7,10 +7,23 @@ from math import ceil, floor, log2, log10
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 
+from normzoo.metric import Metric
+from normzoo.report.analysis.wording import direction
+
 ZERO_PART = 0.35
 """How long the way from zero to the least value is, as a part of a decade's."""
 
-MOST_TICKS = 7
+MAX_TICKS = 7
+
+
+def axis_label(metric: Metric) -> str:
+    """Name the axis of a metric on the test set; say so where lower is better.
+
+    >>> axis_label(Metric(name="rmse", label="RMSE", unit="K", higher_is_better=False))
+    'test RMSE (K), lower is better'
+    """
+    unit = f" ({metric.unit})" if metric.unit else ""
+    return f"test {metric.title}{unit}{'' if metric.higher_is_better else f', {direction(metric)}'}"
 
 
 def batch_size_axis(axis: Axes, batch_sizes: Sequence[int]) -> None:
@@ -58,14 +71,14 @@ def log_ticks(low: float, high: float) -> list[float]:
     for steps in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         ticks = [float(f"{step}e{power}") for power in powers for step in steps]
         ticks = [tick for tick in ticks if low <= tick <= high]
-        if len(ticks) <= MOST_TICKS:
+        if len(ticks) <= MAX_TICKS:
             break
-    return ticks[:: ceil(len(ticks) / MOST_TICKS)] if len(ticks) > 2 else _even_ticks(low, high)
+    return ticks[:: ceil(len(ticks) / MAX_TICKS)] if len(ticks) > 2 else _even_ticks(low, high)
 
 
 def _even_ticks(low: float, high: float) -> list[float]:
     """Return about four ticks at even distances."""
     power = floor(log10((high - low) / 3))
-    step = next(step for step in (1, 2, 5, 10) if (high - low) / (step * 10.0**power) <= MOST_TICKS - 2)
+    step = next(step for step in (1, 2, 5, 10) if (high - low) / (step * 10.0**power) <= MAX_TICKS - 2)
     unit = step * 10.0**power
     return [round(count * unit, 12) for count in range(ceil(low / unit), floor(high / unit) + 1)]

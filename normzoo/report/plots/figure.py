@@ -14,7 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from normzoo.report.plots import _style as style
+from normzoo.report.plots import style
 
 
 @contextmanager

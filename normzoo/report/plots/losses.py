@@ -9,20 +9,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from normzoo.report._captions import dataset
-from normzoo.report._cells import NOTHING, PLUS_MINUS
-from normzoo.report._illustrations import averaged
-from normzoo.report._numbers import Cell, Summary
-from normzoo.report.plots import _figure
-from normzoo.report.plots import _style as style
-from normzoo.report.plots._rows import Line, rows_figure
-from normzoo.report.plots._scale import log_axis
+from normzoo.report.analysis.numbers import CellSummary, Summary
+from normzoo.report.analysis.wording import PLUS_MINUS
+from normzoo.report.plots import figure as page
+from normzoo.report.plots import style
+from normzoo.report.plots.axes import log_axis
+from normzoo.report.plots.rows import Line, rows_figure
+from normzoo.report.render.captions import dataset, loss_unit
+from normzoo.report.render.cells import NOTHING
+from normzoo.report.render.illustrations import averaged
 from normzoo.report.statistics.differences import half_width
 
 FAR = 10.0
 """A loss that is so many times that of most others ends in an arrow."""
 
-MOST = 2 / 3
+MIN_WITHIN = 2 / 3
 """How many of the rows lie within the axis at least."""
 
 MARKERS: dict[str, dict[str, Any]] = {
@@ -33,16 +34,18 @@ MARKERS: dict[str, dict[str, Any]] = {
 """Made to be seen where they lie on one another."""
 
 
-@_figure.styled()
+@page.styled()
 def gap(summary: Summary) -> Figure:
     """Draw training, validation and test loss after the last epoch, with a line from training to validation."""
-    figure, panels = rows_figure(summary, summary.matrix.norms, _number, "validation -\ntraining (nats)", sharex=False)
+    unit = f" ({loss_unit(summary.matrix)})" if loss_unit(summary.matrix) else ""
+    column = f"validation -\ntraining{unit}"
+    figure, panels = rows_figure(summary, summary.matrix.norms, _number, column, sharex=False)
     is_cut = [_panel(axis, lines) for axis, lines in panels]
     for axis, _ in panels:
-        axis.set_xlabel("loss (nats)")
+        axis.set_xlabel(f"loss{unit}")
     what = "losses after the last epoch (training: over its steps)"
-    _figure.heading(figure, f"{dataset(summary.matrix)}, {what}: {averaged(summary)}")
-    _figure.legend(figure, _handles(any(is_cut)))
+    page.heading(figure, f"{dataset(summary.matrix)}, {what}: {averaged(summary)}")
+    page.legend(figure, _handles(any(is_cut)))
     return figure
 
 
@@ -50,17 +53,17 @@ def _panel(axis: Axes, lines: Sequence[Line]) -> bool:
     """Draw the rows of a template, and say whether one of them reaches beyond the axis."""
     drawn = [(line, losses) for line in lines if (losses := _losses(line.cell))]
     if not drawn:
-        _figure.say(axis, "no results")
+        page.say(axis, "no results")
         return False
     highest = sorted(max(losses.values()) for _, losses in drawn)
-    most = FAR * highest[int(MOST * (len(highest) - 1))]
+    most = FAR * highest[int(MIN_WITHIN * (len(highest) - 1))]
     log_axis(axis, "x", [loss for _, losses in drawn for loss in losses.values() if loss <= most])
     for line, losses in drawn:
         _draw(axis, line, losses)
     return highest[-1] > most
 
 
-def _losses(cell: Cell) -> dict[str, float]:
+def _losses(cell: CellSummary) -> dict[str, float]:
     """Return the mean losses over seeds; nothing without a run."""
     last = [epochs[-1] for epochs in cell.epochs.values() if epochs]
     if not last:
@@ -72,7 +75,7 @@ def _losses(cell: Cell) -> dict[str, float]:
     }
 
 
-def _number(cell: Cell) -> str:
+def _number(cell: CellSummary) -> str:
     """Write validation minus training, paired by seed, with its interval; and how many seeds where some lack."""
     gaps = [epochs[-1].validation["loss"] - epochs[-1].train_loss for epochs in cell.epochs.values() if epochs]
     if not gaps:

@@ -5,24 +5,23 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from normzoo.report._illustrations import Plot, planned_plots
-from normzoo.report._numbers import Summary
-from normzoo.report.plots._accuracy import accuracy
-from normzoo.report.plots._curves import curves, seconds
-from normzoo.report.plots._error import error
-from normzoo.report.plots._figure import save
-from normzoo.report.plots._forest import forest
-from normzoo.report.plots._gap import gap
+from normzoo.report.analysis.numbers import Summary
+from normzoo.report.plots.against_size import error, values
+from normzoo.report.plots.curves import curves, seconds
+from normzoo.report.plots.figure import save
+from normzoo.report.plots.forest import forest
+from normzoo.report.plots.losses import gap
+from normzoo.report.render.illustrations import Plot, planned_plots
 
 FIGURES: dict[str, Callable[[Summary], Figure]] = {
-    "accuracy": accuracy,
+    "values": values,
     "error": error,
     "curves": curves,
     "seconds": seconds,
     "forest": forest,
     "gap": gap,
 }
-"""What draws a plot, by its name."""
+"""What draws a plot, by its kind."""
 
 
 def write_plots(summary: Summary, stem: str | Path) -> list[Plot]:
@@ -36,5 +35,5 @@ def write_plots(summary: Summary, stem: str | Path) -> list[Plot]:
     """
     plots = planned_plots(summary, stem)
     for plot in plots:
-        save(FIGURES[plot.name](summary), plot.png, plot.svg)
+        save(FIGURES[plot.kind](summary), plot.png, plot.svg)
     return plots

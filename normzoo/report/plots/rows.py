@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from normzoo.report._numbers import Cell, Summary, Table
-from normzoo.report.plots import _figure
-from normzoo.report.plots import _style as style
+from normzoo.report.analysis.numbers import CellSummary, Summary, Table
+from normzoo.report.plots import figure as page
+from normzoo.report.plots import style
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -19,11 +19,11 @@ class Line:
 
     place: int
     norm: int
-    cell: Cell
+    cell: CellSummary
 
 
 def rows_figure(
-    summary: Summary, norms: Sequence[str], number: Callable[[Cell], str], column: str, *, sharex: bool
+    summary: Summary, norms: Sequence[str], number: Callable[[CellSummary], str], column: str, *, sharex: bool
 ) -> tuple[Figure, list[tuple[Axes, list[Line]]]]:
     """Make a figure with one panel per template, side by side, and a row per batch size and norm.
 
@@ -42,7 +42,7 @@ def rows_figure(
     stacked = -(-count // columns)
     length = len(summary.matrix.batch_sizes) * (len(norms) + 1)
     size = (style.WIDTH if columns > 1 else style.NARROW_WIDTH, stacked * (style.LINE_HEIGHT * length + 0.6) + 1.0)
-    figure, grid = _figure.panels(stacked, columns, size, sharex=sharex, sharey=True)
+    figure, grid = page.panels(stacked, columns, size, sharex=sharex, sharey=True)
     axes = [axis for row in grid for axis in row]
     found = [(axis, _lines(table, norms)) for axis, table in zip(axes, summary.tables, strict=False)]
     for (axis, lines), table in zip(found, summary.tables, strict=True):
@@ -59,7 +59,7 @@ def _lines(table: Table, norms: Sequence[str]) -> list[Line]:
     """Place the rows from the top; a batch size has a row of its own above those of its norms."""
     found = []
     for group in range(len(table.rows[0].cells)):
-        cells = [(index, cell) for index, (norm, cell) in enumerate(table.column(group)) if norm in norms]
+        cells = [(index, cell) for index, (norm, cell) in enumerate(table.at_batch_size(group)) if norm in norms]
         first = group * (len(cells) + 1) + 1
         found += [Line(first + step, index, cell) for step, (index, cell) in enumerate(cells)]
     return found
@@ -77,7 +77,7 @@ def _label(axis: Axes, lines: Sequence[Line], summary: Summary) -> None:
     axis.spines["left"].set_visible(False)
 
 
-def _write(axis: Axes, lines: Sequence[Line], number: Callable[[Cell], str], column: str) -> None:
+def _write(axis: Axes, lines: Sequence[Line], number: Callable[[CellSummary], str], column: str) -> None:
     """Write the numbers at the right, below what they are."""
     right = axis.get_yaxis_transform()
     axis.text(1.02, 0.3, column.replace("-", MINUS), transform=right, va="bottom", fontsize=style.SMALL_SIZE)

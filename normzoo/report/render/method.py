@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from scipy import stats
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report._captions import counted, dataset, placement, selection, training
-from normzoo.report._cells import percent
-from normzoo.report._legends import TEST
-from normzoo.report._numbers import Summary
-from normzoo.report.provenance import Provenance
+from normzoo.metric import Metric
+from normzoo.report.analysis.numbers import Summary
+from normzoo.report.analysis.provenance import Provenance
+from normzoo.report.analysis.wording import counted, counts_samples, value_text, with_unit
+from normzoo.report.render.captions import dataset, placement, selection, training
+from normzoo.report.render.legends import TEST
 from normzoo.report.statistics.differences import LEVEL
 
 
@@ -23,19 +24,22 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
         f"also {_follows(matrix)}."
     )
     yield f"Dataset: {dataset(matrix)}{_sizes(summary)}, checksum of its arrays and their split {checksums}."
-    yield training(matrix)
+    yield training(summary)
     yield _updates(summary)
     for where in ("after", "before"):
         placed = [template for template in matrix.templates if placement(template) == where]
         if placed:
             yield f"Placement: the norm stands {where} the activation ({', '.join(placed)})."
-    yield f"Selection: {selection(matrix)}"
+    yield f"Selection: {selection(summary)}"
     yield (
         f"Pairing: {counted(matrix.seeds, 'seed')}, counted from 0; with the same seed all norms have the same initial "
         "weights where they share them, and see the data in the same order."
     )
     yield _families(summary)
-    yield "Diverged runs rank last and count as beaten; means and differences are over the seeds that have a result."
+    yield (
+        "Diverged runs rank last and count as worse than all others; means and differences are over the seeds that "
+        "have a result."
+    )
 
 
 def _sizes(summary: Summary) -> str:
@@ -60,7 +64,7 @@ def _families(summary: Summary) -> str:
     matrix = summary.matrix
     parts = [
         f"Tests: {TEST}, two-sided. Each family is held to the level {LEVEL:g} by Holm's correction: the differences "
-        f"from {matrix.reference} of the whole matrix first ({summary.versus.size})"
+        f"from {matrix.reference} of the whole matrix first ({summary.vs_baseline.size})"
     ]
     if summary.contrasts.size and len(matrix.batch_sizes) > 1:
         parts.append(f", the contrasts between slopes ({summary.contrasts.size})")
@@ -93,11 +97,11 @@ def limitations(summary: Summary) -> Iterator[str]:
             "wider choice may change the order."
         )
     yield "Seeds vary initial weights and the order of the data, not the split: intervals do not cover other test sets."
-    if summary.test_samples:
+    if summary.test_samples and counts_samples(summary.metric):
         yield _test_set(summary, summary.test_samples)
     yield (
-        "Each interval holds 95 % by itself, not all of them together, and takes the differences as roughly normal; "
-        "where accuracies come near 100 % that is crude. The tests up to twelve seeds do not rest on it."
+        "Each confidence interval holds 95 % by itself, not all of them together, and takes the differences as roughly "
+        f"normal{_crude(summary.metric)}. The tests up to twelve seeds do not rest on it."
     )
     if len(matrix.batch_sizes) > 1:
         yield f"With equal epochs a batch size also changes {_follows(matrix)}."
@@ -105,18 +109,29 @@ def limitations(summary: Summary) -> Iterator[str]:
         yield "A slope is that of a straight line through all batch sizes; a norm may fall in one step alone."
     families = len(matrix.batch_sizes) * len(matrix.templates) + 2
     if len(matrix.norms) > 1:
-        yield f"Once any difference is shown, {families} families are each held to 5 %, not all of them together."
-    if any(cell.is_of_survivors for table in summary.tables for cell in table.cells):
-        yield "Where runs diverged or failed, mean, interval and difference are of the survivors, not of all runs."
+        yield f"Once any difference is significant, {families} families are each held to 5 %, not all of them together."
+    if any(cell.is_partial for cell in summary.cells):
+        yield "Where runs diverged or failed, mean, interval and difference are over completed runs only."
+
+
+def _crude(metric: Metric) -> str:
+    """Say where values are not normal: near the bound that is best."""
+    bound = metric.highest if metric.higher_is_better else metric.lowest
+    if bound is None:
+        return ""
+    number = f"{metric.scale * bound:g} {metric.unit}".rstrip()
+    return f"; where {metric.title} comes near {number} that is crude"
 
 
 def _test_set(summary: Summary, samples: int) -> str:
-    """Say how much of an accuracy is the luck of the test set, at the median accuracy of all cells."""
-    medians = sorted(cell.median for table in summary.tables for cell in table.cells if cell.median is not None)
-    accuracy = medians[len(medians) // 2] if medians else 0.5
-    interval = stats.binomtest(round(accuracy * samples), samples).proportion_ci(1 - LEVEL, method="wilson")
+    """Say how much of a share of samples is the luck of the test set, at the median of all cells."""
+    metric = summary.metric
+    medians = sorted(cell.median for cell in summary.cells if cell.median is not None)
+    share = medians[len(medians) // 2] if medians else 0.5
+    interval = stats.binomtest(round(share * samples), samples).proportion_ci(1 - LEVEL, method="wilson")
+    low, high = value_text(metric, interval.low), with_unit(metric, value_text(metric, interval.high))
     return (
-        f"A test set of {samples:,} samples by itself leaves an accuracy of {percent(accuracy)} % uncertain between "
-        f"{percent(interval.low)} and {percent(interval.high)} % (95 %); all norms share it, so differences suffer "
-        "less."
+        f"A test set of {samples:,} samples by itself leaves an {metric.title} of "
+        f"{with_unit(metric, value_text(metric, share))} uncertain between {low} and {high} (95 %); all norms share "
+        "it, so differences suffer less."
     )

@@ -1,4 +1,4 @@
-"""How the plots look: told apart in print, in grey, and by colour-blind readers, on light pages and on dark ones."""
+"""How the plots look: distinct in print, in grey, and by colour-blind readers, on light pages and on dark ones."""
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -85,13 +85,13 @@ ARROW_INSET = 0.02
 FOREST_SIZE = 6.5
 SEED_SIZE = 9.0
 SEED_ALPHA = 0.45
-MOST_DOTS = 10
+MAX_DOTS = 10
 """With more seeds they are not drawn one by one: as many dots are a blot, and a large file."""
 
 BAND_ALPHA = 0.16
 BAR_ALPHA = 0.5
-MARGIN, LEAST_MARGIN = 0.04, 0.5
-"""Above and below what is drawn: as a part of its range, and in points."""
+MARGIN, MIN_MARGIN = 0.04, 0.005
+"""Above and below what is drawn: as a part of its range, and as a part of the greatest value at least."""
 
 STEP, SPREAD = 0.06, 0.24
 """From one norm to the next beside a batch size, and over all norms at most: as a part of the way to the next size."""

@@ -1,4 +1,4 @@
-"""Learning curves: test accuracy against epochs, and against seconds of training."""
+"""Learning curves: the metric on the test set against epochs, and against seconds of training."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -10,38 +10,41 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from normzoo.report._captions import dataset
-from normzoo.report._illustrations import averaged, curve_sizes
-from normzoo.report._numbers import Cell, Summary, Table
-from normzoo.report.plots import _figure
-from normzoo.report.plots import _style as style
+from normzoo.metric import Metric
+from normzoo.report.analysis.numbers import CellSummary, Summary, Table
+from normzoo.report.plots import figure as page
+from normzoo.report.plots import style
+from normzoo.report.plots.against_size import clipped
+from normzoo.report.plots.axes import axis_label
+from normzoo.report.render.captions import dataset
+from normzoo.report.render.illustrations import averaged, curve_sizes
 from normzoo.report.statistics.differences import half_width
 
-MOST_COLUMNS = 4
-MOST_MARKERS = 8
+MAX_COLUMNS = 4
+MAX_MARKERS = 8
 
-Unit = Callable[[Cell], float | None]
+Unit = Callable[[CellSummary], float | None]
 """How long an epoch is on the horizontal axis; None where it is not known."""
 
 NOTE = "; epochs timed alone"
 
 
-@_figure.styled()
+@page.styled()
 def curves(summary: Summary) -> Figure:
-    """Draw test accuracy against epochs: one panel per template and batch size, one line per norm."""
+    """Draw the metric on the test set against epochs: one panel per template and batch size, one line per norm."""
     figure, axes = _learning(summary, lambda _: 1.0)
-    _figure.label_columns(axes, "epoch")
+    page.label_columns(axes, "epoch")
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
         axis.set_xlim(left=max(axis.get_xlim()[0], 0.1))  # there is no epoch 0
     return figure
 
 
-@_figure.styled()
+@page.styled()
 def seconds(summary: Summary) -> Figure:
-    """Draw test accuracy against seconds of training; a norm whose epochs were never timed alone is left out."""
+    """Draw the metric on the test set against seconds of training, of norms whose epochs were timed alone."""
     figure, axes = _learning(summary, lambda cell: cell.seconds_per_epoch, NOTE)
-    _figure.label_columns(axes, "training time (s)")
+    page.label_columns(axes, "training time (s)")
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
         axis.xaxis.set_major_formatter("{x:g}")
@@ -51,22 +54,22 @@ def seconds(summary: Summary) -> Figure:
 
 def _learning(summary: Summary, unit: Unit, note: str = "") -> tuple[Figure, list[Axes]]:
     places = curve_sizes(summary)
-    lines = ceil(len(places) / MOST_COLUMNS)
+    lines = ceil(len(places) / MAX_COLUMNS)
     columns = ceil(len(places) / lines)
     rows = lines * len(summary.tables)
     size = (style.WIDTH if columns > 1 else style.NARROW_WIDTH, style.CURVE_HEIGHT * rows + 0.8)
-    figure, grid = _figure.panels(rows, columns, size, sharey=True)
+    figure, grid = page.panels(rows, columns, size, sharey=True)
     axes = []
     for number, table in enumerate(summary.tables):
         own = list(chain(*grid[number * lines : (number + 1) * lines]))
         for axis, place in zip(own, places, strict=False):
-            _panel(axis, table, place, unit)
+            _panel(axis, table, place, unit, summary.metric)
             axes.append(axis)
         for spare in own[len(places) :]:
             spare.remove()
-    figure.supylabel("test accuracy (%)", fontsize=style.TEXT_SIZE)
-    _figure.heading(figure, _heading(summary, note))
-    _figure.legend(figure, _figure.norm_handles(summary.matrix.norms))
+    figure.supylabel(axis_label(summary.metric), fontsize=style.TEXT_SIZE)
+    page.heading(figure, _heading(summary, note))
+    page.legend(figure, page.norm_handles(summary.matrix.norms))
     return figure, axes
 
 
@@ -78,17 +81,17 @@ def _heading(summary: Summary, note: str) -> str:
     return f"{dataset(summary.matrix)}: {', '.join(parts)}{note}"
 
 
-def _panel(axis: Axes, table: Table, place: int, unit: Unit) -> None:
-    cells = table.column(place)
+def _panel(axis: Axes, table: Table, place: int, unit: Unit, metric: Metric) -> None:
+    cells = table.at_batch_size(place)
     axis.set_title(_title(table, place))
-    drawn = [_curve(axis, cell, unit(cell), index) for index, (_, cell) in enumerate(cells)]
+    drawn = [_curve(axis, metric, cell, unit(cell), index) for index, (_, cell) in enumerate(cells)]
     if not any(drawn):
-        _figure.say(axis, "never timed alone" if any(cell.epochs for _, cell in cells) else "no results")
+        page.say(axis, "never timed alone" if any(cell.epochs for _, cell in cells) else "no results")
 
 
 def _title(table: Table, place: int) -> str:
     """Name the panel, and below it the norms whose curve is of fewer seeds than planned."""
-    cells = table.column(place)
+    cells = table.at_batch_size(place)
     title = f"{table.template}, batch size {cells[0][1].batch_size}"
     few = [f"{norm} {len(cell.epochs)}/{cell.planned}" for norm, cell in cells if len(cell.epochs) < cell.planned]
     if not any(cell.epochs for _, cell in cells) or not few:
@@ -96,17 +99,20 @@ def _title(table: Table, place: int) -> str:
     return f"{title}\nseeds: {', '.join(few[:2])}{', ...' if len(few) > 2 else ''}"
 
 
-def _curve(axis: Axes, cell: Cell, unit: float | None, index: int) -> bool:
+def _curve(axis: Axes, metric: Metric, cell: CellSummary, unit: float | None, index: int) -> bool:
     """Draw a norm's mean over seeds after every epoch with its interval, and say whether there was one."""
     length = min((len(epochs) for epochs in cell.epochs.values()), default=0)
     if not length or not unit:
         return False
     x = [unit * count for count in range(1, length + 1)]
-    samples = [[epochs[place].test["accuracy"] for epochs in cell.epochs.values()] for place in range(length)]
+    samples = [[epochs[place].test[metric.name] for epochs in cell.epochs.values()] for place in range(length)]
     means = np.array([fmean(sample) for sample in samples])
-    axis.plot(x, 100 * means, markevery=ceil(length / MOST_MARKERS), zorder=3, **_figure.line_options(index))
+    axis.plot(x, metric.scale * means, markevery=ceil(length / MAX_MARKERS), zorder=3, **page.line_options(index))
     widths = [width for sample in samples if (width := half_width(sample)) is not None]
     if len(widths) == length:
-        low, high = (np.clip(100 * (means + sign * np.array(widths)), 0, 100) for sign in (-1, 1))
+        low, high = (
+            [metric.scale * clipped(metric, mean + sign * width) for mean, width in zip(means, widths, strict=True)]
+            for sign in (-1, 1)
+        )
         axis.fill_between(x, low, high, color=style.line_style(index).color, alpha=style.BAND_ALPHA, linewidth=0)
     return True

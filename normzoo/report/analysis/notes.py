@@ -1,12 +1,16 @@
-"""What a reader should know beside a table: what the runs noted, and where no test was possible."""
+"""What a reader should know besides the numbers: what runs noted, where no test was possible, what failed."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from normzoo.experiment.results.records import RunRecord
-from normzoo.report._numbers import Row
+from normzoo.report.analysis.numbers import Row
+from normzoo.report.analysis.selection import diverged_or_failed
 from normzoo.report.statistics.family import Family
 from normzoo.report.statistics.marks import seeds_for
+
+MAX_SHOWN = 10
+"""Failures that are listed one by one."""
 
 
 def record_notes(runs: Mapping[str, Iterable[RunRecord]]) -> list[str]:
@@ -29,23 +33,20 @@ def _headed(note: str, about: Sequence[str], norms: Sequence[str]) -> str:
 def mark_notes(rows: Sequence[Row], before: Family) -> list[str]:
     """Say where nothing was tested against the best, and why; ``before`` is the family that is tested first."""
     cells = [(row.norm, cell) for row in rows for cell in row.cells]
-    unmarked = [cell for _, cell in cells if cell.mark == "highest"]
-    lost = sorted(cell.batch_size for cell in unmarked if cell.is_of_survivors)
-    beside = Counter(cell.batch_size for _, cell in cells if cell.mark is not None)
-    few = sorted(cell.batch_size for cell in unmarked if not cell.is_of_survivors and beside[cell.batch_size] > 1)
+    unmarked = [cell for _, cell in cells if cell.mark == "leading"]
+    partial = sorted(cell.batch_size for cell in unmarked if cell.is_partial)
+    counts = Counter(cell.batch_size for _, cell in cells if cell.mark is not None)
+    few = sorted(cell.batch_size for cell in unmarked if not cell.is_partial and counts[cell.batch_size] > 1)
     notes = []
-    if lost:
-        notes.append(f"no norm has all of its runs at batch size {_listed(lost)}, so none is marked as best")
+    if partial:
+        notes.append(f"no norm has all of its runs at batch size {_listed(partial)}, so none is marked as best")
     if few:
         needed = max(seeds_for(len(rows)), before.needed)
-        notes.append(
-            f"n too small for a test of the best at batch size {_listed(few)}, so no norm is marked; "
-            f"{needed} seeds would do"
-        )
+        notes.append(f"no norm is marked as best at batch size {_listed(few)}: a test needs at least {needed} seeds")
     notes += [
-        f"n too small for a test: {norm} at batch size {cell.batch_size} shares too few seeds with the best"
+        f"not tested: {norm} at batch size {cell.batch_size} shares too few seeds with the best"
         for norm, cell in cells
-        if cell.mark == "untested" and cell.batch_size not in (*lost, *few)
+        if cell.mark == "untested" and cell.batch_size not in (*partial, *few)
     ]
     return notes
 
@@ -67,3 +68,23 @@ def edge_notes(rows: Sequence[Row], rates: Sequence[float]) -> list[str]:
         if where:
             notes.append(f"the {which} learning rate tried, {rate:g}, was chosen for {', '.join(where)}")
     return notes
+
+
+def failure_lines(records: Mapping[str, RunRecord], *, shown: int = MAX_SHOWN) -> list[str]:
+    """Return a line for each run that ended without a result; after ``shown`` of them, how many more.
+
+    Interrupted runs are merely unfinished, and are not among them.
+    """
+    ended = sorted(runs_without_result(records), key=_order)
+    lines = [record.trouble for record in ended[:shown]]
+    return lines if len(ended) <= shown else [*lines, f"and {len(ended) - shown} more"]
+
+
+def runs_without_result(records: Mapping[str, RunRecord]) -> list[RunRecord]:
+    """Return the runs that ended without a result, or diverged."""
+    return list(filter(diverged_or_failed, records.values()))
+
+
+def _order(record: RunRecord) -> tuple[str, str, int, float, int]:
+    spec = record.spec
+    return spec.template, spec.norm, spec.batch_size, spec.lr, spec.seed
