@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from normzoo.metric import ACCURACY
 from normzoo.report import CellSummary, PairedDifference, Row
-from normzoo.report._cells import accuracy_lines, change_header, change_lines, points, seconds_range
+from normzoo.report.analysis.wording import difference_text
+from normzoo.report.render.cells import change_header, change_lines, seconds_range, value_lines
 
 WHOLE: dict[str, Any] = {
     "batch_size": 2,
@@ -48,7 +50,7 @@ def cell(**changes: Any) -> CellSummary:
     ],
 )
 def test_an_accuracy(changes: dict[str, Any], lines: list[str]) -> None:
-    assert accuracy_lines(cell(**changes)) == lines
+    assert value_lines(ACCURACY, cell(**changes)) == lines
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_an_accuracy(changes: dict[str, Any], lines: list[str]) -> None:
     [(-0.51, 0.108, "-51.0 ±10.8"), (0.0123, None, "+1.2"), (-0.0001, 0.0, "0.0 ±0.0"), (0.0, 0.0, "0.0 ±0.0")],
 )
 def test_a_difference_is_signed_unless_it_rounds_to_zero(mean: float, half_width: float | None, text: str) -> None:
-    assert points(PairedDifference(mean, half_width, 5, None)) == text
+    assert difference_text(ACCURACY, PairedDifference(mean, half_width, 5, None), 0.9) == text
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_a_difference_is_signed_unless_it_rounds_to_zero(mean: float, half_width
     ],
 )
 def test_a_change(change: PairedDifference | None, lines: list[str]) -> None:
-    assert change_lines(Row("batch", (cell(), cell()), change)) == lines
+    assert change_lines(ACCURACY, Row("batch", (cell(), cell()), change)) == lines
 
 
 def test_the_change_is_headed_by_its_direction() -> None:

@@ -108,7 +108,7 @@ def test_a_missing_run_does_not_demote() -> None:
 def test_one_seed_is_said_to_be_too_few() -> None:
     matrix = MatrixSpec(templates="cnn", seeds=1)
     (note,) = summarize(matrix, filled(matrix, lambda *_: 0.9)).tables[0].notes
-    assert note == ("n too small for a test of the best at batch size 2, 8, 32, so no norm is marked; 9 seeds would do")
+    assert note == ("no norm is marked as best at batch size 2, 8, 32: a test needs at least 9 seeds")
 
 
 def test_batch_sizes_without_a_test_are_named_in_order_and_apart_from_those_where_runs_were_lost() -> None:
@@ -124,7 +124,7 @@ def test_batch_sizes_without_a_test_are_named_in_order_and_apart_from_those_wher
     )
     assert summary.tables[0].notes == (
         "no norm has all of its runs at batch size 4, so none is marked as best",
-        "n too small for a test of the best at batch size 2, 8, 32, so no norm is marked; 8 seeds would do",
+        "no norm is marked as best at batch size 2, 8, 32: a test needs at least 8 seeds",
     )
 
 
@@ -132,7 +132,7 @@ def test_a_norm_with_one_common_seed_is_named_as_untested() -> None:
     few: tuple[Outcome, ...] = (0.1, *[None] * 6)
     matrix, records = column({"batch": (0.9, 0.8) * 3, "layer": few[:6], "none": (0.2, 0.3) * 3})
     (note,) = summarize(matrix, records).tables[0].notes
-    assert note == "n too small for a test: layer at batch size 2 shares too few seeds with the best"
+    assert note == "not tested: layer at batch size 2 shares too few seeds with the best"
 
 
 def test_the_notes_of_the_runs_appear_once_with_the_norms_they_are_about() -> None:
@@ -145,7 +145,7 @@ def test_the_notes_of_the_runs_appear_once_with_the_norms_they_are_about() -> No
     }
     cnn, lstm = summarize(matrix, records).tables
     assert cnn.notes[1:] == ("all", "layer, instance: own", "instance: itself")
-    assert cnn.notes[0].startswith("n too small for a test")
+    assert cnn.notes[0].startswith("no norm is marked as best")
     assert lstm.notes == ()
 
 
@@ -176,7 +176,12 @@ def test_degenerate_matrices_give_finite_numbers_or_none(case: str, seeds: int) 
             numbers = [value for d in differences if d for value in (d.mean, d.half_width, d.p_value, d.adjusted)]
             numbers += [value for c in row.cells for value in (c.mean, c.half_width, c.median, c.lowest, c.highest)]
             numbers += [value for c in row.cells for value in (c.seconds_per_epoch, c.rank)]
-            numbers += [value for c in row.cells if c.vs_baseline for value in (c.vs_baseline.probability, c.vs_baseline.correlation)]
+            numbers += [
+                value
+                for c in row.cells
+                if c.vs_baseline
+                for value in (c.vs_baseline.probability, c.vs_baseline.correlation)
+            ]
             numbers += [value for power in table.powers for value in (power.spread, power.detectable)]
             assert all(math.isfinite(value) for value in numbers if value is not None)
             for result in row.cells:
@@ -262,7 +267,7 @@ def test_what_lost_runs_is_measured_and_not_tested() -> None:
     summary = summarize(matrix, filled(matrix, outcome))
     versus = [cell(summary, "layer", size).vs_baseline for size in (2, 8, 32)]
     assert [each.difference.adjusted is None for each in versus if each and each.difference] == [False, True, False]
-    assert [(each.difference.pairs, each.lost) for each in versus if each and each.difference] == [
+    assert [(each.difference.pairs, each.is_partial) for each in versus if each and each.difference] == [
         (10, False),
         (9, True),
         (10, False),

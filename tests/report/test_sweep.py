@@ -51,5 +51,5 @@ def test_among_equals_the_lower_loss_and_then_the_smaller_rate() -> None:
 def test_without_any_result_there_is_still_a_pick() -> None:
     """So that its failures are counted in the table."""
     chosen = select_lr({0.1: [lost("failed")], 0.2: []})
-    assert [(tried.validation, tried.ok, tried.lost) for tried in chosen.tried] == [(None, 0, 1), (None, 0, 0)]
+    assert [(tried.validation, tried.ok, tried.n_failed) for tried in chosen.tried] == [(None, 0, 1), (None, 0, 0)]
     assert chosen.rate == 0.2

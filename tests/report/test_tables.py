@@ -125,7 +125,7 @@ def ten() -> Summary:
     return summarize(matrix, filled(matrix, outcome, test_samples=360, train_samples=1296))
 
 
-def test_every_norm_is_held_against_the_baseline_cell_by_cell() -> None:
+def test_every_norm_is_compared_with_the_baseline_cell_by_cell() -> None:
     lines = screen(ten())
     assert ["norm", "n", "median", "range", "vs none", "p", "beats", "rank", "r"] in lines
     assert ["layer", "10/10", "93.1", "92.0–93.8", "+2.1 ±0.1", "0.002 *", "100 %", "1.0", "+0.99"] in lines  # noqa: RUF001
@@ -165,7 +165,7 @@ def test_families_seeds_and_power_are_said() -> None:
     assert "* below 0.05" in text
     assert "Tests: nothing to test." in text  # the only contrast is one of survivors
     assert "The test set has 360 samples: one is 0.28 points." in text
-    assert "A true difference from none is found four times in five if it is 0.1 points at batch size 2" in text
+    assert "Minimum detectable difference vs none (80 % power): 0.1 points at batch size 2 (n = 10)" in text
     assert "With n = 10 it cannot be less than 0.002." in text
     assert "r: correlation with none over seeds, on which pairing rests." in text
 
@@ -173,11 +173,9 @@ def test_families_seeds_and_power_are_said() -> None:
 def test_too_few_seeds_for_a_test_are_said_below_each_table_with_how_many_would_do() -> None:
     matrix = MatrixSpec(templates="cnn", seeds=5)
     text = words(summarize(matrix, filled(matrix, lambda norm, _, seed: 0.01 * len(norm) + 0.1 * seed)))
-    assert "no norm is marked; 9 seeds would do" in text
-    told = "there are 12, and one of so many can be told from zero with 9 seeds or more"
-    assert f"n too small for a test of the differences from none: {told}" in text
-    assert "the same command with --seeds 9 adds what is missing" in text
-    assert "n too small for a test of the contrasts: there are 10" in text
+    assert "no norm is marked as best at batch size 2, 8, 32: a test needs at least 9 seeds" in text
+    assert "Not tested: 12 differences from none need at least 9 seeds. Rerun with --seeds 9; only the missing" in text
+    assert "Not tested: 10 contrasts need at least 9 seeds." in text
     assert "Holm" not in text
     assert "*" not in text
 
@@ -217,9 +215,9 @@ def words(summary: Summary) -> str:
 def test_what_the_numbers_are_and_how_they_came_about_is_said() -> None:
     text = words(default())
     assert "cnn on digits, norm after the activation" in text
-    assert "lstm on digits norm" in text
+    assert "lstm on digits: test accuracy in %, higher is better norm" in text
     assert "after the last of 4 epochs: mean ± half width of the 95 % t interval over n = 10 seeds." in text
-    assert "● best of its column, ○ cannot be told from it, the others are behind: exact paired sign-flip test" in text
+    assert "● best of its column, ○ not significantly different from it, the others are behind: exact paired" in text
     assert "adjusted by Holm over all pairs of the column, level 0.05." in text
     assert "sgd with momentum 0.9 for 4 epochs" in text
     assert "scaled linearly with the batch size (0.003125 at 2, 0.0125 at 8, 0.05 at 32)" in text
@@ -230,13 +228,13 @@ def test_n_is_said_to_vary_where_it_does() -> None:
     summary = summarize(matrix, filled(matrix, lambda norm, _, seed: "diverged" if norm == "none" and seed else 0.5))
     text = words(summary)
     assert "n = 3 seeds, fewer where the cell says so" in text
-    assert "† of the survivors: runs that diverged or failed have no accuracy" in text
+    assert "† completed runs only: runs that diverged or failed have no accuracy" in text
 
 
 def test_a_single_seed_claims_no_interval_and_no_best() -> None:
     matrix = MatrixSpec(seeds=1)
     text = words(summarize(matrix, filled(matrix, lambda norm, *_: 0.1 * len(norm))))
-    assert "n too small for a test" in text
+    assert "p: not tested, as seeds are too few." in text
     assert "of a single seed." in text
     assert not set("±●○") & set(text)
 

@@ -179,15 +179,15 @@ def _effect_clauses(summary: Summary, table: Table, whole: Mapping[str, Row], re
     metric, sizes = summary.metric, summary.matrix.batch_sizes
     changes = {norm: row.change for norm, row in whole.items() if row.change is not None}
     norm = min(changes, key=lambda each: metric.sign * changes[each].mean)
-    change, beside = changes[norm], whole[norm].least_mean
+    change, like = changes[norm], whole[norm].least_mean
     where, n = f"from batch size {sizes[-1]} to {sizes[0]}", f"(paired, n = {change.pairs})"
     if metric.sign * change.mean + (change.half_width or 0.0) >= 0:
         verb, which = ("loses", "lowest") if metric.higher_is_better else ("gets worse in", "highest")
-        amount = with_difference_unit(metric, difference_text(metric, change, beside))
+        amount = with_difference_unit(metric, difference_text(metric, change, like))
         change_text = f"the {which} change is that of {norm}, {amount} {n}"
         yield f"{where}, {rest}no norm clearly {verb} {metric.title}; {change_text}"
         return
-    amount = with_difference_unit(metric, amount_text(metric, change, beside))
+    amount = with_difference_unit(metric, amount_text(metric, change, like))
     if metric.higher_is_better:
         text = f"{norm} loses {'most, ' if len(whole) > 1 else ''}{amount}"
     else:
@@ -202,7 +202,8 @@ def _contrast_clauses(summary: Summary, table: Table, norm: str, whole: Collecti
     found = {other: each for other, each in _contrasts(table, norm).items() if other in whole}
     tested = {other: each for other, each in found.items() if each.adjusted is not None}
     if not tested:
-        return [f"; this needs at least {summary.contrasts.needed} seeds to be compared" if found else ""]
+        needed = f", not compared with the others, which needs at least {summary.contrasts.needed} seeds"
+        return [needed if found else ""]
     sign = summary.metric.sign
     more = [other for other, each in tested.items() if each.is_significant and sign * each.mean > 0]
     rest = [other for other in tested if other not in more]

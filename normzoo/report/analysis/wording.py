@@ -21,26 +21,26 @@ def value_text(metric: Metric, value: float, half_width: float | None = None, *,
     return _with_interval(metric.write(value, like=like), metric, half_width, like)
 
 
-def difference_text(metric: Metric, difference: PairedDifference, beside: float) -> str:
+def difference_text(metric: Metric, difference: PairedDifference, like: float) -> str:
     """Write a signed difference without its unit, with its interval.
 
     Args:
         metric: what it is a difference of.
         difference: what to write.
-        beside: a value that it stands next to, whose decimals it gets unless it is larger.
+        like: the value that it stands next to, whose decimals it gets unless it is larger itself.
 
     >>> difference_text(ACCURACY, PairedDifference(-0.0123, 0.004, 5), 0.9)
     '-1.2 ±0.4'
     >>> difference_text(Metric(name="rmse", higher_is_better=False), PairedDifference(-0.0123, 0.004, 5), 0.512)
     '-0.012 ±0.004'
     """
-    like = max(abs(difference.mean), abs(beside))
+    like = max(abs(difference.mean), abs(like))
     return _with_interval(metric.write_signed(difference.mean, like=like), metric, difference.half_width, like)
 
 
-def amount_text(metric: Metric, difference: PairedDifference, beside: float) -> str:
+def amount_text(metric: Metric, difference: PairedDifference, like: float) -> str:
     """Write a difference as :func:`difference_text` does, without its sign."""
-    like = max(abs(difference.mean), abs(beside))
+    like = max(abs(difference.mean), abs(like))
     return value_text(metric, abs(difference.mean), difference.half_width, like=like)
 
 

@@ -23,7 +23,7 @@ FAR = 2.5
 """What reaches further than so many times the reach of most others ends in an arrow."""
 
 MIN_WITHIN = 2 / 3
-"""How many of the differences lie within the axis at least."""
+"""Which part of the differences lie within the axis at least."""
 
 
 @page.styled()

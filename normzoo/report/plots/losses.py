@@ -24,7 +24,7 @@ FAR = 10.0
 """A loss that is so many times that of most others ends in an arrow."""
 
 MIN_WITHIN = 2 / 3
-"""How many of the rows lie within the axis at least."""
+"""Which part of the rows lie within the axis at least."""
 
 MARKERS: dict[str, dict[str, Any]] = {
     "training": {"marker": "o", "markersize": 7.0, "markerfacecolor": "none", "markeredgewidth": style.THIN_WIDTH},

@@ -94,7 +94,7 @@ MARGIN, MIN_MARGIN = 0.04, 0.005
 """Above and below what is drawn: as a part of its range, and as a part of the greatest value at least."""
 
 STEP, SPREAD = 0.06, 0.24
-"""From one norm to the next beside a batch size, and over all norms at most: as a part of the way to the next size."""
+"""From one norm to the next around a batch size, and over all norms at most: as a part of the way to the next size."""
 
 
 def line_style(index: int) -> LineStyle:
@@ -103,5 +103,5 @@ def line_style(index: int) -> LineStyle:
 
 
 def offset(index: int, norms: int) -> float:
-    """Return how far beside a batch size the norm at that position is drawn, as a part of the way to the next size."""
+    """Return how far from a batch size the norm at that position is drawn, as a part of the way to the next size."""
     return (index - (norms - 1) / 2) * min(STEP, SPREAD / norms)

@@ -48,7 +48,7 @@ def difference_lines(
     metric: Metric,
     difference: PairedDifference | None,
     *,
-    beside: float,
+    like: float,
     seeds: int,
     is_partial: bool,
     is_marked: bool = False,
@@ -58,7 +58,7 @@ def difference_lines(
     Args:
         metric: what it is a difference of.
         difference: None where there is none.
-        beside: a value that it stands next to, and whose decimals it gets.
+        like: the value that it stands next to, whose decimals it gets unless it is larger itself.
         seeds: how many pairs there would be if no run lacked.
         is_partial: it is over completed runs only, and gets their sign.
         is_marked: it gets a sign where it is significant.
@@ -66,7 +66,7 @@ def difference_lines(
     if difference is None:
         return [NOTHING]
     sign = PARTIAL if is_partial else SIGNIFICANT if is_marked and difference.is_significant else ""
-    value = f"{difference_text(metric, difference, beside)} {sign}".rstrip()
+    value = f"{difference_text(metric, difference, like)} {sign}".rstrip()
     return [value, *([f"(n={difference.pairs})"] if difference.pairs < seeds else [])]
 
 
@@ -74,7 +74,7 @@ def change_lines(metric: Metric, row: Row) -> list[str]:
     """Write the change of a row."""
     first, last = row.cells[0], row.cells[-1]
     is_partial = first.n_failed + last.n_failed > 0
-    return difference_lines(metric, row.change, beside=row.least_mean, seeds=first.planned, is_partial=is_partial)
+    return difference_lines(metric, row.change, like=row.least_mean, seeds=first.planned, is_partial=is_partial)
 
 
 def change_header(batch_sizes: Sequence[int]) -> str:
@@ -135,7 +135,7 @@ def vs_baseline_lines(metric: Metric, cell: CellSummary) -> list[str]:
     if versus is None:
         return [NOTHING]
     return difference_lines(
-        metric, versus.difference, beside=cell.mean or 0.0, seeds=cell.planned, is_partial=versus.is_partial
+        metric, versus.difference, like=cell.mean or 0.0, seeds=cell.planned, is_partial=versus.is_partial
     )
 
 
@@ -174,7 +174,7 @@ def correlation_text(versus: VsBaseline | None) -> str:
 def slope_lines(metric: Metric, row: Row) -> list[str]:
     """Write the slope per doubling."""
     seeds = row.cells[0].planned
-    return difference_lines(metric, row.slope, beside=row.least_mean, seeds=seeds, is_partial=row.is_partial)
+    return difference_lines(metric, row.slope, like=row.least_mean, seeds=seeds, is_partial=row.is_partial)
 
 
 def contrast_lines(metric: Metric, difference: PairedDifference | None, first: Row, second: Row) -> list[str]:
@@ -182,7 +182,7 @@ def contrast_lines(metric: Metric, difference: PairedDifference | None, first: R
     return difference_lines(
         metric,
         difference,
-        beside=min(first.least_mean, second.least_mean),
+        like=min(first.least_mean, second.least_mean),
         seeds=first.cells[0].planned,
         is_partial=first.is_partial or second.is_partial,
         is_marked=True,

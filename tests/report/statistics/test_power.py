@@ -16,7 +16,7 @@ SPREAD = [-0.02, 0.02, -0.02, 0.02, 0.0, 0.02, -0.02, 0.0, 0.01, -0.01]
 def test_with_many_seeds_it_is_the_power_of_the_t_test() -> None:
     """By the noncentral t distribution of scipy, at the level of Holm's first step."""
     sample = [*SPREAD, *SPREAD]
-    hint = power_hint(2, [sample], family_size=4)
+    hint = power_hint(2, [sample], family_size=4, target=0.01)
     assert hint is not None
     assert hint.detectable is not None
     shift = hint.detectable / np.std(sample, ddof=1) * math.sqrt(20)
@@ -38,7 +38,7 @@ def test_the_power_of_the_exact_test_comes_near_the_t_tests_where_its_p_values_a
 
 
 def test_the_seeds_for_target_are_the_first_to_have_a_power_of_80_percent() -> None:
-    hint = power_hint(2, [SPREAD], family_size=4)
+    hint = power_hint(2, [SPREAD], family_size=4, target=0.01)
     assert hint is not None
     powers = [
         TTestPower().power(0.01 / float(np.std(SPREAD, ddof=1)), hint.seeds_for_target - fewer, alpha=0.05 / 4)
@@ -58,7 +58,7 @@ def test_few_seeds_for_target_are_counted_by_the_exact_test() -> None:
 
 def test_a_true_difference_of_that_size_is_found_four_times_in_five() -> None:
     """By fresh simulation, from samples to the adjusted p value of a family of one."""
-    hint = power_hint(2, [SPREAD], family_size=1)
+    hint = power_hint(2, [SPREAD], family_size=1, target=0.01)
     assert hint is not None
     assert hint.detectable is not None
     draws = np.random.default_rng(3).normal(hint.detectable, np.std(SPREAD, ddof=1), (400, 10))
@@ -67,27 +67,27 @@ def test_a_true_difference_of_that_size_is_found_four_times_in_five() -> None:
 
 
 def test_the_spread_is_the_median_over_norms() -> None:
-    hint = power_hint(2, [SPREAD, [10 * value for value in SPREAD], [2 * value for value in SPREAD]], family_size=3)
+    hint = power_hint(2, [[factor * value for value in SPREAD] for factor in (1, 10, 2)], family_size=3, target=0.01)
     assert hint is not None
     assert hint.spread == pytest.approx(2 * np.std(SPREAD, ddof=1))
 
 
 def test_where_the_exact_test_can_show_nothing_nothing_is_resolved() -> None:
-    hint = power_hint(2, [SPREAD[:5]], family_size=24)
+    hint = power_hint(2, [SPREAD[:5]], family_size=24, target=0.01)
     assert hint is not None
     assert hint.detectable is None
     assert hint.seeds_for_target >= 10
 
 
 def test_few_seeds_for_target_are_never_fewer_than_the_test_needs() -> None:
-    hint = power_hint(2, [[1e-5 * value for value in SPREAD]], family_size=24)
+    hint = power_hint(2, [[1e-5 * value for value in SPREAD]], family_size=24, target=0.01)
     assert hint is not None
     assert hint.seeds_for_target == 10
 
 
 @pytest.mark.parametrize("samples", [[], [[]], [[0.1]], [[0.0] * 10, [0.1] * 10]])
 def test_without_two_pairs_or_any_spread_there_is_no_hint(samples: list[list[float]]) -> None:
-    assert power_hint(2, samples, family_size=1) is None
+    assert power_hint(2, samples, family_size=1, target=0.01) is None
 
 
 @pytest.mark.parametrize("size", [1, 12, 24, 96, 300, 624])
@@ -108,6 +108,6 @@ def test_more_differences_and_smaller_ones_need_more_seeds() -> None:
 
 
 def test_a_hopeless_spread_ends_at_the_most_seeds() -> None:
-    hint = power_hint(2, [[-100.0, 100.0, -100.0]], family_size=1)
+    hint = power_hint(2, [[-100.0, 100.0, -100.0]], family_size=1, target=0.01)
     assert hint is not None
     assert hint.seeds_for_target == MAX_SEEDS
