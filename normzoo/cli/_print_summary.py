@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from normzoo.experiment.results.records import RunRecord
-from normzoo.report import Summary, failure_lines, findings, lost_runs, to_rich
+from normzoo.report import Summary, failure_lines, findings, to_rich
+from normzoo.report import runs_without_result as lost_runs
 
 
 def print_summary(summary: Summary, records: Mapping[str, RunRecord], console: Console) -> None:

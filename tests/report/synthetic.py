@@ -96,3 +96,29 @@ def column(accuracies: Mapping[str, tuple[Outcome, ...]]) -> tuple[MatrixSpec, d
     seeds = max(len(outcomes) for outcomes in accuracies.values())
     matrix = MatrixSpec(norms=tuple(accuracies), templates=("cnn",), batch_sizes=(2,), seeds=seeds)
     return matrix, filled(matrix, lambda norm, _, seed: accuracies[norm][seed])
+
+
+ERROR = Metric(
+    name="error",
+    unit="%",
+    difference_unit="points",
+    scale=100,
+    decimals=1,
+    higher_is_better=False,
+    lowest=0,
+    highest=1,
+)
+"""What lacks to an accuracy of 100 %."""
+
+RMSE = Metric(name="rmse", label="RMSE", higher_is_better=False, lowest=0)
+R2 = Metric(name="r2", label="R2", decimals=3, higher_is_better=True, highest=1)
+
+
+def mirrored(outcome: Callable[[str, int, int], Outcome]) -> Callable[[str, int, int], Outcome]:
+    """Turn accuracies into errors; a run without a value stays one."""
+
+    def turned(norm: str, size: int, seed: int) -> Outcome:
+        value = outcome(norm, size, seed)
+        return 1.0 - value if isinstance(value, float) else value
+
+    return turned

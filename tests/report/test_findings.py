@@ -42,8 +42,8 @@ def test_the_smallest_batch_size_names_the_best_the_tied_and_how_far_batch_norm_
 def test_the_norms_shown_to_differ_from_the_baseline_are_named_with_their_p() -> None:
     # Six differences with 2/256 at least: times 6 for each, as the corrected p never falls.
     assert findings(known())[1] == (
-        "cnn: at batch size 2, compared with none: layer is 5.0 ±0.0 and group 4.5 ±1.8 points better; batch is 50.0 ±0.9 "
-        "points worse (paired, n = 8, p at most 0.047)."
+        "cnn: at batch size 2, compared with none: layer is 5.0 ±0.0 and group 4.5 ±1.8 points better; batch is 50.0 "
+        "±0.9 points worse (paired, n = 8, p at most 0.047)."
     )
 
 

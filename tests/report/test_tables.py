@@ -70,7 +70,7 @@ def test_lost_runs_stand_below_the_number() -> None:
     lines = screen(summarize(matrix, filled(matrix, lost)), width=100)
     assert ["none", "██▁", "90.0 ±0.0", "90.0 ±0.0", "80.0 ±0.0 †", "+10.0 ±0.0 †", "1.0"] in lines
     assert ["(2/3, 1 diverged)", "(n=2)"] in lines
-    assert ["instance", "██", "failed 3/3", "90.0 ±0.0", "90.0 ±0.0", "–", "1.0"] in lines  # noqa: RUF001
+    assert ["instance", "–██", "failed 3/3", "90.0 ±0.0", "90.0 ±0.0", "–", "1.0"] in lines  # noqa: RUF001
 
 
 def test_counts_wrap_before_a_number_or_a_name_does() -> None:

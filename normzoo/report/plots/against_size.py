@@ -14,7 +14,7 @@ from normzoo.report.plots import figure as page
 from normzoo.report.plots import style
 from normzoo.report.plots.axes import axis_label, batch_size_axis, least_gap, log_axis
 from normzoo.report.render.captions import dataset
-from normzoo.report.render.illustrations import averaged
+from normzoo.report.render.illustrations import averaged, has_log_axis
 from normzoo.report.statistics.differences import DIGITS, magnitude
 
 Measure = Callable[[float], float]
@@ -26,7 +26,12 @@ def values(summary: Summary) -> Figure:
     """Draw the metric on the test set against batch size: one panel per template, one line per norm."""
     metric = summary.metric
     figure, axes = _against_size(summary, scaled(metric), axis_label(metric))
-    axes[0].set_ylim(*_limits(metric, _drawn(summary, scaled(metric))))
+    drawn = _drawn(summary, scaled(metric))
+    if has_log_axis(summary):
+        for axis in axes:
+            log_axis(axis, "y", drawn)
+    else:
+        axes[0].set_ylim(*_limits(metric, drawn))
     return figure
 
 

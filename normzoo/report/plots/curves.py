@@ -15,9 +15,9 @@ from normzoo.report.analysis.numbers import CellSummary, Summary, Table
 from normzoo.report.plots import figure as page
 from normzoo.report.plots import style
 from normzoo.report.plots.against_size import clipped
-from normzoo.report.plots.axes import axis_label
+from normzoo.report.plots.axes import axis_label, log_axis
 from normzoo.report.render.captions import dataset
-from normzoo.report.render.illustrations import averaged, curve_sizes
+from normzoo.report.render.illustrations import averaged, curve_sizes, has_log_axis
 from normzoo.report.statistics.differences import half_width
 
 MAX_COLUMNS = 4
@@ -67,6 +67,10 @@ def _learning(summary: Summary, unit: Unit, note: str = "") -> tuple[Figure, lis
             axes.append(axis)
         for spare in own[len(places) :]:
             spare.remove()
+    if has_log_axis(summary):
+        drawn = [value for axis in axes for line in axis.lines for value in np.asarray(line.get_ydata()).tolist()]
+        for axis in axes:
+            log_axis(axis, "y", drawn)
     figure.supylabel(axis_label(summary.metric), fontsize=style.TEXT_SIZE)
     page.heading(figure, _heading(summary, note))
     page.legend(figure, page.norm_handles(summary.matrix.norms))

@@ -100,7 +100,7 @@ def _heading(summary: Summary) -> str:
     text = f"{dataset(summary.matrix)}, test {summary.metric.title} minus that of "
     text += f"{summary.matrix.reference}: {averaged(summary)}"
     text += ", paired, 95 % interval" if summary.matrix.seeds > 1 else ""
-    if any(cell.vs_baseline is not None and cell.vs_baseline.is_partial for cell in summary.cells):
+    if any(cell.vs_baseline and cell.vs_baseline.is_partial and _difference(cell) for cell in summary.cells):
         text += f"; {PARTIAL} completed runs only"
     return text
 

@@ -85,7 +85,7 @@ def change_header(batch_sizes: Sequence[int]) -> str:
 def trend(row: Row, lowest: float, highest: float) -> str:
     """Draw the means of a row over the batch sizes, a bar for each, on the scale from ``lowest`` to ``highest``."""
     scale = (len(BARS) - 1) / (highest - lowest) if highest > lowest else 0.0
-    return "".join(" " if cell.mean is None else BARS[round(scale * (cell.mean - lowest))] for cell in row.cells)
+    return "".join(NOTHING if cell.mean is None else BARS[round(scale * (cell.mean - lowest))] for cell in row.cells)
 
 
 def seconds_range(row: Row) -> str:

@@ -20,8 +20,9 @@ class TextColumn:
 
     @property
     def min_width(self) -> int:
-        """The width below which a number would wrap; the counts below the numbers may."""
-        return max(len(self.header), *(len(lines[0]) for lines in self.cells))
+        """The width below which a number would wrap; the counts below the numbers may, between two words."""
+        below = (len(word) for lines in self.cells for line in lines[1:] for word in line.split())
+        return max(len(self.header), *(len(lines[0]) for lines in self.cells), *below)
 
     @property
     def max_width(self) -> int:

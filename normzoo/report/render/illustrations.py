@@ -13,6 +13,9 @@ from normzoo.report.render.captions import dataset, loss_unit
 MAX_SIZES = 8
 """Of how many batch sizes there are learning curves at most."""
 
+MAX_LINEAR = 20.0
+"""By which factor values may differ on a linear axis, where they have no upper bound."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
@@ -106,6 +109,15 @@ def has_error(metric: Metric) -> bool:
     return metric.higher_is_better and metric.highest is not None
 
 
+def has_log_axis(summary: Summary) -> bool:
+    """Whether values are drawn on a logarithmic axis: those without an upper bound that differ by large factors."""
+    metric = summary.metric
+    values = [value for cell in summary.cells for value in cell.values.values()]
+    positive = [value for value in values if value > 0]
+    is_open = metric.lowest == 0 and metric.highest is None
+    return is_open and bool(positive) and max(positive) > MAX_LINEAR * min(positive)
+
+
 def _has_curves(summary: Summary) -> bool:
     return any(len(epochs) > 1 for cell in summary.cells for epochs in cell.epochs.values())
 
@@ -130,7 +142,7 @@ def _against_batch_size(summary: Summary, what: str) -> str:
 
 
 def _values(summary: Summary) -> str:
-    return _against_batch_size(summary, f"Test {_in_its_unit(summary.metric)}")
+    return _against_batch_size(summary, f"Test {_in_its_unit(summary.metric)}{_on_log_axis(summary)}")
 
 
 def _error(summary: Summary) -> str:
@@ -138,6 +150,10 @@ def _error(summary: Summary) -> str:
     best = f"{metric.scale * (metric.highest or 0.0):g} {metric.unit}".rstrip()
     scale = f"{best} minus the test {metric.title}, on a logarithmic axis with zero at its foot"
     return f"{_against_batch_size(summary, f'Test error{in_unit(metric.unit)}')} The error is {scale}."
+
+
+def _on_log_axis(summary: Summary) -> str:
+    return ", on a logarithmic axis," if has_log_axis(summary) else ""
 
 
 def _in_its_unit(metric: Metric) -> str:
@@ -149,9 +165,10 @@ def _learning(summary: Summary, against: str) -> str:
     sizes = [summary.matrix.batch_sizes[place] for place in curve_sizes(summary)]
     lacks = len(sizes) < len(summary.matrix.batch_sizes)
     shown = f"; {len(sizes)} of {len(summary.matrix.batch_sizes)} batch sizes are shown" if lacks else ""
+    what = f"{_in_its_unit(summary.metric)}{_on_log_axis(summary)}"
     return (
-        f"Test {_in_its_unit(summary.metric)} against {against} on {dataset(summary.matrix)}, one panel per template "
-        f"and batch size ({', '.join(map(str, sizes))}), one line per norm: {_averaged_with_interval(summary)}{shown}."
+        f"Test {what} against {against} on {dataset(summary.matrix)}, one panel per template and batch size "
+        f"({', '.join(map(str, sizes))}), one line per norm: {_averaged_with_interval(summary)}{shown}."
     )
 
 

@@ -127,7 +127,7 @@ def _floor(family: Family) -> str:
 def effect_legend(summary: Summary) -> str:
     """Explain the table of slopes, and its family of tests."""
     metric = summary.metric
-    where, suffers = ("positive", "loses") if metric.higher_is_better else ("negative", "gets worse by")
+    where, suffers = ("positive", "loses") if metric.higher_is_better else ("negative", "suffers")
     return " ".join(
         [
             f"slope: change in {metric.title} with each doubling of the batch size"
