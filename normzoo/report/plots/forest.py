@@ -13,7 +13,7 @@ from normzoo.report.analysis.numbers import CellSummary, Summary
 from normzoo.report.analysis.wording import difference_text, difference_unit, direction
 from normzoo.report.plots import figure as page
 from normzoo.report.plots import style
-from normzoo.report.plots.rows import Line, rows_figure
+from normzoo.report.plots.figure import Line, rows_figure
 from normzoo.report.render.captions import dataset
 from normzoo.report.render.cells import NOTHING, PARTIAL
 from normzoo.report.render.illustrations import averaged

@@ -14,7 +14,7 @@ from normzoo.report.analysis.wording import PLUS_MINUS
 from normzoo.report.plots import figure as page
 from normzoo.report.plots import style
 from normzoo.report.plots.axes import log_axis
-from normzoo.report.plots.rows import Line, rows_figure
+from normzoo.report.plots.figure import Line, rows_figure
 from normzoo.report.render.captions import dataset, loss_unit
 from normzoo.report.render.cells import NOTHING
 from normzoo.report.render.illustrations import averaged

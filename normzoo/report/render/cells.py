@@ -131,11 +131,11 @@ def range_text(metric: Metric, cell: CellSummary) -> str:
 
 def vs_baseline_lines(metric: Metric, cell: CellSummary) -> list[str]:
     """Write the difference from the baseline."""
-    versus = cell.vs_baseline
-    if versus is None:
+    vs_baseline = cell.vs_baseline
+    if vs_baseline is None:
         return [NOTHING]
     return difference_lines(
-        metric, versus.difference, like=cell.mean or 0.0, seeds=cell.planned, is_partial=versus.is_partial
+        metric, vs_baseline.difference, like=cell.mean or 0.0, seeds=cell.planned, is_partial=vs_baseline.is_partial
     )
 
 
@@ -151,11 +151,11 @@ def p_text(difference: PairedDifference | None) -> str:
     return f"{text} {SIGNIFICANT}" if difference.is_significant else text
 
 
-def probability_text(versus: VsBaseline | None) -> str:
+def probability_text(vs_baseline: VsBaseline | None) -> str:
     """Write the share of seeds in which the norm is better than the baseline, in percent."""
-    if versus is None or versus.probability is None:
+    if vs_baseline is None or vs_baseline.probability is None:
         return NOTHING
-    return f"{100 * versus.probability:.0f} %"
+    return f"{100 * vs_baseline.probability:.0f} %"
 
 
 def rank_text(cell: CellSummary) -> str:
@@ -163,11 +163,11 @@ def rank_text(cell: CellSummary) -> str:
     return NOTHING if cell.rank is None else f"{cell.rank:.1f}"
 
 
-def correlation_text(versus: VsBaseline | None) -> str:
+def correlation_text(vs_baseline: VsBaseline | None) -> str:
     """Write the correlation over seeds with the baseline."""
-    if versus is None or versus.correlation is None:
+    if vs_baseline is None or vs_baseline.correlation is None:
         return NOTHING
-    text = f"{versus.correlation:+.2f}"
+    text = f"{vs_baseline.correlation:+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else text
 
 
