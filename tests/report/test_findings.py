@@ -97,6 +97,14 @@ def test_a_loss_that_is_not_significantly_larger_is_not_said_to_be() -> None:
     )
 
 
+def test_the_others_are_said_not_to_differ_where_that_was_tested() -> None:
+    sentence = changes({"batch": -0.4, "layer": -0.02, "none": -0.01}, noise=0.02, seeds=8)
+    assert sentence.endswith(
+        "by its slope significantly more than every other norm (p at most 0.031); the slopes of the others do not "
+        "differ significantly from one another."
+    )
+
+
 def test_a_loss_whose_interval_holds_zero_is_not_called_one() -> None:
     assert changes({"batch": -0.02, "layer": 0.01}, noise=0.04) == (
         f"{FROM_TO}no norm clearly loses accuracy; the lowest change is that of batch, -1.4 ±3.3 points "

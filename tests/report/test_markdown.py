@@ -43,7 +43,7 @@ EFFECT = ["norm", "slope", "minus layer", "minus instance", "minus group", "minu
 
 
 def test_every_template_has_three_tables_with_as_many_cells_in_every_row() -> None:
-    """Accuracy; each norm beside the baseline, a row per batch size; the effect of the batch size."""
+    """Accuracy; each norm against the baseline, a row per batch size; the effect of the batch size."""
     found = tables(report())
     assert [table[0] for table in found] == [MAIN, MAIN, VERSUS, VERSUS, EFFECT, EFFECT]
     assert [len(table) for table in found] == [7, 7, 17, 17, 7, 7]
@@ -64,7 +64,7 @@ def test_the_cells_are_those_of_the_terminal_on_one_line() -> None:
     assert main["`layer`",][1] == "22.5 ±0.6 (9/10)"
 
 
-def test_a_norm_beside_the_baseline_cell_by_cell() -> None:
+def test_a_norm_against_the_baseline_cell_by_cell() -> None:
     """Layer has one letter more than none: a constant lead of a point over ten seeds, of 20 differences each."""
     versus = rows(tables(report(MatrixSpec(seeds=10)))[2])
     assert versus["`layer`", "2"] == ["10/10", "10.3", "9.0–11.7", "+1.0 ±0.0", "0.043 *", "100 %", "2.0", "+1.00"]  # noqa: RUF001
@@ -98,7 +98,7 @@ def test_a_single_batch_size_has_no_change() -> None:
     assert "Effect of the batch size" not in report(MatrixSpec(batch_sizes="8", seeds=3))
 
 
-def test_a_single_norm_has_nothing_beside_it() -> None:
+def test_a_single_norm_is_compared_with_nothing() -> None:
     text = report(MatrixSpec(norms="batch", templates="cnn", seeds=3))
     assert [table[0] for table in tables(text)] == [MAIN, ["norm", "slope"]]
     assert "baseline" not in text.partition("<details>")[0]

@@ -54,10 +54,10 @@ def test_a_norm_is_found_and_named_by_its_canonical_spec() -> None:
     assert cell(summary, "group", 2).values == {0: 0.6}
 
 
-def test_records_beside_the_matrix_are_left_out() -> None:
+def test_records_outside_the_matrix_are_left_out() -> None:
     matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=1)
-    beside = [run(0.1, seed=1), run(0.1, batch_size=4), run(0.1, norm="layer"), run(0.1, template="lstm")]
-    assert cell(summarize(matrix, by_key(run(0.6), *beside)), "batch", 2).values == {0: 0.6}
+    outside = [run(0.1, seed=1), run(0.1, batch_size=4), run(0.1, norm="layer"), run(0.1, template="lstm")]
+    assert cell(summarize(matrix, by_key(run(0.6), *outside)), "batch", 2).values == {0: 0.6}
 
 
 def test_two_records_at_one_place_are_refused() -> None:
@@ -158,7 +158,7 @@ DEGENERATE: dict[str, Callable[[str, int, int], Outcome]] = {
         None if (norm, size) == ("layer", 8) else 0.5 + 0.01 * seed
     ),
     "half missing": lambda norm, size, seed: None if (len(norm) + size + seed) % 2 else 0.4 + 0.1 * (seed % 3),
-    "one survivor": lambda _, __, seed: 0.4 if seed == 0 else "diverged",
+    "one completed run": lambda _, __, seed: 0.4 if seed == 0 else "diverged",
     "constant lead": lambda norm, _, seed: 0.1 * len(norm) + 0.01 * seed,
 }
 
@@ -206,15 +206,15 @@ def test_median_and_range_are_of_the_ok_runs() -> None:
 def test_the_baseline_is_none_or_what_was_asked_for() -> None:
     accuracies: dict[str, tuple[Outcome, ...]] = {"batch": (0.5, 0.6), "none": (0.75, 0.75), "layer": (0.9, 1.0)}
     matrix, records = column(accuracies)
-    beside_none = summarize(matrix, records)
-    beside_batch = summarize(matrix.model_copy(update={"baseline": "batch"}), records)
+    vs_none = summarize(matrix, records)
+    vs_batch = summarize(matrix.model_copy(update={"baseline": "batch"}), records)
     found = [
         {
             row.norm: versus.difference.mean
             for row in summary.tables[0].rows
             if (versus := row.cells[0].vs_baseline) and versus.difference
         }
-        for summary in (beside_none, beside_batch)
+        for summary in (vs_none, vs_batch)
     ]
     assert found == [
         {"batch": pytest.approx(-0.2), "layer": pytest.approx(0.2)},
@@ -223,7 +223,7 @@ def test_the_baseline_is_none_or_what_was_asked_for() -> None:
 
 
 def test_the_family_is_every_difference_from_the_baseline_in_the_whole_matrix() -> None:
-    """Two templates, three batch sizes and two norms beside the baseline."""
+    """Two templates, three batch sizes and two norms besides the baseline."""
     matrix = MatrixSpec(norms="batch,layer,none", seeds=10)
     summary = summarize(matrix, filled(matrix, lambda norm, _, seed: 0.1 * len(norm) + 0.01 * seed))
     assert (summary.vs_baseline.size, summary.vs_baseline.needed) == (12, 9)
@@ -257,7 +257,7 @@ def test_the_sizes_of_the_dataset_are_those_of_the_records() -> None:
 
 
 def test_what_lost_runs_is_measured_and_not_tested() -> None:
-    """Neither beside the baseline nor against another norm's slope, nor are those beside a baseline that lost one."""
+    """Neither against the baseline nor against another norm's slope; nor anything against a baseline that lost one."""
 
     def outcome(norm: str, size: int, seed: int) -> Outcome:
         accuracy = 0.1 * len(norm) + 0.01 * seed + 0.001 * size * len(norm)

@@ -47,7 +47,7 @@ def test_a_trend_that_would_not_fit_is_left_out() -> None:
 
 
 def rows_of(norm: str, lines: list[list[str]], cells: int) -> list[list[str]]:
-    """Return the rows of a norm that have so many cells beside its name."""
+    """Return the rows of a norm that have so many cells next to its name."""
     return [line[1:] for line in lines if line[0] == norm and len(line) == cells + 1]
 
 
@@ -163,7 +163,7 @@ def test_families_seeds_and_power_are_said() -> None:
     text = words(ten())
     assert "adjusted by Holm over the family of 1 difference (over all templates and batch sizes)" in text
     assert "* below 0.05" in text
-    assert "Tests: nothing to test." in text  # the only contrast is one of survivors
+    assert "Tests: nothing to test." in text  # the only contrast is over completed runs only
     assert "The test set has 360 samples: one is 0.28 points." in text
     assert "Minimum detectable difference vs none (80 % power): 0.1 points at batch size 2 (n = 10)" in text
     assert "With n = 10 it cannot be less than 0.002." in text
@@ -198,7 +198,7 @@ def test_a_long_name_is_folded_not_cut() -> None:
     assert lines[start][0] + lines[start + 1][0] == name
 
 
-def test_the_best_are_coloured_beside_their_sign() -> None:
+def test_the_best_are_coloured_in_addition_to_their_sign() -> None:
     matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", batch_sizes="2", seeds=7)
     accuracies = {"batch": 0.9, "layer": 0.9, "none": 0.5}
     summary = summarize(matrix, filled(matrix, lambda norm, _, seed: accuracies[norm] + 0.01 * seed))

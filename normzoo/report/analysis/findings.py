@@ -218,7 +218,7 @@ def _contrast_clauses(summary: Summary, table: Table, norm: str, whole: Collecti
     if rest:
         clauses.append(f"not significantly more than {enumerated(rest)}")
     elif _are_alike(table, more):
-        clauses.append("the others do not differ significantly from one another")
+        clauses.append("the slopes of the others do not differ significantly from one another")
     return clauses
 
 

@@ -66,7 +66,7 @@ def test_without_times_there_are_no_curves_against_seconds() -> None:
     assert "seconds" not in [plot.kind for plot in planned_plots(made, "report")]
 
 
-def test_files_stand_beside_the_report() -> None:
+def test_files_stand_next_to_the_report() -> None:
     plot = planned_plots(CASES["whole"], "reports/my digits.v2")[0]
     assert plot.svg == Path("reports/my digits.v2-accuracy.svg")
     assert plot.png == Path("reports/my digits.v2-accuracy.png")
@@ -144,7 +144,7 @@ def test_the_users_own_settings_stay_and_change_nothing(written: Path, tmp_path:
 
 
 def test_a_template_without_results_says_so(tmp_path: Path) -> None:
-    """In every plot, beside one that has some."""
+    """In every plot, next to one that has some."""
     matrix = MatrixSpec(seeds=2)
     records = filled(MatrixSpec(templates="cnn", seeds=2), lambda *_: 0.5, epoch_seconds_alone=0.5)
     lost = run("diverged", template="lstm")

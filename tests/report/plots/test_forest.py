@@ -70,7 +70,7 @@ def test_a_marker_is_filled_where_the_difference_is_significant(
     assert legend(figure) == [meaning]
 
 
-def test_what_lies_far_beyond_the_others_is_an_arrow_beside_its_number() -> None:
+def test_what_lies_far_beyond_the_others_is_an_arrow_next_to_its_number() -> None:
     """So that the others stay readable."""
     gains = {"batch": -0.4, "layer": 0.01, "instance": 0.02, "group": 0.015, "none": 0.0}
     matrix = MatrixSpec(templates="cnn", batch_sizes="2", seeds=2)
@@ -96,7 +96,7 @@ def test_differences_that_are_all_large_have_no_arrows() -> None:
     assert (low < -40, high > 35) == (True, True)
 
 
-def test_differences_of_survivors_are_marked_and_counted() -> None:
+def test_differences_over_completed_runs_only_are_marked_and_counted() -> None:
     made = summary(PAIR, lambda norm, _, seed: "diverged" if norm == "batch" and seed < 2 else 0.5 + 0.01 * seed)
     figure = forest(made)
     assert texts(figure.axes[0]) == ["points", "0.0 ±0.0\N{DAGGER} n=4"]

@@ -38,7 +38,7 @@ def test_the_losses_are_the_means_after_the_last_epoch() -> None:
     assert heading(figure) == "digits, losses after the last epoch (training: over its steps): mean of 2 seeds"
 
 
-def test_the_gap_is_written_beside_its_row_with_its_interval() -> None:
+def test_the_gap_is_written_next_to_its_row_with_its_interval() -> None:
     """Paired by seed: gaps of 0.2 and 0.3."""
     made = learned(ONE, lambda _, __, seed: losses(0.1 + 0.1 * seed, 0.3 + 0.2 * seed, 0.5))
     assert texts(gap(made).axes[0]) == ["validation \N{MINUS SIGN}\ntraining (nats)", "+0.250 ±0.635"]

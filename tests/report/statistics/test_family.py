@@ -98,7 +98,7 @@ def test_where_the_family_before_was_not_tested_nothing_is_and_its_seeds_are_nee
 
 
 def test_what_is_to_be_skipped_is_measured_and_belongs_to_no_family() -> None:
-    found, family = assess({"whole": CLEAR, "survivors": CLEAR}, skip={"survivors"})
+    found, family = assess({"whole": CLEAR, "partial": CLEAR}, skip={"partial"})
     assert family.size == 1
     assert found["whole"].adjusted == 2 / 256
-    assert (found["survivors"].mean, found["survivors"].adjusted) == (found["whole"].mean, None)
+    assert (found["partial"].mean, found["partial"].adjusted) == (found["whole"].mean, None)

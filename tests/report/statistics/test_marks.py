@@ -1,4 +1,4 @@
-"""Which norm of a column is best, and which cannot be told from it."""
+"""Which norm of a column is best, and which do not differ significantly from it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A norm beside the baseline and among all, seed by seed; worked by hand and against scipy."""
+"""How norms stand to the baseline and among all, seed by seed; worked by hand and against scipy."""
 
 import numpy as np
 import pytest
