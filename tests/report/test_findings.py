@@ -77,7 +77,7 @@ def changes(change: dict[str, float], noise: float = 0.0, seeds: int = 7) -> str
     Layer is a tenth ahead at both, so that some difference is shown.
     """
     matrix = MatrixSpec(norms=tuple(change), templates="cnn", batch_sizes="2,32", seeds=seeds)
-    swing = dict(zip(change, ((1, -1, 0), (-1, 0, 1)), strict=False))
+    swing = dict(zip(change, ((1, -1, 0), (-1, 0, 1), (0, 1, -1)), strict=False))
 
     def outcome(norm: str, size: int, seed: int) -> Outcome:
         changed = change[norm] + noise * swing[norm][seed % 3] if size == 2 else 0.0
