@@ -164,13 +164,13 @@ def _is_whole(summary: "Summary", records: Mapping[str, RunRecord]) -> bool:
 
 def _print_summary(summary: "Summary", records: Mapping[str, RunRecord], console: Console) -> None:
     """Print the tables, the findings below them, and the runs that have no result."""
-    from normzoo.report import failure_lines, findings, lost_runs, to_rich
+    from normzoo.report import failure_lines, findings, runs_without_result, to_rich
 
     console.print(*to_rich(summary, width=console.width))
     console.print()
     for finding in findings(summary):
         console.print(f"- {finding}", markup=False, highlight=False)
-    failed = lost_runs(records)
+    failed = runs_without_result(records)
     if failed:
         is_worth_a_retry = any(record.status.is_lost for record in failed)
         hint = "; `--rerun failed` tries again those that did not diverge" if is_worth_a_retry else ""

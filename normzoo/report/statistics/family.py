@@ -6,7 +6,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from normzoo.report.statistics.differences import LEVEL, MOST_EXACT, Difference, difference, least_p_value, p_values
+from normzoo.report.statistics.differences import (
+    LEVEL,
+    MAX_EXACT,
+    PairedDifference,
+    difference,
+    least_p_value,
+    p_values,
+)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -29,7 +36,7 @@ class Family:
 
     @property
     def needed(self) -> int:
-        """The least number of seeds at which one of them could be told from zero."""
+        """The least number of seeds at which one of them could be significant."""
         return max(self.before, seeds_needed(self.size))
 
     @property
@@ -44,23 +51,23 @@ def seeds_needed(size: int) -> int:
     >>> seeds_needed(1), seeds_needed(4), seeds_needed(24)
     (6, 8, 10)
     """
-    enough = (count for count in range(2, MOST_EXACT + 1) if max(1, size) * least_p_value(count) <= LEVEL)
-    return next(enough, MOST_EXACT + 1)
+    enough = (count for count in range(2, MAX_EXACT + 1) if max(1, size) * least_p_value(count) <= LEVEL)
+    return next(enough, MAX_EXACT + 1)
 
 
 def assess(
     samples: Mapping[Key, Sequence[float]], *, after: Family | None = None, skip: Container[Key] = ()
-) -> tuple[dict[Key, Difference], Family]:
+) -> tuple[dict[Key, PairedDifference], Family]:
     """Test samples of paired differences as one family, adjusted by Holm (1979); empty ones are left out.
 
-    Those with fewer pairs than a single test needs are not tested, and belong to no family; nor is any tested where
-    there are too few for the whole family.
+    Those with fewer pairs than a single test needs are not tested and belong to no family; none is tested if there are
+    too few for the whole family.
 
     Args:
         samples: the paired differences.
-        after: a family that stands before this one: no p value here is below the least there, and nothing is tested
-            where nothing was there. So a matrix in which no norm differs is said to show any difference no more often
-            than the first family allows (serial gatekeeping, Westfall & Krishen 2001).
+        after: a family that is tested before this one: no p value here is below the least there, and nothing is
+            tested if nothing was tested there. So a matrix in which no norm differs is said to show any difference no
+            more often than the first family allows (serial gatekeeping, Westfall & Krishen 2001).
         skip: what is measured and not tested.
     """
     found = {key: measured for key, values in samples.items() if (measured := difference(values)) is not None}

@@ -97,7 +97,7 @@ def test_a_family_is_adjusted_for_all_its_differences() -> None:
     assert [each.adjusted for each in found.values()] == by_definition(unadjusted)
     assert (family.size, family.pairs, family.needed) == (3, 8, 7)
     assert family.least == min(each.adjusted or 0.0 for each in found.values())
-    assert [name for name, each in found.items() if each.is_told_from_zero] == ["clear"]
+    assert [name for name, each in found.items() if each.is_significant] == ["clear"]
 
 
 def test_below_the_seeds_it_needs_a_family_is_not_tested() -> None:
@@ -141,7 +141,7 @@ def test_where_the_family_before_was_not_tested_nothing_is_and_its_seeds_are_nee
 
 
 def test_what_is_to_be_skipped_is_measured_and_belongs_to_no_family() -> None:
-    found, family = assess({"whole": CLEAR, "survivors": CLEAR}, skip={"survivors"})
+    found, family = assess({"whole": CLEAR, "partial": CLEAR}, skip={"partial"})
     assert family.size == 1
     assert found["whole"].adjusted == 2 / 256
-    assert (found["survivors"].mean, found["survivors"].adjusted) == (found["whole"].mean, None)
+    assert (found["partial"].mean, found["partial"].adjusted) == (found["whole"].mean, None)
