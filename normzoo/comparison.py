@@ -267,7 +267,8 @@ class Comparison:
         """Return a plot as a figure of matplotlib.
 
         Args:
-            name: which; by default the deciding metric against the batch size.
+            name: which: ``values`` (the deciding metric against the batch size, the default), ``error``, ``curves``,
+                ``seconds``, ``forest`` or ``gap``.
 
         Raises:
             UnknownNameError: there is no such plot of this comparison.
@@ -317,6 +318,7 @@ class Comparison:
         )
 
     def _repr_html_(self) -> str:
+        from normzoo.report import brief
         from normzoo.report.page.html import fragment
 
-        return fragment(self.summary)
+        return fragment(brief(self.summary))

@@ -18,6 +18,7 @@ class Metric:
         higher_is_better: the direction.
         lowest: the least value there can be, if there is one.
         highest: the greatest.
+        is_share: it is the share of the samples for which something holds, so that it moves in steps of one sample.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Metric:
     higher_is_better: bool
     lowest: float | None = None
     highest: float | None = None
+    is_share: bool = False
 
     @property
     def title(self) -> str:
@@ -79,5 +81,7 @@ ACCURACY = Metric(
     higher_is_better=True,
     lowest=0,
     highest=1,
+    is_share=True,
 )
-"""Of records that do not say what they were judged by: those of older versions."""
+CROSS_ENTROPY = Metric(name="cross-entropy", unit="nats", decimals=3, higher_is_better=False, lowest=0)
+"""Of records that do not say what they were judged and trained by: those of older versions."""

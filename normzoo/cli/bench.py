@@ -16,9 +16,9 @@ from normzoo.bench.show import to_markdown, to_rich
 from normzoo.bench.spec import BenchSpec, problems
 from normzoo.cli import EXIT_OK
 from normzoo.cli._flags import with_flags
-from normzoo.report.files import check_report_path
 from normzoo.errors import ConfigError
 from normzoo.registry.backends import backend_of_process
+from normzoo.report.files import check_report_path
 
 _COMMAND = Group("This command", sort_key=2)
 _Spec = TypeVar("_Spec", bound=BaseModel)

@@ -125,8 +125,8 @@ class _Comparison:
         return progress_for(self._configuration.matrix, plan, store, console)
 
     def _conclude(self, keys: Sequence[str], store: Store) -> int:
-        from normzoo.report.files import write_report, written_line
         from normzoo.report import summarize
+        from normzoo.report.files import write_report, written_line
 
         records = store.records(keys)
         if self._interrupted and all(not record.status.is_final for record in records.values()):

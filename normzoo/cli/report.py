@@ -26,8 +26,8 @@ def report(
     ] = None,
 ) -> int:
     """Write the results of a comparison as markdown."""
-    from normzoo.report.files import write_report, written_line  # scipy and matplotlib take a while
     from normzoo.report import summarize
+    from normzoo.report.files import write_report, written_line  # scipy and matplotlib take a while
 
     with Store(store, writable=False) as opened:
         comparisons = opened.comparisons()

@@ -18,7 +18,7 @@ from normzoo.experiment.results.store import Store, StoredComparison
 from normzoo.experiment.results.tabular import flat
 from normzoo.metric import Metric
 
-_ELSEWHERE = {"spec", "status", "epochs", "environment", "notes", "error", "traceback", "metrics"}
+_ELSEWHERE = {"spec", "status", "epochs", "environment", "notes", "error", "traceback", "metrics", "loss"}
 """What of a record has a place of its own; the rest is listed by name."""
 
 

@@ -9,8 +9,9 @@ from normzoo.report.analysis.numbers import CellSummary, Contrast, Estimate, Row
 from normzoo.report.analysis.provenance import Provenance, provenance
 from normzoo.report.analysis.summary import summarize
 from normzoo.report.render.illustrations import Plot, planned_plots
-from normzoo.report.render.markdown import to_markdown
+from normzoo.report.render.markdown import brief, to_markdown
 from normzoo.report.render.terminal import to_rich
+from normzoo.report.rows import summary_rows
 from normzoo.report.statistics.differences import PairedDifference
 from normzoo.report.statistics.family import Family
 from normzoo.report.statistics.power import Power
@@ -28,12 +29,14 @@ __all__ = [
     "Summary",
     "Table",
     "VsBaseline",
+    "brief",
     "failure_lines",
     "findings",
     "planned_plots",
     "provenance",
     "runs_without_result",
     "summarize",
+    "summary_rows",
     "to_markdown",
     "to_rich",
 ]

@@ -9,7 +9,7 @@ from torchmetrics import Metric as TorchMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from normzoo.errors import DataError
-from normzoo.metric import ACCURACY, Metric
+from normzoo.metric import ACCURACY, CROSS_ENTROPY
 from normzoo.tasks._task import Array, Targets, Task
 
 _SHOWN = 5
@@ -18,7 +18,7 @@ _SHOWN = 5
 class Classification(Task):
     """Targets are classes 0 to K-1, outputs their logits; the loss is the cross-entropy, and accuracy decides."""
 
-    loss = Metric(name="cross-entropy", unit="nats", decimals=3, higher_is_better=False, lowest=0)
+    loss = CROSS_ENTROPY
     metrics = (ACCURACY,)
 
     def prepare(self, source: str, targets: Mapping[str, Array]) -> Targets:

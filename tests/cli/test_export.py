@@ -55,6 +55,7 @@ def test_a_row_holds_everything_of_a_run(capsys: pytest.CaptureFixture[str], sto
         "spec",
         "sources",
         "metrics",
+        "loss",
     }
     assert {"last.epoch", "last.train_loss", "last.validation.loss", "last.test.accuracy", "last.seconds"} <= set(row)
     assert (row["norm"], row["template"], row["lr"]) == ("group", "cnn", "0.05")

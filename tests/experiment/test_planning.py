@@ -10,9 +10,8 @@ from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.executor.local import WorkerPool
-from normzoo.experiment.planning.groups import Plan, Stored, make_plan
 from normzoo.experiment.planning.facts import Prepared
-from normzoo.experiment.planning.groups import Group, expand
+from normzoo.experiment.planning.groups import Group, Plan, Stored, expand, make_plan
 from normzoo.experiment.planning.timing import Timing, TrainingEngine, timing_key
 
 from .synthetic import FACTS

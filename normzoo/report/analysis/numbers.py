@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import EpochRecord
-from normzoo.metric import Metric
+from normzoo.metric import CROSS_ENTROPY, Metric
 from normzoo.report.statistics.differences import PairedDifference
 from normzoo.report.statistics.family import Family
 from normzoo.report.statistics.marks import Mark
@@ -184,6 +184,7 @@ class Summary:
         vs_baseline: the family of all differences from the baseline, over all templates and batch sizes.
         contrasts: the family of all contrasts between two norms' slopes, over all templates.
         train_samples, test_samples: the sizes of the training and the test set; None where no record tells.
+        loss: what the runs were trained by.
     """
 
     matrix: MatrixSpec
@@ -193,6 +194,7 @@ class Summary:
     contrasts: Family
     train_samples: int | None = None
     test_samples: int | None = None
+    loss: Metric = CROSS_ENTROPY
 
     @property
     def metric(self) -> Metric:

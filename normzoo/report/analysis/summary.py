@@ -7,7 +7,7 @@ from statistics import median
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import RunRecord
-from normzoo.metric import ACCURACY, Metric
+from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric
 from normzoo.report.analysis.comparisons import Comparisons, Values, compare_norms, summarize_batch_size
 from normzoo.report.analysis.notes import edge_notes, mark_notes, record_notes
 from normzoo.report.analysis.numbers import CellSummary, Contrast, Row, Summary, Table
@@ -38,6 +38,7 @@ def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
         comparisons.contrast_family,
         train_samples=size("train_samples"),
         test_samples=size("test_samples"),
+        loss=next((record.loss for record in records.values()), CROSS_ENTROPY),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from normzoo.metric import ACCURACY, Metric
+from normzoo.metric import Metric
 from normzoo.report.statistics.differences import PairedDifference
 
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
@@ -87,7 +87,7 @@ def direction(metric: Metric) -> str:
 
 def counts_samples(metric: Metric) -> bool:
     """Whether a value is the share of samples that are right, so that its luck of the test set is binomial."""
-    return metric.name == ACCURACY.name and (metric.lowest, metric.highest) == (0, 1)
+    return metric.is_share
 
 
 def p_value_text(p_value: float) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from normzoo.registry import find
 from normzoo.report.analysis.numbers import Summary
 from normzoo.report.plots.against_size import error, values
 from normzoo.report.plots.curves import curves, seconds
@@ -22,6 +23,17 @@ FIGURES: dict[str, Callable[[Summary], Figure]] = {
     "gap": gap,
 }
 """What draws a plot, by its kind."""
+
+
+def draw(summary: Summary, kind: str | None = None) -> Figure:
+    """Draw one of the plots that a summary has; by default the first, which is of the values.
+
+    Raises:
+        UnknownNameError: it has no plot of that kind.
+    """
+    kinds = {plot.kind: plot for plot in planned_plots(summary, "plot")}
+    chosen = next(iter(kinds), "values") if kind is None else kind
+    return FIGURES[find("plot", kinds, chosen).kind](summary)
 
 
 def write_plots(summary: Summary, stem: str | Path) -> list[Plot]:

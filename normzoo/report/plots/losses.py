@@ -15,7 +15,7 @@ from normzoo.report.plots import figure as page
 from normzoo.report.plots import style
 from normzoo.report.plots.axes import log_axis
 from normzoo.report.plots.figure import Line, rows_figure
-from normzoo.report.render.captions import dataset, loss_unit
+from normzoo.report.render.captions import dataset
 from normzoo.report.render.cells import NOTHING
 from normzoo.report.render.illustrations import averaged
 from normzoo.report.statistics.differences import half_width
@@ -37,7 +37,7 @@ MARKERS: dict[str, dict[str, Any]] = {
 @page.styled()
 def gap(summary: Summary) -> Figure:
     """Draw training, validation and test loss after the last epoch, with a line from training to validation."""
-    unit = f" ({loss_unit(summary.matrix)})" if loss_unit(summary.matrix) else ""
+    unit = f" ({summary.loss.unit})" if summary.loss.unit else ""
     column = f"validation -\ntraining{unit}"
     figure, panels = rows_figure(summary, summary.matrix.norms, _number, column, sharex=False)
     is_cut = [_panel(axis, lines) for axis, lines in panels]

@@ -15,15 +15,6 @@ RULES = {
 }
 
 
-LOSS_UNITS = {"classification": "nats"}
-"""Of the losses of the built-in tasks, where they have one."""
-
-
-def loss_unit(matrix: MatrixSpec) -> str:
-    """Return the unit of the loss, which may be empty."""
-    return LOSS_UNITS.get(matrix.task, "")
-
-
 def dataset(matrix: MatrixSpec) -> str:
     """Name the dataset; a file of the user's own without its folders.
 

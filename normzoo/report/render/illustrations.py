@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import Summary
 from normzoo.report.analysis.wording import counted, difference_unit, direction, in_unit
-from normzoo.report.render.captions import dataset, loss_unit
+from normzoo.report.render.captions import dataset
 
 MAX_SIZES = 8
 """Of how many batch sizes there are learning curves at most."""
@@ -194,7 +194,7 @@ def _forest(summary: Summary) -> str:
 
 def _gap(summary: Summary) -> str:
     return (
-        f"Training, validation and test loss{in_unit(loss_unit(summary.matrix))} after the last epoch on "
+        f"Training, validation and test loss{in_unit(summary.loss.unit)} after the last epoch on "
         f"{dataset(summary.matrix)}, {averaged(summary)}, {_panels(summary)}, one row per batch size and norm, with "
         "validation minus training as a number. The training loss is the mean over the steps of the last epoch, as the "
         "weights change."

@@ -71,6 +71,12 @@ def to_markdown(
     return "\n\n".join(blocks) + "\n"
 
 
+def brief(summary: Summary) -> str:
+    """Write the findings and the tables of values alone, in markdown."""
+    blocks = [f"# {escaped(_heading(summary.matrix))}", _bullets(map(escaped, findings(summary)))]
+    return "\n\n".join([*blocks, *_values(summary, {})]) + "\n"
+
+
 def _heading(matrix: MatrixSpec) -> str:
     sizes = ", ".join(map(str, matrix.batch_sizes))
     return f"Norms in {' and '.join(matrix.templates)} on {dataset(matrix)} at batch size {sizes}"
