@@ -27,8 +27,21 @@ def scalar(text: str) -> Option:
         return text
 
 
+def written(value: Option) -> str:
+    """Write a value as it is written in a spec.
+
+    >>> written(None), written(True), written(0.001)
+    ('none', 'true', '0.001')
+    """
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
 def checked_options(
-    what: str, target: Callable[..., Any], options: Mapping[str, Option], given: Collection[str]
+    what: str,
+    target: Callable[..., Any],
+    options: Mapping[str, Option],
+    given: Collection[str],
+    first: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the options as the target takes them, by its signature and the types that are annotated there.
 
@@ -39,11 +52,12 @@ def checked_options(
         target: the class or function.
         options: by name.
         given: arguments that are no options.
+        first: those of them of which one is given first, whatever its name may be.
 
     Raises:
         ComponentError: it has no such option, or another type is wanted.
     """
-    taken = option_parameters(target, given)
+    taken = option_parameters(target, given, first)
     if taken is None:
         return dict(options)
     hints = _type_hints(target)
@@ -56,7 +70,9 @@ def checked_options(
     return checked
 
 
-def option_parameters(target: Callable[..., Any], given: Collection[str]) -> dict[str, inspect.Parameter] | None:
+def option_parameters(
+    target: Callable[..., Any], given: Collection[str], first: Collection[str] = ()
+) -> dict[str, inspect.Parameter] | None:
     """Return the parameters that are options; None where the target does not tell, or takes any."""
     try:
         parameters = inspect.signature(target).parameters
@@ -66,8 +82,8 @@ def option_parameters(target: Callable[..., Any], given: Collection[str]) -> dic
     if inspect.Parameter.VAR_KEYWORD in kinds:
         return None
     fixed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY)
-    # Where none of the names is one that normzoo gives, it gives the first, whatever it is called.
-    names = list(parameters) if any(name in given for name in parameters) else list(parameters)[1:]
+    is_first_given = bool(first) and not any(name in first for name in parameters)
+    names = list(parameters)[1:] if is_first_given else list(parameters)
     return {name: parameters[name] for name in names if name not in given and parameters[name].kind not in fixed}
 
 
@@ -83,9 +99,11 @@ def _converted(what: str, value: Option, annotation: Any) -> Any:
     if converted is not _UNFIT:
         return converted
     if get_origin(annotation) is Literal:
-        choices = [str(choice) for choice in get_args(annotation)]
-        raise ComponentError(f"{what} must be one of {', '.join(choices)}, got '{value}'{nearest(str(value), choices)}")
-    raise ComponentError(f"{what} must be {_described(annotation)}, got '{value}'")
+        choices = [written(choice) for choice in get_args(annotation)]
+        raise ComponentError(
+            f"{what} must be one of {', '.join(choices)}, got '{written(value)}'{nearest(written(value), choices)}"
+        )
+    raise ComponentError(f"{what} must be {_described(annotation)}, got '{written(value)}'")
 
 
 def _as(value: Option, annotation: Any) -> Any:
@@ -93,9 +111,10 @@ def _as(value: Option, annotation: Any) -> Any:
     kinds = get_args(annotation)
     match get_origin(annotation) or annotation:
         case origin if origin is Union or origin is UnionType:
-            return next((each for each in (_as(value, kind) for kind in kinds) if each is not _UNFIT), _UNFIT)
+            in_order = sorted(kinds, key=lambda kind: kind is not type(value))  # as text, everything would fit
+            return next((each for each in (_as(value, kind) for kind in in_order) if each is not _UNFIT), _UNFIT)
         case origin if origin is Literal:
-            return next((choice for choice in kinds if str(choice) == str(value)), _UNFIT)
+            return next((choice for choice in kinds if written(choice) == written(value)), _UNFIT)
         case kind if kind is NoneType:
             return None if value is None else _UNFIT
         case kind if kind is bool:
@@ -105,7 +124,7 @@ def _as(value: Option, annotation: Any) -> Any:
         case kind if kind is float:
             return value if isinstance(value, int | float) and not isinstance(value, bool) else _UNFIT
         case kind if kind is str:
-            return str(value)
+            return written(value)
         case origin if kinds and isinstance(origin, type) and issubclass(origin, Sequence):
             items = [scalar(item) for item in value.split("-")] if isinstance(value, str) else [value]
             converted = [_as(item, kinds[0]) for item in items]

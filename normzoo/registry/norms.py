@@ -71,5 +71,5 @@ _ENTRIES = {
     ),
 }
 
-NORMS = Registry("norm", _ENTRIES, given=(*CHANNELS, "device", "dtype"), own="pkg.module:MyNorm")
+NORMS = Registry("norm", _ENTRIES, given=("device", "dtype"), first=CHANNELS, own="pkg.module:MyNorm")
 """The norms by name."""
