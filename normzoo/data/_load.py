@@ -2,6 +2,7 @@
 
 from inspect import Parameter, signature
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,7 +67,8 @@ def _read(spec: str, *, root: Path | None, download: bool) -> RawArrays:
     if not isinstance(raw, RawArrays):
         made = type(raw).__name__
         raise ComponentError(f"dataset '{spec}': it must return normzoo.data.RawArrays, it returned a {made}")
-    return RawArrays(**{name: None if array is None else np.asarray(array) for name, array in vars(raw).items()})
+    as_arrays: dict[str, Any] = {name: None if each is None else np.asarray(each) for name, each in vars(raw).items()}
+    return RawArrays(**as_arrays)
 
 
 def _check(source: str, raw: RawArrays) -> None:
