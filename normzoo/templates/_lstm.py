@@ -48,8 +48,8 @@ class NormalizedLstm(nn.Module):
     Norms act at every step. One that keeps statistics (has buffers) keeps them per time step, and shares its
     parameters over time. One that needs positions, or takes no vectors, normalizes the input-to-hidden transform over
     time instead, and nothing else. A norm may say what its ``weight`` should start at here (``recurrent_gain``: 0.1 for
-    batch norm). Gates are ordered input, forget, cell, output, as in ``torch.nn.LSTM``; weights start as there, the forget gate's
-    bias at 1.
+    batch norm). Gates are ordered input, forget, cell, output, as in ``torch.nn.LSTM``; weights start as there, the
+    forget gate's bias at 1.
 
     Args:
         norm: makes a norm from its number of channels.
