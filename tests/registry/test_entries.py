@@ -19,7 +19,7 @@ ENTRIES = [
 ]
 
 ON_PURPOSE = {("instance", "affine")}
-"""Options whose default is another than the target's: torch's instance norm learns nothing, and all norms compared do."""
+"""Options with another default than the target's: torch's instance norm learns nothing, all norms compared do."""
 
 
 @pytest.mark.parametrize(("kind", "name", "entry"), ENTRIES)

@@ -75,7 +75,6 @@ def takes(
     label: str | None = None,
     either: str | int = 0,
     anything: Any = None,
-    bare=None,  # type: ignore[no-untyped-def]
 ) -> None:
     """Take an option of every type."""
 
@@ -107,7 +106,7 @@ def takes(
         ("either=3", 3),
         ("either=three", "three"),
         ("anything=16-32", "16-32"),
-        ("bare=7", 7),
+        ("anything=7", 7),
     ],
 )
 def test_options_come_in_the_types_of_the_signature(option: str, value: object) -> None:

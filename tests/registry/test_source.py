@@ -64,8 +64,6 @@ def test_it_is_of_the_file_that_defines_it(own: Path) -> None:
     assert NORMS.source(f"{own.stem}_again:Thing") == NORMS.source(f"{own.stem}:Thing")
 
 
-def test_what_cannot_be_imported_is_refused(own: Path) -> None:
-    with pytest.raises(ComponentError, match="cannot import 'no_such_module_here'"):
-        NORMS.source("no_such_module_here:Thing")
-    with pytest.raises(ComponentError, match="norm 'no_such_module_here:Thing'"):
+def test_what_cannot_be_imported_is_refused() -> None:
+    with pytest.raises(ComponentError, match="norm 'no_such_module_here:Thing': cannot import 'no_such_module_here'"):
         NORMS.source("no_such_module_here:Thing")
