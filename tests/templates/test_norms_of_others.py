@@ -52,7 +52,7 @@ NORMS = {
 IN_THE_LSTM = ["timm.layers:GroupNorm1", "torch.nn:LayerNorm", "torch.nn:RMSNorm", "torch.nn:BatchNorm1d"]
 
 
-def networks(spec: str, members: int, placement: Any = "post") -> list[nn.Module]:
+def networks(spec: str, members: int, placement: Any = "post") -> list[Cnn]:
     norm = norm_factory(spec)
     return [Cnn(norm, shape=(1, 8, 8), outputs=3, widths=(32,), hidden=32, placement=placement) for _ in range(members)]
 
@@ -73,10 +73,8 @@ def test_it_trains_in_the_cnn(spec: str, placement: Any) -> None:
     before = copy.deepcopy(network.state_dict())
     assert math.isfinite(step(module, torch.randn(6, 1, 1, 8, 8), torch.randint(3, (6, 1)))[0])
     assert any(not torch.equal(value, before[name]) for name, value in network.state_dict().items())
-    assert (
-        sum(isinstance(layer, nn.ReLU) for layer in network.children().__next__())
-        == 2 - len(kinds) * contains_activation
-    )
+    relus = sum(isinstance(layer, nn.ReLU) for layer in network.layers)
+    assert relus == 2 - len(kinds) * contains_activation
     expected = [f"no norm after the {'convolutions' if kind == 'maps' else 'dense layer'}, " for kind in BOTH - kinds]
     assert [note[: len(start)] for note, start in zip(network.notes, expected, strict=True)] == expected
 
