@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-
 _FEW, _MANY = 1e-6, 1e7
 """Numbers below and from these are written with an exponent."""
 
