@@ -75,7 +75,7 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         kind: what they are, in a word.
         entries: by name.
         given: names of the arguments that normzoo gives; they are no options.
-        first: names under which what it gives first is taken; where none of them is a parameter, the first one is.
+        first: names of the parameter that is given first, such as the channels of a norm; see ``first_parameter``.
             Empty where nothing is given but by name.
         own: how a user's own is written, for messages.
     """
@@ -90,7 +90,7 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         own: str,
     ) -> None:
         self.kind, self._entries, self.own = kind, dict(entries), own
-        self.given, self.first = frozenset((*given, *first)), first
+        self.given, self.first = frozenset(given), first
         self.parse = lru_cache(maxsize=4096)(self._parse)
         self.canonical = lru_cache(maxsize=4096)(self._canonical)
 
@@ -177,9 +177,6 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         target = load(spec.target if entry is None else entry.target, f"{self.kind} '{text}'")
         if not callable(target):
             raise ComponentError(f"{self.kind} '{text}': {spec.target} is neither a class nor a function")
-        for name in spec.options:
-            if name in self.given:
-                raise ComponentError(f"{self.kind} '{text}': {name} is no option; normzoo sets it")
         options = {**(entry.options if entry else {}), **spec.options}
         return target, checked_options(f"{self.kind} '{text}'", target, options, self.given, self.first)
 

@@ -57,34 +57,46 @@ def checked_options(
     Raises:
         ComponentError: it has no such option, or another type is wanted.
     """
-    taken = option_parameters(target, given, first)
-    if taken is None:
-        return dict(options)
+    taken, set_by_normzoo = _option_names(target, given, first)
     hints = _type_hints(target)
     checked = {}
     for name, value in options.items():
-        if name not in taken:
+        if name in set_by_normzoo:
+            raise ComponentError(f"{what}: {name} is no option; normzoo sets it")
+        if taken is not None and name not in taken:
             takes = f"it takes: {', '.join(taken)}" if taken else "it takes no options"
             raise ComponentError(f"{what}: it has no option '{name}'{nearest(name, taken)} ({takes})")
         checked[name] = _converted(f"{what}: {name}", value, hints.get(name, Any))
     return checked
 
 
-def option_parameters(
-    target: Callable[..., Any], given: Collection[str], first: Collection[str] = ()
-) -> dict[str, inspect.Parameter] | None:
-    """Return the parameters that are options; None where the target does not tell, or takes any."""
+def first_parameter(parameters: Mapping[str, inspect.Parameter], names: Collection[str]) -> str | None:
+    """Return the parameter that is given first, whatever it is called; None where there is none.
+
+    It is the one of these names. Such a name with a default means something else, like an axis called ``dim``, unless
+    it comes first. Where there is no such name, it is the parameter that comes first.
+    """
+    leading = next(iter(parameters), None)
+    if not names or leading is None:
+        return None
+    required = (name for name in names if name in parameters and parameters[name].default is inspect.Parameter.empty)
+    return leading if leading in names else next(required, leading)
+
+
+def _option_names(
+    target: Callable[..., Any], given: Collection[str], first: Collection[str]
+) -> tuple[list[str] | None, set[str]]:
+    """Return the parameters that are options, None where any may be one, and those that normzoo gives."""
     try:
         parameters = inspect.signature(target).parameters
     except (TypeError, ValueError):  # some built-in types do not tell
-        return None
-    kinds = {parameter.kind for parameter in parameters.values()}
-    if inspect.Parameter.VAR_KEYWORD in kinds:
-        return None
-    fixed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY)
-    is_first_given = bool(first) and not any(name in first for name in parameters)
-    names = list(parameters)[1:] if is_first_given else list(parameters)
-    return {name: parameters[name] for name in names if name not in given and parameters[name].kind not in fixed}
+        return None, {*given, *first}
+    is_lazy = any(base.__name__ == "LazyModuleMixin" for base in getattr(target, "__mro__", ()))
+    leading = None if is_lazy else first_parameter(parameters, first)  # what is lazy looks at its first input
+    fixed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_KEYWORD)
+    taken = [name for name, each in parameters.items() if name not in (*given, leading) and each.kind not in fixed]
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
+    return None if takes_any else taken, {*given, *(name for name in first if name == leading)}
 
 
 def _type_hints(target: Callable[..., Any]) -> Mapping[str, Any]:
