@@ -20,8 +20,18 @@ class Norm:
     def __init__(self, num_features: int, slope: float = 0.5, *, mode: Literal["fast", "slow"] = "fast", device=None):
         pass
 
+class Axis:
+    """Takes an axis under a name that others give their channels."""
+
+    def __init__(self, planes: int, dim: int = 1):
+        pass
+
+class Grouped:
+    def __init__(self, num_groups: int, num_channels: int):
+        pass
+
 class Anything:
-    def __init__(self, size, **options):
+    def __init__(self, size, device=None, **options):
         pass
 
 class Inheriting(Norm):
@@ -175,6 +185,10 @@ def test_lists_reach_a_template_as_numbers() -> None:
         (NORMS, "OWN:Inheriting:slope=2", {"slope": 2}),
         (NORMS, "OWN:Anything:a=1,b=16-32", {"a": 1, "b": "16-32"}),
         (NORMS, "OWN:First:depth=2", {"depth": 2}),
+        (NORMS, "OWN:Axis:dim=2", {"dim": 2}),
+        (NORMS, "OWN:Grouped:num_groups=2", {"num_groups": 2}),
+        (NORMS, "torch.nn:LazyBatchNorm2d:eps=0.1", {"eps": 0.1}),
+        (NORMS, "torch.nn:GroupNorm:num_groups=4", {"num_groups": 4}),
         (NORMS, "OWN:function:widths=3-4,floor=none", {"widths": (3, 4), "floor": None}),
         (NORMS, "OWN:fewer:widths=3", {"widths": 3}),
         (NORMS, "builtins:dict:a=1", {"a": 1}),
@@ -197,6 +211,10 @@ def test_options_of_ones_own(kind: Registry[Any], text: str, options: dict[str, 
         (NORMS, "OWN:Norm:mode=fats", "mode must be one of fast, slow, got 'fats'; did you mean 'fast'?"),
         (NORMS, "OWN:Norm:device=cpu", "device is no option; normzoo sets it"),
         (NORMS, "OWN:First:n=2", "it has no option 'n' (it takes: depth)"),
+        (NORMS, "OWN:Axis:planes=2", "it has no option 'planes' (it takes: dim)"),
+        (NORMS, "OWN:Grouped:num_channels=2", "num_channels is no option; normzoo sets it"),
+        (NORMS, "OWN:Anything:size=2", "size is no option; normzoo sets it"),
+        (NORMS, "OWN:Anything:device=cpu", "device is no option; normzoo sets it"),
         (NORMS, "OWN:function:widths=a-b", "widths must be a list of whole numbers, such as 16-32, got 'a-b'"),
         (NORMS, "OWN:constant", "OWN:constant is neither a class nor a function"),
         (TASKS, "OWN:Task:delta=x", "delta must be a number, got 'x'"),
