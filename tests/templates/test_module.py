@@ -61,7 +61,7 @@ def linear() -> nn.Linear:
     return nn.Linear(4, 3)
 
 
-def fit(module: Classifier, train: Blocks, *splits: Batches, epochs: int = 1, precision: Any = None) -> None:
+def fit(module: MemberModule, train: Blocks, *splits: Batches, epochs: int = 1, precision: Any = None) -> None:
     """Train with a real Trainer that does nothing but train and validate."""
     trainer = Trainer(
         accelerator="cpu",
@@ -78,15 +78,16 @@ def fit(module: Classifier, train: Blocks, *splits: Batches, epochs: int = 1, pr
         trainer.fit(module, train_dataloaders=train, val_dataloaders=list(splits))
 
 
-def by_hand(network: nn.Module, split: Batches) -> tuple[float, float]:
+def by_hand(network: nn.Module, split: Batches) -> dict[str, float]:
     """Return loss and accuracy over all samples at once."""
     inputs, labels = (torch.cat(parts) for parts in zip(*split, strict=True))
     with torch.no_grad():
         logits = network(inputs)
-    return cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
+    accuracy = (logits.argmax(1) == labels).float().mean().item()
+    return {"loss": cross_entropy(logits, labels).item(), "accuracy": accuracy}
 
 
-def of_member(module: Classifier, member: int, network: nn.Module) -> nn.Module:
+def of_member(module: MemberModule, member: int, network: nn.Module) -> nn.Module:
     """Return a network like the given one with the parameters and buffers of a member of a stack."""
     alone = copy.deepcopy(network)
     state = module.network.state_dict()
@@ -202,7 +203,7 @@ def test_a_member_that_diverges_leaves_the_others_exactly_alone(
         [networks[member] for member in others], lrs=[rates[member] for member in others], **settings
     )
 
-    def train(module: Classifier, block: tuple[Tensor, Tensor], members: Sequence[int]) -> Tensor:
+    def train(module: MemberModule, block: tuple[Tensor, Tensor], members: Sequence[int]) -> Tensor:
         module.on_train_epoch_start()
         module.training_step((block[0][:, :, members], block[1][:, :, members]), 0)
         return torch.tensor(module.train_losses)
@@ -240,7 +241,9 @@ def test_a_member_that_is_not_stacked_is_trained_itself() -> None:
 
 def test_several_members_are_stacked_or_refused() -> None:
     """The message names the number and the way out."""
-    with pytest.raises(ValueError, match=r"^Classifier: without a stack there is one member, got 2; use stacked=True$"):
+    with pytest.raises(
+        ValueError, match=r"^MemberModule: without a stack there is one member, got 2; use stacked=True$"
+    ):
         MemberModule([linear(), linear()], lrs=[0.1, 0.1], stacked=False)
 
 
@@ -249,7 +252,7 @@ def test_a_loss_that_is_not_finite_is_kept_as_it_is(stacked: bool) -> None:
     """NaN is neither dropped from the mean nor refused, so that divergence shows."""
     module = MemberModule([linear()], lrs=[0.1], stacked=stacked)
     fit(module, Blocks([2], last_is_nan=True), Batches([6, 6], last_is_nan=True))
-    assert torch.tensor([*module.train_losses, module.evaluations[0][0].loss]).isnan().all()
+    assert torch.tensor([*module.train_losses, module.evaluations[0][0]["loss"]]).isnan().all()
 
 
 def test_before_training_there_is_no_training_loss() -> None:
