@@ -100,7 +100,7 @@ def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
     text = to_markdown(
         summary,
         provenance=provenance(records),
-        command=reproducing_command(sweep.matrix, sweep.execution.engine),
+        command=reproducing_command(sweep.matrix),
         plots=plots,
         failures=failure_lines(records),
     )
