@@ -46,19 +46,20 @@ def test_the_readme_shows_at_least_three_comparisons() -> None:
     assert len(_compare_commands()) >= 3
 
 
-def test_the_python_of_the_readme_runs() -> None:
-    """The six lines that import a layer do what they say."""
-    blocks = [text for kind, text in _BLOCKS if kind == "python"]
-    assert blocks
-    for text in blocks:
-        names: dict[str, object] = {}
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines that compare two norms, and the six that import a layer, do what they say."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for text in [text for kind, text in _BLOCKS if kind == "python"]:
         exec(text, names)  # noqa: S102  # the README's own lines
-        assert tuple(names["y"].shape) == (2, 64, 16, 16)  # type: ignore[attr-defined]
+    assert tuple(names["y"].shape) == (2, 64, 16, 16)  # type: ignore[attr-defined]
+    assert list(names["frame"]["norm"]) == ["batch", "group"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_python_of_a_page_runs(page: Path) -> None:
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So do the examples of each page of the documentation."""
+    monkeypatch.chdir(tmp_path)
     for text in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
         exec(text, {})  # noqa: S102  # our own lines
 

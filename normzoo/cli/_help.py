@@ -33,7 +33,7 @@ SHOW = """Show everything that is kept of one run.
 Its configuration, the curves of its epochs, times, memory and machine, what went wrong with its traceback, and the
 command that trains it again.
 
-Example: normzoo show 1300011
+Example: normzoo show 5c12806
 """
 
 DIFF = """Show in what two runs differ.
@@ -41,7 +41,7 @@ DIFF = """Show in what two runs differ.
 Configuration, results, machine and times, and the first epoch after which their curves are not the same. To see whether
 two machines agree on a run, name it twice, and the second one's store with --other.
 
-Example: normzoo diff 1300011 d9be45b
+Example: normzoo diff 5c12806 2007911
 """
 
 EXPORT = """Write stored results as CSV, JSON or Parquet, a row for every run.

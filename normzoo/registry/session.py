@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from normzoo.errors import ComponentError
+from normzoo.errors import ComponentError, UsageError
 from normzoo.registry._component import SESSION, Registry, Spec, load
 
 PREFIX = "session"
@@ -43,7 +43,7 @@ def spec_of(registry: Registry[Any], component: str | Callable[..., Any]) -> str
 def _is_importable(path: str, component: object) -> bool:
     try:
         return load(path) is component
-    except ComponentError:
+    except UsageError:
         return False
 
 
