@@ -1,7 +1,7 @@
 """normzoo: normalization layers from scratch, and one command that compares them.
 
-The layers are in :mod:`normzoo.layers`; ``normzoo compare`` is the command. Importing this package alone does not
-import torch: ``normzoo.layers`` does, when it is first used.
+The layers are in :mod:`normzoo.layers`; ``normzoo compare`` is the command, and :func:`normzoo.compare` the same for
+scripts and notebooks. Importing this package alone does not import torch: what is used first does.
 
 >>> import normzoo
 >>> normzoo.layers.BatchNorm1d(3)
@@ -9,20 +9,26 @@ BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_st
 """
 
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from normzoo.errors import NormzooError, UsageError
 
-__all__ = ["NormzooError", "UsageError", "__version__"]
+if TYPE_CHECKING:
+    from normzoo import layers
+    from normzoo.comparison import Comparison, compare
+
+__all__ = ["Comparison", "NormzooError", "UsageError", "__version__", "compare", "layers"]
 
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name == "layers":
         return import_module("normzoo.layers")
+    if name in ("Comparison", "compare"):
+        return getattr(import_module("normzoo.comparison"), name)
     raise AttributeError(f"module 'normzoo' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "layers"]
+    return __all__

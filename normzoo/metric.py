@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+_FEW, _MANY = 1e-6, 1e7
+"""Numbers below and from these are written with an exponent."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -14,10 +17,12 @@ class Metric:
         unit: of a value as it is written, such as ``%``; may be empty.
         difference_unit: of a difference, such as ``points``; that of a value where it is empty.
         scale: what a value is multiplied with to be written: 100 for a fraction that is written in percent.
-        decimals: digits behind the point; None: as many as make three significant ones.
+        decimals: digits behind the point; None: as many as make three significant ones. Very large numbers, and with
+            None very small ones, are written as ``1.23e+08``.
         higher_is_better: the direction.
         lowest: the least value there can be, if there is one.
         highest: the greatest.
+        is_share: it is the share of the samples for which something holds, so that it moves in steps of one sample.
     """
 
     name: str
@@ -29,6 +34,7 @@ class Metric:
     higher_is_better: bool
     lowest: float | None = None
     highest: float | None = None
+    is_share: bool = False
 
     @property
     def title(self) -> str:
@@ -52,7 +58,7 @@ class Metric:
         >>> Metric(name="rmse", higher_is_better=False).write(0.0123456)
         '0.0123'
         """
-        return f"{self.scale * value:.{self._decimals(value if like is None else like)}f}"
+        return self._written(value, value if like is None else like)
 
     def write_signed(self, difference: float, *, like: float | None = None) -> str:
         """Write a difference with its sign, without its unit; one that is written as zero has none.
@@ -60,14 +66,21 @@ class Metric:
         >>> Metric(name="accuracy", scale=100, decimals=1, higher_is_better=True).write_signed(-0.0123)
         '-1.2'
         """
-        text = f"{self.scale * difference:+.{self._decimals(difference if like is None else like)}f}"
-        return text[1:] if float(text) == 0 else text
+        return self._written(difference, difference if like is None else like, "+")
 
-    def _decimals(self, value: float) -> int:
-        if self.decimals is not None:
-            return self.decimals
-        size = abs(self.scale * value)
-        return 2 if not math.isfinite(size) or size == 0 else min(12, max(0, 2 - math.floor(math.log10(size))))
+    def _written(self, value: float, like: float, sign: str = "") -> str:
+        scaled = self.scale * value
+        text = f"{scaled:{sign}{'.2e' if _MANY <= abs(scaled) < math.inf else self._format(self.scale * like)}}"
+        return text.lstrip("+-") if math.isnan(scaled) or float(text) == 0 else text
+
+    def _format(self, scaled: float) -> str:
+        size = abs(scaled)
+        if not math.isfinite(size) or size == 0:
+            return f".{2 if self.decimals is None else self.decimals}f"
+        if size >= _MANY or (self.decimals is None and size < _FEW):
+            return ".2e"
+        exponent = int(f"{size:.2e}".partition("e")[2])  # of the rounded number: 9.999 is written as 10.0
+        return f".{max(0, 2 - exponent) if self.decimals is None else self.decimals}f"
 
 
 ACCURACY = Metric(
@@ -79,5 +92,7 @@ ACCURACY = Metric(
     higher_is_better=True,
     lowest=0,
     highest=1,
+    is_share=True,
 )
-"""Of records that do not say what they were judged by: those of older versions."""
+CROSS_ENTROPY = Metric(name="cross-entropy", unit="nats", decimals=3, higher_is_better=False, lowest=0)
+"""Of records that do not say what they were judged and trained by: those of older versions."""

@@ -1,9 +1,12 @@
 """Do imports go down the floors of the house, and does the parent stay without torch?"""
 
 import ast
+import os
+import re
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -16,23 +19,27 @@ import normzoo
 ROOT = Path(normzoo.__file__).parent
 FLOORS = {
     "errors": 0,
+    "metric": 0,
     "registry": 1,
     "layers": 2,
-    "data": 2,
+    "tasks": 2,
+    "data": 3,
     "templates": 3,
     "experiment": 4,
     "report": 5,
+    "progress": 5,
     "explain": 5,
     "bench": 6,
+    "comparison": 6,
     "cli": 7,
     "__main__": 8,
 }
+ROOMS = ("config", "planning", "results", "worker", "executor", "")
+"""The folders of the experiment, each of which imports from those before it alone; last its own files."""
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning"}
-IN_WORKERS = (
-    {f"normzoo.experiment.{name}" for name in ("train", "epochs", "calibrate", "prepare", "memory")}
-    | {f"normzoo.bench.{name}" for name in ("worker", "cold", "measure", "peers")}
-    | {f"normzoo.bench.matrix.{name}" for name in ("peer", "networks", "bare_loop", "plain_lightning")}
-)
+IN_WORKERS = {
+    f"normzoo.experiment.worker.{name}" for name in ("train", "epochs", "time_steps", "prepare", "memory", "serve")
+} | {f"normzoo.bench.{name}" for name in ("worker", "measure", "peers")}
 """Those of the experiment's and the benchmark's modules that only a worker imports."""
 
 
@@ -60,6 +67,8 @@ def imports_in(node: ast.AST, module: str, *, local: bool = False) -> Iterator[I
             origin = child.module or ""
             names = [f"{origin}.{alias.name}" for alias in child.names]
             yield from (Import(name if name in FILES else origin, local) for name in names)
+        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            yield from imports_in(child, module, local=True)
         else:
             is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             yield from imports_in(child, module, local=local or is_function)
@@ -97,11 +106,29 @@ def test_every_package_stands_on_a_floor() -> None:
 
 @pytest.mark.parametrize("module", FILES)
 def test_imports_go_down(module: str) -> None:
-    """To a lower floor or within the package, wherever in the file they stand."""
+    """To a lower floor or within the package, wherever in the file they stand; the front door loads what is asked for."""
     own = package(module)
-    for target, _ in IMPORTS[module]:
+    for target, local in IMPORTS[module]:
+        if module == "normzoo" and local:
+            continue
         if target.split(".")[0] == "normzoo" and package(target) != own:
             assert FLOORS[package(target)] < FLOORS[own], f"{module} imports {target}"
+
+
+def room(module: str) -> int:
+    """Return the place of a module of the experiment among its folders."""
+    parts = module.split(".")
+    return ROOMS.index(parts[2] if len(parts) > 3 else "")
+
+
+@pytest.mark.parametrize("module", [module for module in FILES if module.startswith("normzoo.experiment.")])
+def test_the_experiment_is_a_ladder(module: str) -> None:
+    """Configuration, planning, results, worker, executor: each knows those before it."""
+    if FILES[module].name == "__init__.py":
+        return
+    for target, _ in IMPORTS[module]:
+        if target.startswith("normzoo.experiment.") and target in FILES and FILES[target].name != "__init__.py":
+            assert room(target) <= room(module), f"{module} imports {target}"
 
 
 def test_there_are_no_cycles() -> None:
@@ -122,10 +149,70 @@ def test_layers_need_torch_and_nothing_else(module: str) -> None:
         assert top != "normzoo" or package(target) in ("layers", "registry", "errors"), f"{module} imports {target}"
 
 
+IMPORTED_AS = {"scikit-learn": "sklearn", "PyYAML": "yaml", "markdown-it-py": "markdown_it"}
+"""The packages whose modules have another name."""
+
+WITH_TORCH_ALONE = """
+import sys, warnings
+
+class Refusal:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in REFUSED:
+            raise ModuleNotFoundError(f"refused: {name}", name=name)
+
+REFUSED = set(sys.argv[1:])
+sys.meta_path.insert(0, Refusal)
+warnings.filterwarnings("ignore", message="Failed to initialize NumPy")  # which torch can do without
+
+import normzoo.layers
+import torch
+from layers.cases import CASES
+from normzoo.registry import NORMS
+
+def carried_out(layer, x):
+    x.requires_grad_()
+    y = layer(x)
+    y.square().sum().backward()
+    return y.shape == x.shape and bool(y.isfinite().all() and x.grad.isfinite().all())
+
+for backend in ("eager", "auto"):
+    with normzoo.layers.backend(backend):
+        for training in (True, False):
+            for case in CASES:
+                assert carried_out(case.ours().train(training), case.input(torch.float32)), case.id
+            for name in NORMS:
+                assert carried_out(normzoo.layers.make_norm(name, num_features=8), torch.randn(4, 8, 3, 3)), name
+print(*sorted({type(case.ours()).__name__ for case in CASES}))
+print(*sorted(REFUSED & {name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_every_layer_runs_where_torch_alone_is_installed() -> None:
+    """Whatever else normzoo depends on is refused to whoever imports it, in a process of its own."""
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[^\w.-]", requirement)[0] for requirement in project["dependencies"]}
+    refused = {IMPORTED_AS.get(name, name) for name in names - {"torch"}}
+    assert {"numpy", "lightning", "pydantic", "sklearn", "yaml"} <= refused
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_TORCH_ALONE, *refused],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT.parent, ROOT.parent / "tests")))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    ran, loaded = done.stdout.split("\n")[:2]
+    public = {name for name, each in vars(normzoo.layers).items() if isinstance(each, type) and name != "Norm"}
+    assert set(ran.split()) == public & set(normzoo.layers.__all__)
+    assert loaded == ""
+
+
 PARENTS = [
     module
     for module in FILES
-    if package(module) in ("errors", "registry", "experiment", "report", "explain", "bench", "cli", "__main__")
+    if package(module)
+    in ("errors", "registry", "experiment", "report", "explain", "progress", "comparison", "bench", "cli", "__main__")
 ]
 
 
@@ -133,7 +220,7 @@ PARENTS = [
 def test_the_parent_and_the_report_import_no_torch(module: str) -> None:
     """Neither they nor anything that comes with them; within functions only the worker may."""
     assert not reached(module) & (HEAVY | IN_WORKERS)
-    if module != "normzoo.experiment.worker.process":
+    if module not in ("normzoo", "normzoo.experiment.worker.process", "normzoo.experiment.executor.in_process"):
         for target, _ in IMPORTS[module]:
             assert not reached(target) & (HEAVY | IN_WORKERS), f"{module} imports {target}"
 
@@ -149,6 +236,8 @@ def test_all_is_the_public_names(module: str) -> None:
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
             listed = ast.literal_eval(statement.value)
+        elif isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING" and module == "normzoo":
+            bound |= {alias.name for each in ast.walk(statement) for alias in getattr(each, "names", ())}
         elif isinstance(statement, ast.ImportFrom | ast.Import):
             bound |= {alias.asname or alias.name for alias in statement.names} - used
         elif isinstance(statement, ast.FunctionDef | ast.ClassDef):
@@ -169,7 +258,6 @@ def test_all_is_the_public_names(module: str) -> None:
         ["compare", "--help"],
         ["compare", "--show-config"],
         ["bench", "layers", "--help"],
-        ["bench", "matrix", "--help"],
         ["compare", "--dry-run", "--norms", "none", "--jobs", "1"],
     ],
     ids=" ".join,

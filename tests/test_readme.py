@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.matrix import tables as matrix_tables
+from benchmarks.matrix.spec import MatrixBench
 from normzoo.bench import show
-from normzoo.bench.matrix import show as show_matrix
-from normzoo.bench.matrix.records import MatrixBench
 from normzoo.bench.records import Bench
 from normzoo.cli import main
 from normzoo.experiment.config.resolve import reproducing_command, resolve
@@ -46,19 +46,20 @@ def test_the_readme_shows_at_least_three_comparisons() -> None:
     assert len(_compare_commands()) >= 3
 
 
-def test_the_python_of_the_readme_runs() -> None:
-    """The six lines that import a layer do what they say."""
-    blocks = [text for kind, text in _BLOCKS if kind == "python"]
-    assert blocks
-    for text in blocks:
-        names: dict[str, object] = {}
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines that compare two norms, and the six that import a layer, do what they say."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for text in [text for kind, text in _BLOCKS if kind == "python"]:
         exec(text, names)  # noqa: S102  # the README's own lines
-        assert tuple(names["y"].shape) == (2, 64, 16, 16)  # type: ignore[attr-defined]
+    assert tuple(names["y"].shape) == (2, 64, 16, 16)  # type: ignore[attr-defined]
+    assert list(names["frame"]["norm"]) == ["batch", "group"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_python_of_a_page_runs(page: Path) -> None:
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So do the examples of each page of the documentation."""
+    monkeypatch.chdir(tmp_path)
     for text in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
         exec(text, {})  # noqa: S102  # our own lines
 
@@ -100,7 +101,7 @@ def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
     text = to_markdown(
         summary,
         provenance=provenance(records),
-        command=reproducing_command(sweep.matrix, sweep.execution.engine),
+        command=reproducing_command(sweep.matrix),
         plots=plots,
         failures=failure_lines(records),
     )
@@ -120,7 +121,7 @@ def test_each_speed_report_comes_from_the_records_beside_it(path: Path) -> None:
     else:
         matrix = MatrixBench.model_validate_json(text)
         environment, measured = matrix.environment, len(matrix.cells)
-        shown = show_matrix.to_markdown(matrix, name=path.stem, notes=notes)
+        shown = matrix_tables.to_markdown(matrix, name=path.stem, notes=notes)
     assert path.read_text(encoding="utf-8") == shown
     assert measured
     assert not str(environment["commit"]).endswith("-dirty")

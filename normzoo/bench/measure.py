@@ -21,7 +21,7 @@ from normzoo.layers import backend
 CALLS_SECONDS = 10e-3
 """A round makes so many calls that they take about this long."""
 
-LEAST_ROUNDS, MOST_ROUNDS = 15, 300
+MIN_ROUNDS, MAX_ROUNDS = 15, 300
 
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 4e-2, torch.float16: 5e-3}
 
@@ -148,7 +148,7 @@ def _contenders(case: Case, device: torch.device) -> tuple[list[Contender], dict
         except ImportError:
             skipped[name] = "not installed"
             continue
-        except Exception as error:  # theirs to mend, and no reason to measure nothing
+        except Exception as error:  # a fault of the other library must not end the benchmark
             skipped[name] = f"cannot be built: {error}"
             continue
         if module is None:
@@ -225,7 +225,7 @@ def _time(contenders: list[Contender], x: Tensor, grad: Tensor, seconds: float) 
     """Time the contenders by turns; return the calls of a round, and the rounds."""
     slowest = max(contender.time(x, grad, 3) for contender in contenders)
     calls = max(1, round(CALLS_SECONDS / slowest))
-    rounds = min(MOST_ROUNDS, max(LEAST_ROUNDS, round(seconds / (calls * slowest))))
+    rounds = min(MAX_ROUNDS, max(MIN_ROUNDS, round(seconds / (calls * slowest))))
     order = random.Random(0)  # noqa: S311
     gc.collect()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Who else offers these norms: torch.nn, and what of timm, Liger-Kernel and apex is installed."""
+"""The other libraries with these norms: torch.nn, and timm, Liger-Kernel and apex where they are installed."""
 
 from collections.abc import Callable
 from typing import Any

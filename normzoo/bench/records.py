@@ -1,4 +1,4 @@
-"""What was measured, as it is kept. Torch-free."""
+"""The records of what was measured. Torch-free."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from normzoo.bench.spec import BenchSpec, Case
 
 REFERENCE, AUTO, EAGER = "torch.nn", "auto", "eager"
-"""Who is timed in every plain case: torch.nn, ours on the backend auto when it is warm, ours on the backend eager."""
+"""The contenders of every plain case: torch.nn, ours on a warm auto backend, and ours on the eager backend."""
 
 
 class Timing(BaseModel):
@@ -25,11 +25,11 @@ class Measurement(BaseModel):
 
     Attributes:
         timings: by contender.
-        saved_bytes: what autograd keeps for the backward pass, by contender, in training.
-        moved_bytes: what a forward pass (and backward pass) must read and write at least.
-        rounds: how often each contender was timed, in random order.
-        calls: how many calls a round consists of.
-        skipped: for each contender that was left out, why.
+        saved_bytes: the bytes that autograd keeps for the backward pass, by contender, in training.
+        moved_bytes: the bytes that a forward pass (and backward pass) must read and write at least.
+        rounds: the number of times that each contender was timed, in random order.
+        calls: the number of calls in a round.
+        skipped: the reason for each contender that was left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

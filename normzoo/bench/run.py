@@ -1,4 +1,4 @@
-"""The parent's side: starts the processes that measure, and gathers what they say. Torch-free."""
+"""Starts the processes that measure, and collects their results. Torch-free."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from normzoo.bench.spec import BenchSpec
 from normzoo.errors import NormzooError, UsageError
 
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
-"""Have glibc keep freed memory, as in a training process it mostly does. Else which contender has to fetch its pages
-from the system anew is decided by what happens to lie at the end of the heap, and that by chance."""
+"""Make glibc keep freed memory, as it mostly does in a training process. Otherwise chance decides, by what lies at the
+end of the heap, which contender has to get its pages from the system again."""
 
 
 def run_bench(spec: BenchSpec, on_measurement: Callable[[Measurement], None]) -> Bench:
@@ -68,7 +68,7 @@ def _cold_starts(spec: BenchSpec) -> tuple[ColdStart, ...]:
     with tempfile.TemporaryDirectory() as cache:
         for number in (1, 2):
             done = subprocess.run(  # noqa: S603  # our own module
-                [sys.executable, "-m", "normzoo.bench.cold", str(number), spec.device],
+                [sys.executable, "-m", "normzoo.bench.worker", "cold", str(number), spec.device],
                 env={**os.environ, **ALLOCATOR, "TORCHINDUCTOR_CACHE_DIR": cache, "TRITON_CACHE_DIR": cache},
                 capture_output=True,
                 text=True,

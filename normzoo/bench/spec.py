@@ -1,11 +1,11 @@
-"""What to measure: the cases, and how they are written as flags. Torch-free."""
+"""The cases to measure, and the command that measures them. Torch-free."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from normzoo.bench.settings import as_command
 from normzoo.experiment.config.spec import split_list
 
 Norm = Literal["batch", "instance", "layer", "group", "LayerNorm", "RMSNorm"]
@@ -64,7 +64,7 @@ class Case(BaseModel):
 
 
 class BenchSpec(BaseModel):
-    """What is measured and how long; each field is a flag of ``normzoo bench layers``."""
+    """The settings of the benchmark; each field is a flag of ``normzoo bench layers``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -99,7 +99,7 @@ class BenchSpec(BaseModel):
         return list(self._plain()) + list(self._compiled())
 
     def is_whole(self) -> bool:
-        """Whether all norms and all ordinary sizes are measured, so that means over them can be held against aims."""
+        """Return True if all norms and default sizes are measured, so that the means can be compared with the aims."""
         default = BenchSpec()
         return set(self.norms) >= set(default.norms) and set(self.sizes) >= set(default.sizes)
 
@@ -147,3 +147,28 @@ class BenchSpec(BaseModel):
                 mode="train",
                 place="compiled",
             )
+
+
+def as_command(words: str, settings: BaseModel) -> str:
+    """Return the command with those settings that are not the defaults.
+
+    Args:
+        words: the command without flags, such as ``normzoo bench layers``.
+        settings: a model of which each field is a flag.
+    """
+    command = words.split()
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if value != field.get_default():
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            command += ["--" + name.replace("_", "-"), text]
+    return shlex.join(command)
+
+
+def problems(error: ValidationError) -> str:
+    """Return all errors in one line, each with the name of its setting if it concerns a single one."""
+    lines = []
+    for detail in error.errors():
+        setting = f"{detail['loc'][0]}: " if detail["loc"] else ""
+        lines.append(setting + detail["msg"].removeprefix("Value error, "))
+    return "; ".join(dict.fromkeys(lines))

@@ -38,7 +38,7 @@ class Aim:
 
     @property
     def reached(self) -> bool | None:
-        """Whether it is reached."""
+        """True or False; None if it was not measured."""
         if self.value is None:
             return None
         return self.value >= self.limit if self.at_least else self.value <= self.limit
@@ -87,7 +87,7 @@ def aims(bench: Bench) -> list[Aim]:
 
 
 def is_gpu(bench: Bench) -> bool:
-    """Whether it was measured on a GPU."""
+    """Return True if the benchmark ran on a GPU."""
     return bool(bench.environment["device"] != "cpu")
 
 

@@ -46,9 +46,9 @@ for _order, (_purpose, _commands) in enumerate(_COMMANDS.items()):
         app.command(_target, name=_name, help=_text, group=_group, help_epilogue="")
 _bench = App(name="bench", help=_help.BENCH, group=Group("Measure speed", sort_key=len(_COMMANDS)), help_epilogue="")
 _bench.command("normzoo.cli.bench:layers", name="layers", help=_help.BENCH_LAYERS)
-_bench.command("normzoo.cli.bench:matrix", name="matrix", help=_help.BENCH_MATRIX)
 app.command(_bench)
 _program = Group("This program", sort_key=len(_COMMANDS) + 1)
+app.command("normzoo.cli.doctor:doctor", name="doctor", help=_help.DOCTOR, group=_program, help_epilogue="")
 app.register_install_completion_command(
     help="Complete commands and flags in your shell (bash, zsh, fish) from its next start on.", group=_program
 )
@@ -59,7 +59,8 @@ for _flag in ("--help", "--version"):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
-    0: all is well; 1: some runs have no result; 2: the request cannot be carried out as written; 130: interrupted.
+    0: all is well; 1: some runs have no result, or the doctor finds something wrong; 2: the request cannot be carried
+    out as written; 130: interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an encoding that lacks a sign prints a question mark in its place

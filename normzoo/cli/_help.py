@@ -25,7 +25,7 @@ RUNS = """List the comparisons and runs in a store.
 Runs are listed with the beginning of their key, by which `normzoo show` and `normzoo diff` find them. Several statuses,
 norms or templates are separated by commas.
 
-Example: normzoo runs --sweep 1 --status failed,diverged
+Example: normzoo runs --comparison 1 --status failed,diverged
 """
 
 SHOW = """Show everything that is kept of one run.
@@ -33,7 +33,7 @@ SHOW = """Show everything that is kept of one run.
 Its configuration, the curves of its epochs, times, memory and machine, what went wrong with its traceback, and the
 command that trains it again.
 
-Example: normzoo show 1300011
+Example: normzoo show 5c12806
 """
 
 DIFF = """Show in what two runs differ.
@@ -41,7 +41,7 @@ DIFF = """Show in what two runs differ.
 Configuration, results, machine and times, and the first epoch after which their curves are not the same. To see whether
 two machines agree on a run, name it twice, and the second one's store with --other.
 
-Example: normzoo diff 1300011 d9be45b
+Example: normzoo diff 5c12806 2007911
 """
 
 EXPORT = """Write stored results as CSV, JSON or Parquet, a row for every run.
@@ -66,7 +66,7 @@ Exit code: 0, or 1 when a different result was left out, 2 when a store cannot b
 Example: normzoo merge a.sqlite b.sqlite --into all.sqlite
 """
 
-BENCH = """Measure how fast the layers are, and a whole comparison.
+BENCH = """Measure how fast the layers are.
 
 Example: normzoo bench layers
 """
@@ -77,14 +77,6 @@ All contenders are timed in one process, by turns; the tables show ratios. The w
 CPU cores, most of them compiling; fewer norms, sizes or parts take less.
 
 Example: normzoo bench layers --norms batch,group --parts plain --dtypes float32
-"""
-
-BENCH_MATRIX = """Time a whole comparison against the same work done in other ways.
-
-The command itself, a Lightning Trainer for every run, a bare torch loop for every run, and a process for every run; the
-table shows ratios. The others are timed for one seed and multiplied up; still, the whole takes long.
-
-Example: normzoo bench matrix --templates cnn --batch-sizes 32 --norms batch,none --seeds 3 --epochs 1
 """
 
 EXPLAIN = """Show what a norm pools, as a picture, and what there is to know of it.
@@ -99,4 +91,14 @@ Example: normzoo explain batch,group:groups=4 --shape 4,8,2,2 --svg pools.svg
 LIST = """Show the norms, templates and datasets there are.
 
 Example: normzoo list
+"""
+
+DOCTOR = """Show what normzoo runs on here, what is wrong with it, and what to do.
+
+Versions and their bounds, processor and GPUs, the C++ compiler, the backend, the compile cache, the store, and the
+downloaded datasets. The output belongs in every bug report.
+
+Exit code: 0 when nothing is wrong, 1 when something is.
+
+Example: normzoo doctor
 """

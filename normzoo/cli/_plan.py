@@ -5,11 +5,10 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
-from normzoo.cli._duration import duration
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.plan import Plan
 from normzoo.experiment.planning.groups import total_steps
-from normzoo.registry import NORMS
+from normzoo.progress.state import duration
 
 
 def show_plan(configuration: Configuration, plan: Plan, console: Console) -> None:
@@ -23,7 +22,7 @@ def show_plan(configuration: Configuration, plan: Plan, console: Console) -> Non
         table.add_column(column)
     for template in matrix.templates:
         for norm in matrix.norms:
-            places = [(template, NORMS.canonical(norm), size) for size in matrix.batch_sizes]
+            places = [(template, norm, size) for size in matrix.batch_sizes]
             table.add_row(
                 template, norm, *(f"{to_train[place]} (+{planned[place] - to_train[place]})" for place in places)
             )
@@ -46,7 +45,7 @@ def strategy_lines(plan: Plan) -> list[str]:
     sizes: dict[tuple[str, str, bool], set[int]] = {}
     for group in plan.groups:
         run = group.runs[0]
-        sizes.setdefault((run.template, run.strategy, run.compiled), set()).add(run.batch_size)
+        sizes.setdefault((run.template, run.strategy, run.compile), set()).add(run.batch_size)
     lines = [
         f"{template} at batch size {', '.join(map(str, sorted(at)))}: "
         f"{WORDS[strategy]}{', compiled' if compiled else ''} ({strategy})"

@@ -1,6 +1,5 @@
-"""``normzoo bench``: measure the layers against their peers, and a whole comparison against other ways to do it."""
+"""``normzoo bench``: measure the layers against their peers."""
 
-import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,19 +10,15 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from normzoo.bench.matrix import show as matrix_show
-from normzoo.bench.matrix.run import run_matrix_bench
-from normzoo.bench.matrix.spec import MatrixBenchSpec
 from normzoo.bench.records import Measurement
 from normzoo.bench.run import run_bench
-from normzoo.bench.settings import problems
 from normzoo.bench.show import to_markdown, to_rich
-from normzoo.bench.spec import BenchSpec
-from normzoo.cli import EXIT_INTERRUPTED, EXIT_OK
+from normzoo.bench.spec import BenchSpec, problems
+from normzoo.cli import EXIT_OK
 from normzoo.cli._flags import with_flags
-from normzoo.cli._write_report import check_report_path
 from normzoo.errors import ConfigError
 from normzoo.registry.backends import backend_of_process
+from normzoo.report.files import check_report_path
 
 _COMMAND = Group("This command", sort_key=2)
 _Spec = TypeVar("_Spec", bound=BaseModel)
@@ -33,24 +28,24 @@ def _own(text: str) -> Parameter:
     return Parameter(group=_COMMAND, help=text, negative="", show_default=False)
 
 
-_Json = Annotated[Path | None, _own("Also write all that was measured to PATH, as JSON.")]
-_Report = Annotated[Path | None, _own("Also write a report, NAME.md, and NAME.json; NAME.notes.txt goes into it.")]
+JsonPath = Annotated[Path | None, _own("Also write all that was measured to PATH, as JSON.")]
+ReportPath = Annotated[Path | None, _own("Also write a report, NAME.md, and NAME.json; NAME.notes.txt goes into it.")]
 
 
 @with_flags(Benchmark=BenchSpec)
 def layers(
     *,
-    json: _Json = None,
-    report: _Report = None,
+    json: JsonPath = None,
+    report: ReportPath = None,
     details: Annotated[bool, _own("Also print every case.")] = False,
     **settings: Any,
 ) -> int:
     """Measure, print the tables, and write what was asked for."""
-    spec = _resolve(BenchSpec, settings)
+    spec = read_settings(BenchSpec, settings)
     if not spec.cases() and "cold" not in spec.parts:
         raise ConfigError("nothing to measure: these norms, sizes, types and formats have no case in common")
-    _check_paths(json, report)
-    with _progress() as progress:
+    check_paths(json, report)
+    with progress_bar() as progress:
         task = progress.add_task("starting", total=len(spec.cases()))
 
         def show(measurement: Measurement) -> None:
@@ -60,33 +55,16 @@ def layers(
     console = Console()
     for part in to_rich(bench, every_case=details):
         console.print(part, highlight=False)
-    _write_files(bench, lambda name, notes: to_markdown(bench, name=name, notes=notes), json=json, report=report)
+    write_files(bench, lambda name, notes: to_markdown(bench, name=name, notes=notes), json=json, report=report)
     return EXIT_OK
 
 
-@with_flags(Benchmark=MatrixBenchSpec)
-def matrix(*, json: _Json = None, report: _Report = None, **settings: Any) -> int:
-    """Measure, print the table, and write what was asked for."""
-    spec = _resolve(MatrixBenchSpec, settings)
-    _check_paths(json, report)
-    begun = itertools.count()
-    try:
-        with _progress() as progress:
-            task = progress.add_task("starting", total=spec.steps())
-            bench = run_matrix_bench(spec, lambda step: progress.update(task, completed=next(begun), description=step))
-    except KeyboardInterrupt:
-        sys.stderr.write("normzoo: interrupted; nothing of the measurement is kept\n")
-        return EXIT_INTERRUPTED
-    console = Console()
-    for part in matrix_show.to_rich(bench):
-        console.print(part, highlight=False)
-    _write_files(
-        bench, lambda name, notes: matrix_show.to_markdown(bench, name=name, notes=notes), json=json, report=report
-    )
-    return EXIT_OK
+def read_settings(model: type[_Spec], settings: dict[str, Any]) -> _Spec:
+    """Return the settings of a benchmark from its flags; those that are None keep their defaults.
 
-
-def _resolve(model: type[_Spec], settings: dict[str, Any]) -> _Spec:
+    Raises:
+        ConfigError: a setting, or NORMZOO_BACKEND, has no valid value.
+    """
     backend_of_process()  # before a worker is started that would refuse it
     try:
         return model.model_validate({name: value for name, value in settings.items() if value is not None})
@@ -94,7 +72,7 @@ def _resolve(model: type[_Spec], settings: dict[str, Any]) -> _Spec:
         raise ConfigError(problems(error)) from None
 
 
-def _check_paths(json: Path | None, report: Path | None) -> None:
+def check_paths(json: Path | None, report: Path | None) -> None:
     """Refuse files that cannot be written, before anything is measured for them."""
     if report is not None:
         check_report_path(report)
@@ -102,7 +80,8 @@ def _check_paths(json: Path | None, report: Path | None) -> None:
         raise ConfigError(f"json: '{json}' cannot be written: it must be a file in a folder that is there")
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """Return a progress bar on stderr that is gone when it ends."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
@@ -113,7 +92,7 @@ def _progress() -> Progress:
     )
 
 
-def _write_files(
+def write_files(
     bench: BaseModel, markdown: Callable[[str, str], str], *, json: Path | None, report: Path | None
 ) -> None:
     """Write what was measured as JSON and as a report, where asked for; ``markdown`` makes it of its name and notes."""
@@ -123,8 +102,8 @@ def _write_files(
     if report is not None:
         _write(report.with_suffix(".json"), text)
         notes = report.with_suffix(".notes.txt")
-        said = notes.read_text(encoding="utf-8") if notes.exists() else ""
-        _write(report, markdown(report.stem, said))
+        notes_text = notes.read_text(encoding="utf-8") if notes.exists() else ""
+        _write(report, markdown(report.stem, notes_text))
 
 
 def _write(path: Path, text: str) -> None:

@@ -95,7 +95,7 @@ class _Comparison:
 
     def run(self) -> int:
         if self._report is not None:
-            from normzoo.cli._write_report import check_report_path
+            from normzoo.report.files import check_report_path
 
             check_report_path(self._report)
         execution = self._configuration.execution
@@ -116,7 +116,7 @@ class _Comparison:
             return self._conclude(outcome.keys, store)
 
     def _display(self, plan: Plan, store: Store) -> AbstractContextManager[Listener]:
-        from normzoo.cli._progress import progress_for
+        from normzoo.progress.live import progress_for
 
         self._status.stop()
         console = Console(stderr=True)
@@ -125,9 +125,8 @@ class _Comparison:
         return progress_for(self._configuration.matrix, plan, store, console)
 
     def _conclude(self, keys: Sequence[str], store: Store) -> int:
-        from normzoo.cli._print_summary import print_summary
-        from normzoo.cli._write_report import write_report, written_line
         from normzoo.report import summarize
+        from normzoo.report.files import write_report, written_line
 
         records = store.records(keys)
         if self._interrupted and all(not record.status.is_final for record in records.values()):
@@ -136,7 +135,7 @@ class _Comparison:
         summary = summarize(self._configuration.matrix, records)
         written = write_report(self._report, summary, records, html=self._html) if self._report else []
         with suppress(BrokenPipeError):  # whoever read the tables has seen enough
-            print_summary(summary, records, Console())
+            _print_summary(summary, records, Console())
             if written:
                 sys.stdout.write(f"\n{written_line(written)}")
             sys.stdout.flush()
@@ -161,6 +160,23 @@ def _is_whole(summary: "Summary", records: Mapping[str, RunRecord]) -> bool:
     return all(cell.ok == cell.planned for cell in cells) and all(
         record.status.has_result for record in records.values()
     )
+
+
+def _print_summary(summary: "Summary", records: Mapping[str, RunRecord], console: Console) -> None:
+    """Print the tables, the findings below them, and the runs that have no result."""
+    from normzoo.report import failure_lines, findings, runs_without_result, to_rich
+
+    console.print(*to_rich(summary, width=console.width))
+    console.print()
+    for finding in findings(summary):
+        console.print(f"- {finding}", markup=False, highlight=False)
+    failed = runs_without_result(records)
+    if failed:
+        is_worth_a_retry = any(record.status.is_lost for record in failed)
+        hint = "; `--rerun failed` tries again those that did not diverge" if is_worth_a_retry else ""
+        console.print(f"\nRuns without a result ({len(failed)}){hint}:", highlight=False)
+        for line in failure_lines(records):
+            console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def command_line() -> str:

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._plain import facts, plain_console, plain_table
-from normzoo.cli._written import counted, told_apart
+from normzoo.cli._format import counted, format_distinct
+from normzoo.cli._tables import facts, plain_console, plain_table
 from normzoo.experiment.results.difference import Difference, differences, first_apart
 from normzoo.experiment.results.lookup import find_key
 from normzoo.experiment.results.records import RunRecord
@@ -86,7 +86,7 @@ def _parts(record: RunRecord) -> dict[str, Row]:
 
 
 def _show_part(title: str, found: Sequence[Difference], console: Console) -> None:
-    rows: list[tuple[str, ...]] = [(each.name, *told_apart(each.a, each.b), _change(each)) for each in found]
+    rows: list[tuple[str, ...]] = [(each.name, *format_distinct(each.a, each.b), _change(each)) for each in found]
     columns: tuple[str, ...] = (title, "A", "B", "B - A")
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
@@ -113,5 +113,5 @@ def _curves(one: RunRecord, other: RunRecord) -> str:
     if apart.epoch > min(len(one.epochs), len(other.epochs)):
         return f"The curves are the same until one ends, after {counted(apart.epoch - 1, 'epoch')}."
     first = apart.differences[0]
-    values = " and ".join(told_apart(first.a, first.b))
+    values = " and ".join(format_distinct(first.a, first.b))
     return f"The curves differ from epoch {apart.epoch} on: {first.name.replace('_', ' ')} is {values}."

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._written import counted
+from normzoo.cli._format import counted
 from normzoo.errors import ConfigError
 from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.records import RunRecord
@@ -30,7 +30,7 @@ def export(
     ] = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="File to write; stdout by default.")] = None,
     epochs: Annotated[bool, Parameter(help="A row for every epoch of every run.", negative="")] = False,
-    sweep: Annotated[int | None, Parameter(help="Only runs of the comparison of this number.")] = None,
+    comparison: Annotated[int | None, Parameter(help="Only runs of the comparison of this number.")] = None,
 ) -> int:
     """Write a row for every run, or for every epoch of every run."""
     chosen = _format(format_, output)
@@ -38,10 +38,10 @@ def export(
         _check(output, store)
     with Store(store, writable=False) as opened:
         listed = [run.key for run in opened.listed()]
-        if sweep is not None:
-            of_sweep = set(find_comparison(sweep, opened.comparisons(), store).keys)
-            _tell(len(of_sweep.difference(listed)), f"of comparison {sweep} not there yet, and not written")
-            listed = [key for key in listed if key in of_sweep]
+        if comparison is not None:
+            of_comparison = set(find_comparison(comparison, opened.comparisons(), store).keys)
+            _tell(len(of_comparison.difference(listed)), f"of comparison {comparison} not there yet, and not written")
+            listed = [key for key in listed if key in of_comparison]
         records = opened.records(listed)
     rows = _rows(records, epochs=epochs)
     _write(rows, chosen, output)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
-from normzoo.cli._written import counted, test_result, told_apart
+from normzoo.cli._format import counted, format_distinct, test_result
 from normzoo.errors import StoreError
 from normzoo.experiment.results.difference import first_apart
 from normzoo.experiment.results.lookup import short_length
@@ -34,8 +34,8 @@ def merge(
     try:
         with _nothing_left_of_a_failure(into), Store(into) as target, target.transaction():
             for path in sources:
-                plan, sweeps = _merge_one(path, target, replaces=on_conflict == "replace")
-                lines.append(f"{path}: {_account(plan, sweeps)}")
+                plan, comparisons = _merge_one(path, target, replaces=on_conflict == "replace")
+                lines.append(f"{path}: {_account(plan, comparisons)}")
                 conflicts += [(path, conflict) for conflict in plan.conflicts]
             keys, total = target.statuses(), len(target.comparisons())
     except KeyboardInterrupt:
@@ -70,7 +70,7 @@ def _merge_one(path: Path, target: Store, *, replaces: bool) -> tuple[MergePlan,
     """Write what a store adds to the target; return what there was to do, and how many comparisons were new."""
     with Store(path, writable=False) as source:
         theirs = source.records(list(source.statuses()))
-        sweeps, timings = source.comparisons(), source.timings()
+        comparisons, timings = source.comparisons(), source.timings()
     plan = plan_merge(target.records(list(theirs)), theirs)
     taken = [*plan.added, *plan.settled, *(conflict.key for conflict in plan.conflicts if replaces)]
     for key in taken:
@@ -79,7 +79,7 @@ def _merge_one(path: Path, target: Store, *, replaces: bool) -> tuple[MergePlan,
     for name, timing in timings.items():
         if name not in known:
             target.add_timing(timing)
-    return plan, target.put_comparisons(sweeps)
+    return plan, target.put_comparisons(comparisons)
 
 
 @contextmanager
@@ -95,12 +95,12 @@ def _nothing_left_of_a_failure(path: Path) -> Iterator[None]:
         raise
 
 
-def _account(plan: MergePlan, sweeps: int) -> str:
+def _account(plan: MergePlan, comparisons: int) -> str:
     parts = [counted(len(plan.added), "run") + " added"]
     parts += [f"{len(plan.settled):,} in place of unfinished or failed ones"] if plan.settled else []
     parts += [f"{plan.there:,} already there"] if plan.there else []
     parts += [f"{len(plan.conflicts):,} with a different result"] if plan.conflicts else []
-    return ", ".join([*parts, counted(sweeps, "comparison") + " added"])
+    return ", ".join([*parts, counted(comparisons, "comparison") + " added"])
 
 
 def _describe(conflict: Conflict, path: Path, into: Path, length: int) -> str:
@@ -113,7 +113,7 @@ def _describe(conflict: Conflict, path: Path, into: Path, length: int) -> str:
     if apart is None:
         return line
     first = apart.differences[0]
-    values = " and ".join(told_apart(first.a, first.b))
+    values = " and ".join(format_distinct(first.a, first.b))
     return f"{line}; apart from epoch {apart.epoch} on ({first.name.replace('_', ' ')} {values})"
 
 

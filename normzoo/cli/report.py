@@ -18,7 +18,7 @@ def report(
     store: Annotated[Path, Parameter(help="File in which results are kept.")] = Path("normzoo.sqlite"),
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="Markdown file to write; its plots go beside it.")],
     html: Annotated[bool, Parameter(help="Also write it as one self-contained page, NAME.html.", negative="")] = False,
-    sweep: Annotated[
+    comparison: Annotated[
         int | None, Parameter(help="Number of the comparison in the store; the latest by default.")
     ] = None,
     baseline: Annotated[
@@ -26,13 +26,13 @@ def report(
     ] = None,
 ) -> int:
     """Write the results of a comparison as markdown."""
-    from normzoo.cli._write_report import write_report, written_line  # scipy and matplotlib take a while
     from normzoo.report import summarize
+    from normzoo.report.files import write_report, written_line  # scipy and matplotlib take a while
 
     with Store(store, writable=False) as opened:
-        sweeps = opened.comparisons()
-        latest = max(sweeps, key=lambda each: (each.created_at, each.id), default=None) if sweep is None else None
-        chosen = latest or find_comparison(sweep or 0, sweeps, store)
+        comparisons = opened.comparisons()
+        latest = max(comparisons, key=lambda each: (each.created_at, each.id), default=None)
+        chosen = latest if latest and comparison is None else find_comparison(comparison or 0, comparisons, store)
         records = opened.records(chosen.keys)
     matrix = chosen.matrix if baseline is None else _against(chosen.matrix, baseline)
     written = write_report(output, summarize(matrix, records), records, html=html)

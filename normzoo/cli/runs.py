@@ -10,8 +10,8 @@ from cyclopts.validators import Number
 from rich.console import Console
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._plain import GAP, plain_console, plain_table, width_of
-from normzoo.cli._written import counted, moment, test_result
+from normzoo.cli._format import counted, moment, test_result
+from normzoo.cli._tables import GAP, plain_console, plain_table, width_of
 from normzoo.experiment.config.spec import split_list
 from normzoo.experiment.results.lookup import find_comparison, short_length
 from normzoo.experiment.results.records import RunRecord, Status
@@ -27,7 +27,7 @@ _NUMBERS = ("batch", "seed", "lr", "test %", "seconds")
 def runs(
     *,
     store: Annotated[Path, Parameter(help="File in which results are kept.")] = Path("normzoo.sqlite"),
-    sweep: Annotated[int | None, Parameter(help="Only runs of the comparison of this number.")] = None,
+    comparison: Annotated[int | None, Parameter(help="Only runs of the comparison of this number.")] = None,
     status: Annotated[str | None, Parameter(help=f"Only runs of these: {', '.join(Status)}.")] = None,
     norm: Annotated[str | None, Parameter(help="Only runs of these norms; group means all of its options.")] = None,
     template: Annotated[str | None, Parameter(help="Only runs of these templates.")] = None,
@@ -41,17 +41,17 @@ def runs(
 ) -> int:
     """List the comparisons in the store, unless one is asked for, and the runs."""
     wanted = _filter(status, norm, template)
-    is_filtered = any(value is not None for value in (sweep, status, norm, template))
+    is_filtered = any(value is not None for value in (comparison, status, norm, template))
     most = limit or (_MANY if is_filtered else _FEW)
     with Store(store, writable=False) as opened:
-        listed, sweeps = opened.listed(), opened.comparisons()
-        shown_sweeps = sweeps if sweep is None else [find_comparison(sweep, sweeps, store)]
-        of_sweep = {key for each in shown_sweeps for key in each.keys}
-        found = [run for run in listed if wanted(run) and (sweep is None or run.key in of_sweep)]
+        listed, comparisons = opened.listed(), opened.comparisons()
+        shown = comparisons if comparison is None else [find_comparison(comparison, comparisons, store)]
+        of_comparison = {key for each in shown for key in each.keys}
+        found = [run for run in listed if wanted(run) and (comparison is None or run.key in of_comparison)]
         records = opened.records([run.key for run in found[-most:]])
     console = plain_console()
-    if sweep is not None or not is_filtered:
-        _show_sweeps(shown_sweeps, {run.key: run.status for run in listed}, most, console)
+    if comparison is not None or not is_filtered:
+        _show_comparisons(shown, {run.key: run.status for run in listed}, most, console)
     if records:
         _show_runs(records, short_length([run.key for run in listed]), console)
     console.print(_count(found, len(records), is_filtered=is_filtered), soft_wrap=True)
@@ -91,19 +91,21 @@ def _target(norm: str) -> str:
     return NORMS.parse(norm).target
 
 
-def _show_sweeps(sweeps: Sequence[StoredComparison], statuses: Mapping[str, str], limit: int, console: Console) -> None:
-    if not sweeps:
+def _show_comparisons(
+    comparisons: Sequence[StoredComparison], statuses: Mapping[str, str], limit: int, console: Console
+) -> None:
+    if not comparisons:
         return
     between = ",\n" if console.width < _WIDE else ", "
     rows = [
-        (str(sweep.id), moment(sweep.created_at), between.join(_by_status(sweep.keys, statuses)), sweep.command)
-        for sweep in sweeps[-limit:]
+        (str(each.id), moment(each.created_at), between.join(_by_status(each.keys, statuses)), each.command)
+        for each in comparisons[-limit:]
     ]
     columns = ("comparison", "began (UTC)", "runs", "command")
     console.print(plain_table(columns, rows, right=columns[:1], fold=("runs", "command")))
-    if len(sweeps) > limit:
+    if len(comparisons) > limit:
         console.print(
-            f"The latest {limit} of {counted(len(sweeps), 'comparison')}; --limit shows more.", soft_wrap=True
+            f"The latest {limit} of {counted(len(comparisons), 'comparison')}; --limit shows more.", soft_wrap=True
         )
     console.print()
 

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._plain import facts, indented, plain_console, plain_table
-from normzoo.cli._written import curve, moment, written
+from normzoo.cli._format import curve, format_value, moment
+from normzoo.cli._tables import facts, indented, plain_console, plain_table
 from normzoo.experiment.results.lookup import find_key
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.reproduce import command_for
@@ -18,7 +18,7 @@ from normzoo.experiment.results.store import Store, StoredComparison
 from normzoo.experiment.results.tabular import flat
 from normzoo.metric import Metric
 
-_ELSEWHERE = {"spec", "status", "epochs", "environment", "notes", "error", "traceback", "metrics"}
+_ELSEWHERE = {"spec", "status", "epochs", "environment", "notes", "error", "traceback", "metrics", "loss"}
 """What of a record has a place of its own; the rest is listed by name."""
 
 
@@ -32,20 +32,22 @@ def show(
     with Store(store, writable=False) as opened:
         key = find_key(run, opened.statuses(), store)
         record = opened.records([key])[key]
-        sweeps = [sweep for sweep in opened.comparisons() if key in sweep.keys]
+        comparisons = [comparison for comparison in opened.comparisons() if key in comparison.keys]
     console = plain_console()
     console.print(f"Run {key}: {record.status}", style="bold", soft_wrap=True)
     console.print(record.spec.label, soft_wrap=True)
     _section("Configuration", console)
-    console.print(facts((name, written(value)) for name, value in flat(record.spec.model_dump(mode="json")).items()))
+    console.print(
+        facts((name, format_value(value)) for name, value in flat(record.spec.model_dump(mode="json")).items())
+    )
     _show_epochs(record, console)
     _section("How it went", console)
-    console.print(facts(_account(record, sweeps)))
+    console.print(facts(_account(record, comparisons)))
     if record.environment:
         _section("Environment", console)
-        console.print(facts((name, written(value)) for name, value in flat(record.environment).items()))
+        console.print(facts((name, format_value(value)) for name, value in flat(record.environment).items()))
     _show_texts(record, console)
-    _show_again(key, record, sweeps, console)
+    _show_again(key, record, comparisons, console)
     return EXIT_OK
 
 
@@ -106,14 +108,14 @@ def _curves(curves: Mapping[str, Sequence[float]], *, ascii_only: bool) -> list[
     ]
 
 
-def _account(record: RunRecord, sweeps: Sequence[StoredComparison]) -> list[tuple[str, str]]:
+def _account(record: RunRecord, comparisons: Sequence[StoredComparison]) -> list[tuple[str, str]]:
     """Return times, memory and where the run belongs."""
     values = record.model_dump(exclude=_ELSEWHERE)
-    lines = {name: written(value) for name, value in flat(values).items()}
+    lines = {name: format_value(value) for name, value in flat(values).items()}
     lines["started_at"] = f"{moment(record.started_at)} UTC"
     if record.peak_memory_bytes is not None:
         lines["peak_memory_bytes"] += f" ({record.peak_memory_bytes / 2**20:.0f} MiB)"
-    return [*lines.items(), ("comparisons", written(", ".join(str(sweep.id) for sweep in sweeps)))]
+    return [*lines.items(), ("comparisons", format_value(", ".join(str(comparison.id) for comparison in comparisons)))]
 
 
 def _show_texts(record: RunRecord, console: Console) -> None:
@@ -126,9 +128,9 @@ def _show_texts(record: RunRecord, console: Console) -> None:
                 console.print(f"  {line}", soft_wrap=True)
 
 
-def _show_again(key: str, record: RunRecord, sweeps: Sequence[StoredComparison], console: Console) -> None:
+def _show_again(key: str, record: RunRecord, comparisons: Sequence[StoredComparison], console: Console) -> None:
     _section("Train it again", console)
-    dataset = sweeps[-1].matrix.dataset if sweeps else record.spec.dataset
+    dataset = comparisons[-1].matrix.dataset if comparisons else record.spec.dataset
     command = command_for(key, record, dataset)
     if command is None:
         console.print(

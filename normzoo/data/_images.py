@@ -1,4 +1,4 @@
-"""The rules for a user's images."""
+"""The rules for images, and for how many targets there are of them."""
 
 import math
 
@@ -30,6 +30,13 @@ def check_same_shape(source: str, images: Array, reference: Array) -> None:
     shape, expected = channels_last(images).shape[1:], channels_last(reference).shape[1:]
     if shape != expected:
         raise DataError(f"{source} has images of shape {shape} (H, W, C), but x_train's are {expected}; resize one")
+
+
+def check_count(source: str, targets: Array, *, samples: int) -> None:
+    """Refuse another number of targets than of images."""
+    if targets.ndim == 0 or len(targets) != samples:
+        held = f"{len(targets):,} targets" if targets.ndim else "a single value"
+        raise DataError(f"{source} holds {held} for {samples:,} images; give every image one")
 
 
 def _check_layout(source: str, images: Array) -> None:

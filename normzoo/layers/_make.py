@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from normzoo.errors import ComponentError
-from normzoo.registry import CHANNELS, NORMS
+from normzoo.registry import CHANNELS, NORMS, first_parameter
 
 NormFactory = Callable[..., nn.Module]
 """Takes a number of channels, and perhaps ``device`` and ``dtype``; returns a norm of that many."""
@@ -21,7 +21,8 @@ def make_norm(spec: str, num_features: int) -> nn.Module:
     Args:
         spec: a registered name with options, ``group:groups=8``, or a class of your own,
             ``my_package.my_module:MyNorm``, which is called with the channels and the options. The channels go to
-            the parameter that means them (``num_features``, ``num_channels``, ``normalized_shape``, ...), or first.
+            the parameter that means them (``num_features``, ``num_channels``, ``normalized_shape``, ...), or to the
+            first. A lazy module of torch's gets the options alone.
         num_features: channels, the size of dimension 1 of the input.
 
     Raises:
@@ -52,8 +53,8 @@ def _called(target: Callable[..., Any], channels: int, options: Mapping[str, Any
         parameters = signature(target).parameters
     except ValueError:  # some built-in types do not tell
         return target(channels, **options)
-    name = next((each for each in CHANNELS if each in parameters), None)
-    if name is None or parameters[name].kind is Parameter.POSITIONAL_ONLY:
+    name = first_parameter(parameters, CHANNELS)
+    if name is None or parameters[name].kind in (Parameter.POSITIONAL_ONLY, Parameter.VAR_POSITIONAL):
         return target(channels, **options)
     return target(**{name: channels}, **options)
 

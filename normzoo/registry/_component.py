@@ -20,6 +20,9 @@ from normzoo.registry._options import Option, checked_options, scalar
 
 Known = TypeVar("Known")
 
+SESSION: dict[str, tuple[object, str]] = {}
+"""What only this session knows, by name, each with its checksum; its spec is ``session:NAME``."""
+
 
 class Spec(NamedTuple):
     """A parsed spec.
@@ -75,11 +78,22 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         kind: what they are, in a word.
         entries: by name.
         given: names of the arguments that normzoo gives; they are no options.
+        first: names of the parameter that is given first, such as the channels of a norm; see ``first_parameter``.
+            Empty where nothing is given but by name.
         own: how a user's own is written, for messages.
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, AnyEntry], *, given: tuple[str, ...], own: str) -> None:
-        self.kind, self._entries, self.given, self.own = kind, dict(entries), frozenset(given), own
+    def __init__(
+        self,
+        kind: str,
+        entries: Mapping[str, AnyEntry],
+        *,
+        given: tuple[str, ...] = (),
+        first: tuple[str, ...] = (),
+        own: str,
+    ) -> None:
+        self.kind, self._entries, self.own = kind, dict(entries), own
+        self.given, self.first = frozenset(given), first
         self.parse = lru_cache(maxsize=4096)(self._parse)
         self.canonical = lru_cache(maxsize=4096)(self._canonical)
 
@@ -101,12 +115,20 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         name, _, rest = (part.strip() for part in text.partition(":"))
         entry = self._entries.get(name)
         if entry is not None and entry.argument:
-            argument, options = re.fullmatch(r"(.*?)(?::((?:\w+=[^:,/\\]*,?)+))?", rest).groups()  # type: ignore[union-attr]
-            return Spec(name, self._options(text, options or ""), argument.strip())
+            argument, options = self._argument_and_options(rest, entry)
+            return Spec(name, self._options(text, options), argument)
         if entry is None and rest and "=" not in rest.partition(":")[0]:
             attribute, _, rest = rest.partition(":")
             name = f"{name}:{attribute.strip()}"
         return Spec(name, self._options(text, rest))
+
+    @staticmethod
+    def _argument_and_options(text: str, entry: Entry) -> tuple[str, str]:
+        """Divide what follows a name: a path may hold colons and equality signs; its options are those declared."""
+        argument, colon, options = text.rpartition(":")
+        names = {item.partition("=")[0].strip() for item in options.split(",")}
+        is_divided = colon and "=" in options and names <= set(entry.options)
+        return (argument.strip(), options) if is_divided else (text, "")
 
     def _options(self, text: str, options: str) -> dict[str, Option]:
         read: dict[str, Option] = {}
@@ -119,11 +141,7 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
 
     def entry(self, spec: Spec) -> AnyEntry:
         """Return the registered entry of a spec, or raise an ``UnknownNameError`` with a suggestion."""
-        written = re.fullmatch(r"(.*?[\w/\\]+)\.py:(\w+)", str(spec))
         hint = f"; your own: {self.own}"
-        if written:
-            module = re.sub(r"[/\\]+", ".", written[1].lstrip("./"))
-            hint += f", here {module}:{written[2]}"
         suffix = Path(spec.target).suffix.lstrip(".")
         if suffix in self._entries:
             hint += f"; for a file write {suffix}:{spec.target}"
@@ -143,7 +161,11 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
             defaults = entry.options
             if bool(entry.argument) != bool(spec.argument):
                 raise ComponentError(f"{self.kind} '{text}': expected {spec.target}:{entry.argument}")
-        told = {name: value for name, value in spec.options.items() if name not in defaults or defaults[name] != value}
+        told = {
+            name: value
+            for name, value in spec.options.items()
+            if name not in defaults or (type(value), value) != (type(defaults[name]), defaults[name])
+        }
         return str(spec._replace(options=told))
 
     def load(self, text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
@@ -158,11 +180,8 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         target = load(spec.target if entry is None else entry.target, f"{self.kind} '{text}'")
         if not callable(target):
             raise ComponentError(f"{self.kind} '{text}': {spec.target} is neither a class nor a function")
-        for name in spec.options:
-            if name in self.given:
-                raise ComponentError(f"{self.kind} '{text}': {name} is no option; normzoo sets it")
         options = {**(entry.options if entry else {}), **spec.options}
-        return target, checked_options(f"{self.kind} '{text}'", target, options, self.given)
+        return target, checked_options(f"{self.kind} '{text}'", target, options, self.given, self.first)
 
     def source(self, text: str) -> str | None:
         """Return the checksum of the file that a user's own component is written in; None for normzoo's.
@@ -172,9 +191,12 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         spec = self.parse(text)
         if not spec.is_own:
             return None
+        module, _, name = spec.target.partition(":")
+        if module == "session" and name in SESSION:
+            return SESSION[name][1]
         try:
             path = inspect.getsourcefile(cast("Any", load(spec.target, f"{self.kind} '{text}'")))
-        except TypeError:  # neither a class nor a function
+        except (OSError, TypeError):  # it has no file, or is neither a class nor a function
             path = None
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path and Path(path).is_file() else None
 
@@ -195,6 +217,13 @@ def load(path: str, what: str = "") -> object:
     """
     module_name, _, attribute = path.partition(":")
     asking = f"{what}: " if what else ""
+    if module_name == "session" and attribute in SESSION:
+        return SESSION[attribute][0]
+    if module_name.endswith(".py"):
+        importable = re.sub(r"[/\\]+", ".", module_name.removesuffix(".py")).lstrip(".")
+        raise ComponentError(
+            f"{asking}'{module_name}' is a file, and an import path is wanted; write {importable}:{attribute}"
+        )
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:

@@ -27,8 +27,21 @@ def scalar(text: str) -> Option:
         return text
 
 
+def written(value: Option) -> str:
+    """Write a value as it is written in a spec.
+
+    >>> written(None), written(True), written(0.001)
+    ('none', 'true', '0.001')
+    """
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
 def checked_options(
-    what: str, target: Callable[..., Any], options: Mapping[str, Option], given: Collection[str]
+    what: str,
+    target: Callable[..., Any],
+    options: Mapping[str, Option],
+    given: Collection[str],
+    first: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the options as the target takes them, by its signature and the types that are annotated there.
 
@@ -39,36 +52,51 @@ def checked_options(
         target: the class or function.
         options: by name.
         given: arguments that are no options.
+        first: those of them of which one is given first, whatever its name may be.
 
     Raises:
         ComponentError: it has no such option, or another type is wanted.
     """
-    taken = option_parameters(target, given)
-    if taken is None:
-        return dict(options)
+    taken, set_by_normzoo = _option_names(target, given, first)
     hints = _type_hints(target)
     checked = {}
     for name, value in options.items():
-        if name not in taken:
+        if name in set_by_normzoo:
+            raise ComponentError(f"{what}: {name} is no option; normzoo sets it")
+        if taken is not None and name not in taken:
             takes = f"it takes: {', '.join(taken)}" if taken else "it takes no options"
             raise ComponentError(f"{what}: it has no option '{name}'{nearest(name, taken)} ({takes})")
         checked[name] = _converted(f"{what}: {name}", value, hints.get(name, Any))
     return checked
 
 
-def option_parameters(target: Callable[..., Any], given: Collection[str]) -> dict[str, inspect.Parameter] | None:
-    """Return the parameters that are options; None where the target does not tell, or takes any."""
+def first_parameter(parameters: Mapping[str, inspect.Parameter], names: Collection[str]) -> str | None:
+    """Return the parameter that is given first, whatever it is called; None where there is none.
+
+    It is the one of these names. Such a name with a default means something else, like an axis called ``dim``, unless
+    it comes first. Where there is no such name, it is the parameter that comes first.
+    """
+    leading = next(iter(parameters), None)
+    if not names or leading is None:
+        return None
+    required = (name for name in names if name in parameters and parameters[name].default is inspect.Parameter.empty)
+    return leading if leading in names else next(required, leading)
+
+
+def _option_names(
+    target: Callable[..., Any], given: Collection[str], first: Collection[str]
+) -> tuple[list[str] | None, set[str]]:
+    """Return the parameters that are options, None where any may be one, and those that normzoo gives."""
     try:
         parameters = inspect.signature(target).parameters
     except (TypeError, ValueError):  # some built-in types do not tell
-        return None
-    kinds = {parameter.kind for parameter in parameters.values()}
-    if inspect.Parameter.VAR_KEYWORD in kinds:
-        return None
-    fixed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY)
-    # Where none of the names is one that normzoo gives, it gives the first, whatever it is called.
-    names = list(parameters) if any(name in given for name in parameters) else list(parameters)[1:]
-    return {name: parameters[name] for name in names if name not in given and parameters[name].kind not in fixed}
+        return None, {*given, *first}
+    is_lazy = any(base.__name__ == "LazyModuleMixin" for base in getattr(target, "__mro__", ()))
+    leading = None if is_lazy else first_parameter(parameters, first)  # what is lazy looks at its first input
+    fixed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_KEYWORD)
+    taken = [name for name, each in parameters.items() if name not in (*given, leading) and each.kind not in fixed]
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
+    return None if takes_any else taken, {*given, *(name for name in first if name == leading)}
 
 
 def _type_hints(target: Callable[..., Any]) -> Mapping[str, Any]:
@@ -83,9 +111,11 @@ def _converted(what: str, value: Option, annotation: Any) -> Any:
     if converted is not _UNFIT:
         return converted
     if get_origin(annotation) is Literal:
-        choices = [str(choice) for choice in get_args(annotation)]
-        raise ComponentError(f"{what} must be one of {', '.join(choices)}, got '{value}'{nearest(str(value), choices)}")
-    raise ComponentError(f"{what} must be {_described(annotation)}, got '{value}'")
+        choices = [written(choice) for choice in get_args(annotation)]
+        raise ComponentError(
+            f"{what} must be one of {', '.join(choices)}, got '{written(value)}'{nearest(written(value), choices)}"
+        )
+    raise ComponentError(f"{what} must be {_described(annotation)}, got '{written(value)}'")
 
 
 def _as(value: Option, annotation: Any) -> Any:
@@ -93,9 +123,10 @@ def _as(value: Option, annotation: Any) -> Any:
     kinds = get_args(annotation)
     match get_origin(annotation) or annotation:
         case origin if origin is Union or origin is UnionType:
-            return next((each for each in (_as(value, kind) for kind in kinds) if each is not _UNFIT), _UNFIT)
+            in_order = sorted(kinds, key=lambda kind: kind is not type(value))  # as text, everything would fit
+            return next((each for each in (_as(value, kind) for kind in in_order) if each is not _UNFIT), _UNFIT)
         case origin if origin is Literal:
-            return next((choice for choice in kinds if str(choice) == str(value)), _UNFIT)
+            return next((choice for choice in kinds if written(choice) == written(value)), _UNFIT)
         case kind if kind is NoneType:
             return None if value is None else _UNFIT
         case kind if kind is bool:
@@ -105,7 +136,7 @@ def _as(value: Option, annotation: Any) -> Any:
         case kind if kind is float:
             return value if isinstance(value, int | float) and not isinstance(value, bool) else _UNFIT
         case kind if kind is str:
-            return str(value)
+            return written(value)
         case origin if kinds and isinstance(origin, type) and issubclass(origin, Sequence):
             items = [scalar(item) for item in value.split("-")] if isinstance(value, str) else [value]
             converted = [_as(item, kinds[0]) for item in items]

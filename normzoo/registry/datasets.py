@@ -38,10 +38,10 @@ DATASETS = Registry(
         ),
     },
     given=("root", "download", "argument"),
-    own="npz:PATH",
+    own="npz:PATH or pkg.module:load",
 )
 """The datasets by name.
 
-``target`` is called as ``target(root=..., download=..., argument=...)`` and returns ``RawArrays``; ``argument`` is what
-follows the name, as the path in ``npz:PATH``.
+``target`` is called as ``target(root=..., download=..., argument=..., **options)``, with those of the three that it
+takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in ``npz:PATH``.
 """

@@ -7,7 +7,8 @@ from normzoo.registry._component import Entry, Registry
 from normzoo.registry._explanation import Explanation
 
 CHANNELS = ("num_features", "num_channels", "normalized_shape", "channels", "dim", "features", "hidden_size", "size")
-"""Names under which norms take their number of channels; one that has none of them takes it first."""
+"""Names under which norms take their number of channels; one that has none of them takes it first. The earlier one of
+two is meant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,5 +72,5 @@ _ENTRIES = {
     ),
 }
 
-NORMS = Registry("norm", _ENTRIES, given=(*CHANNELS, "device", "dtype"), own="pkg.module:MyNorm")
+NORMS = Registry("norm", _ENTRIES, given=("device", "dtype"), first=CHANNELS, own="pkg.module:MyNorm")
 """The norms by name."""

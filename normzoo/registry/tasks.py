@@ -16,7 +16,6 @@ TASKS = Registry(
             source="-",
         ),
     },
-    given=(),
     own="pkg.module:MyTask",
 )
 """The tasks by name. ``target`` is called as ``target(**options)`` and returns a ``normzoo.tasks.Task``."""

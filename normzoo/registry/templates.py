@@ -18,7 +18,8 @@ TEMPLATES = Registry(
             source="Ba et al. 2016; Cooijmans et al. 2016",
         ),
     },
-    given=("norm", "shape", "outputs"),
+    given=("shape", "outputs"),
+    first=("norm",),
     own="pkg.module:MyNet",
 )
 """The templates by name. ``target`` is called as ``target(norm, shape=..., outputs=..., **options)``."""

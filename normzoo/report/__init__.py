@@ -3,36 +3,40 @@
 The plots are in :mod:`normzoo.report.plots`, so that importing this package does not import matplotlib.
 """
 
-from normzoo.report._illustrations import Plot, planned_plots
-from normzoo.report._numbers import Cell, Contrast, Row, Summary, Table, Versus
-from normzoo.report.failures import failure_lines, lost_runs
-from normzoo.report.findings import findings
-from normzoo.report.markdown import to_markdown
-from normzoo.report.provenance import Provenance, provenance
-from normzoo.report.statistics.differences import Difference
+from normzoo.report.analysis.findings import findings
+from normzoo.report.analysis.notes import failure_lines, runs_without_result
+from normzoo.report.analysis.numbers import CellSummary, Contrast, Estimate, Row, Summary, Table, VsBaseline
+from normzoo.report.analysis.provenance import Provenance, provenance
+from normzoo.report.analysis.summary import summarize
+from normzoo.report.render.illustrations import Plot, planned_plots
+from normzoo.report.render.markdown import brief, to_markdown
+from normzoo.report.render.terminal import to_rich
+from normzoo.report.rows import summary_rows
+from normzoo.report.statistics.differences import PairedDifference
 from normzoo.report.statistics.family import Family
 from normzoo.report.statistics.power import Power
-from normzoo.report.summary import summarize
-from normzoo.report.tables import to_rich
 
 __all__ = [
-    "Cell",
+    "CellSummary",
     "Contrast",
-    "Difference",
+    "Estimate",
     "Family",
+    "PairedDifference",
     "Plot",
     "Power",
     "Provenance",
     "Row",
     "Summary",
     "Table",
-    "Versus",
+    "VsBaseline",
+    "brief",
     "failure_lines",
     "findings",
-    "lost_runs",
     "planned_plots",
     "provenance",
+    "runs_without_result",
     "summarize",
+    "summary_rows",
     "to_markdown",
     "to_rich",
 ]

@@ -1,16 +1,18 @@
 """Classification: one of K classes for every sample."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torchmetrics import Metric as TorchMetric
-from torchmetrics.classification import MulticlassAccuracy
 
 from normzoo.errors import DataError
-from normzoo.metric import ACCURACY, Metric
+from normzoo.metric import ACCURACY, CROSS_ENTROPY
 from normzoo.tasks._task import Array, Targets, Task
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric as TorchMetric
 
 _SHOWN = 5
 
@@ -18,7 +20,7 @@ _SHOWN = 5
 class Classification(Task):
     """Targets are classes 0 to K-1, outputs their logits; the loss is the cross-entropy, and accuracy decides."""
 
-    loss = Metric(name="cross-entropy", unit="nats", decimals=3, higher_is_better=False, lowest=0)
+    loss = CROSS_ENTROPY
     metrics = (ACCURACY,)
 
     def prepare(self, source: str, targets: Mapping[str, Array]) -> Targets:
@@ -39,8 +41,10 @@ class Classification(Task):
         """Return the cross-entropy of each sample in nats, of logits ``(N, K)`` and classes ``(N,)``."""
         return cross_entropy(outputs, targets, reduction="none")
 
-    def torchmetric(self, name: str, outputs: int) -> TorchMetric:  # noqa: ARG002
+    def torchmetric(self, name: str, outputs: int) -> "TorchMetric":  # noqa: ARG002
         """Return the accuracy over all samples."""
+        from torchmetrics.classification import MulticlassAccuracy
+
         return MulticlassAccuracy(outputs, average="micro", validate_args=False)
 
     def strata(self, targets: Array) -> Array:

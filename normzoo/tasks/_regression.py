@@ -1,15 +1,17 @@
 """Regression: one number, or several, for every sample."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
-from torchmetrics import Metric as TorchMetric
-from torchmetrics.regression import MeanSquaredError, R2Score
 
 from normzoo.errors import DataError
 from normzoo.metric import Metric
 from normzoo.tasks._task import Array, Scale, Targets, Task
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric as TorchMetric
 
 
 class Regression(Task):
@@ -31,14 +33,20 @@ class Regression(Task):
         train = numbers["train"]
         for split, values in numbers.items():
             if values.shape[1:] != train.shape[1:]:
-                raise DataError(
-                    f"{source}: y_{split} has {values.shape[1]} numbers per sample, but y_train has {train.shape[1]}"
-                )
+                numbers_here = f"{values.shape[1]} number{'s' if values.shape[1] > 1 else ''}"
+                raise DataError(f"{source}: y_{split} has {numbers_here} per sample, but y_train has {train.shape[1]}")
             if len(values) < 2:
-                raise DataError(f"{source}: y_{split} holds one sample; R2 needs at least two")
+                raise DataError(
+                    f"{source}: y_{split} holds one sample; R2 needs at least two, so give more, or an x_val and y_val"
+                )
         mean, std = train.mean(0), train.std(0)
-        if not std.all():
+        constant = np.flatnonzero(train.min(0) == train.max(0))  # of which the deviation may be a rounded zero
+        if len(constant) == train.shape[1]:
             raise DataError(f"{source}: y_train is constant; there is nothing to learn")
+        if len(constant):
+            raise DataError(
+                f"{source}: y_train is constant in column {constant[0]}; there is nothing to learn, so leave it out"
+            )
         standardized = {split: ((values - mean) / std).astype(np.float32) for split, values in numbers.items()}
         return Targets(standardized, train.shape[1], Scale(tuple(mean.tolist()), tuple(std.tolist())))
 
@@ -46,8 +54,10 @@ class Regression(Task):
         """Return the squared error of each sample, the mean over its numbers, of ``(N, K)`` and ``(N, K)``."""
         return (outputs - targets).square().mean(-1)
 
-    def torchmetric(self, name: str, outputs: int) -> TorchMetric:  # noqa: ARG002
+    def torchmetric(self, name: str, outputs: int) -> "TorchMetric":  # noqa: ARG002
         """Return the root mean squared error, or R2."""
+        from torchmetrics.regression import MeanSquaredError, R2Score
+
         if name == "r2":
             return R2Score()
         return MeanSquaredError(squared=False)

@@ -3,16 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
-from torchmetrics import Metric as TorchMetric
 
 from normzoo.errors import ComponentError
 from normzoo.metric import Metric
 from normzoo.registry import TASKS
+
+if TYPE_CHECKING:  # importing it imports torchvision, and takes longer than importing torch
+    from torchmetrics import Metric as TorchMetric
 
 Array = npt.NDArray[Any]
 
@@ -60,6 +62,8 @@ class Task(ABC):
     def prepare(self, source: str, targets: Mapping[str, Array]) -> Targets:
         """Check the targets of each split, and bring them into the form in which they are learned.
 
+        Where a part of ``train`` is held out as ``val``, it is called twice: before, with what was given, and after.
+
         Args:
             source: what they are read from, for messages.
             targets: by split: ``train``, ``test`` and ``val``. What is estimated is estimated on ``train`` alone.
@@ -73,7 +77,7 @@ class Task(ABC):
         """Return the loss of each sample, ``(N,)``, of outputs ``(N, outputs)`` and targets ``(N, *)``."""
 
     @abstractmethod
-    def torchmetric(self, name: str, outputs: int) -> TorchMetric:
+    def torchmetric(self, name: str, outputs: int) -> "TorchMetric":
         """Return a new metric of torchmetrics for one of ``metrics``, to be updated with outputs and targets."""
 
     def in_units(self, values: Tensor, scale: Scale) -> Tensor:  # noqa: ARG002
@@ -83,7 +87,7 @@ class Task(ABC):
     def strata(self, targets: Array) -> Array:
         """Return what a hold-out is to keep the shares of: for each sample its stratum; by default one for all.
 
-        The targets are as they were read: ``prepare`` comes after.
+        The targets are as they were read, and ``prepare`` did not refuse them.
         """
         return np.zeros(len(targets), dtype=np.int64)
 

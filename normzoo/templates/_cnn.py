@@ -63,7 +63,7 @@ class Cnn(nn.Module):
         after_dense = norm_act(norm, hidden, "vectors", placement=placement)
         layers += [nn.Flatten(), dense, *after_dense, nn.Linear(hidden, outputs)]
         self.layers = nn.Sequential(*layers)
-        slots: list[tuple[str, int, Kind]] = [("after the convolutions", width, "maps") for width in widths[:1]]
+        slots: list[tuple[str, int, Kind]] = [("after the convolutions", width, "maps") for width in widths]
         self.notes = left_out(norm, [*slots, ("after the dense layer", hidden, "vectors")])
 
     def forward(self, images: Tensor) -> Tensor:

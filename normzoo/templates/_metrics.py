@@ -71,7 +71,7 @@ class MemberMetrics:
             return
         outputs, targets = (torch.cat(parts) for parts in zip(*self._waiting, strict=True))
         self._waiting, self._values = [], 0
-        outputs, targets = (self._task.in_units(values, self._scale) for values in (outputs.float(), targets))
+        outputs, targets = (self._task.in_units(_precise(values), self._scale) for values in (outputs, targets))
         if not self._metrics:
             width = outputs.shape[2] if outputs.ndim > 2 else 1
             self._metrics = {
@@ -83,7 +83,7 @@ class MemberMetrics:
             }
         for metrics in self._metrics.values():
             for member, metric in enumerate(metrics):
-                metric.update(outputs[:, member], targets)
+                metric.update(outputs[:, member].contiguous(), targets)  # torchmetrics takes views of them
 
     def compute(self) -> list[dict[str, float]]:
         """Return, for each member, its mean loss as ``loss``, and each metric by its name."""
@@ -94,6 +94,11 @@ class MemberMetrics:
             for values, metric in zip(found, metrics, strict=True):
                 values[name] = float(metric.compute())
         return found
+
+
+def _precise(values: Tensor) -> Tensor:
+    """Return numbers in float64: far from zero, the units of the data take more digits than float32 has."""
+    return values.double() if values.is_floating_point() else values
 
 
 def member_losses(losses: Callable[[Tensor, Tensor], Tensor], outputs: Tensor, targets: Tensor) -> Tensor:

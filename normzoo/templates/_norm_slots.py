@@ -7,8 +7,10 @@ What a norm accepts is found out by trying it once on each kind of input that a 
 
 import copy
 import traceback
+import warnings
 from collections.abc import Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +27,11 @@ Kind = Literal["maps", "sequences", "vectors"]
 
 SAMPLES, POSITIONS = 4, 6
 """Of the inputs that a norm is tried on."""
+
+LONGEST_REASON = 120
+"""Characters of an error's text in a note."""
+
+_TORCH = Path(torch.__file__).parent
 
 
 def build(norm: NormFactory, features: int) -> nn.Module:
@@ -76,11 +83,7 @@ def contains_activation(layer: nn.Module) -> bool:
 
 def accepts(layer: nn.Module, features: int, kind: Kind) -> bool:
     """Whether a norm takes inputs of a kind, and returns them in their shape: found out by trying a copy of it."""
-    if isinstance(layer, Norm):  # ours say so
-        return kind != "vectors" or not needs_positions(layer)
-    if kind == "vectors" and needs_positions(layer):
-        return False
-    return _problem(layer, features, kind) is None
+    return _refusal(layer, features, kind) is None
 
 
 def norm_act(
@@ -106,52 +109,96 @@ def norm_act(
 
 
 def left_out(norm: NormFactory, slots: Sequence[tuple[str, int, Kind]]) -> tuple[str, ...]:
-    """Return a note for each slot of a template that a norm is left out of.
+    """Return a note for each place of a template that a norm is left out of.
 
     Args:
         norm: makes the norm.
-        slots: where each is, its channels and its kind of inputs.
+        slots: where each is, its channels and its kind of inputs; slots of one place are told by their channels.
 
     Raises:
         ComponentError: the norm takes the inputs of no slot; the message says what it fails with, and where.
     """
-    notes, problems = [], []
+    places: dict[str, list[tuple[int, _Refusal | None]]] = {}
     for where, features, kind in slots:
-        layer = build(norm, features)
-        if not accepts(layer, features, kind):
-            problems.append(problem(layer, features, kind))
-            why = f"whose {kind} have no positions" if needs_positions(layer) else f"as it does not take {kind}"
-            notes.append(f"no norm {where}, {why}")
-    if len(notes) == len(slots):
-        raise ComponentError("; ".join(dict.fromkeys(problems)))
-    return tuple(notes)
+        places.setdefault(where, []).append((features, _refusal(build(norm, features), features, kind)))
+    nowhere = {where: tried[0][1] for where, tried in places.items() if all(refusal for _, refusal in tried)}
+    if places and len(nowhere) == len(places):
+        raise ComponentError("; ".join(dict.fromkeys(refusal.told for refusal in nowhere.values() if refusal)))
+    notes = []
+    for where, tried in places.items():
+        for features, refusal in tried[:1] if where in nowhere else tried:
+            if refusal:
+                which = "" if where in nowhere else f" of {features} channels"
+                notes.append(f"no norm {where}{which}, {refusal.reason}")
+    return tuple(dict.fromkeys(notes))
 
 
 def problem(layer: nn.Module, features: int, kind: Kind) -> str:
     """Return why a norm does not take a kind of inputs; empty where it does."""
-    if needs_positions(layer) and kind == "vectors":
-        return "needs_positions is declared, and vectors have none"
-    return _problem(layer, features, kind) or ""
+    refusal = _refusal(layer, features, kind)
+    return "" if refusal is None else refusal.told
 
 
-def _problem(layer: nn.Module, features: int, kind: Kind) -> str | None:
+class _Refusal(NamedTuple):
+    """Why a norm does not take a kind of inputs.
+
+    Attributes:
+        reason: for a note, as the end of "no norm here, ...".
+        told: for who is to mend it: also the shape, the file and the line.
+    """
+
+    reason: str
+    told: str
+
+
+def _refusal(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
+    """Return why a norm does not take a kind of inputs, from what it declares or by trying it; None: it does."""
+    if kind == "vectors" and needs_positions(layer):
+        return _Refusal(
+            "whose vectors have no positions", "vectors have no positions, which it declares to need (needs_positions)"
+        )
+    return None if isinstance(layer, Norm) else _tried(layer, features, kind)  # ours say so
+
+
+def _tried(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
     """Return what is wrong when a copy of a norm is tried on a kind of inputs; None: nothing."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they come again where the norm is used
         x = _example(features, kind)
+        shape = tuple(x.shape)
         try:
             y = copy.deepcopy(layer).train()(x)
         except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            text = " ".join(str(error).split())
-            return (
-                f"{type(error).__name__} on {kind} of shape {tuple(x.shape)}: {text} ({where.filename}:{where.lineno})"
+            text, name = " ".join(str(error).split()), type(error).__name__
+            place = _place(error)
+            return _Refusal(
+                f"as it does not take {kind} ({_short(f'{name}: {text}' if text else name)})",
+                f"{name} on {kind} of shape {shape}: {f'{text} ' if text else ''}({place.filename}:{place.lineno})",
             )
     if not isinstance(y, Tensor) or y.shape != x.shape:
         got = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
-        return f"it must keep the shape of its input: given {kind} of shape {tuple(x.shape)}, it returned {got}"
+        told = f"it must keep the shape of its input: given {kind} of shape {shape}, it returned {got}"
+        return _Refusal(f"as it does not keep the shape of {kind}", told)
+    without_batch = getattr(layer, "_get_no_batch_dim", None)  # of torch's instance norms
+    if callable(without_batch) and x.ndim == without_batch():
+        told = f"{type(layer).__name__} takes {kind} of shape {shape} for a single sample without a batch"
+        return _Refusal(f"as it takes {kind} for a single sample", told)
     return None
 
 
+def _place(error: Exception) -> traceback.FrameSummary:
+    """Return the line that an error is of: the innermost one outside of torch, if there is one besides ours."""
+    frames = traceback.extract_tb(error.__traceback__)
+    others = [frame for frame in frames[1:] if not Path(frame.filename).is_relative_to(_TORCH)]
+    return (others or frames)[-1]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 3].rstrip()}..."
+
+
 def _example(features: int, kind: Kind) -> Tensor:
-    positions = {"maps": (POSITIONS, POSITIONS), "sequences": (POSITIONS,), "vectors": ()}[kind]
-    return torch.randn(SAMPLES, features, *positions)
+    """Return an input with as many channels as no other dimension has, so that none is taken for the channels."""
+    samples, positions = (size + (size == features) for size in (SAMPLES, POSITIONS))
+    sizes = {"maps": (positions, positions), "sequences": (positions,), "vectors": ()}[kind]
+    return torch.randn(samples, features, *sizes)

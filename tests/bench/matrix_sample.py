@@ -1,7 +1,6 @@
 """A timed comparison that nobody ran, with numbers that are easy to reckon with."""
 
-from normzoo.bench.matrix.records import CellSeconds, CommandSeconds, MatrixBench
-from normzoo.bench.matrix.spec import Cell, MatrixBenchSpec
+from benchmarks.matrix.spec import BenchCell, CellSeconds, CommandSeconds, MatrixBench, MatrixBenchSpec
 
 ENVIRONMENT = {
     "device": "cpu",
@@ -25,7 +24,7 @@ def matrix_bench(**settings: object) -> MatrixBench:
     fields = {"templates": "cnn", "batch_sizes": "2,32", "rounds": 3, **settings}
     cells = [
         CellSeconds(
-            cell=Cell(template="cnn", batch_size=size),
+            cell=BenchCell(template="cnn", batch_size=size),
             normzoo=(command(training), command(training * 9), command(training / 9)),
             peers={"lightning": (16, 1, 99), "bare": (4, 4, 4), "process": (80, 80, 80)},
         )

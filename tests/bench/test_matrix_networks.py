@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normzoo.bench.matrix.networks import build_network
-from normzoo.bench.matrix.spec import Norm, Template
+from benchmarks.matrix.bare_torch import build_network
+from benchmarks.matrix.spec import Norm, Template
 from normzoo.layers import norm_factory
 from normzoo.registry import TEMPLATES, load
 

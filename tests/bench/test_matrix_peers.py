@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from normzoo.bench.matrix.bare_loop import train_run
-from normzoo.bench.matrix.job import Job
-from normzoo.bench.matrix.processes import terminated_as_interrupted, timed_process
-from normzoo.bench.matrix.run import run_matrix_bench
-from normzoo.bench.matrix.spec import MatrixBenchSpec
+from benchmarks.matrix.bare_torch import train_run
+from benchmarks.matrix.peer import Job
+from benchmarks.matrix.run import run_matrix_bench, terminated_as_interrupted, timed_process
+from benchmarks.matrix.spec import MatrixBenchSpec
 from normzoo.data import load_dataset
 from normzoo.errors import NormzooError
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from normzoo.bench.matrix import run as running
-from normzoo.bench.matrix.job import RESULT, Job
-from normzoo.bench.matrix.records import MatrixBench
-from normzoo.bench.matrix.run import run_matrix_bench
-from normzoo.bench.matrix.spec import MatrixBenchSpec
+from benchmarks.matrix import run as running
+from benchmarks.matrix.peer import RESULT, Job
+from benchmarks.matrix.run import run_matrix_bench
+from benchmarks.matrix.spec import MatrixBench, MatrixBenchSpec
 
 
 class Stopwatch:
@@ -101,10 +100,12 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     """It prints a table that fits 80 columns, and writes JSON and a report, with the notes that lie beside it."""
     small = "--norms none --templates cnn --batch-sizes 64 --seeds 1 --epochs 1"
     (tmp_path / "speed.notes.txt").write_text("It was a quiet day.")
-    command = [sys.executable, "-m", "normzoo", "bench", "matrix", *small.split(), "--report", "speed.md"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "benchmarks.matrix", *small.split(), "--report", str(tmp_path / "speed.md")]
+    done = subprocess.run(command, cwd=running.CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    *tables, written_json, written_report = done.stdout.splitlines()
+    assert max(map(len, tables)) <= 80
+    assert [written_json, written_report] == [f"written: {tmp_path / 'speed'}{end}" for end in (".json", ".md")]
     assert "with start-up" in done.stdout
     bench = MatrixBench.model_validate_json((tmp_path / "speed.json").read_text())
     (cell,) = bench.cells
@@ -114,5 +115,13 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     assert min(cell.normzoo[0].wall, cell.normzoo[0].start_up) > 0
     report = (tmp_path / "speed.md").read_text()
     assert "It was a quiet day." in report
-    assert f"normzoo bench matrix {small} --report speed.md" in report
+    assert f"python -m benchmarks.matrix {small} --report speed.md" in report
     assert sorted(path.name for path in tmp_path.iterdir()) == ["speed.json", "speed.md", "speed.notes.txt"]
+
+
+def test_the_parent_imports_no_torch() -> None:
+    """Nothing but the processes that are timed has it, so that the parent takes no memory from them."""
+    code = "import sys, benchmarks.matrix.__main__; print(sorted({'torch', 'lightning'} & set(sys.modules)))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=running.CHECKOUT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -5,15 +5,15 @@ from typing import get_args
 
 import pytest
 
-from normzoo.bench.matrix.spec import MatrixBenchSpec, Norm, Template
-from normzoo.cli import main
+from benchmarks.matrix.__main__ import main
+from benchmarks.matrix.spec import MatrixBenchSpec, Norm, Template
 from normzoo.experiment.config.spec import MatrixSpec
 
 
 def test_the_defaults_are_those_of_compare() -> None:
     """What is timed by default is what ``normzoo compare`` does by default."""
     assert MatrixBenchSpec().matrix() == MatrixSpec()
-    assert MatrixBenchSpec().command() == "normzoo bench matrix"
+    assert MatrixBenchSpec().command() == "python -m benchmarks.matrix"
 
 
 def test_the_peers_know_all_that_compare_does_by_default() -> None:
@@ -37,7 +37,7 @@ def test_a_cell_is_a_template_at_a_batch_size() -> None:
 def test_the_command_measures_the_same_again() -> None:
     """It names what is not the default, in words that a shell reads back."""
     spec = MatrixBenchSpec.model_validate({"norms": "batch,none", "peer_seeds": 2, "data_root": Path("my data")})
-    assert spec.command() == "normzoo bench matrix --norms batch,none --data-root 'my data' --peer-seeds 2"
+    assert spec.command() == "python -m benchmarks.matrix --norms batch,none --data-root 'my data' --peer-seeds 2"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_the_command_measures_the_same_again() -> None:
 )
 def test_mistaken_requests(flags: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One line says what is wrong, and the exit code is 2."""
-    assert main(["bench", "matrix", *flags]) == 2
+    assert main(flags) == 2
     error = capsys.readouterr().err
     assert f"error: {message}" in error
     assert error.count("\n") == 1

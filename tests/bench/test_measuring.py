@@ -30,7 +30,7 @@ def test_contenders_are_timed_by_turns(mode: str) -> None:
     assert set(found.timings) | set(found.skipped) == {"torch.nn", "auto", "eager", *peers.PEERS}
     for timing in found.timings.values():
         assert 0 < timing.lower <= timing.median <= timing.upper
-    assert found.rounds >= measuring.LEAST_ROUNDS
+    assert found.rounds >= measuring.MIN_ROUNDS
     assert set(found.saved_bytes) == (set(found.timings) if mode == "train" else set())
     if mode == "train":
         assert 0 < found.saved_bytes["auto"] <= found.saved_bytes["torch.nn"]

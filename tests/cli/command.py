@@ -22,10 +22,8 @@ TINY = (
     "0.05",
     "--batch-sizes",
     "64",
-    "--widths",
-    "4",
-    "--hidden",
-    "8",
+    "--templates",
+    "cnn,lstm",
     "--device",
     "cpu",
     "--jobs",
@@ -79,11 +77,28 @@ def compare(folder: Path, *arguments: str) -> Outcome:
     return run(folder, "compare", *merged(*arguments))
 
 
+CNN, LSTM = "cnn:hidden=8,widths=4", "lstm:hidden=8"
+"""The templates, with few parameters."""
+
+SMALL = {"cnn": CNN, "lstm": LSTM}
+
+
 def merged(*arguments: str) -> list[str]:
-    """Return ``TINY`` with the flags that ``arguments`` name replaced."""
+    """Return ``TINY`` with the flags that ``arguments`` name replaced, and with small templates."""
     pairs = dict(zip(TINY[::2], TINY[1::2], strict=True))
     kept = [word for flag, value in pairs.items() if flag not in arguments for word in (flag, value)]
-    return [*arguments, *kept]
+    words = [*arguments, *kept]
+    if "--lrs" in arguments:
+        at = words.index("--lr")
+        del words[at : at + 2]
+    at = words.index("--templates") + 1
+    words[at] = ",".join(SMALL.get(name, name) for name in words[at].split(","))
+    return words
+
+
+def template(record: RunRecord) -> str:
+    """Return the name of a run's template, without its options."""
+    return record.spec.template.partition(":")[0]
 
 
 def stored(folder: Path) -> dict[str, RunRecord]:

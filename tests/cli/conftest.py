@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from .command import Outcome, compare
-from .engines import Engines, change_engines
 from .growth import Growth, grow
 from .interruption import Story, interrupt
 from .materials import lay_out
 from .refusals import BY_A_WORKER, WHOLE_COMMANDS
+from .strategies import Strategies, by_each_strategy
 from .trouble import Trouble, get_into_trouble
 
 SCENARIOS: dict[str, Callable[[Path], object]] = {
-    "engines": change_engines,
+    "strategies": by_each_strategy,
     "growth": grow,
     "trouble": get_into_trouble,
     "story": interrupt,
@@ -71,9 +71,9 @@ def futures(
 
 
 @pytest.fixture(scope="session")
-def engines(futures: Mapping[str, Future[Engines]]) -> Engines:
-    """Comparisons on one engine and the other."""
-    return futures["engines"].result()
+def strategies(futures: Mapping[str, Future[Strategies]]) -> Strategies:
+    """Comparisons by one strategy and the other."""
+    return futures["strategies"].result()
 
 
 @pytest.fixture(scope="session")

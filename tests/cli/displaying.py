@@ -4,13 +4,13 @@ import sys
 
 from rich.console import Console
 
-from normzoo.cli._live import LiveProgress
+from normzoo.progress.live import LiveProgress
 
-from .displays import epoch, matrix, record, runs_of, standing_of
+from .displays import epoch, matrix, record, runs_of, state_of
 
 if __name__ == "__main__":
     asked = matrix()
-    with LiveProgress(standing_of(asked), Console(stderr=True)) as display:
+    with LiveProgress(state_of(asked), Console(stderr=True)) as display:
         lost, flying, *_ = runs_of(asked)
         display.started(lost)
         display.finished(record(lost, "diverged", "so it is"))

@@ -7,10 +7,12 @@ from typing import Any
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from normzoo.cli._standing import Standing
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
-from normzoo.experiment.planning.groups import DatasetFacts, Group, expand, plan
+from normzoo.experiment.planning.facts import DatasetFacts
+from normzoo.experiment.planning.groups import Group, expand, group
 from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
+from normzoo.metric import ACCURACY
+from normzoo.progress.state import ProgressState
 
 FACTS = DatasetFacts(name="digits", checksum="0", shape=(1, 8, 8), outputs=10, train=100, validation=30, test=30)
 
@@ -28,39 +30,35 @@ def matrix(**changes: Any) -> MatrixSpec:
 
 
 def groups_of(asked: MatrixSpec) -> list[Group]:
-    return plan(expand(asked, FACTS, {}), set(), FACTS.train)
+    return group(expand(asked, FACTS), set(), FACTS.train)
 
 
-def standing_of(asked: MatrixSpec, *, jobs: int = 2, stored: Sequence[RunRecord] = ()) -> Standing:
-    """Return how it stands before anything was trained; what is stored is not to be."""
+def state_of(asked: MatrixSpec, *, jobs: int = 2, stored: Sequence[RunRecord] = ()) -> ProgressState:
+    """Return the state before anything was trained; what is stored is not to be trained."""
     done = {record.spec.key for record in stored}
-    return Standing(asked, plan(expand(asked, FACTS, {}), done, FACTS.train), jobs, stored)
+    return ProgressState(asked, ACCURACY, group(expand(asked, FACTS), done, FACTS.train), jobs, stored)
 
 
 def runs_of(asked: MatrixSpec, template: str = "cnn", norm: str = "batch", size: int = 4) -> list[RunSpec]:
     """Return the runs of a cell; ``norm`` is canonical."""
-    return [
-        run for run in expand(asked, FACTS, {}) if (run.template, run.norm, run.batch_size) == (template, norm, size)
-    ]
+    return [run for run in expand(asked, FACTS) if (run.template, run.norm, run.batch_size) == (template, norm, size)]
 
 
 def epoch(number: int, accuracy: float = 0.5, loss: float = 1.0) -> EpochRecord:
     return EpochRecord(
         epoch=number,
         train_loss=loss,
-        val_loss=loss,
-        val_accuracy=0.0,
-        test_loss=loss,
-        test_accuracy=accuracy,
+        validation={"loss": loss, "accuracy": 0.0},
+        test={"loss": loss, "accuracy": accuracy},
         seconds=1.0,
     )
 
 
-def record(spec: RunSpec, outcome: float | Status, error: str | None = None) -> RunRecord:
+def record(spec: RunSpec, outcome: float | str, error: str | None = None) -> RunRecord:
     """Return the record of a run: its accuracy, or why there is none."""
     return RunRecord(
         spec=spec,
-        status=outcome if isinstance(outcome, str) else "ok",
+        status=Status(outcome) if isinstance(outcome, str) else Status.OK,
         error=error,
         epochs=(epoch(spec.epochs, outcome),) if isinstance(outcome, float) else (),
         started_at="2025-01-01T00:00:00+00:00",

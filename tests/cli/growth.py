@@ -60,8 +60,8 @@ def grow(folder: Path) -> Growth:
         anew=Step(run_in_terminal(folder, "compare", *merged(*ANEW)), stored(folder)),
         ascii=run(folder, "compare", *merged(*ANEW[:-2]), PYTHONIOENCODING="ascii"),
         latest=run(folder, "report", "-o", "latest.md"),
-        earliest=run(folder, "report", "--sweep", "1", "--output", "made/for/it/earliest.md", "--html"),
-        against=run(folder, "report", "--sweep", "3", "-o", "against.md", "--baseline", "batch"),
+        earliest=run(folder, "report", "--comparison", "1", "--output", "made/for/it/earliest.md", "--html"),
+        against=run(folder, "report", "--comparison", "3", "-o", "against.md", "--baseline", "batch"),
         nowhere=run(folder, "report", "-o", "nowhere.md", "--baseline", "layer"),
-        absent=run(folder, "report", "--sweep", "99", "-o", "absent.md"),
+        absent=run(folder, "report", "--comparison", "99", "-o", "absent.md"),
     )

@@ -13,7 +13,10 @@ from normzoo.experiment.results.records import RunRecord
 
 from .command import COMMAND, SECONDS, Outcome, compare, environment, merged, stored, wait_for
 
-MATRIX = ("--norms", "none,holding:First,holding:Second", "--seeds", "2", "--templates", "cnn", "--engine", "loop")
+MATRIX = (
+    *("--norms", "none,holding:First,holding:Second", "--seeds", "2"),
+    *("--templates", "cnn", "--strategy", "sequential"),
+)
 
 Records = dict[str, RunRecord]
 

@@ -41,7 +41,7 @@ AT_ONCE = {
     "batch-size-none": Refusal(("compare", "--batch-sizes", ""), "--batch-sizes: must not be empty"),
     "norms-none": Refusal(("compare", "--norms", ""), "--norms: must not be empty"),
     "norm-twice": _compare("--norms group,group:groups=8", "norm 'group:groups=8' is the same as 'group'"),
-    "npz-without-path": _compare("--dataset npz", "--dataset: a dataset of your own is npz:PATH"),
+    "npz-without-path": _compare("--dataset npz", "--dataset: dataset 'npz': expected npz:PATH"),
     "jobs": _compare("--jobs many", "--jobs: expected 'auto' or a number of at least 1, got 'many'"),
     "timeout": _compare("--timeout 0", "--timeout: must be greater than 0, got 0"),
     "several": _compare(
@@ -69,19 +69,22 @@ AT_ONCE = {
 
 BY_A_WORKER = {
     "batch-size-too-large": _compare(
-        "--batch-sizes 64,5000", "5000 is larger than the training set of 'digits' (1078 samples); use at most 1078"
+        "--batch-sizes 64,5000",
+        "5000 is larger than the training set of 'digits' (1078 of 1437 samples, after 359 for validation); use at",
     ),
     "groups": _compare(
         "--norms none,group:groups=3", "norm 'group:groups=3' cannot be built for 4 channels: GroupNorm: groups must"
     ),
-    "images-too-small": _compare("--widths 4,4,4,4", "Cnn: 4 poolings need images of at least 16x16"),
+    "images-too-small": _compare("--templates cnn:widths=4-4-4-4", "Cnn: 4 poolings need images of at least 16x16"),
     "norm-not-importable": _compare("--norms no_such_module:Norm", "cannot import 'no_such_module'"),
     "norm-not-in-module": _compare("--norms own_norms:Optinal", "'Optinal'; did you mean 'Optional'?"),
     "norm-no-module": _compare("--norms own_norms:NoModule", "must make a torch.nn.Module, it made a NoModule"),
-    "norm-option": _compare("--norms own_norms:Optional:gian=2", "unexpected keyword argument 'gian' (it takes: gain)"),
+    "norm-option": _compare(
+        "--norms own_norms:Optional:gian=2", "it has no option 'gian'; did you mean 'gain'? (it takes: gain)"
+    ),
     "npz-missing": _compare("--dataset npz:missing.npz", "npz 'missing.npz': no such file"),
     "npz-keyless": _compare("--dataset npz:keyless.npz", "npz 'keyless.npz': no array named y_test"),
-    "npz-unequal": _compare("--dataset npz:unequal.npz", "y_train holds 39 labels for 40 images"),
+    "npz-unequal": _compare("--dataset npz:unequal.npz", "y_train holds 39 targets for 40 images"),
     "npz-nan": _compare("--dataset npz:nan.npz", "npz 'nan.npz': x_train"),
     "npz-objects": _compare("--dataset npz:objects.npz", "npz 'objects.npz': x_train holds Python objects"),
     "not-downloaded": _compare("--dataset mnist --data-root folder", "fetch it with --download"),

@@ -8,9 +8,7 @@ from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
 
 SPEC: dict[str, Any] = {
     "template": "cnn",
-    "options": {"placement": "post", "widths": [32, 64], "hidden": 64},
-    "norm": "group:groups=8",
-    "norm_source": None,
+    "norm": "group",
     "dataset": "digits",
     "dataset_checksum": "0123456789abcdef",
     "batch_size": 32,
@@ -26,20 +24,18 @@ def run_spec(**changes: Any) -> RunSpec:
 
 
 def run_record(
-    spec: RunSpec | None = None, status: Status = "ok", *, losses: Sequence[float] = (1.5,), **changes: Any
+    spec: RunSpec | None = None, status: Status | str = Status.OK, *, losses: Sequence[float] = (1.5,), **changes: Any
 ) -> RunRecord:
     """Make a record with an epoch for every loss; accuracies rise by five points an epoch."""
     epochs = tuple(
         EpochRecord(
             epoch=number,
             train_loss=loss,
-            val_loss=2 * loss,
-            val_accuracy=0.5 + 0.05 * number,
-            test_loss=3 * loss,
-            test_accuracy=0.2 + 0.05 * number,
+            validation={"loss": 2 * loss, "accuracy": 0.5 + 0.05 * number},
+            test={"loss": 3 * loss, "accuracy": 0.2 + 0.05 * number},
             seconds=0.1,
         )
         for number, loss in enumerate(losses, start=1)
     )
     settings: dict[str, Any] = {"started_at": "2025-01-01T00:00:00+00:00", "seconds": 1.0, **changes}
-    return RunRecord(spec=spec or run_spec(), status=status, epochs=epochs, **settings)
+    return RunRecord(spec=spec or run_spec(), status=Status(status), epochs=epochs, **settings)

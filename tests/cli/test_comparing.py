@@ -4,6 +4,7 @@ import re
 
 from normzoo.experiment.results.store import Store
 
+from .command import CNN, LSTM
 from .growth import FIRST, Growth
 
 
@@ -12,7 +13,7 @@ def rows(text: str) -> dict[str, list[str]]:
     tables: dict[str, list[str]] = {}
     template = ""
     for line in text.splitlines():
-        if match := re.match(r"(cnn|lstm) on digits", line):
+        if match := re.match(r"([\w:=,]+) on digits", line):
             template = match[1]
         elif "each norm beside" in line:
             template = ""
@@ -26,12 +27,12 @@ def test_it_ends_well_with_a_table_per_template_on_stdout(growth: Growth) -> Non
     outcome = growth.first.outcome
     assert outcome.code == 0
     tables = rows(outcome.stdout)
-    assert list(tables) == ["cnn", "lstm"]
+    assert list(tables) == [CNN, LSTM]
     for lines in tables.values():
         assert [line.split()[0] for line in lines] == ["none", "batch"]
         assert all(re.search(r"\d\d?\.\d", line) for line in lines)
-    assert "- cnn: at batch size 64, " in outcome.stdout
-    assert "- lstm: at batch size 64, " in outcome.stdout
+    assert f"- {CNN}: at batch size 64, " in outcome.stdout
+    assert f"- {LSTM}: at batch size 64, " in outcome.stdout
 
 
 def test_the_table_shows_what_is_stored(growth: Growth) -> None:
@@ -39,16 +40,19 @@ def test_the_table_shows_what_is_stored(growth: Growth) -> None:
     tables = rows(growth.first.outcome.stdout)
     for record in growth.first.records.values():
         (row,) = (line for line in tables[record.spec.template] if line.split()[0] == record.spec.norm)
-        assert record.test_accuracy is not None
-        assert f"{100 * record.test_accuracy:.1f}" in row
+        assert record.test_value is not None
+        assert f"{100 * record.test_value:.1f}" in row
 
 
 def test_progress_is_on_stderr_alone(growth: Growth) -> None:
     """A line per group, counted to the end; stdout holds none of it."""
     outcome = growth.first.outcome
-    *engines, first = outcome.stderr.splitlines()[:3]
+    *strategies, first = outcome.stderr.splitlines()[:3]
     lines = outcome.stderr.splitlines()[3:]
-    assert sorted(line.partition(":")[0] for line in engines) == ["cnn at batch size 64", "lstm at batch size 64"]
+    assert sorted(line.rpartition(": ")[0] for line in strategies) == [
+        f"{CNN} at batch size 64",
+        f"{LSTM} at batch size 64",
+    ]
     assert re.fullmatch(r"4 runs to train, about \d+ s left", first)
     assert [line.split(":")[0] for line in lines] == [f"{number}/4 runs" for number in range(1, 5)]
     assert all(re.search(r"test accuracy \d+\.\d %, about \d+ s left$", line) for line in lines)
@@ -59,10 +63,10 @@ def test_every_run_has_a_record(growth: Growth) -> None:
     """Two templates, two norms, one batch size, one seed; where and how it was trained is in it."""
     records = growth.first.records
     assert sorted((record.spec.template, record.spec.norm) for record in records.values()) == [
-        ("cnn", "batch"),
-        ("cnn", "none"),
-        ("lstm", "batch"),
-        ("lstm", "none"),
+        (CNN, "batch"),
+        (CNN, "none"),
+        (LSTM, "batch"),
+        (LSTM, "none"),
     ]
     for key, record in records.items():
         assert record.spec.key == key
@@ -87,7 +91,7 @@ def test_a_dry_run_shows_what_is_missing_and_trains_nothing(growth: Growth) -> N
     cells = [re.sub(r"[│|]", " ", line).split() for line in outcome.stdout.splitlines() if re.search(r"\(\+\d", line)]
     assert cells == [
         [template, norm, *counts]
-        for template in ("cnn", "lstm")
+        for template in (CNN, LSTM)
         for norm, counts in (
             ("none", ["0", "(+2)", "1", "(+1)"]),
             ("batch", ["0", "(+2)", "1", "(+1)"]),

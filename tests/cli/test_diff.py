@@ -24,19 +24,25 @@ def diff(capsys: pytest.CaptureFixture[str], folder: Path, a: RunRecord, b: RunR
 def test_what_differs_is_listed_part_by_part(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """With both values, and the change of what was measured."""
     a = run_record(run_spec(norm="batch"), environment=ENVIRONMENT, seconds=1.5)
-    b = run_record(run_spec(norm="none"), losses=(2.0,), environment={**ENVIRONMENT, "torch": "2.10"}, engine="stacked")
+    b = run_record(
+        run_spec(norm="none", strategy="sequential"),
+        losses=(2.0,),
+        environment={**ENVIRONMENT, "torch": "2.10"},
+        members=2,
+    )
     lines = diff(capsys, tmp_path, a, b)
     assert lines == [
         ["A", a.spec.key, "cnn, batch, batch size 32, seed 0"],
         ["B", b.spec.key, "cnn, none, batch size 32, seed 0"],
         ["Configuration", "A", "B"],
         ["norm", "batch", "none"],
+        ["strategy", "stacked", "sequential"],
         ["Results", "A", "B", "B - A"],
         ["last.train_loss", "1.5", "2", "+0.5"],
-        ["last.val_loss", "3", "4", "+1"],
-        ["last.test_loss", "4.5", "6", "+1.5"],
+        ["last.validation.loss", "3", "4", "+1"],
+        ["last.test.loss", "4.5", "6", "+1.5"],
         ["Training", "A", "B"],
-        ["engine", "loop", "stacked"],
+        ["members", "1", "2"],
         ["Environment", "A", "B"],
         ["torch", "2.9", "2.10"],
         ["Times and memory", "A", "B", "B - A"],

@@ -23,7 +23,7 @@ OK = run_record(losses=(0.1 + 0.2, 1 / 3), notes=("one", "two"), environment={"t
 DIVERGED = run_record(run_spec(seed=1), "diverged", losses=(2.0, math.nan), environment={"torch": "2.9"})
 INFINITE = run_record(run_spec(seed=2), "diverged", losses=(math.inf,))
 FAILED = run_record(
-    run_spec(seed=3, template="lstm", options={"hidden": 8}),
+    run_spec(seed=3, template="lstm:hidden=8", clip_norm=0.5),
     "failed",
     losses=(),
     error="[red]",
@@ -51,17 +51,22 @@ def test_a_row_holds_everything_of_a_run(capsys: pytest.CaptureFixture[str], sto
     assert list(rows) == [record.spec.key for record in RECORDS]
     row = rows[OK.spec.key]
     columns = {name.partition(".")[0] for name in row}
-    assert columns == {"key", "test_accuracy", "last", *RunSpec.model_fields, *RunRecord.model_fields} - {"spec"}
-    assert {f"last.{name}" for name in EpochRecord.model_fields} <= set(row)
-    assert (row["norm"], row["options.widths"], row["lr"]) == ("group:groups=8", "32,64", "0.05")
+    assert columns == {"key", "test", "last", *RunSpec.model_fields, *RunRecord.model_fields} - {
+        "spec",
+        "sources",
+        "metrics",
+        "loss",
+    }
+    assert {"last.epoch", "last.train_loss", "last.validation.loss", "last.test.accuracy", "last.seconds"} <= set(row)
+    assert (row["norm"], row["template"], row["lr"]) == ("group", "cnn", "0.05")
     assert (row["last.epoch"], float(row["last.train_loss"])) == ("2", 1 / 3)
     assert (row["environment.threads"], row["notes"], row["compiled"]) == ("2", "one; two", "False")
-    assert float(row["test_accuracy"]) == OK.epochs[-1].test_accuracy
+    assert float(row["test"]) == OK.epochs[-1].test["accuracy"]
 
 
 def test_no_field_of_a_record_hides_one_of_its_configuration() -> None:
     """They share the columns of a row; epochs are those planned, the finished ones are in rows of their own."""
-    shared = set(RunSpec.model_fields) & (set(RunRecord.model_fields) | {"key", "test_accuracy", "last"})
+    shared = set(RunSpec.model_fields) & (set(RunRecord.model_fields) | {"key", "test", "last"})
     assert shared == {"epochs"}
     assert not set(RunSpec.model_fields) & set(EpochRecord.model_fields)
 
@@ -71,9 +76,9 @@ def test_csv_tells_nothing_from_not_a_number(capsys: pytest.CaptureFixture[str],
     rows = from_csv(call(capsys, "export", "--store", store, "--format", "csv").stdout)
     assert [rows[record.spec.key]["last.train_loss"] for record in RECORDS[1:]] == ["nan", "inf", ""]
     assert rows[FAILED.spec.key]["traceback"] == 'a\n "b",\nc'
-    assert rows[FAILED.spec.key]["options.widths"] == ""
-    assert rows[DIVERGED.spec.key]["test_accuracy"] == ""
-    assert rows[DIVERGED.spec.key]["last.test_accuracy"] == "0.30000000000000004"
+    assert rows[FAILED.spec.key]["last.test.accuracy"] == ""
+    assert rows[DIVERGED.spec.key]["test"] == ""
+    assert rows[DIVERGED.spec.key]["last.test.accuracy"] == "0.30000000000000004"
 
 
 def test_json_is_valid_and_keeps_what_it_has_no_number_for(capsys: pytest.CaptureFixture[str], store: Path) -> None:
@@ -82,7 +87,7 @@ def test_json_is_valid_and_keeps_what_it_has_no_number_for(capsys: pytest.Captur
     rows: list[dict[str, Any]] = json.loads(text, parse_constant=not_in_json)
     assert [row["last.train_loss"] for row in rows] == [1 / 3, "NaN", "Infinity", None]
     assert rows[0]["compiled"] is False
-    assert rows[0]["options.hidden"] == 64
+    assert rows[0]["last.epoch"] == 2
     assert all(list(row) == list(rows[0]) for row in rows)
 
 
@@ -120,17 +125,17 @@ def test_epochs_are_rows_where_asked_for(capsys: pytest.CaptureFixture[str], sto
         (DIVERGED.spec.key, "2", "nan"),
         (INFINITE.spec.key, "1", "inf"),
     ]
-    assert rows[0]["norm"] == "group:groups=8"
+    assert rows[0]["norm"] == "group"
     assert outcome.stderr == "normzoo: 1 run without a finished epoch, and not written\n"
 
 
 def test_a_comparison_is_exported_alone(capsys: pytest.CaptureFixture[str], store: Path) -> None:
     """What of it is not there is told."""
     fill(store, run_record(run_spec(seed=9)))
-    outcome = call(capsys, "export", "--store", store, "--sweep", "1")
+    outcome = call(capsys, "export", "--store", store, "--comparison", "1")
     assert set(from_csv(outcome.stdout)) == {record.spec.key for record in RECORDS}
     assert outcome.stderr == "normzoo: 1 run of comparison 1 not there yet, and not written\n"
-    assert len(from_csv(call(capsys, "export", "--store", store, "--sweep", "2").stdout)) == 1
+    assert len(from_csv(call(capsys, "export", "--store", store, "--comparison", "2").stdout)) == 1
 
 
 @pytest.mark.parametrize(("name", "text"), [("x.csv", "key\n"), ("x.json", "[]"), ("x.parquet", None)])
@@ -154,7 +159,7 @@ def test_an_empty_store_makes_a_file_without_rows(
         ("-o x.txt", "output: 'x.txt' does not say its format; end it in .csv, .json or .parquet, or use --format"),
         ("-o s.sqlite --format csv", "output: 's.sqlite' is the store itself; name another file"),
         ("-o nowhere/x.csv", "output: 'nowhere/x.csv' cannot be written: it must be a file in a folder that is there"),
-        ("--sweep 7", "store: 's.sqlite' holds no comparison 7; it holds 1 to 1"),
+        ("--comparison 7", "store: 's.sqlite' holds no comparison 7; it holds 1 to 1"),
         ("--format xml", 'Invalid value "xml" for --format'),
     ],
 )

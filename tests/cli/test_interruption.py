@@ -4,6 +4,7 @@ import signal
 
 from normzoo.experiment.results.records import RunRecord
 
+from .command import CNN
 from .interruption import Story
 
 
@@ -78,7 +79,7 @@ def test_after_ctrl_c_repeating_completes_it_without_what_was_finished(story: St
     assert len(records) == 6
     finished = {key: record for key, record in story.stopped.records.items() if record.status == "ok"}
     assert finished.items() <= records.items()
-    assert outcome.stderr.splitlines()[-1].startswith("2/2 runs: cnn, holding:Second, ")
+    assert outcome.stderr.splitlines()[-1].startswith(f"2/2 runs: {CNN}, holding:Second, ")
 
 
 def test_a_norm_of_ones_own_is_trained_again_once_its_file_has_changed(story: Story) -> None:
@@ -89,5 +90,5 @@ def test_a_norm_of_ones_own_is_trained_again_once_its_file_has_changed(story: St
     assert before.items() <= after.items()
     new = {key: record for key, record in after.items() if key not in before}
     assert statuses(new) == {(norm, seed): "ok" for norm in ("First", "Second") for seed in (0, 1)}
-    sources = {record.spec.norm_source for record in after.values() if record.spec.norm != "none"}
+    sources = {record.spec.sources["norm"] for record in after.values() if record.spec.norm != "none"}
     assert len(sources) == 2

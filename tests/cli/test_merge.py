@@ -8,7 +8,7 @@ import pytest
 
 from normzoo.experiment.planning.timing import Timing
 from normzoo.experiment.results.records import RunRecord
-from normzoo.experiment.results.store import Store
+from normzoo.experiment.results.store import Store, StoredComparison
 
 from .in_process import call, fill
 from .synthetic import run_record, run_spec
@@ -42,9 +42,7 @@ def test_runs_comparisons_and_timings_are_put_together(capsys: pytest.CaptureFix
     shared = run_record(run_spec(seed=0))
     fill(A, shared, run_record(run_spec(seed=1)), command="normzoo compare a")
     fill(B, shared.model_copy(update={"seconds": 9.0}), run_record(run_spec(seed=2)), command="normzoo compare b")
-    timings = [
-        Timing(key=key, engine="loop", members=5, seconds_per_step=seconds) for key, seconds in (("x", 1.0), ("y", 2.0))
-    ]
+    timings = [Timing(key=key, members=5, seconds_per_step=seconds) for key, seconds in (("x", 1.0), ("y", 2.0))]
     for path, timing in zip((A, B), timings, strict=True):
         with Store(path) as store:
             store.add_timing(timing)
@@ -84,7 +82,7 @@ def test_a_different_result_of_a_run_is_told(capsys: pytest.CaptureFixture[str])
         assert outcome.code == 1
         (line,) = [line for line in outcome.stdout.splitlines() if line.startswith("different: ")]
         assert line == (
-            f"different: {ours.spec.key[:7]} cnn, group, batch size 32, seed 0: 30.00 % in all.sqlite, 30.00 % in "
+            f"different: {ours.spec.key[:7]} cnn, group, batch size 32, seed 0: 30.0 % in all.sqlite, 30.0 % in "
             "b.sqlite; apart from epoch 2 on (train loss 1.0 and 1.0000000000000002)"
         )
         assert outcome.stderr == (
@@ -113,7 +111,7 @@ def test_a_result_that_diverged_elsewhere_is_a_different_one(capsys: pytest.Capt
     fill(B, run_record(status="diverged", losses=(2.0,)))
     outcome = call(capsys, "merge", B, "--into", ALL)
     assert outcome.code == 1
-    assert "25.00 % in all.sqlite, diverged in b.sqlite\n" in outcome.stdout
+    assert "25.0 % in all.sqlite, diverged in b.sqlite\n" in outcome.stdout
 
 
 def test_a_run_without_a_result_yields_to_one_with(capsys: pytest.CaptureFixture[str]) -> None:

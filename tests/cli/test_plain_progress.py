@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from normzoo.cli._plain_progress import SILENCE_SECONDS, PlainProgress
+from normzoo.progress.plain import MAX_SILENT_SECONDS, PlainProgress
 
-from .displays import epoch, groups_of, matrix, record, runs_of
+from .displays import epoch, matrix, record, runs_of, state_of
 
 MATRIX = matrix(templates=("cnn",), batch_sizes=(4,), norms=("batch", "none"))
 BATCH, NONE = runs_of(MATRIX), runs_of(MATRIX, norm="none")
@@ -20,7 +20,7 @@ class Said:
     def __init__(self) -> None:
         self._file = io.StringIO()
         self.now = 0.0
-        self.progress = PlainProgress(groups_of(MATRIX), 1, Console(file=self._file, width=40))
+        self.progress = PlainProgress(state_of(MATRIX, jobs=1), Console(file=self._file, width=40))
 
     @property
     def lines(self) -> list[str]:
@@ -60,7 +60,7 @@ def test_what_goes_wrong_is_told_at_once(said: Said) -> None:
 def test_long_silence_is_broken(said: Said) -> None:
     """By how far it is, at the next epoch."""
     said.progress.started(BATCH[0])
-    said.now = SILENCE_SECONDS
+    said.now = MAX_SILENT_SECONDS
     said.progress.epoch(BATCH[0], epoch(1))
     assert said.lines[1:] == []
     said.now += 1

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from normzoo.cli import compare as compare_module
 from normzoo.cli import main
-from normzoo.experiment.executor.local import Worker, WorkerPool
+from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.worker.prepare import resolve_device
 
@@ -18,19 +19,27 @@ from .command import Outcome, merged
 from .refusals import BY_A_WORKER, WHOLE_COMMANDS, Refusal, check
 
 
+class Lasting(LocalExecutor):
+    """Outlives the commands that are given it, since starting a worker is what takes long."""
+
+    def __exit__(self, *_: object) -> None: ...
+
+
 @pytest.fixture(scope="module")
-def worker(materials: Path) -> Iterator[Worker]:
-    """A real worker process, in the folder of things to refuse."""
-    with chdir(materials), WorkerPool() as pool:
-        yield pool.start()
+def executor(materials: Path) -> Iterator[LocalExecutor]:
+    """A real executor, in the folder of things to refuse."""
+    with chdir(materials):
+        lasting = Lasting()
+        yield lasting
+        LocalExecutor.__exit__(lasting, None, None, None)
 
 
 @pytest.fixture
 def refused(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    executor: LocalExecutor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Outcome]:
-    """Runs the command in this process, with the one worker instead of a new one."""
-    monkeypatch.setattr(WorkerPool, "start", lambda _: worker)
+    """Runs the command in this process, with the one executor instead of a new one."""
+    monkeypatch.setattr(compare_module, "LocalExecutor", lambda *_, **__: executor)
 
     def run(refusal: Refusal) -> Outcome:
         code = main(["compare", *merged(*refusal.arguments[1:])])

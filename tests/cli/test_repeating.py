@@ -2,16 +2,16 @@
 
 import pytest
 
-from normzoo.cli.compare import Rerun, done_keys
+from normzoo.experiment.comparison import Rerun, done_keys
 
+from .command import template
 from .growth import Growth
 
 
 def places(records: object) -> set[tuple[str, str, int, int]]:
     assert isinstance(records, dict)
     return {
-        (record.spec.template, record.spec.norm, record.spec.batch_size, record.spec.seed)
-        for record in records.values()
+        (template(record), record.spec.norm, record.spec.batch_size, record.spec.seed) for record in records.values()
     }
 
 
@@ -32,10 +32,7 @@ def test_another_norm_and_batch_size_train_only_what_is_new(growth: Growth) -> N
     before, after = growth.again.records, growth.wider.records
     assert before.items() <= after.items()
     assert places(after) == {
-        (template, norm, size, 0)
-        for template in ("cnn", "lstm")
-        for norm in ("none", "batch", "layer")
-        for size in (64, 128)
+        (name, norm, size, 0) for name in ("cnn", "lstm") for norm in ("none", "batch", "layer") for size in (64, 128)
     }
     assert growth.wider.outcome.stderr.splitlines()[-1].startswith("8/8 runs: ")
 
@@ -45,7 +42,7 @@ def test_another_seed_trains_only_what_is_new(growth: Growth) -> None:
     before, after = growth.wider.records, growth.seeds.records
     assert before.items() <= after.items()
     assert places(after) - places(before) == {
-        (template, norm, 64, 1) for template in ("cnn", "lstm") for norm in ("none", "batch")
+        (name, norm, 64, 1) for name in ("cnn", "lstm") for norm in ("none", "batch")
     }
     assert growth.seeds.outcome.stderr.splitlines()[-1].startswith("4/4 runs: ")
 
@@ -57,9 +54,9 @@ def test_rerun_all_trains_what_is_asked_for_anew_and_nothing_else(growth: Growth
     assert set(before) == set(after)
     assert len(changed) == 1
     (key,) = changed
-    assert (before[key].spec.template, before[key].spec.norm, before[key].spec.seed) == ("cnn", "none", 0)
+    assert (template(before[key]), before[key].spec.norm, before[key].spec.seed) == ("cnn", "none", 0)
     assert after[key].started_at > before[key].started_at
-    assert after[key].test_accuracy == before[key].test_accuracy
+    assert after[key].test_value == before[key].test_value
 
 
 @pytest.mark.parametrize(

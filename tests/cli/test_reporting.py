@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from .command import CNN, LSTM
 from .growth import Growth
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -28,8 +29,8 @@ def test_compare_writes_a_report_with_its_plots_when_asked(growth: Growth) -> No
     path = Path("reports") / "digits.md"
     text = check_report(
         growth.folder / path,
-        "cnn on digits",
-        "lstm on digits",
+        f"{CNN} on digits",
+        f"{LSTM} on digits",
         "normzoo compare --batch-sizes 64 --norms none,batch --seeds 2",
     )
     assert "360 test samples" in text
@@ -45,17 +46,17 @@ def test_report_writes_the_latest_comparison(growth: Growth) -> None:
     assert growth.latest.stdout == "written: latest.md, and 3 plots beside it, each as SVG and PNG\n"
     assert growth.latest.stderr == ""
     text = check_report(
-        growth.folder / "latest.md", "cnn on digits", "--templates cnn", plots=("accuracy", "error", "gap")
+        growth.folder / "latest.md", f"{CNN} on digits", f"--templates {CNN}", plots=("accuracy", "error", "gap")
     )
     assert "--rerun" not in text  # it is to be trained anew anyway, by whoever reads it
-    assert "lstm on digits" not in text
+    assert f"{LSTM} on digits" not in text
 
 
 def test_report_writes_an_earlier_one_by_its_number_and_as_a_page(growth: Growth) -> None:
     """As it was asked for then; missing folders are made."""
     assert growth.earliest.code == 0
     path = growth.folder / "made" / "for" / "it" / "earliest.md"
-    text = check_report(path, "cnn on digits", "lstm on digits")
+    text = check_report(path, f"{CNN} on digits", f"{LSTM} on digits")
     assert "layer" not in text.partition("Recorded")[0]
     page = path.with_suffix(".html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")

@@ -13,7 +13,7 @@ from .in_process import call, cells, fill
 from .synthetic import run_record, run_spec
 
 LONG = "my_own_package.research.normalization.second_attempt:MyVeryOwnNormalizationLayer:gain=2"
-OK = run_record(run_spec(seed=1, norm="batch", batch_size=2), started_at="2025-01-01T00:00:00+00:00", engine="stacked")
+OK = run_record(run_spec(seed=1, norm="batch", batch_size=2), started_at="2025-01-01T00:00:00+00:00")
 DIVERGED = run_record(run_spec(seed=2), "diverged", losses=(2.0, float("nan")), started_at="2025-01-02T00:00:00+00:00")
 FAILED = run_record(
     run_spec(seed=3, norm="group:groups=4", template="lstm"),
@@ -59,26 +59,26 @@ def test_a_run_is_listed_with_all_its_columns_where_there_is_room(
         "batch": "2",
         "seed": "1",
         "lr": "0.05",
-        "test %": "25.00",
+        "test": "25.0 %",
         "seconds": "1.0",
-        "engine": "stacked",
+        "strategy": "stacked",
         "began (UTC)": "2025-01-01 00:00",
     }
     assert [line["key"] for line in shown] == [record.spec.key[:7] for record in (OK, DIVERGED, FAILED)]
-    assert [line["test %"] for line in shown] == ["25.00", "-", "-"]
+    assert [line["test"] for line in shown] == ["25.0 %", "-", "-"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        ("--sweep 1", [OK, DIVERGED]),
-        ("--sweep 2", [FAILED]),
+        ("--comparison 1", [OK, DIVERGED]),
+        ("--comparison 2", [FAILED]),
         ("--status failed,diverged", [DIVERGED, FAILED]),
         ("--norm group", [DIVERGED, FAILED]),
         ("--norm group:groups=8", [DIVERGED]),
         ("--norm batch,group:groups=4", [OK, FAILED]),
         ("--template lstm", [FAILED]),
-        ("--sweep 1 --status diverged --norm group", [DIVERGED]),
+        ("--comparison 1 --status diverged --norm group", [DIVERGED]),
         ("--status timeout", []),
         ("--norm none", []),
     ],
@@ -95,7 +95,7 @@ def test_filters_select_runs(
 
 def test_no_column_is_lost_silently_in_a_narrow_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """An import path is folded, nothing is wider than the terminal, and what does not fit is named."""
-    record = run_record(run_spec(norm=LONG, norm_source="abc"))
+    record = run_record(run_spec(norm=LONG, sources={"norm": "abc"}))
     outcome = call(capsys, "runs", "--store", fill(tmp_path / "s.sqlite", record), columns=80)
     lines = outcome.stdout.splitlines()
     assert max(map(len, lines)) <= 80
@@ -106,7 +106,7 @@ def test_no_column_is_lost_silently_in_a_narrow_terminal(capsys: pytest.CaptureF
     assert folded == LONG
     told = " ".join(" ".join(lines[end:]).split())
     assert told.startswith(
-        "Not shown in 80 columns: dataset, all digits; seconds, all 1.0; engine, all loop; "
+        "Not shown in 80 columns: dataset, all digits; seconds, all 1.0; strategy, all stacked; "
         "began (UTC), all 2025-01-01 00:00."
     )
 
@@ -120,7 +120,7 @@ def test_the_limit_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert last == "30 runs: 30 ok. Listed are the latest 20; --limit lists more."
     few = cells(call(capsys, "runs", "--store", path, "--limit", "2").stdout)
     assert [line[0] for line in few[-3:-1]] == [record.spec.key[:7] for record in records[-2:]]
-    *_, last = call(capsys, "runs", "--store", path, "--sweep", "1").stdout.splitlines()
+    *_, last = call(capsys, "runs", "--store", path, "--comparison", "1").stdout.splitlines()
     assert last == "30 runs: 30 ok."
 
 
@@ -135,7 +135,7 @@ def test_a_store_without_runs_is_no_error(capsys: pytest.CaptureFixture[str], tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--sweep 9", "holds no comparison 9; it holds 1 to 2"),
+        ("--comparison 9", "holds no comparison 9; it holds 1 to 2"),
         ("--status faild", "unknown status 'faild'; did you mean 'failed'?"),
         ("--norm bach", "unknown norm 'bach'; did you mean 'batch'?"),
         ("--template cn", "unknown template 'cn'; did you mean 'cnn'?"),
@@ -168,7 +168,7 @@ def test_a_store_that_is_not_there_is_refused_by_every_command(
 def test_ten_thousand_runs_are_listed_in_no_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """By the time of the processor; keys are as long as it takes to tell them apart."""
     environment = describe_environment()
-    statuses: list[Status] = ["ok", "ok", "ok", "ok", "diverged"]
+    statuses = [Status.OK] * 4 + [Status.DIVERGED]
     records = [
         run_record(run_spec(seed=seed), statuses[seed % 5], losses=(2.0, 1.5, 1.0, 0.5), environment=environment)
         for seed in range(10_000)

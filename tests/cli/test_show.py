@@ -31,7 +31,6 @@ def sections(text: str) -> dict[str, list[list[str]]]:
 def test_configuration_account_and_environment_are_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """By the names that they have in an export."""
     record = run_record(
-        engine="stacked",
         members=5,
         peak_memory_bytes=3 * 2**20,
         environment={"torch": "2.9", "threads": 2, "commit": None},
@@ -40,11 +39,11 @@ def test_configuration_account_and_environment_are_listed(capsys: pytest.Capture
     store = fill(tmp_path / "s.sqlite", record)
     shown = sections(call(capsys, "show", record.spec.key, "--store", store).stdout)
     assert shown[""] == [[f"Run {record.spec.key}: ok"], ["cnn, group, batch size 32, seed 0"]]
-    assert ["norm", "group:groups=8"] in shown["Configuration"]
-    assert ["options.widths", "32,64"] in shown["Configuration"]
+    assert ["norm", "group"] in shown["Configuration"]
+    assert ["strategy", "stacked"] in shown["Configuration"]
     assert ["clip_norm", "-"] in shown["Configuration"]
     account = dict(shown["How it went"])
-    assert (account["engine"], account["members"], account["comparisons"]) == ("stacked", "5", "1")
+    assert (account["members"], account["comparisons"]) == ("5", "1")
     assert account["peak_memory_bytes"] == "3145728 (3 MiB)"
     assert account["started_at"] == "2025-01-01 00:00 UTC"
     assert shown["Environment"] == [["torch", "2.9"], ["threads", "2"], ["commit", "-"]]
@@ -58,8 +57,8 @@ def test_every_epoch_is_a_row_and_every_metric_a_curve(capsys: pytest.CaptureFix
     shown = sections(call(capsys, "show", record.spec.key, "--store", fill(tmp_path / "s.sqlite", record)).stdout)
     epochs = shown["Epochs"]
     assert epochs[0] == ["epoch", "train loss", "val loss", "test loss", "val %", "test %", "seconds"]
-    assert epochs[1] == ["1", "1.0000", "2.0000", "3.0000", "55.00", "25.00", "0.10"]
-    assert epochs[3] == ["3", "0.1000", "0.2000", "0.3000", "65.00", "35.00", "0.10"]
+    assert epochs[1] == ["1", "1.0000", "2.0000", "3.0000", "55.0", "25.0", "0.10"]
+    assert epochs[3] == ["3", "0.1000", "0.2000", "0.3000", "65.0", "35.0", "0.10"]
     assert epochs[4:] == [
         ["train loss", "▃▂▁", "0.1 to 3"],
         ["val loss", "▆▃▁"],
@@ -90,8 +89,8 @@ def test_an_error_and_its_traceback_are_shown_to_the_letter(capsys: pytest.Captu
 
 def test_the_command_trains_the_runs_cell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """In one line, whatever the width, on the data by their path; with what to know of it."""
-    spec = run_spec(dataset="npz", seed=3, batch_size=2, lr=0.003125, norm="my.module:Norm", norm_source="abc")
-    record = run_record(spec, engine="stacked", environment={"device": "cpu"})
+    spec = run_spec(dataset="npz", seed=3, batch_size=2, lr=0.003125, norm="my.module:Norm", sources={"norm": "abc"})
+    record = run_record(spec, environment={"device": "cpu"})
     store = fill(tmp_path / "s.sqlite", record, dataset="npz:my data.npz")
     outcome = call(capsys, "show", spec.key, "--store", store, columns=80)
     (line,) = [line for line in outcome.stdout.splitlines() if "normzoo compare" in line]
@@ -104,13 +103,13 @@ def test_the_command_trains_the_runs_cell(capsys: pytest.CaptureFixture[str], tm
         "--templates": "cnn",
         "--dataset": "npz:my data.npz",
         "--seeds": "4",
-        "--engine": "stacked",
+        "--strategy": "stacked",
         "--compile": "never",
         "--device": "cpu",
         "--store": "again.sqlite",
     }
     assert "(seeds are counted from 0: this trains the seeds 0 to 3)" in outcome.stdout
-    assert "only if the file of the norm is unchanged" in outcome.stdout
+    assert "only if the files of your own code are unchanged" in outcome.stdout
 
 
 def test_where_no_command_trains_the_run_none_is_given(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

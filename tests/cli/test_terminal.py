@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from .command import CNN
 from .growth import Growth
 from .terminal import run_in_terminal
 
@@ -21,10 +22,10 @@ def test_a_terminal_shows_bars_while_training_and_the_tables_after(growth: Growt
     shown = plain(outcome.stdout)
     assert "runs" in shown
     assert "0/1" in shown
-    assert "cnn, none, batch size 64, seed 0" in shown
+    assert f"{CNN}, none, batch size 64, seed 0" in shown
     assert "epoch 0/1" in shown
     after = shown.rpartition("epoch 0/1")[2]
-    assert "cnn on digits" in after
+    assert f"{CNN} on digits" in after
     assert "Traceback" not in shown
 
 
@@ -48,5 +49,5 @@ def test_an_encoding_without_the_signs_of_the_tables_is_no_reason_to_fail(growth
     """What it lacks is a question mark; the numbers are there."""
     assert growth.ascii.code == 0
     assert growth.ascii.stderr == ""
-    assert "cnn on digits" in growth.ascii.stdout
+    assert f"{CNN} on digits" in growth.ascii.stdout
     assert growth.ascii.stdout.isascii()

@@ -6,7 +6,7 @@ import pytest
 
 from normzoo.experiment.results.records import RunRecord
 
-from .command import as_json
+from .command import CNN, as_json
 from .trouble import TROUBLES, Trouble
 
 
@@ -84,7 +84,7 @@ def test_the_tables_show_it(trouble: Trouble) -> None:
         ("timeout", "Sleeping", 0),
     ):
         rate = ", learning rate 0.1" if status == "diverged" else ""
-        assert f"- {status}: cnn, troubled:{norm}, batch size 64, seed {seed}{rate}: " in below
+        assert f"- {status}: {CNN}, troubled:{norm}, batch size 64, seed {seed}{rate}: " in below
     assert "Killed, batch size 64, seed 1" not in below
 
 
@@ -92,9 +92,9 @@ def test_it_is_told_as_it_happens(trouble: Trouble) -> None:
     """On stderr, a line for each, without tracebacks."""
     stderr = trouble.outcome.stderr
     for start in (
-        "failed: cnn, troubled:Raising",
-        "timeout: cnn, troubled:Sleeping",
-        "diverged: cnn, troubled:Spoiling",
+        f"failed: {CNN}, troubled:Raising",
+        f"timeout: {CNN}, troubled:Sleeping",
+        f"diverged: {CNN}, troubled:Spoiling",
     ):
         assert re.search(rf"^{start}, batch size 64, seed 0(, learning rate 0.1)?: ", stderr, re.MULTILINE), start
     assert "Traceback" not in stderr

@@ -8,6 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+BATCH_SIZE = 64
+"""Of training; every norm is tried on smaller batches before, where these have no trouble yet."""
+
 
 def is_first(name: str) -> bool:
     """Whether this has not been asked before, by any process in this folder."""
@@ -26,7 +29,8 @@ class Troubled(nn.Module):
         self.num_features = num_features
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.trouble(x) if self.training and not Path("mended").exists() else x
+        is_step = self.training and len(x) == BATCH_SIZE
+        return self.trouble(x) if is_step and not Path("mended").exists() else x
 
     def trouble(self, x: Tensor) -> Tensor:
         """Go wrong."""

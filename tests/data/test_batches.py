@@ -132,7 +132,7 @@ def test_images_of_a_block_have_their_own_shape_and_type() -> None:
     split = Split(torch.randn(6, 3, 4, 5, dtype=torch.float64), torch.arange(6))
     ((images, labels),) = BlocksOfSteps(split, 2, seeds=(0, 1))
     assert (images.shape, images.dtype) == ((3, 2, 2, 3, 4, 5), torch.float64)
-    assert torch.equal(images, split.images[labels])
+    assert torch.equal(images, split.inputs[labels])
 
 
 @pytest.mark.parametrize("kept", [(0,), (1, 2), (0, 1, 2)], ids=str)
@@ -174,7 +174,7 @@ def test_evaluation_batches_hold_up_to_1000_samples_by_default(samples: int, siz
 def test_evaluation_batches_are_views() -> None:
     split = numbered(4)
     images, _ = next(iter(OrderedBatches(split, 2)))
-    assert images.data_ptr() == split.images.data_ptr()
+    assert images.data_ptr() == split.inputs.data_ptr()
 
 
 def test_an_evaluation_batch_of_nothing_is_refused() -> None:

@@ -14,18 +14,18 @@ def digits() -> Dataset:
 def test_it_has_1797_images_8x8_split_about_60_20_20(digits: Dataset) -> None:
     assert (len(digits.train), len(digits.validation), len(digits.test)) == (1078, 359, 360)
     assert digits.shape == (1, 8, 8)
-    assert digits.classes == 10
+    assert digits.outputs == 10
 
 
 def test_every_split_has_every_class_in_proportion(digits: Dataset) -> None:
     for split in (digits.train, digits.validation, digits.test):
-        shares = torch.bincount(split.labels, minlength=10) / len(split)
+        shares = torch.bincount(split.targets, minlength=10) / len(split)
         torch.testing.assert_close(shares, torch.full((10,), 0.1), atol=0.01, rtol=0)
 
 
 def test_no_image_is_in_two_splits(digits: Dataset) -> None:
     splits = (digits.train, digits.validation, digits.test)
-    rows = torch.cat([split.images.flatten(1) for split in splits])
+    rows = torch.cat([split.inputs.flatten(1) for split in splits])
     assert len(torch.unique(rows, dim=0)) == 1797
 
 

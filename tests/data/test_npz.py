@@ -36,7 +36,7 @@ def test_images_with_or_without_a_last_axis_of_channels_are_read(
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "uint64", ">i4"])
 def test_labels_of_any_integer_type_and_of_shape_n_1_are_read(dtype: str, tmp_path: Path) -> None:
     labels = npz_arrays()["y_test"].astype(dtype)[:, None]
-    assert load_dataset(f"npz:{write_npz(tmp_path, y_test=labels)}").test.labels.tolist() == labels[:, 0].tolist()
+    assert load_dataset(f"npz:{write_npz(tmp_path, y_test=labels)}").test.targets.tolist() == labels[:, 0].tolist()
 
 
 def test_a_compressed_file_and_arrays_beside_the_four_are_fine(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_validation_split_of_the_users_own_is_used_as_it_is(tmp_path: Path) ->
     path = write_npz(tmp_path, x_val=arrays["x_test"][:6], y_val=arrays["y_test"][:6])
     dataset = load_dataset(f"npz:{path}")
     assert (len(dataset.train), len(dataset.validation)) == (40, 6)
-    assert dataset.validation.labels.tolist() == arrays["y_test"][:6].tolist()
+    assert dataset.validation.targets.tolist() == arrays["y_test"][:6].tolist()
 
 
 def test_a_path_is_read_from_the_current_folder_and_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

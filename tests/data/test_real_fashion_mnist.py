@@ -25,8 +25,8 @@ def test_the_real_archives_pass_torchvisions_checksums_and_are_read_whole(tmp_pa
     dataset = load_dataset("fashion-mnist", root=tmp_path)
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (54_000, 6_000, 10_000)
     assert dataset.shape == (1, 28, 28)
-    assert dataset.validation.labels.bincount().tolist() == [600] * 10
-    assert dataset.test.labels.bincount().tolist() == [1000] * 10
-    assert dataset.train.images.double().mean().item() == pytest.approx(0, abs=1e-5)
-    assert dataset.train.images.double().var().item() == pytest.approx(1, abs=1e-5)
+    assert dataset.validation.targets.bincount().tolist() == [600] * 10
+    assert dataset.test.targets.bincount().tolist() == [1000] * 10
+    assert dataset.train.inputs.double().mean().item() == pytest.approx(0, abs=1e-5)
+    assert dataset.train.inputs.double().var().item() == pytest.approx(1, abs=1e-5)
     assert load_dataset("fashion-mnist", root=tmp_path).checksum == dataset.checksum

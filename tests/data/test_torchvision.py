@@ -28,7 +28,7 @@ def test_mnist_is_read_unpacked_or_packed_without_a_network(
     dataset = load_dataset(name, root=tmp_path)
     assert dataset.shape == (1, 28, 28)
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (27, 3, 12)
-    assert dataset.test.labels.tolist() == [0, 1, 2] * 4
+    assert dataset.test.targets.tolist() == [0, 1, 2] * 4
 
 
 def test_mnist_hands_over_the_files_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,8 +70,8 @@ def test_cifar_is_unpacked_without_a_network_and_its_channels_stay_apart(
     assert np.array_equal(raw.x_test[3, 0, 1], cifar_rows(8).reshape(8, 3, 32, 32)[3, :, 0, 1])
     dataset = load_dataset(name, root=tmp_path)
     assert dataset.shape == (3, 32, 32)
-    assert dataset.classes == 4
-    assert dataset.test.labels.dtype == torch.int64
+    assert dataset.outputs == 4
+    assert dataset.test.targets.dtype == torch.int64
 
 
 @pytest.mark.parametrize("name", CLASSES)

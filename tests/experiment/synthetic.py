@@ -15,7 +15,7 @@ SPEC: dict[str, Any] = {
     "task": "classification",
     "sources": {},
     "strategy": "stacked",
-    "compiled": False,
+    "compile": False,
     "batch_size": 32,
     "seed": 0,
     "epochs": 5,

@@ -28,6 +28,7 @@ from normzoo.experiment.worker.messages import (
     Train,
     WorkerDied,
 )
+from normzoo.metric import ACCURACY
 
 from . import troubled_norms
 from .conftest import tiny_spec
@@ -192,7 +193,7 @@ def test_two_tasks_are_kept_apart(make: Callable[[], Executor]) -> None:
 def test_there_is_always_a_slot_with_a_thread(make: Callable[[], Executor]) -> None:
     """Also where nothing is left to train."""
     with make() as executor:
-        slots = executor.slots(Prepared(FACTS, {}, {}, "cpu", {}), [])
+        slots = executor.slots(Prepared(FACTS, {}, {}, (ACCURACY,), "cpu", {}), [])
     assert slots.count >= 1
     assert slots.threads >= 1
 

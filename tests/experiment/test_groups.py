@@ -20,6 +20,7 @@ from normzoo.experiment.planning.groups import (
     with_timings,
 )
 from normzoo.experiment.planning.timing import Timing, timing_key
+from normzoo.metric import ACCURACY
 
 from .synthetic import FACTS, run_spec
 
@@ -80,7 +81,7 @@ def test_small_steps_share_a_gpu(batch_size: int, expected: int, monkeypatch: py
         monkeypatch.setattr(f"normzoo.experiment.{module}.available_cpus", lambda: 16)
     (first, *_) = groups = group(runs_of(batch_sizes=(4, batch_size)), set(), 10 * batch_size)
     assert first.values_per_step((1, 8, 8)) == 3 * 4 * 64
-    prepared = Prepared(FACTS, {}, {}, "cuda", {}, accelerators=1)
+    prepared = Prepared(FACTS, {}, {}, (ACCURACY,), "cuda", {}, accelerators=1)
     slots = LocalExecutor(Execution()).slots(prepared, groups)
     assert (slots.count, slots.threads) == (expected, 16 // expected)
 
@@ -167,7 +168,7 @@ def test_a_timing_is_of_the_work_and_of_the_machine() -> None:
 
     assert {key(spec={"seed": 3}), key(spec={"lr": 1.0}), key(spec={"epochs": 9}), key(commit="d")} == {key()}
     others = [key(3), key(rates=2), key(spec={"norm": "batch"}), key(spec={"batch_size": 2})]
-    others += [key(spec={"strategy": "sequential"}), key(spec={"compiled": True})]
+    others += [key(spec={"strategy": "sequential"}), key(spec={"compile": True})]
     others += [key(cpu="b"), key(threads=2), key(protocol=99), key(normzoo="9")]
     assert len({key(), *others}) == 11
 

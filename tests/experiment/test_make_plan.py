@@ -24,12 +24,13 @@ from normzoo.experiment.worker.messages import (
     TimeSteps,
     WorkerDied,
 )
+from normzoo.metric import ACCURACY
 
 from .scripted import ScriptedExecutor
 from .synthetic import FACTS
 
 MATRIX = MatrixSpec(norms=("none", "batch"), templates=("cnn",), batch_sizes=(4,), seeds=2, epochs=2)
-PREPARED = Prepared(FACTS, {}, {}, "cpu", {})
+PREPARED = Prepared(FACTS, {}, {}, (ACCURACY,), "cpu", {})
 CHECKED: Sequence[Message] = [Checked(PREPARED), TaskDone()]
 NONE, BATCH = ([run for run in expand(MATRIX, FACTS) if run.norm == norm] for norm in ("none", "batch"))
 NOTHING = Stored(set(), {})
@@ -139,7 +140,7 @@ UNSTACKABLE: Mapping[tuple[str, str], NetworkFacts] = {
 
 def test_it_is_said_why_a_norm_is_not_trained_side_by_side() -> None:
     """Once, and not of what is trained already."""
-    script: Sequence[Message] = [Checked(Prepared(FACTS, {}, UNSTACKABLE, "cpu", {})), TaskDone()]
+    script: Sequence[Message] = [Checked(Prepared(FACTS, {}, UNSTACKABLE, (ACCURACY,), "cpu", {})), TaskDone()]
     plan = planned(ScriptedExecutor(script))
     assert plan.unstacked == ["batch in the cnn: it looks at its data"]
     assert {run.norm: run.strategy for run in plan.runs} == {"none": "stacked", "batch": "sequential"}

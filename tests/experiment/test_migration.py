@@ -62,7 +62,7 @@ FORMER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 """By key: what is special about a spec, and about its record. The last was trained by another procedure."""
 EXPECTED = {
     "a" * 16: {"template": "cnn", "norm": "group", "strategy": "stacked"},
-    "b" * 16: {"template": "cnn", "norm": "group", "strategy": "sequential", "compiled": True, "seed": 1},
+    "b" * 16: {"template": "cnn", "norm": "group", "strategy": "sequential", "compile": True, "seed": 1},
     "c" * 16: {"template": "lstm:hidden=8", "norm": "instance", "strategy": "sequential", "seed": 2},
     "d" * 16: {
         "template": "cnn:hidden=8,placement=pre,widths=16",

@@ -45,7 +45,7 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
         ({"seed": 3, "batch_size": 2, "lr": 0.003125}, "digits"),
         ({"batch_size": 7, "lr": 0.0123456789012}, "digits"),
         ({"template": "cnn:hidden=8,placement=pre,widths=4-5-6"}, "digits"),
-        ({"strategy": "sequential", "compiled": True}, "digits"),
+        ({"strategy": "sequential", "compile": True}, "digits"),
         ({"task": "regression", "dataset": "npz"}, "npz:own.npz"),
         (ALL_OWN, "digits"),
         ({"optimizer": "adam", "clip_norm": 0.5, "precision": "bf16-mixed"}, "digits"),

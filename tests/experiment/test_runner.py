@@ -16,6 +16,7 @@ from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Runner
 from normzoo.experiment.worker.messages import EpochDone, Message, RunDone, Started, TaskDone, Train, WorkerDied
+from normzoo.metric import ACCURACY
 
 from .scripted import Listening, ScriptedExecutor
 from .synthetic import FACTS, run_record, run_spec
@@ -39,7 +40,7 @@ def run(
 ) -> dict[str, RunRecord]:
     """Train runs in groups of ``each``, or all in one, by a script, and return what is stored of each."""
     configuration = Configuration(MatrixSpec(), Execution(timeout=timeout))
-    prepared = Prepared(FACTS, {}, {}, "cpu", {})
+    prepared = Prepared(FACTS, {}, {}, (ACCURACY,), "cpu", {})
     size = each or len(specs)
     parts = [specs[start : start + size] for start in range(0, len(specs), size)]
     with Store(tmp_path / "store") as store:

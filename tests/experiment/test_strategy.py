@@ -76,7 +76,7 @@ def cells(asked: MatrixSpec, **networks: NetworkFacts) -> dict[tuple[str, int, i
     """Return the key and the way of training of each norm, batch size and seed."""
     facts = {(template, norm): network for template in asked.templates for norm, network in networks.items()}
     return {
-        (run.norm, run.batch_size, run.seed): (run.key, run.strategy, run.compiled)
+        (run.norm, run.batch_size, run.seed): (run.key, run.strategy, run.compile)
         for run in expand(asked, FACTS, networks=facts)
     }
 

@@ -245,7 +245,7 @@ def test_compiled_a_stack_is_trained_as_without_the_compiler(train_all: TrainAll
     """To float rounding, also after one run diverged, from where on the stack has other shapes."""
     specs = [tiny_spec(norm="batch", seed=seed, epochs=2) for seed in range(3)]
     specs[1] = specs[1].model_copy(update={"lr": math.inf})
-    plain, compiled = (train_all(as_stack(specs, compiled=compiled)) for compiled in (False, True))
+    plain, compiled = (train_all(as_stack(specs, compile=compiled)) for compiled in (False, True))
     assert [record.compiled for record in compiled] == [True] * 3
     assert [record.status for record in plain] == [record.status for record in compiled] == ["ok", "diverged", "ok"]
     for mine, theirs in zip(compiled, plain, strict=True):
@@ -264,9 +264,9 @@ def test_what_cannot_be_compiled_is_trained_without(
         raise RuntimeError("no compiler here")
 
     monkeypatch.setattr(torch, "compile", refuse)
-    specs = [tiny_spec(seed=seed, strategy=strategy, compiled=True) for seed in range(2)]
+    specs = [tiny_spec(seed=seed, strategy=strategy, compile=True) for seed in range(2)]
     records = train_all(specs)
-    assert [(record.status, record.spec.compiled, record.compiled) for record in records] == [("ok", True, False)] * 2
+    assert [(record.status, record.spec.compile, record.compiled) for record in records] == [("ok", True, False)] * 2
     first = [("start", 0)] if strategy == "sequential" else [("start", 0), ("start", 1)]
     plain = [tiny_spec(seed=seed, strategy=strategy) for seed in range(2)]
     assert heard_of(specs, digits) == [*first, *heard_of(plain, digits)]

@@ -14,7 +14,7 @@ OPTIONS = (
     "batch:momentum=none",
     "batch:affine=False,eps=0.1",
     "batch:bias=False,momentum=0.3",
-    "layer:affine=0",
+    "layer:affine=False",
     "rms:bias=False",
     "rms:affine=False,eps=0.1",
 )

@@ -134,6 +134,53 @@ def test_torchs_own_modules() -> None:
 
 
 @pytest.mark.parametrize(
+    ("parameters", "call"),
+    [
+        ("num_features", "num_features=8, rest={'a': 1}"),
+        ("groups, num_channels", None),
+        ("a, num_channels", "a=1, num_channels=8, rest={}"),
+        ("a, *, normalized_shape", "a=1, normalized_shape=8, rest={}"),
+        ("planes, dim=1", "planes=8, dim=1, rest={'a': 1}"),
+        ("dim, planes=3", "dim=8, planes=3, rest={'a': 1}"),
+        ("n, /, a", "n=8, a=1, rest={}"),
+        ("n", "n=8, rest={'a': 1}"),
+        ("size=3", "size=8, rest={'a': 1}"),
+        ("*n", "n=(8,), rest={'a': 1}"),
+        ("size, num_features", None),
+    ],
+)
+def test_the_channels_go_to_the_parameter_that_means_them(
+    parameters: str, call: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name or its place; where another one is left without a value, the error names it."""
+    name = f"own_signature_{tmp_path.name}"
+    names = [each.strip(" *").partition("=")[0] for each in parameters.split(",") if each.strip() not in ("*", "/")]
+    text = ", ".join(f"{each}={{{each}}}" for each in names)
+    (tmp_path / f"{name}.py").write_text(
+        f"from torch import nn\n\ndef norm({parameters}, **rest):\n    layer = nn.Identity()\n"
+        f"    layer.call = f'{text}, rest={{rest}}'\n    return layer\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    if call is None:
+        with pytest.raises(
+            ComponentError, match=r"missing 1 required positional argument: '(groups|size|num_features)'"
+        ):
+            make_norm(f"{name}:norm:a=1", 8)
+    else:
+        assert make_norm(f"{name}:norm:a=1", 8).call == call
+
+
+@pytest.mark.parametrize("spec", ["torch.nn:LazyBatchNorm2d", "torch.nn:LazyBatchNorm2d:eps=0.5"])
+def test_a_lazy_norm_gets_its_options_alone(spec: str) -> None:
+    """It finds its channels in its first input."""
+    layer = make_norm(spec, 8)
+    assert layer.eps == (0.5 if "eps" in spec else 1e-5)
+    assert layer(torch.randn(2, 8, 3, 3)).shape == (2, 8, 3, 3)
+    assert layer.num_features == 8
+
+
+@pytest.mark.parametrize(
     ("spec", "expected"),
     [
         ("grup", ["unknown norm 'grup'", "did you mean 'group'?", "batch", "pkg.module:MyNorm"]),
@@ -151,22 +198,27 @@ def test_unknown_names_suggest_the_nearest(spec: str, expected: list[str], own: 
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ("group:grps=2", ["'group:grps=2' cannot be built for 8 channels", "grps", "it takes: groups, eps, affine"]),
+        (
+            "group:grps=2",
+            ["norm 'group:grps=2': it has no option 'grps'", "did you mean 'groups'?", "it takes: groups, eps, affine"],
+        ),
         ("none:eps=1", ["eps", "it takes no options"]),
         ("group:groups=3", ["groups must divide channels, got channels=8, groups=3", "use groups="]),
-        ("group:groups=8.0", ["groups must be a whole number, got groups=8.0"]),
-        ("batch:eps=none", ["BatchNorm: eps must be a number, got eps=None"]),
-        ("rms:eps=small", ["SampleRMSNorm: eps must be a number, got eps='small'"]),
-        ("batch:device=cuda", ["device is no part of a norm's definition"]),
-        ("OWN:Doubling:size=2", ["size", "it takes: factor, label"]),
+        ("group:groups=8.0", ["groups must be a whole number, got '8.0'"]),
+        ("batch:eps=none", ["eps must be a number, got 'none'"]),
+        ("rms:eps=small", ["eps must be a number, got 'small'"]),
+        ("batch:device=cuda", ["device is no option; normzoo sets it"]),
+        ("OWN:Doubling:size=2", ["it has no option 'size' (it takes: factor, label)"]),
+        ("OWN:Doubling:num_features=2", ["num_features is no option; normzoo sets it"]),
+        ("OWN:Doubling:factr=2", ["no option 'factr'; did you mean 'factor'? (it takes: factor, label)"]),
         ("OWN:Fussy", ["'OWN:Fussy' cannot be built for 8 channels", "only on Sundays"]),
         ("OWN:Silent", ["RuntimeError"]),
-        ("OWN:NoModule", ["OWN:NoModule must make a torch.nn.Module, it made a NoModule"]),
-        ("OWN:constant", ["OWN:constant is no class or function that makes a torch.nn.Module"]),
+        ("OWN:NoModule", ["'OWN:NoModule': it must make a torch.nn.Module, it made a NoModule"]),
+        ("OWN:constant", ["'OWN:constant': OWN:constant is neither a class nor a function"]),
         ("OWN_broken:Norm", ["cannot import 'OWN_broken'", "ZeroDivisionError: division by zero"]),
         ("no_such_module_here:Norm", ["cannot import 'no_such_module_here'", "ModuleNotFoundError"]),
         ("builtins:dict", ["'builtins:dict' cannot be built for 8 channels", "not iterable"]),
-        ("math:sqrt", ["math:sqrt must make a torch.nn.Module, it made a float"]),
+        ("math:sqrt", ["'math:sqrt': it must make a torch.nn.Module, it made a float"]),
         ("group:groups=4,eps", ["'group:groups=4,eps'", "key=value", "got 'eps'"]),
     ],
 )

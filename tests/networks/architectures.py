@@ -150,7 +150,7 @@ def _efficientnet(norms: Any) -> Any:
     ]
     norm = partial(norms.BatchNorm2d, eps=0.001)
     return efficientnet.EfficientNet(
-        setting, 0.0, stochastic_depth_prob=0.0, num_outputs=CLASSES, norm_layer=norm, last_channel=32
+        setting, 0.0, stochastic_depth_prob=0.0, num_classes=CLASSES, norm_layer=norm, last_channel=32
     )
 
 
@@ -162,19 +162,19 @@ def _regnet(norms: Any) -> Any:
 def _convnext(norms: Any) -> Any:  # noqa: ARG001
     setting = [convnext.CNBlockConfig(8, 16, 2), convnext.CNBlockConfig(16, None, 1)]
     # The published 1e-6 would hide each block behind its shortcut.
-    return convnext.ConvNeXt(setting, layer_scale=0.5, num_outputs=CLASSES)
+    return convnext.ConvNeXt(setting, layer_scale=0.5, num_classes=CLASSES)
 
 
 def _swin(norms: Any) -> Any:
     return swin_transformer.SwinTransformer(
-        [4, 4], 12, [2, 1], [2, 2], [4, 4], stochastic_depth_prob=0.0, num_outputs=CLASSES,
+        [4, 4], 12, [2, 1], [2, 2], [4, 4], stochastic_depth_prob=0.0, num_classes=CLASSES,
         norm_layer=partial(norms.LayerNorm, eps=1e-5),
     )  # fmt: skip
 
 
 def _vit(norms: Any) -> Any:
     norm = partial(norms.LayerNorm, eps=1e-6)
-    model = vision_transformer.VisionTransformer(32, 8, 2, 2, 16, 32, num_outputs=CLASSES, norm_layer=norm)
+    model = vision_transformer.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=CLASSES, norm_layer=norm)
     nn.init.normal_(model.heads.head.weight)  # zero as published: nothing would depend on the rest
     return model
 
@@ -200,7 +200,7 @@ ARCHITECTURES = [
     Architecture(id="vgg", build=_vgg, norms=4, names=True),
     Architecture(
         id="densenet",
-        build=lambda norms: densenet.DenseNet(4, (2, 2), 8, num_outputs=CLASSES),  # noqa: ARG005
+        build=lambda norms: densenet.DenseNet(4, (2, 2), 8, num_classes=CLASSES),  # noqa: ARG005
         norms=11,
         names=True,
     ),

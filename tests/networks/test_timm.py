@@ -34,7 +34,7 @@ def _resnet(norms: Any) -> Any:
 
 def _vision_transformer(norm: Any) -> Any:
     return vision_transformer.VisionTransformer(
-        img_size=32, patch_size=8, num_outputs=CLASSES, embed_dim=16, depth=1, num_heads=2, mlp_ratio=2.0,
+        img_size=32, patch_size=8, num_classes=CLASSES, embed_dim=16, depth=1, num_heads=2, mlp_ratio=2.0,
         qk_norm=True, norm_layer=partial(norm, eps=1e-6),
     )  # fmt: skip
 

@@ -1,59 +1,94 @@
-"""Are the registry's entries complete, and is listing them cheap?"""
+"""Are the registries' entries complete and true to what they name, and is listing them cheap?"""
 
+import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
 from normzoo import registry
-from normzoo.registry import DATASETS, NORMS, TEMPLATES, load, norm_entry
+from normzoo.registry import DATASETS, NORMS, TASKS, TEMPLATES, Entry, Registry, load
+from normzoo.registry._options import checked_options
 
-ENTRIES = [(kind, name, entry) for kind in (NORMS, TEMPLATES, DATASETS) for name, entry in kind.items()]
+REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, TASKS)
+ENTRIES = [
+    pytest.param(kind, name, entry, id=f"{kind.kind}-{name}") for kind in REGISTRIES for name, entry in kind.items()
+]
+
+ON_PURPOSE = {("instance", "affine")}
+"""Options with another default than the target's: torch's instance norm learns nothing, all norms compared do."""
 
 
-@pytest.mark.parametrize("name", NORMS)
-def test_norms_can_be_imported(name: str) -> None:
-    """Every norm's target is there and can be called."""
-    assert callable(load(NORMS[name].target))
+@pytest.mark.parametrize(("kind", "name", "entry"), ENTRIES)
+def test_targets_can_be_imported(kind: Registry[Any], name: str, entry: Entry) -> None:
+    """Every target is an import path into normzoo, of what can be called."""
+    module, _, attribute = entry.target.partition(":")
+    assert module.split(".")[0] == "normzoo"
+    assert attribute.isidentifier()
+    assert callable(load(entry.target))
+    assert kind[name] is entry
 
 
 @pytest.mark.parametrize("name", NORMS)
 def test_norms_say_what_they_are(name: str) -> None:
     """Every norm states its formula, what it pools and its source."""
-    entry = norm_entry(NORMS.parse(name))
+    entry = NORMS.entry(NORMS.parse(name))
     assert entry is NORMS[name]
     assert entry.formula.strip()
-    assert entry.pools.strip()
-    assert entry.source.strip()
     assert name == "none" or any(character.isdigit() for character in entry.source), "a source has a year"
 
 
-@pytest.mark.parametrize("name", NORMS)
-def test_names_are_what_users_type(name: str) -> None:
+@pytest.mark.parametrize(("kind", "name", "entry"), ENTRIES)
+def test_names_are_what_users_type(kind: Registry[Any], name: str, entry: Entry) -> None:
     """A name is plain lower case, and its canonical form asks for the same entry."""
     assert name == name.lower()
     assert name.replace("-", "").isalnum()
-    assert NORMS.parse(NORMS.canonical(name)).target == name
+    text = f"{name}:{entry.argument.lower()}" if entry.argument else name
+    assert kind.parse(kind.canonical(text)).target == name
 
 
-@pytest.mark.parametrize(
-    ("name", "entry"), [(name, entry) for _, name, entry in ENTRIES], ids=lambda value: str(value)[:20]
-)
-def test_entries_are_filled_in(name: str, entry: object) -> None:
-    """No entry has an empty text, and every target is an import path into normzoo."""
-    for field in fields(entry):  # type: ignore[arg-type]
+@pytest.mark.parametrize(("kind", "name", "entry"), ENTRIES)
+def test_entries_are_filled_in(kind: Registry[Any], name: str, entry: Entry) -> None:
+    """No entry has an empty text, but for the argument where it takes none."""
+    for field in fields(entry):
         value = getattr(entry, field.name)
-        assert not isinstance(value, str) or value.strip(), f"{name}: {field.name} is empty"
-    module, _, attribute = entry.target.partition(":")  # type: ignore[attr-defined]
-    assert module.split(".")[0] == "normzoo"
-    assert attribute.isidentifier()
+        is_empty = isinstance(value, str) and not value.strip()
+        assert not is_empty or field.name == "argument", f"{kind.kind} {name}: {field.name} is empty"
+
+
+@pytest.mark.parametrize(("kind", "name", "entry"), ENTRIES)
+def test_options_of_an_entry_are_the_defaults_of_its_target(kind: Registry[Any], name: str, entry: Entry) -> None:
+    """Who calls the target himself gets what the spec without options stands for."""
+    target: Callable[..., Any] = load(entry.target)  # type: ignore[assignment]
+    parameters = inspect.signature(target).parameters
+    options = checked_options(name, target, entry.options, kind.given, kind.first)
+    for option, value in options.items():
+        default = parameters[option].default
+        differs = (type(value), value) != (type(default), default)
+        assert differs == ((name, option) in ON_PURPOSE), f"{name}: {option} is {value!r}, its default {default!r}"
+
+
+def test_every_option_of_a_template_and_a_task_is_in_its_entry() -> None:
+    """So that a default that changes is another network, and not the same by another name."""
+    for kind in (TEMPLATES, TASKS):
+        for name, entry in kind.items():
+            parameters = inspect.signature(load(entry.target)).parameters  # type: ignore[arg-type]
+            assert set(parameters) - {*kind.given, *kind.first} == set(entry.options), name
 
 
 def test_listing_needs_no_torch() -> None:
-    """Names are listed and checked without importing torch, so that the command line answers at once."""
-    code = "import sys, normzoo.registry as r; r.NORMS.canonical('group'); assert 'torch' not in sys.modules"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    """Names of every kind are listed and checked without importing torch, so that the command line answers at once."""
+    code = (
+        "import sys, normzoo.registry as r, normzoo.metric\n"
+        "r.NORMS.canonical('group'), r.TEMPLATES.canonical('cnn:hidden=8'), r.TASKS.canonical('regression')\n"
+        "r.DATASETS.canonical('npz:mine.npz'), r.NORMS.canonical('my_norms:Mine:size=3')\n"
+        "assert not {'torch', 'numpy', 'lightning', 'torchmetrics'} & set(sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], check=False, timeout=60, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_exports_are_sorted_and_there() -> None:

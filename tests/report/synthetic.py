@@ -3,58 +3,72 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec, Strategy
 from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
+from normzoo.metric import ACCURACY, Metric
 from normzoo.registry import NORMS
 
-Outcome = float | Status | None
-"""The test accuracy after the last epoch, or the status of a run without one, or None for no record."""
+Outcome = float | str | None
+"""The test value after the last epoch, or the status of a run without one, or None for no record."""
 
 
 def run(
-    outcome: float | Status,
+    outcome: float | str,
     *,
     template: str = "cnn",
     norm: str = "batch",
     batch_size: int = 2,
     seed: int = 0,
+    lr: float = 0.05,
+    strategy: Strategy = "sequential",
     seconds: tuple[float, ...] = (1.0, 1.0),
+    metric: Metric = ACCURACY,
     **fields: Any,
 ) -> RunRecord:
-    """Make the record of one run; all epochs but the last have an accuracy of zero."""
+    """Make the record of one run; all epochs but the last have a value of zero."""
     spec = RunSpec(
         template=template,
-        options={},
         norm=NORMS.canonical(norm),
-        norm_source=None,
         dataset="digits",
         dataset_checksum="0123abcd",
+        strategy=strategy,
         batch_size=batch_size,
         seed=seed,
         epochs=len(seconds),
         optimizer="sgd",
-        lr=0.05,
+        lr=lr,
     )
-    status: Status = outcome if isinstance(outcome, str) else "ok"
     last = outcome if isinstance(outcome, float) else 0.0
     return RunRecord(
         spec=spec,
-        status=status,
-        epochs=tuple(_epoch(index, last if index == len(seconds) else 0.0, s) for index, s in enumerate(seconds, 1)),
+        status=Status(outcome) if isinstance(outcome, str) else Status.OK,
+        epochs=tuple(
+            epoch(index, last if index == len(seconds) else 0.0, seconds=each, metric=metric)
+            for index, each in enumerate(seconds, 1)
+        ),
         started_at="2025-01-01T00:00:00Z",
         seconds=sum(seconds),
+        metrics=(metric,),
         **fields,
     )
 
 
-def _epoch(index: int, accuracy: float, seconds: float) -> EpochRecord:
+def epoch(
+    number: int,
+    test: float,
+    *,
+    validation: float = 0.5,
+    train_loss: float = 1.0,
+    validation_loss: float = 1.0,
+    test_loss: float = 1.0,
+    seconds: float = 1.0,
+    metric: Metric = ACCURACY,
+) -> EpochRecord:
     return EpochRecord(
-        epoch=index,
-        train_loss=1.0,
-        val_loss=1.0,
-        val_accuracy=0.5,
-        test_loss=1.0,
-        test_accuracy=accuracy,
+        epoch=number,
+        train_loss=train_loss,
+        validation={"loss": validation_loss, metric.name: validation},
+        test={"loss": test_loss, metric.name: test},
         seconds=seconds,
     )
 
@@ -82,3 +96,29 @@ def column(accuracies: Mapping[str, tuple[Outcome, ...]]) -> tuple[MatrixSpec, d
     seeds = max(len(outcomes) for outcomes in accuracies.values())
     matrix = MatrixSpec(norms=tuple(accuracies), templates=("cnn",), batch_sizes=(2,), seeds=seeds)
     return matrix, filled(matrix, lambda norm, _, seed: accuracies[norm][seed])
+
+
+ERROR = Metric(
+    name="error",
+    unit="%",
+    difference_unit="points",
+    scale=100,
+    decimals=1,
+    higher_is_better=False,
+    lowest=0,
+    highest=1,
+)
+"""What lacks to an accuracy of 100 %."""
+
+RMSE = Metric(name="rmse", label="RMSE", higher_is_better=False, lowest=0)
+R2 = Metric(name="r2", label="R2", decimals=3, higher_is_better=True, highest=1)
+
+
+def mirrored(outcome: Callable[[str, int, int], Outcome]) -> Callable[[str, int, int], Outcome]:
+    """Turn accuracies into errors; a run without a value stays one."""
+
+    def turned(norm: str, size: int, seed: int) -> Outcome:
+        value = outcome(norm, size, seed)
+        return 1.0 - value if isinstance(value, float) else value
+
+    return turned

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from normzoo.report import Cell, Difference, Row
-from normzoo.report._cells import accuracy_lines, change_header, change_lines, points, seconds_range
+from normzoo.metric import ACCURACY
+from normzoo.report import CellSummary, PairedDifference, Row
+from normzoo.report.analysis.wording import difference_text
+from normzoo.report.render.cells import change_header, change_lines, seconds_range, value_lines
 
 WHOLE: dict[str, Any] = {
     "batch_size": 2,
@@ -14,7 +16,7 @@ WHOLE: dict[str, Any] = {
     "diverged": 0,
     "failed": 0,
     "missing": 0,
-    "accuracies": {},
+    "values": {},
     "mean": 0.9312,
     "half_width": 0.0078,
     "mark": "",
@@ -24,8 +26,8 @@ WHOLE: dict[str, Any] = {
 NONE = {"ok": 0, "mean": None, "half_width": None, "mark": None, "seconds_per_epoch": None}
 
 
-def cell(**changes: Any) -> Cell:
-    return Cell(**{**WHOLE, **changes})
+def cell(**changes: Any) -> CellSummary:
+    return CellSummary(**{**WHOLE, **changes})
 
 
 @pytest.mark.parametrize(
@@ -35,7 +37,7 @@ def cell(**changes: Any) -> Cell:
         ({"mark": "best"}, ["93.1 ±0.8 ●"]),
         ({"mark": "tied"}, ["93.1 ±0.8 ○"]),
         ({"mark": "untested"}, ["93.1 ±0.8"]),
-        ({"mark": "highest", "half_width": None}, ["93.1"]),
+        ({"mark": "leading", "half_width": None}, ["93.1"]),
         ({"mean": 1.0, "half_width": 0.0, "mark": "best"}, ["100.0 ±0.0 ●"]),
         ({"ok": 4, "diverged": 1}, ["93.1 ±0.8 †", "(4/5, 1 diverged)"]),
         ({"ok": 2, "diverged": 1, "failed": 2}, ["93.1 ±0.8 †", "(2/5, 1 diverged, 2 failed)"]),
@@ -48,7 +50,7 @@ def cell(**changes: Any) -> Cell:
     ],
 )
 def test_an_accuracy(changes: dict[str, Any], lines: list[str]) -> None:
-    assert accuracy_lines(cell(**changes)) == lines
+    assert value_lines(ACCURACY, cell(**changes)) == lines
 
 
 @pytest.mark.parametrize(
@@ -56,19 +58,19 @@ def test_an_accuracy(changes: dict[str, Any], lines: list[str]) -> None:
     [(-0.51, 0.108, "-51.0 ±10.8"), (0.0123, None, "+1.2"), (-0.0001, 0.0, "0.0 ±0.0"), (0.0, 0.0, "0.0 ±0.0")],
 )
 def test_a_difference_is_signed_unless_it_rounds_to_zero(mean: float, half_width: float | None, text: str) -> None:
-    assert points(Difference(mean, half_width, 5, None)) == text
+    assert difference_text(ACCURACY, PairedDifference(mean, half_width, 5, None), 0.9) == text
 
 
 @pytest.mark.parametrize(
     ("change", "lines"),
     [
         (None, ["–"]),  # noqa: RUF001
-        (Difference(-0.51, 0.04, 5, 0.01), ["-51.0 ±4.0"]),
-        (Difference(-0.51, 0.04, 3, 0.01), ["-51.0 ±4.0", "(n=3)"]),
+        (PairedDifference(-0.51, 0.04, 5, 0.01), ["-51.0 ±4.0"]),
+        (PairedDifference(-0.51, 0.04, 3, 0.01), ["-51.0 ±4.0", "(n=3)"]),
     ],
 )
-def test_a_change(change: Difference | None, lines: list[str]) -> None:
-    assert change_lines(Row("batch", (cell(), cell()), change)) == lines
+def test_a_change(change: PairedDifference | None, lines: list[str]) -> None:
+    assert change_lines(ACCURACY, Row("batch", (cell(), cell()), change)) == lines
 
 
 def test_the_change_is_headed_by_its_direction() -> None:

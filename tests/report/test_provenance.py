@@ -9,11 +9,11 @@ def test_distinct_values_are_listed_once_and_nested_ones_named_by_both() -> None
     found = provenance(
         by_key(
             run(0.9, environment={"device": "cpu", "versions": {"torch": "2.9"}}),
-            run(0.9, seed=1, environment={"device": "cpu", "versions": {"torch": "2.10"}}, engine="stacked"),
+            run(0.9, seed=1, environment={"device": "cpu", "versions": {"torch": "2.10"}}, strategy="stacked"),
         )
     )
     assert found.environment == {"device": ("cpu",), "versions.torch": ("2.10", "2.9")}
-    assert found.engines == ("loop", "stacked")
+    assert found.strategies == ("sequential", "stacked")
     assert found.dataset_checksums == ("0123abcd",)
 
 

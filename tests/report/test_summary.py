@@ -8,12 +8,12 @@ import pytest
 
 from normzoo.errors import UsageError
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report import Cell, Summary, summarize
+from normzoo.report import CellSummary, Summary, summarize
 
 from .synthetic import Outcome, by_key, column, filled, run
 
 
-def cell(summary: Summary, norm: str, batch_size: int, template: int = 0) -> Cell:
+def cell(summary: Summary, norm: str, batch_size: int, template: int = 0) -> CellSummary:
     row = next(row for row in summary.tables[template].rows if row.norm == norm)
     return next(cell for cell in row.cells if cell.batch_size == batch_size)
 
@@ -21,13 +21,13 @@ def cell(summary: Summary, norm: str, batch_size: int, template: int = 0) -> Cel
 def test_the_accuracy_is_that_of_the_last_epoch() -> None:
     matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=1)
     summary = summarize(matrix, by_key(run(0.75, seconds=(1.0, 1.0, 1.0))))
-    assert cell(summary, "batch", 2).accuracies == {0: 0.75}
+    assert cell(summary, "batch", 2).values == {0: 0.75}
 
 
 def test_mean_interval_and_seeds() -> None:
     matrix, records = column({"batch": (0.90, 0.92, 0.94)})
     result = cell(summarize(matrix, records), "batch", 2)
-    assert result.accuracies == {0: 0.90, 1: 0.92, 2: 0.94}
+    assert result.values == {0: 0.90, 1: 0.92, 2: 0.94}
     assert result.mean == pytest.approx(0.92)
     assert result.half_width == pytest.approx(0.04968, abs=1e-5)
 
@@ -37,7 +37,7 @@ def test_every_status_is_counted_once() -> None:
     matrix, records = column({"batch": outcomes})
     result = cell(summarize(matrix, records), "batch", 2)
     assert (result.planned, result.ok, result.diverged, result.failed, result.missing) == (8, 2, 1, 3, 2)
-    assert result.accuracies.keys() == {0, 1}
+    assert result.values.keys() == {0, 1}
 
 
 def test_rows_tables_and_cells_stand_in_the_order_of_the_matrix() -> None:
@@ -48,16 +48,16 @@ def test_rows_tables_and_cells_stand_in_the_order_of_the_matrix() -> None:
     assert [cell.batch_size for cell in summary.tables[1].rows[2].cells] == [2, 8]
 
 
-def test_a_norm_is_found_by_its_canonical_spec_and_named_as_typed() -> None:
+def test_a_norm_is_found_and_named_by_its_canonical_spec() -> None:
     matrix = MatrixSpec(norms="group:groups=8,batch", templates="cnn", batch_sizes="2", seeds=1)
     summary = summarize(matrix, by_key(run(0.6, norm="group"), run(0.7, norm="batch")))
-    assert cell(summary, "group:groups=8", 2).accuracies == {0: 0.6}
+    assert cell(summary, "group", 2).values == {0: 0.6}
 
 
-def test_records_beside_the_matrix_are_left_out() -> None:
+def test_records_outside_the_matrix_are_left_out() -> None:
     matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=1)
-    beside = [run(0.1, seed=1), run(0.1, batch_size=4), run(0.1, norm="layer"), run(0.1, template="lstm")]
-    assert cell(summarize(matrix, by_key(run(0.6), *beside)), "batch", 2).accuracies == {0: 0.6}
+    outside = [run(0.1, seed=1), run(0.1, batch_size=4), run(0.1, norm="layer"), run(0.1, template="lstm")]
+    assert cell(summarize(matrix, by_key(run(0.6), *outside)), "batch", 2).values == {0: 0.6}
 
 
 def test_two_records_at_one_place_are_refused() -> None:
@@ -105,28 +105,10 @@ def test_a_missing_run_does_not_demote() -> None:
     assert cell(summarize(matrix, records), "layer", 2).mark == "best"
 
 
-def test_a_column_has_results_of_one_engine() -> None:
-    """Where a change of engine was interrupted, the fewer are left out, with a note; other columns stay."""
-    matrix = MatrixSpec(norms="batch,none", templates="cnn", batch_sizes="2,4", seeds=2)
-    records = filled(matrix, lambda *_: 0.5, engine="stacked")
-    changed = by_key(run(0.75, norm="none", batch_size=2, seed=1, engine="loop"))
-    summary = summarize(matrix, {**records, **changed})
-    counts = {
-        norm: [(cell(summary, norm, size).ok, cell(summary, norm, size).missing) for size in (2, 4)]
-        for norm in ("batch", "none")
-    }
-    assert counts == {"batch": [(2, 0), (2, 0)], "none": [(1, 1), (2, 0)]}
-    assert summary.tables[0].notes[0] == (
-        "at batch size 2 1 run from the engine loop is left out, as the others are not; repeat the comparison"
-    )
-    failed = by_key(run("failed", norm="none", batch_size=2, seed=1, engine="loop"))
-    assert cell(summarize(matrix, {**records, **failed}), "none", 2).failed == 1
-
-
 def test_one_seed_is_said_to_be_too_few() -> None:
     matrix = MatrixSpec(templates="cnn", seeds=1)
     (note,) = summarize(matrix, filled(matrix, lambda *_: 0.9)).tables[0].notes
-    assert note == ("n too small for a test of the best at batch size 2, 8, 32, so no norm is marked; 9 seeds would do")
+    assert note == ("no norm is marked as best at batch size 2, 8, 32: a test needs at least 9 seeds")
 
 
 def test_batch_sizes_without_a_test_are_named_in_order_and_apart_from_those_where_runs_were_lost() -> None:
@@ -142,7 +124,7 @@ def test_batch_sizes_without_a_test_are_named_in_order_and_apart_from_those_wher
     )
     assert summary.tables[0].notes == (
         "no norm has all of its runs at batch size 4, so none is marked as best",
-        "n too small for a test of the best at batch size 2, 8, 32, so no norm is marked; 8 seeds would do",
+        "no norm is marked as best at batch size 2, 8, 32: a test needs at least 8 seeds",
     )
 
 
@@ -150,7 +132,7 @@ def test_a_norm_with_one_common_seed_is_named_as_untested() -> None:
     few: tuple[Outcome, ...] = (0.1, *[None] * 6)
     matrix, records = column({"batch": (0.9, 0.8) * 3, "layer": few[:6], "none": (0.2, 0.3) * 3})
     (note,) = summarize(matrix, records).tables[0].notes
-    assert note == "n too small for a test: layer at batch size 2 shares too few seeds with the best"
+    assert note == "not tested: layer at batch size 2 shares too few seeds with the best"
 
 
 def test_the_notes_of_the_runs_appear_once_with_the_norms_they_are_about() -> None:
@@ -163,7 +145,7 @@ def test_the_notes_of_the_runs_appear_once_with_the_norms_they_are_about() -> No
     }
     cnn, lstm = summarize(matrix, records).tables
     assert cnn.notes[1:] == ("all", "layer, instance: own", "instance: itself")
-    assert cnn.notes[0].startswith("n too small for a test")
+    assert cnn.notes[0].startswith("no norm is marked as best")
     assert lstm.notes == ()
 
 
@@ -176,7 +158,7 @@ DEGENERATE: dict[str, Callable[[str, int, int], Outcome]] = {
         None if (norm, size) == ("layer", 8) else 0.5 + 0.01 * seed
     ),
     "half missing": lambda norm, size, seed: None if (len(norm) + size + seed) % 2 else 0.4 + 0.1 * (seed % 3),
-    "one survivor": lambda _, __, seed: 0.4 if seed == 0 else "diverged",
+    "one completed run": lambda _, __, seed: 0.4 if seed == 0 else "diverged",
     "constant lead": lambda norm, _, seed: 0.1 * len(norm) + 0.01 * seed,
 }
 
@@ -189,13 +171,18 @@ def test_degenerate_matrices_give_finite_numbers_or_none(case: str, seeds: int) 
     for table in summary.tables:
         for row in table.rows:
             differences = [row.change, row.slope, *(cell.behind for cell in row.cells)]
-            differences += [cell.versus.difference for cell in row.cells if cell.versus]
+            differences += [cell.vs_baseline.difference for cell in row.cells if cell.vs_baseline]
             differences += [contrast.difference for contrast in table.contrasts]
             numbers = [value for d in differences if d for value in (d.mean, d.half_width, d.p_value, d.adjusted)]
             numbers += [value for c in row.cells for value in (c.mean, c.half_width, c.median, c.lowest, c.highest)]
             numbers += [value for c in row.cells for value in (c.seconds_per_epoch, c.rank)]
-            numbers += [value for c in row.cells if c.versus for value in (c.versus.probability, c.versus.correlation)]
-            numbers += [value for power in table.powers for value in (power.spread, power.resolvable)]
+            numbers += [
+                value
+                for c in row.cells
+                if c.vs_baseline
+                for value in (c.vs_baseline.probability, c.vs_baseline.correlation)
+            ]
+            numbers += [value for power in table.powers for value in (power.spread, power.detectable)]
             assert all(math.isfinite(value) for value in numbers if value is not None)
             for result in row.cells:
                 assert result.ok + result.diverged + result.failed + result.missing == result.planned == seeds
@@ -213,21 +200,21 @@ def test_median_and_range_are_of_the_ok_runs() -> None:
     result = cell(summarize(matrix, records), "batch", 2)
     assert result.median == pytest.approx(0.925)
     assert (result.lowest, result.highest) == (0.90, 0.96)
-    assert result.is_of_survivors
+    assert result.is_partial
 
 
 def test_the_baseline_is_none_or_what_was_asked_for() -> None:
     accuracies: dict[str, tuple[Outcome, ...]] = {"batch": (0.5, 0.6), "none": (0.75, 0.75), "layer": (0.9, 1.0)}
     matrix, records = column(accuracies)
-    beside_none = summarize(matrix, records)
-    beside_batch = summarize(matrix.model_copy(update={"baseline": "batch"}), records)
+    vs_none = summarize(matrix, records)
+    vs_batch = summarize(matrix.model_copy(update={"baseline": "batch"}), records)
     found = [
         {
             row.norm: versus.difference.mean
             for row in summary.tables[0].rows
-            if (versus := row.cells[0].versus) and versus.difference
+            if (versus := row.cells[0].vs_baseline) and versus.difference
         }
-        for summary in (beside_none, beside_batch)
+        for summary in (vs_none, vs_batch)
     ]
     assert found == [
         {"batch": pytest.approx(-0.2), "layer": pytest.approx(0.2)},
@@ -236,11 +223,11 @@ def test_the_baseline_is_none_or_what_was_asked_for() -> None:
 
 
 def test_the_family_is_every_difference_from_the_baseline_in_the_whole_matrix() -> None:
-    """Two templates, three batch sizes and two norms beside the baseline."""
+    """Two templates, three batch sizes and two norms besides the baseline."""
     matrix = MatrixSpec(norms="batch,layer,none", seeds=10)
     summary = summarize(matrix, filled(matrix, lambda norm, _, seed: 0.1 * len(norm) + 0.01 * seed))
-    assert (summary.versus.size, summary.versus.needed) == (12, 9)
-    versus = cell(summary, "layer", 2).versus
+    assert (summary.vs_baseline.size, summary.vs_baseline.needed) == (12, 9)
+    versus = cell(summary, "layer", 2).vs_baseline
     assert versus is not None
     assert versus.difference is not None
     assert versus.difference.p_value == 2 / 1024
@@ -255,8 +242,8 @@ def test_a_norm_missing_at_one_batch_size_leaves_the_rest_of_the_family() -> Non
             matrix, lambda norm, size, seed: None if (norm, size) == ("layer", 8) else 0.1 * len(norm) + 0.01 * seed
         ),
     )
-    assert summary.versus.size == 5
-    lacking = cell(summary, "layer", 8).versus
+    assert summary.vs_baseline.size == 5
+    lacking = cell(summary, "layer", 8).vs_baseline
     assert lacking is not None
     assert (lacking.difference, lacking.probability, cell(summary, "layer", 8).rank) == (None, None, None)
 
@@ -270,7 +257,7 @@ def test_the_sizes_of_the_dataset_are_those_of_the_records() -> None:
 
 
 def test_what_lost_runs_is_measured_and_not_tested() -> None:
-    """Neither beside the baseline nor against another norm's slope, nor are those beside a baseline that lost one."""
+    """Neither against the baseline nor against another norm's slope; nor anything against a baseline that lost one."""
 
     def outcome(norm: str, size: int, seed: int) -> Outcome:
         accuracy = 0.1 * len(norm) + 0.01 * seed + 0.001 * size * len(norm)
@@ -278,9 +265,9 @@ def test_what_lost_runs_is_measured_and_not_tested() -> None:
 
     matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", seeds=10)
     summary = summarize(matrix, filled(matrix, outcome))
-    versus = [cell(summary, "layer", size).versus for size in (2, 8, 32)]
+    versus = [cell(summary, "layer", size).vs_baseline for size in (2, 8, 32)]
     assert [each.difference.adjusted is None for each in versus if each and each.difference] == [False, True, False]
-    assert [(each.difference.pairs, each.lost) for each in versus if each and each.difference] == [
+    assert [(each.difference.pairs, each.is_partial) for each in versus if each and each.difference] == [
         (10, False),
         (9, True),
         (10, False),
@@ -288,4 +275,4 @@ def test_what_lost_runs_is_measured_and_not_tested() -> None:
     told = {(each.first, each.second): each.difference.adjusted is None for each in summary.tables[0].contrasts}
     assert told == {("batch", "layer"): True, ("batch", "none"): False, ("layer", "none"): True}
     against = summarize(matrix.model_copy(update={"baseline": "layer"}), filled(matrix, outcome))
-    assert [against.versus.size, against.contrasts.size] == [4, 1]
+    assert [against.vs_baseline.size, against.contrasts.size] == [4, 1]

@@ -117,4 +117,4 @@ def test_images_are_read_row_by_row_and_classified_by_the_last_state() -> None:
     by_hand = torch.stack([images[:, :, row].reshape(6, 8) for row in range(3)], dim=1)
     logits = network(images)
     assert logits.shape == (6, 7)
-    assert_close(logits, network.classifier(network.lstm(by_hand)[:, -1]))
+    assert_close(logits, network.head(network.lstm(by_hand)[:, -1]))

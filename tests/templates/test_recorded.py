@@ -58,7 +58,7 @@ def networks(template: str, norm: NormFactory, members: int) -> list[nn.Module]:
     return [build(norm, shape=(1, 8, 8), outputs=3, **options) for _ in range(members)]
 
 
-def trained(module: Classifier, blocks: Sequence[tuple[Tensor, Tensor]], kept: Sequence[int] | None = None) -> Any:
+def trained(module: MemberModule, blocks: Sequence[tuple[Tensor, Tensor]], kept: Sequence[int] | None = None) -> Any:
     """Train on each block as one epoch; after the first, go on with some members alone. Return losses and state."""
     losses = []
     for number, (images, labels) in enumerate(blocks):

@@ -65,7 +65,7 @@ class RunSpec(BaseModel):
         sources: for the user's own template, norm and task, by kind, the checksum of the file it comes from.
         strategy: how the seeds are trained; it changes the order of sums, which moves results by rounding, and so the
             outcome of training that is chaotic.
-        compiled: whether the training step is to be compiled, which does the same.
+        compile: whether the training step is to be compiled, which does the same.
         lr: the learning rate in force, after the rule for the batch size.
         clip_norm: limit for the norm of the gradient over all parameters; None for none.
         precision: float32, or bfloat16 where autocast deems it fit, by Lightning's names.
@@ -80,7 +80,7 @@ class RunSpec(BaseModel):
     task: str = "classification"
     sources: dict[str, str] = {}
     strategy: Strategy = "stacked"
-    compiled: bool = False
+    compile: bool = False
     batch_size: int
     seed: int
     epochs: int

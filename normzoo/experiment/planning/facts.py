@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from normzoo.metric import Metric
+
 Device = str
 """``cpu`` or the kind of an accelerator, as torch names it: ``cuda``, ``mps``, ``xpu``."""
 
@@ -46,6 +48,7 @@ class Prepared:
         dataset: sizes and checksum.
         sources: by kind and spec, the checksum of the file that the user's own component comes from.
         networks: what was found out of each.
+        metrics: by which networks are judged.
         device: where runs will train.
         environment: versions, machine and commit.
         accelerators: how many devices of that kind there are, beyond the processor.
@@ -54,6 +57,7 @@ class Prepared:
     dataset: DatasetFacts
     sources: Mapping[str, Mapping[str, str]]
     networks: Networks
+    metrics: tuple[Metric, ...]
     device: Device
     environment: dict[str, Any]
     accelerators: int = field(default=0)

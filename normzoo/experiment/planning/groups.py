@@ -95,7 +95,7 @@ def expand(
             for batch_size in matrix.batch_sizes:
                 samples = matrix.epochs * (dataset.train // batch_size) * batch_size
                 common["strategy"] = strategy_for(matrix.strategy, network, device, batch_size)
-                common["compiled"] = is_compiled(matrix.compile, network, samples)
+                common["compile"] = is_compiled(matrix.compile, network, samples)
                 runs += [
                     RunSpec(
                         **common,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from normzoo.experiment.results.records import EpochRecord, RunRecord
+from normzoo.experiment.results.tabular import flat
 
 
 class Difference(NamedTuple):
@@ -50,7 +51,7 @@ def same_result(a: RunRecord, b: RunRecord) -> bool:
 
 
 def _metrics(epoch: EpochRecord | None) -> dict[str, Any]:
-    return {} if epoch is None else epoch.model_dump(exclude={"epoch", "seconds"})
+    return {} if epoch is None else {**flat(epoch.model_dump(exclude={"epoch", "seconds"}))}
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from normzoo.experiment.config.spec import RunSpec
-from normzoo.metric import ACCURACY, Metric
+from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric
 
 
 class Status(StrEnum):
@@ -74,6 +74,7 @@ class RunRecord(BaseModel):
         peak_memory_bytes: the worker process's peak resident memory during the run (CPU), or the run's peak
             allocated memory (CUDA); None where it cannot be read.
         metrics: what the run was judged by; the first decides.
+        loss: what it was trained by.
         members: how many runs were trained at once, this one among them.
         compiled: whether the training step was compiled in the end.
         contended: other runs were trained on the machine at the same time, so that its times compare with nothing.
@@ -99,6 +100,7 @@ class RunRecord(BaseModel):
     samples_per_second: float | None = None
     peak_memory_bytes: int | None = None
     metrics: tuple[Metric, ...] = (ACCURACY,)
+    loss: Metric = CROSS_ENTROPY
     members: int = 1
     compiled: bool = False
     contended: bool = False
@@ -117,7 +119,7 @@ class RunRecord(BaseModel):
             values = dict(values)
             strategy = {"loop": "sequential"}.get(values.pop("engine"), "stacked")
             compiled = values.get("compiled", False)
-            values["spec"] = {**values["spec"], "strategy": strategy, "compiled": compiled}
+            values["spec"] = {**values["spec"], "strategy": strategy, "compile": compiled}
         return values
 
     @property

@@ -47,7 +47,7 @@ def _matrix(spec: RunSpec, dataset: str) -> MatrixSpec:
         "dataset": dataset,
         "task": spec.task,
         "strategy": spec.strategy,
-        "compile": "always" if spec.compiled else "never",
+        "compile": "always" if spec.compile else "never",
         "batch_sizes": (spec.batch_size,),
         "seeds": spec.seed + 1,
         "epochs": spec.epochs,

@@ -59,7 +59,7 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
                 "--strategy auto or sequential"
             )
     environment = worker_environment(device)
-    return Prepared(facts, sources, networks, device, environment, torch.cuda.device_count()), dataset
+    return Prepared(facts, sources, networks, task.metrics, device, environment, torch.cuda.device_count()), dataset
 
 
 def resolve_device(wanted: str) -> Device:

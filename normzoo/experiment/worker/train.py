@@ -49,7 +49,7 @@ def train_group(
     run becomes its record's status and error; the others go on. If a whole stack fails, its runs are started
     again, each as a stack of its own; if compiled ones fail, they are started again without the compiler.
     """
-    compiled = runs[0].compiled
+    compiled = runs[0].compile
     stacks = [list(runs)] if runs[0].strategy == "stacked" else [[spec] for spec in runs]
     while stacks:
         stack = stacks.pop(0)
@@ -105,11 +105,13 @@ class _Training:
             status = Status.OUT_OF_MEMORY if _is_out_of_memory(caught) else Status.FAILED
             error, trace = _one_line(caught), traceback.format_exc()
         seconds = (time.perf_counter() - start) / len(self._specs)
+        task = make_task(self._specs[0].task)
         common: dict[str, Any] = {
             "started_at": started_at,
             "seconds": seconds,
             "peak_memory_bytes": peak_memory_bytes(self._device),
-            "metrics": make_task(self._specs[0].task).metrics,
+            "metrics": task.metrics,
+            "loss": task.loss,
             "members": len(self._specs),
             "compiled": self._compiled,
             "train_samples": len(self._dataset.train),

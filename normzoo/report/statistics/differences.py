@@ -1,7 +1,7 @@
-"""Means with their intervals, differences of pairs, and the exact test of them. Numbers in, numbers out; never NaN."""
+"""Means with their intervals, paired differences, and the exact test of them. Numbers in, numbers out; never NaN."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -13,17 +13,20 @@ LEVEL = 0.05
 """The level of every family of tests; the intervals hold ``1 - LEVEL``."""
 
 DIGITS = 12
-"""Accuracies are counts over counts: what differs only after so many digits is equal."""
+"""Significant digits of a value that count: what differs only after so many is a rounding error of floating point."""
 
-MOST_EXACT = 12
+MEAN_DIGITS = 10
+"""Significant digits of a mean of differences that count, two fewer than those of the differences themselves."""
+
+MAX_EXACT = 12
 """Up to how many pairs every sign is flipped; 2^12 ways. With more, the t test is as good and has no least p."""
 
-MOST_VALUES = 2**22
+MAX_VALUES = 2**22
 """How many values the exact test holds in memory at once."""
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """The mean of paired differences.
 
     Attributes:
@@ -40,13 +43,13 @@ class Difference:
     adjusted: float | None = None
 
     @property
-    def is_told_from_zero(self) -> bool:
-        """Whether the difference is told from zero in its family, at the level of ``LEVEL``."""
+    def is_significant(self) -> bool:
+        """Whether the difference is significant in its family, at the level of ``LEVEL``."""
         return self.adjusted is not None and self.adjusted < LEVEL
 
-    def reversed(self) -> "Difference":
+    def reversed(self) -> "PairedDifference":
         """Return the same with left and right exchanged."""
-        return Difference(-self.mean, self.half_width, self.pairs, self.p_value, self.adjusted)
+        return PairedDifference(-self.mean, self.half_width, self.pairs, self.p_value, self.adjusted)
 
 
 def half_width(values: Sequence[float]) -> float | None:
@@ -61,18 +64,33 @@ def half_width(values: Sequence[float]) -> float | None:
     return float(stats.t.ppf(1 - LEVEL / 2, count - 1)) * stdev(values) / math.sqrt(count)
 
 
-def paired(left: Mapping[int, float], right: Mapping[int, float]) -> list[float]:
+def paired(left: Mapping[int, float], right: Mapping[int, float], *, size: float | None = None) -> list[float]:
     """Return ``left - right`` over the seeds that both have.
+
+    Args:
+        left: values by seed.
+        right: the values to subtract.
+        size: the magnitude of what the values were computed from, which their rounding errors go with; by default
+            that of the largest of them.
 
     >>> paired({0: 0.75, 1: 0.5, 2: 0.5}, {2: 0.25, 0: 0.5})
     [0.25, 0.25]
     """
-    return [round(left[seed] - right[seed], DIGITS) for seed in sorted(left.keys() & right.keys())]
+    seeds = sorted(left.keys() & right.keys())
+    if size is None:
+        size = magnitude([values[seed] for seed in seeds for values in (left, right)])
+    digits = DIGITS - (math.ceil(math.log10(size)) if size else 0)
+    return [round(left[seed] - right[seed], digits) for seed in seeds]
 
 
-def difference(values: Sequence[float]) -> Difference | None:
+def magnitude(values: Iterable[float]) -> float:
+    """Return the largest absolute value; zero of none."""
+    return max(map(abs, values), default=0.0)
+
+
+def difference(values: Sequence[float]) -> PairedDifference | None:
     """Return the mean of paired differences, without a test; None of none."""
-    return Difference(fmean(values), half_width(values), len(values)) if values else None
+    return PairedDifference(fmean(values), half_width(values), len(values)) if values else None
 
 
 def least_p_value(pairs: int) -> float:
@@ -81,15 +99,14 @@ def least_p_value(pairs: int) -> float:
     >>> least_p_value(5), least_p_value(6)
     (0.0625, 0.03125)
     """
-    return 2.0 ** (1 - pairs) if pairs <= MOST_EXACT else 0.0
+    return 2.0 ** (1 - pairs) if pairs <= MAX_EXACT else 0.0
 
 
 def p_values(samples: Sequence[Sequence[float]]) -> list[float]:
     """Return for each sample of paired differences the two-sided p value that their mean is zero.
 
     Up to 12 pairs by the exact sign-flip test (Fisher 1935): the share of all ways to set the signs of the
-    differences that make the mean at least as far from zero, as if which of a pair is left were a coin's toss. With
-    more pairs by the paired t test.
+    differences that make the mean at least as far from zero. With more pairs by the paired t test.
 
     >>> p_values([[0.1, 0.2, 0.3, 0.1, 0.2, 0.1]])
     [0.03125]
@@ -97,14 +114,21 @@ def p_values(samples: Sequence[Sequence[float]]) -> list[float]:
     found = dict.fromkeys(range(len(samples)), 1.0)
     for count in {len(sample) for sample in samples} - {0}:
         places = [place for place, sample in enumerate(samples) if len(sample) == count]
-        rows = np.array([samples[place] for place in places])
-        found.update(zip(places, map(float, _exact(rows) if count <= MOST_EXACT else _by_t(rows)), strict=True))
+        rows = _scaled(np.array([samples[place] for place in places]))
+        found.update(zip(places, map(float, _exact(rows) if count <= MAX_EXACT else _by_t(rows)), strict=True))
     return list(found.values())
+
+
+def _scaled(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows whose largest difference is near 1, divided by powers of two so that no digit changes."""
+    _, exponents = np.frexp(np.abs(rows).max(axis=1, keepdims=True))
+    scaled: NDArray[np.float64] = np.ldexp(rows, -exponents)
+    return scaled
 
 
 def _exact(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     ways = 2 ** rows.shape[1]
-    batch = max(1, MOST_VALUES // rows.size)
+    batch = max(1, MAX_VALUES // rows.size)
     test = stats.permutation_test(
         (rows,), _mean, permutation_type="samples", vectorized=True, n_resamples=ways, batch=batch, axis=-1
     )
@@ -113,14 +137,14 @@ def _exact(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _mean(rows: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """Return means in which equal ones are equal to the last bit, whatever the order of their sums."""
-    means: NDArray[np.float64] = np.round(rows.mean(axis=axis), DIGITS)
+    means: NDArray[np.float64] = np.round(rows.mean(axis=axis), MEAN_DIGITS)
     return means
 
 
 def _by_t(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the t test's p values; for a difference that is the same in every pair those of the exact test."""
-    constant = np.ptp(rows, axis=1) < 10.0**-DIGITS
-    found = np.where(np.abs(rows[:, 0]) < 10.0**-DIGITS, 1.0, 2.0 ** (1 - rows.shape[1]))
+    constant = np.ptp(rows, axis=1) < 10.0**-MEAN_DIGITS
+    found = np.where(np.abs(rows[:, 0]) < 10.0**-MEAN_DIGITS, 1.0, 2.0 ** (1 - rows.shape[1]))
     if not constant.all():
         found[~constant] = stats.ttest_1samp(rows[~constant], 0.0, axis=1).pvalue
     return found

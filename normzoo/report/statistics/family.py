@@ -1,13 +1,19 @@
 """A family of tests: differences that are tested together, and adjusted for their number."""
 
-import gc
 from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from statsmodels.stats.multitest import multipletests
+import numpy as np
 
-from normzoo.report.statistics.differences import LEVEL, MOST_EXACT, Difference, difference, least_p_value, p_values
+from normzoo.report.statistics.differences import (
+    LEVEL,
+    MAX_EXACT,
+    PairedDifference,
+    difference,
+    least_p_value,
+    p_values,
+)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -30,7 +36,7 @@ class Family:
 
     @property
     def needed(self) -> int:
-        """The least number of seeds at which one of them could be told from zero."""
+        """The least number of seeds at which one of them could be significant."""
         return max(self.before, seeds_needed(self.size))
 
     @property
@@ -45,23 +51,23 @@ def seeds_needed(size: int) -> int:
     >>> seeds_needed(1), seeds_needed(4), seeds_needed(24)
     (6, 8, 10)
     """
-    enough = (count for count in range(2, MOST_EXACT + 1) if max(1, size) * least_p_value(count) <= LEVEL)
-    return next(enough, MOST_EXACT + 1)
+    enough = (count for count in range(2, MAX_EXACT + 1) if max(1, size) * least_p_value(count) <= LEVEL)
+    return next(enough, MAX_EXACT + 1)
 
 
 def assess(
     samples: Mapping[Key, Sequence[float]], *, after: Family | None = None, skip: Container[Key] = ()
-) -> tuple[dict[Key, Difference], Family]:
+) -> tuple[dict[Key, PairedDifference], Family]:
     """Test samples of paired differences as one family, adjusted by Holm (1979); empty ones are left out.
 
-    Those with fewer pairs than a single test needs are not tested, and belong to no family; nor is any tested where
-    there are too few for the whole family.
+    Those with fewer pairs than a single test needs are not tested and belong to no family; none is tested if there are
+    too few for the whole family.
 
     Args:
         samples: the paired differences.
-        after: a family that stands before this one: no p value here is below the least there, and nothing is tested
-            where nothing was there. So a matrix in which no norm differs is said to show any difference no more often
-            than the first family allows (serial gatekeeping, Westfall & Krishen 2001).
+        after: a family that is tested before this one: no p value here is below the least there, and nothing is
+            tested if nothing was tested there. So a matrix in which no norm differs is said to show any difference no
+            more often than the first family allows (serial gatekeeping, Westfall & Krishen 2001).
         skip: what is measured and not tested.
     """
     found = {key: measured for key, values in samples.items() if (measured := difference(values)) is not None}
@@ -82,13 +88,15 @@ def assess(
 def holm(unadjusted: Sequence[float]) -> list[float]:
     """Adjust p values for their number (Holm 1979).
 
+    The i-th smallest of m is multiplied by ``m - i + 1``; none is then below a smaller one's, or above 1. One that is
+    no number counts to m, and stays what it is.
+
     >>> [round(p, 4) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
     """
-    if not unadjusted:
-        return []
-    gc.freeze()  # statsmodels collects garbage at every call, which takes long among ten thousand records
-    try:
-        return [float(p) for p in multipletests(unadjusted, alpha=LEVEL, method="holm")[1]]
-    finally:
-        gc.unfreeze()
+    given = np.array(unadjusted, dtype=np.float64)
+    order = np.argsort(given)  # those that are no numbers come last
+    multiplied = given[order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty_like(multiplied)
+    adjusted[order] = np.minimum(np.maximum.accumulate(multiplied), 1.0)
+    return [float(p) for p in adjusted]

@@ -10,13 +10,11 @@ from statistics import fmean, median, stdev
 import numpy as np
 from scipy import optimize, stats
 
-from normzoo.report.statistics.differences import LEVEL, MOST_EXACT, p_values
+from normzoo.report.statistics.differences import LEVEL, MAX_EXACT, p_values
 from normzoo.report.statistics.family import seeds_needed
 
 POWER = 0.8
-POINT = 0.01
-"""A percentage point of accuracy."""
-MOST_SEEDS = 100_000
+MAX_SEEDS = 100_000
 """Beyond which nobody will go."""
 
 DRAWS = 400
@@ -27,23 +25,25 @@ EFFECTS = [0.5 + 0.02 * step for step in range(200)]
 
 @dataclass(frozen=True)
 class Power:
-    """What the number of seeds at a batch size can resolve, for a typical norm beside the baseline.
+    """What the number of seeds at a batch size can resolve, for a typical norm compared with the baseline.
 
     Attributes:
         spread: median over the norms of the standard deviation of the paired differences.
         pairs: the median number of pairs.
-        resolvable: the true difference that the test finds with a power of 80 %; None where no test is possible.
-        seeds_for_a_point: how many seeds it would take to find a difference of one percentage point as surely.
+        detectable: the least true difference that the test finds with a power of 80 %; None where no test is possible.
+        target: a small difference.
+        seeds_for_target: how many seeds it would take to find that one with the same power.
     """
 
     batch_size: int
     spread: float
     pairs: int
-    resolvable: float | None
-    seeds_for_a_point: int
+    detectable: float | None
+    target: float
+    seeds_for_target: int
 
 
-def power_hint(batch_size: int, samples: Sequence[Sequence[float]], family_size: int) -> Power | None:
+def power_hint(batch_size: int, samples: Sequence[Sequence[float]], family_size: int, target: float) -> Power | None:
     """Return the hint for a column: paired differences from the baseline, one sample per norm.
 
     None where no norm has two pairs, or where seeds do not differ, so that the spread is unknown.
@@ -58,14 +58,14 @@ def power_hint(batch_size: int, samples: Sequence[Sequence[float]], family_size:
     pairs = round(median(map(len, usable)))
     least = seeds_needed(family_size)
     alpha = LEVEL / max(1, family_size)
-    resolvable = spread * effect_found(pairs, alpha) if pairs >= least else None
-    return Power(batch_size, spread, pairs, resolvable, pairs_for(POINT / spread, alpha, least))
+    detectable = spread * effect_found(pairs, alpha) if pairs >= least else None
+    return Power(batch_size, spread, pairs, detectable, target, pairs_for(target / spread, alpha, least))
 
 
 @lru_cache
 def effect_found(pairs: int, alpha: float) -> float:
     """Return the effect, in standard deviations, that so many pairs find with a power of 80 %."""
-    if pairs > MOST_EXACT:
+    if pairs > MAX_EXACT:
         return float(optimize.brentq(lambda effect: t_power(effect, pairs, alpha) - POWER, 0.0, 10.0))
     place = bisect_left(EFFECTS, POWER, key=lambda effect: exact_power(effect, pairs, alpha))
     return EFFECTS[min(place, len(EFFECTS) - 1)]
@@ -84,10 +84,10 @@ def exact_power(effect: float, pairs: int, alpha: float) -> float:
 
 
 def pairs_for(effect: float, alpha: float, least: int) -> int:
-    """Return the least number of pairs that find the effect with a power of 80 %: from ``least`` to ``MOST_SEEDS``."""
-    counts = range(2, MOST_SEEDS)
+    """Return the least number of pairs that find the effect with a power of 80 %: from ``least`` to ``MAX_SEEDS``."""
+    counts = range(2, MAX_SEEDS)
     by_t = counts[0] + bisect_left(counts, POWER, key=lambda count: t_power(effect, count, alpha))
-    if by_t > MOST_EXACT:
+    if by_t > MAX_EXACT:
         return by_t
-    exact = range(max(least, by_t), MOST_EXACT + 1)
-    return next((count for count in exact if exact_power(effect, count, alpha) >= POWER), max(least, MOST_EXACT + 1))
+    exact = range(max(least, by_t), MAX_EXACT + 1)
+    return next((count for count in exact if exact_power(effect, count, alpha) >= POWER), max(least, MAX_EXACT + 1))

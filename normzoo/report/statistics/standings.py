@@ -1,4 +1,4 @@
-"""A norm beside the baseline, and beside all others, at one batch size and seed by seed."""
+"""How norms stand to each other at one batch size, seed by seed. Scores are the better the higher they are."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,20 +6,11 @@ from statistics import StatisticsError, correlation
 
 from scipy import stats
 
-from normzoo.experiment.results.records import RunRecord, Status
-
 DIVERGED = -math.inf
-"""Stands for the accuracy of a diverged run where only the order counts."""
+"""The score of a diverged run, behind every other."""
 
-LEAST_CORRELATED = 3
+MIN_CORRELATED = 3
 """From how many pairs on a correlation says anything: two points always lie on a line."""
-
-
-def standings(records: Sequence[RunRecord]) -> dict[int, float]:
-    """Return by seed what the runs with a result are ranked by: the test accuracy, of a diverged one less than any."""
-    found = {record.spec.seed: record.test_value for record in records}
-    diverged = {record.spec.seed: DIVERGED for record in records if record.status is Status.DIVERGED}
-    return {seed: accuracy for seed, accuracy in found.items() if accuracy is not None} | diverged
 
 
 def wins(left: Mapping[int, float], right: Mapping[int, float]) -> float:
@@ -56,7 +47,7 @@ def seed_correlation(left: Mapping[int, float], right: Mapping[int, float]) -> f
     1.0
     """
     seeds = sorted(left.keys() & right.keys())
-    if len(seeds) < LEAST_CORRELATED:
+    if len(seeds) < MIN_CORRELATED:
         return None
     try:
         found = correlation([left[seed] for seed in seeds], [right[seed] for seed in seeds])

@@ -18,20 +18,6 @@ def summary(matrix: MatrixSpec, outcome: Callable[[str, int, int], Outcome]) -> 
     return summarize(matrix, filled(matrix, outcome, epoch_seconds_alone=0.5))
 
 
-def epoch(
-    number: int, test: float, *, train_loss: float = 1.0, val_loss: float = 1.0, test_loss: float = 1.0
-) -> EpochRecord:
-    return EpochRecord(
-        epoch=number,
-        train_loss=train_loss,
-        val_loss=val_loss,
-        val_accuracy=0.5,
-        test_loss=test_loss,
-        test_accuracy=test,
-        seconds=99.0,  # of contended runs, so not to be drawn
-    )
-
-
 def learned(
     matrix: MatrixSpec, epochs: Callable[[str, int, int], list[EpochRecord]], *, alone: float | None = 0.5
 ) -> Summary:

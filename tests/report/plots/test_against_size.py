@@ -3,15 +3,14 @@
 import pytest
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report.plots._accuracy import accuracy
-from normzoo.report.plots._error import error
+from normzoo.report.plots.against_size import error, values
 
 from .cases import CASES, heading, heights, legend, lines, numbers, summary, texts
 
 
 def test_there_is_a_panel_per_template_with_the_batch_sizes_as_ticks() -> None:
     made = CASES["whole"]
-    for draw, label in ((accuracy, "test accuracy (%)"), (error, "test error (%)")):
+    for draw, label in ((values, "test accuracy (%)"), (error, "test error (%)")):
         figure = draw(made)
         assert [axis.get_title() for axis in figure.axes] == ["cnn", "lstm"]
         for axis in figure.axes:
@@ -27,7 +26,7 @@ def test_there_is_a_panel_per_template_with_the_batch_sizes_as_ticks() -> None:
 def test_lines_dots_and_bands_stand_at_the_numbers() -> None:
     matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2,32", seeds=3)
     made = summary(matrix, lambda _, size, seed: 0.5 + 0.01 * size + 0.02 * seed)
-    (axis,) = accuracy(made).axes
+    (axis,) = values(made).axes
     assert lines(axis)["batch"] == pytest.approx([2, 54, 32, 84])
     band, dots = axis.collections
     assert heights(band) == pytest.approx((54.0 - 4.968, 84.0 + 4.968), abs=1e-3)
@@ -46,14 +45,14 @@ def test_the_error_is_what_lacks_to_100_percent() -> None:
 
 def test_an_interval_without_a_neighbour_is_a_bar() -> None:
     matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=3)
-    (axis,) = accuracy(summary(matrix, lambda _, __, seed: 0.52 + 0.02 * seed)).axes
+    (axis,) = values(summary(matrix, lambda _, __, seed: 0.52 + 0.02 * seed)).axes
     assert heights(axis.collections[0]) == pytest.approx((54.0 - 4.968, 54.0 + 4.968), abs=1e-3)
 
 
 def test_an_interval_ends_where_accuracies_do() -> None:
     matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2,32", seeds=2)
     made = summary(matrix, lambda _, __, seed: 0.1 + 0.8 * seed)
-    for draw in (accuracy, error):
+    for draw in (values, error):
         (axis,) = draw(made).axes
         assert heights(axis.collections[0]) == (0.0, 100.0)
         low, high = axis.get_ylim()
@@ -61,7 +60,7 @@ def test_an_interval_ends_where_accuracies_do() -> None:
 
 
 def test_a_single_seed_is_a_mark_without_interval_or_dots() -> None:
-    for draw in (accuracy, error):
+    for draw in (values, error):
         figure = draw(CASES["one seed"])
         assert heading(figure) == "digits, after 4 epochs: one seed"
         assert [numbers(dots.get_offsets()) for axis in figure.axes for dots in axis.collections] == [[]] * 5
@@ -70,7 +69,7 @@ def test_a_single_seed_is_a_mark_without_interval_or_dots() -> None:
 
 def test_many_seeds_are_not_drawn_one_by_one() -> None:
     matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=11)
-    figure = accuracy(summary(matrix, lambda _, __, seed: 0.5 + 0.01 * seed))
+    figure = values(summary(matrix, lambda _, __, seed: 0.5 + 0.01 * seed))
     assert numbers(figure.axes[0].collections[-1].get_offsets()) == []
     assert heading(figure) == "digits, after 4 epochs: mean of 11 seeds, 95 % interval"
 
@@ -97,5 +96,5 @@ def test_without_zero_the_axis_of_errors_is_logarithmic() -> None:
 
 
 def test_without_results_the_panels_say_so() -> None:
-    for draw in (accuracy, error):
+    for draw in (values, error):
         assert [texts(axis) for axis in draw(CASES["nothing"]).axes] == [["no results"]] * 2

@@ -4,10 +4,11 @@ import pytest
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import Summary
-from normzoo.report.plots._curves import curves, seconds
+from normzoo.report.plots.curves import curves, seconds
 from normzoo.report.statistics.differences import half_width
 
-from .cases import CASES, epoch, heading, heights, learned, legend, lines, numbers, texts
+from ..synthetic import epoch
+from .cases import CASES, heading, heights, learned, legend, lines, numbers, texts
 
 ONE = MatrixSpec(norms="batch,none", templates="cnn", batch_sizes="2", seeds=3, epochs=3)
 

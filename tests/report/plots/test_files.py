@@ -14,15 +14,15 @@ import pytest
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import summarize
 from normzoo.report.plots import planned_plots, write_plots
-from normzoo.report.plots._files import FIGURES
-from normzoo.report.plots._style import GRID_COLOR, INK
+from normzoo.report.plots.files import FIGURES
+from normzoo.report.plots.style import GRID_COLOR, INK
 
-from ..synthetic import filled, run
-from .cases import CASES, epoch, learned, summary
+from ..synthetic import epoch, filled, run
+from .cases import CASES, learned, summary
 
 NAMES = {
-    "whole": ["accuracy", "error", "curves", "seconds", "forest", "gap"],
-    "one norm": ["accuracy", "error", "curves", "seconds", "gap"],
+    "whole": ["values", "error", "curves", "seconds", "forest", "gap"],
+    "one norm": ["values", "error", "curves", "seconds", "gap"],
     "all diverged": [],
     "nothing": [],
 }
@@ -53,27 +53,27 @@ def test_drawing_again_writes_the_same_bytes(written: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("case", NAMES)
 def test_a_plot_with_nothing_to_show_is_not_announced(case: str) -> None:
-    assert [plot.name for plot in planned_plots(CASES[case], "report")] == NAMES[case]
+    assert [plot.kind for plot in planned_plots(CASES[case], "report")] == NAMES[case]
 
 
 def test_a_single_epoch_has_no_curves() -> None:
     made = learned(MatrixSpec(seeds=2), lambda *_: [epoch(1, 0.5)])
-    assert [plot.name for plot in planned_plots(made, "report")] == ["accuracy", "error", "forest", "gap"]
+    assert [plot.kind for plot in planned_plots(made, "report")] == ["values", "error", "forest", "gap"]
 
 
 def test_without_times_there_are_no_curves_against_seconds() -> None:
     made = learned(MatrixSpec(seeds=2), lambda *_: [epoch(1, 0.5), epoch(2, 0.6)], alone=None)
-    assert "seconds" not in [plot.name for plot in planned_plots(made, "report")]
+    assert "seconds" not in [plot.kind for plot in planned_plots(made, "report")]
 
 
-def test_files_stand_beside_the_report() -> None:
+def test_files_stand_next_to_the_report() -> None:
     plot = planned_plots(CASES["whole"], "reports/my digits.v2")[0]
     assert plot.svg == Path("reports/my digits.v2-accuracy.svg")
     assert plot.png == Path("reports/my digits.v2-accuracy.png")
 
 
 def test_what_is_announced_can_be_drawn() -> None:
-    assert [plot.name for plot in planned_plots(CASES["whole"], "report")] == list(FIGURES)
+    assert [plot.kind for plot in planned_plots(CASES["whole"], "report")] == list(FIGURES)
 
 
 def test_every_plot_has_a_title_and_says_what_it_shows() -> None:
@@ -90,13 +90,13 @@ def test_the_text_says_where_seeds_lack_and_batch_sizes_are_left_out() -> None:
     sizes = ",".join(str(2**power) for power in range(12))
     matrix = MatrixSpec(norms="batch", batch_sizes=sizes, seeds=2)
     made = summary(matrix, lambda _, size, seed: "diverged" if size == seed == 1 else 0.5)
-    curves = next(plot for plot in planned_plots(made, "report") if plot.name == "curves")
+    curves = next(plot for plot in planned_plots(made, "report") if plot.kind == "curves")
     assert "(1, 4, 8, 32, 64, 256, 512, 2048)" in curves.text
     assert "mean of up to 2 seeds with 95 % interval; 8 of 12 batch sizes are shown" in curves.text
 
 
 def test_planning_imports_no_matplotlib() -> None:
-    code = "import sys, normzoo.report._illustrations as planned; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, normzoo.report.render.illustrations as planned; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -144,7 +144,7 @@ def test_the_users_own_settings_stay_and_change_nothing(written: Path, tmp_path:
 
 
 def test_a_template_without_results_says_so(tmp_path: Path) -> None:
-    """In every plot, beside one that has some."""
+    """In every plot, next to one that has some."""
     matrix = MatrixSpec(seeds=2)
     records = filled(MatrixSpec(templates="cnn", seeds=2), lambda *_: 0.5, epoch_seconds_alone=0.5)
     lost = run("diverged", template="lstm")

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report.plots._forest import forest, limits
+from normzoo.report.plots.forest import forest, limits
 
 from .cases import CASES, heading, legend, numbers, summary, texts
 
@@ -24,7 +24,7 @@ def intervals(axis: Axes) -> list[list[float]]:
 def test_a_row_stands_at_the_mean_paired_difference_with_its_interval() -> None:
     made = summary(PAIR, lambda norm, _, seed: 0.5 + (0.01 * seed if norm == "batch" else 0.0))
     (axis,) = forest(made).axes
-    versus = made.tables[0].rows[0].cells[0].versus
+    versus = made.tables[0].rows[0].cells[0].vs_baseline
     assert versus is not None
     assert versus.difference is not None
     mean, half = versus.difference.mean, versus.difference.half_width
@@ -47,19 +47,19 @@ def test_rows_are_all_norms_but_the_baseline_by_batch_size() -> None:
     low, high = figure.axes[0].get_ylim()
     assert low > high, "the first row is the topmost"
     assert [axis.get_title() for axis in figure.axes] == ["cnn", "lstm"]
-    assert figure.axes[0].get_xlabel() == "difference from none (percentage points)"
+    assert figure.axes[0].get_xlabel() == "difference from none (points)"
     assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
 
 
 @pytest.mark.parametrize(
     ("seeds", "gain", "fill", "meaning"),
     [
-        (6, 0.05, "filled", "told from zero (Holm)"),
-        (6, 0.0, "hollow", "not told from zero"),
+        (6, 0.05, "filled", "significant (Holm)"),
+        (6, 0.0, "hollow", "not significant"),
         (5, 0.05, "hollow", "too few seeds for a test"),
     ],
 )
-def test_a_marker_is_filled_where_the_difference_is_told_from_zero(
+def test_a_marker_is_filled_where_the_difference_is_significant(
     seeds: int, gain: float, fill: str, meaning: str
 ) -> None:
     matrix = PAIR.model_copy(update={"seeds": seeds})
@@ -70,7 +70,7 @@ def test_a_marker_is_filled_where_the_difference_is_told_from_zero(
     assert legend(figure) == [meaning]
 
 
-def test_what_lies_far_beyond_the_others_is_an_arrow_beside_its_number() -> None:
+def test_what_lies_far_beyond_the_others_is_an_arrow_next_to_its_number() -> None:
     """So that the others stay readable."""
     gains = {"batch": -0.4, "layer": 0.01, "instance": 0.02, "group": 0.015, "none": 0.0}
     matrix = MatrixSpec(templates="cnn", batch_sizes="2", seeds=2)
@@ -80,7 +80,7 @@ def test_what_lies_far_beyond_the_others_is_an_arrow_beside_its_number() -> None
     assert (low > -1, high < 3) == (True, True)
     arrow, *others = marks(axis)
     assert arrow.get_marker() == "<"
-    assert arrow.get_markerfacecolor() == "none", "two seeds tell nothing from zero"
+    assert arrow.get_markerfacecolor() == "none", "two seeds show nothing"
     assert low < numbers(arrow.get_xdata())[0] < low + 0.1 * (high - low)
     assert [numbers(other.get_xdata())[0] for other in others] == pytest.approx([1, 2, 1.5])
     assert texts(axis)[1] == "\N{MINUS SIGN}40.0 ±0.0"
@@ -96,11 +96,11 @@ def test_differences_that_are_all_large_have_no_arrows() -> None:
     assert (low < -40, high > 35) == (True, True)
 
 
-def test_differences_of_survivors_are_marked_and_counted() -> None:
+def test_differences_over_completed_runs_only_are_marked_and_counted() -> None:
     made = summary(PAIR, lambda norm, _, seed: "diverged" if norm == "batch" and seed < 2 else 0.5 + 0.01 * seed)
     figure = forest(made)
     assert texts(figure.axes[0]) == ["points", "0.0 ±0.0\N{DAGGER} n=4"]
-    assert "\N{DAGGER} of those runs only that have a result" in heading(figure)
+    assert "\N{DAGGER} completed runs only" in heading(figure)
 
 
 def test_a_missing_difference_is_a_dash() -> None:
@@ -121,4 +121,4 @@ def test_a_single_seed_is_a_mark_without_interval() -> None:
 
 
 def test_without_differences_the_axis_has_a_range() -> None:
-    assert limits([]) == (-1.0, 1.0)
+    assert limits([], 100) == (-1.0, 1.0)

@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import pytest
 
-from normzoo.report.plots._style import GRID_COLOR, INK, SPREAD, line_style, offset
+from normzoo.report.plots.style import GRID_COLOR, INK, SPREAD, line_style, offset
 
 
-def test_norms_beside_each_other_are_told_apart_without_colour() -> None:
+def test_neighbouring_norms_are_distinct_without_colour() -> None:
     styles = [line_style(index) for index in range(8)]
     assert len({style.marker for style in styles}) == 8
     assert all(one.dashes != two.dashes for one, two in pairwise(styles))

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from normzoo.report.statistics.differences import (
-    MOST_EXACT,
-    Difference,
+    MAX_EXACT,
+    PairedDifference,
     difference,
     half_width,
     least_p_value,
@@ -56,14 +56,14 @@ def test_no_common_seed_is_no_difference() -> None:
     assert difference(paired({0: 0.9}, {1: 0.9})) is None
 
 
-def test_a_difference_is_told_from_zero_by_its_adjusted_p_value_alone() -> None:
-    assert not Difference(0.1, 0.01, 10, p_value=0.002).is_told_from_zero
-    assert not Difference(0.1, 0.01, 10, p_value=0.002, adjusted=0.05).is_told_from_zero
-    assert Difference(0.1, 0.01, 10, p_value=0.002, adjusted=0.049).is_told_from_zero
+def test_a_difference_is_significant_by_its_adjusted_p_value_alone() -> None:
+    assert not PairedDifference(0.1, 0.01, 10, p_value=0.002).is_significant
+    assert not PairedDifference(0.1, 0.01, 10, p_value=0.002, adjusted=0.05).is_significant
+    assert PairedDifference(0.1, 0.01, 10, p_value=0.002, adjusted=0.049).is_significant
 
 
 def test_a_difference_reversed_changes_its_sign_only() -> None:
-    assert Difference(0.1, 0.02, 10, 0.002, 0.04).reversed() == Difference(-0.1, 0.02, 10, 0.002, 0.04)
+    assert PairedDifference(0.1, 0.02, 10, 0.002, 0.04).reversed() == PairedDifference(-0.1, 0.02, 10, 0.002, 0.04)
 
 
 def test_the_exact_test_worked_by_hand() -> None:
@@ -87,7 +87,7 @@ def test_the_exact_test_is_scipys() -> None:
     assert p_values([values.tolist()]) == [pytest.approx(expected.pvalue)]
 
 
-@pytest.mark.parametrize("count", range(2, MOST_EXACT + 1))
+@pytest.mark.parametrize("count", range(2, MAX_EXACT + 1))
 def test_no_results_give_less_than_the_least_p_value(count: int) -> None:
     assert p_values([[0.1 + 0.01 * pair for pair in range(count)]]) == [least_p_value(count)] == [2 / 2**count]
 
@@ -98,20 +98,20 @@ def test_samples_of_different_lengths_are_tested_together_and_in_order() -> None
 
 
 def test_with_more_pairs_it_is_scipys_t_test() -> None:
-    left, right = np.random.default_rng().normal([[0.2], [0.0]], 1.0, (2, MOST_EXACT + 1))
+    left, right = np.random.default_rng().normal([[0.2], [0.0]], 1.0, (2, MAX_EXACT + 1))
     (found,) = p_values([(left - right).tolist()])
     assert found == pytest.approx(stats.ttest_rel(left, right).pvalue)
-    assert least_p_value(MOST_EXACT + 1) == 0.0
+    assert least_p_value(MAX_EXACT + 1) == 0.0
 
 
 def test_where_the_exact_test_ends_the_t_test_agrees_with_it() -> None:
-    values = np.random.default_rng(1).normal(0.6, 1.0, (200, MOST_EXACT))
+    values = np.random.default_rng(1).normal(0.6, 1.0, (200, MAX_EXACT))
     exact = np.array(p_values(values.tolist()))
     by_t = stats.ttest_1samp(values, 0.0, axis=1).pvalue
     assert np.median(np.abs(exact - by_t)) < 0.005
 
 
-@pytest.mark.parametrize("count", [6, MOST_EXACT, MOST_EXACT + 1, 30])
+@pytest.mark.parametrize("count", [6, MAX_EXACT, MAX_EXACT + 1, 30])
 def test_ties_and_constant_differences_have_a_p_value(count: int) -> None:
     tie, lead, late = p_values([[0.0] * count, [0.1] * count, [*[0.0] * (count - 1), 0.1]])
     assert tie == 1.0

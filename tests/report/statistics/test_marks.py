@@ -1,4 +1,4 @@
-"""Which norm of a column is best, and which cannot be told from it."""
+"""Which norm of a column is best, and which do not differ significantly from it."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_the_family_is_all_pairs_of_the_column_since_the_results_pick_the_best()
     first, second, third, fourth = (tuple(0.9 - lag - 0.001 * seed for seed in range(7)) for lag in (0, 0.1, 0.2, 0.3))
     assert marks(contender(first), contender(second), contender(third)) == ["best", "", ""]
     column = [contender(values) for values in (first, second, third, fourth)]
-    assert marks(*column) == ["highest", "untested", "untested", "untested"]
+    assert marks(*column) == ["leading", "untested", "untested", "untested"]
 
 
 def test_a_column_says_how_many_seeds_would_do() -> None:
@@ -47,7 +47,7 @@ def test_equal_norms_are_best_and_tied() -> None:
     assert marks(contender(BEST), contender(BEST)) == ["best", "tied"]
 
 
-@pytest.mark.parametrize(("seeds", "expected"), [(5, ["highest", "untested"]), (6, ["best", ""])])
+@pytest.mark.parametrize(("seeds", "expected"), [(5, ["leading", "untested"]), (6, ["best", ""])])
 def test_a_constant_lead_counts_from_six_seeds_on(seeds: int, expected: list[str]) -> None:
     lead = tuple(0.2 + 0.1 * seed for seed in range(seeds))
     assert marks(contender(lead), contender(tuple(value - 0.1 for value in lead))) == expected
@@ -60,22 +60,22 @@ def test_a_norm_with_a_lost_run_ranks_behind_the_whole_ones() -> None:
 def test_where_no_norm_is_whole_nothing_is_tested() -> None:
     """What survived is no fair picture of any of them."""
     column = [contender(BEST, is_whole=False), contender(FAR, is_whole=False), contender(())]
-    assert judge(column) == [Verdict("highest"), Verdict("untested"), Verdict(None)]
+    assert judge(column) == [Verdict("leading"), Verdict("untested"), Verdict(None)]
 
 
 def test_a_norm_by_itself_is_not_marked() -> None:
-    assert marks(contender(BEST)) == ["highest"]
+    assert marks(contender(BEST)) == ["leading"]
 
 
 def test_no_norm_is_behind_where_the_family_before_shows_nothing() -> None:
     column = [contender(FAR), contender(BEST)]
     families = {least: Family(1, 8, least=least) for least in (0.04, 0.06, None)}
     shown = {least: [each.mark for each in judge(column, after=family)] for least, family in families.items()}
-    assert shown == {0.04: ["", "best"], 0.06: ["tied", "best"], None: ["untested", "highest"]}
+    assert shown == {0.04: ["", "best"], 0.06: ["tied", "best"], None: ["untested", "leading"]}
 
 
 def test_one_seed_is_no_test() -> None:
-    assert marks(contender((0.9,)), contender((0.5,)), contender((0.7,))) == ["highest", "untested", "untested"]
+    assert marks(contender((0.9,)), contender((0.5,)), contender((0.7,))) == ["leading", "untested", "untested"]
 
 
 def test_one_norm_with_too_few_seeds_does_not_hinder_the_others() -> None:
@@ -83,7 +83,7 @@ def test_one_norm_with_too_few_seeds_does_not_hinder_the_others() -> None:
 
 
 def test_seeds_not_in_common_are_no_test() -> None:
-    assert marks(contender(BEST), contender(FAR, first=8)) == ["highest", "untested"]
+    assert marks(contender(BEST), contender(FAR, first=8)) == ["leading", "untested"]
 
 
 def test_a_rival_ahead_over_the_common_seeds_is_not_behind() -> None:
@@ -96,4 +96,4 @@ def test_no_accuracy_no_mark() -> None:
 
 
 def test_a_norm_that_alone_has_results_is_best_of_nothing() -> None:
-    assert marks(contender((), is_whole=False), contender(FAR)) == [None, "highest"]
+    assert marks(contender((), is_whole=False), contender(FAR)) == [None, "leading"]

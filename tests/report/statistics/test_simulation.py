@@ -13,8 +13,8 @@ import pytest
 from scipy import stats
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report._comparisons import compare_norms
-from normzoo.report._places import Place
+from normzoo.report.analysis.comparisons import compare_norms
+from normzoo.report.analysis.selection import CellKey
 from normzoo.report.statistics.differences import LEVEL, half_width
 from normzoo.report.statistics.family import Family
 from normzoo.report.statistics.marks import Contender, judge
@@ -53,7 +53,7 @@ class Scenario:
     def matrix(self) -> MatrixSpec:
         return MatrixSpec(norms=self.norms, templates="cnn", batch_sizes=SIZES, seeds=self.seeds)
 
-    def accuracies(self, generator: np.random.Generator, lift: float) -> dict[Place, dict[int, float]]:
+    def accuracies(self, generator: np.random.Generator, lift: float) -> dict[CellKey, dict[int, float]]:
         """Draw a matrix, counted in samples; ``lift`` is added to the last norm, and some runs are missing."""
         norms = self.matrix.norms
         shape = (len(SIZES), len(norms), self.seeds)
@@ -62,7 +62,7 @@ class Scenario:
         reached = np.round(np.clip(drawn, 0, 1) * TEST_SAMPLES) / TEST_SAMPLES
         present = generator.random(shape) >= self.missing
         return {
-            Place("cnn", norm, size): {
+            CellKey("cnn", norm, size): {
                 seed: float(value) for seed, value in enumerate(reached[row, column]) if present[row, column, seed]
             }
             for row, size in enumerate(SIZES)
@@ -88,12 +88,12 @@ def significant(scenario: Scenario, matrices: int, *, lift: float = 0.0) -> Coun
     for _ in range(matrices):
         accuracies = scenario.accuracies(generator, lift)
         compared = compare_norms(matrix, accuracies)
-        assert compared.versus_family.is_tested
+        assert compared.vs_baseline_family.is_tested
         assert compared.contrast_family.is_tested
         found = {
-            "versus": any(each.is_told_from_zero for each in compared.versus.values()),
-            "contrasts": any(each.is_told_from_zero for each in compared.contrasts.values()),
-            "marks": any(is_anyone_behind(accuracies, matrix, size, compared.versus_family) for size in SIZES),
+            "vs_baseline": any(each.is_significant for each in compared.vs_baseline.values()),
+            "contrasts": any(each.is_significant for each in compared.contrasts.values()),
+            "marks": any(is_anyone_behind(accuracies, matrix, size, compared.vs_baseline_family) for size in SIZES),
         }
         counts.update(name for name, is_found in found.items() if is_found)
         counts["any"] += any(found.values())
@@ -101,9 +101,9 @@ def significant(scenario: Scenario, matrices: int, *, lift: float = 0.0) -> Coun
 
 
 def is_anyone_behind(
-    accuracies: Mapping[Place, Mapping[int, float]], matrix: MatrixSpec, size: int, before: Family
+    accuracies: Mapping[CellKey, Mapping[int, float]], matrix: MatrixSpec, size: int, before: Family
 ) -> bool:
-    contenders = [Contender(accuracies[Place("cnn", norm, size)], is_whole=True) for norm in matrix.norms]
+    contenders = [Contender(accuracies[CellKey("cnn", norm, size)], is_whole=True) for norm in matrix.norms]
     return any(verdict.mark == "" for verdict in judge(contenders, after=before))
 
 
@@ -129,7 +129,7 @@ def test_the_simulation_can_tell_families_that_do_not_wait_for_the_first() -> No
         accuracies = scenario.accuracies(generator, 0.0)
         compared = compare_norms(scenario.matrix, accuracies)
         open_gate = Family(1, scenario.seeds, least=0.0)
-        claims += any(each.is_told_from_zero for each in compared.versus.values()) or any(
+        claims += any(each.is_significant for each in compared.vs_baseline.values()) or any(
             is_anyone_behind(accuracies, scenario.matrix, size, open_gate) for size in SIZES
         )
     assert claims / 1000 > 0.07
@@ -138,7 +138,7 @@ def test_the_simulation_can_tell_families_that_do_not_wait_for_the_first() -> No
 def test_where_a_norm_differs_it_is_found() -> None:
     """A lift of three points, where pairing leaves a standard deviation of 1.4."""
     counts = significant(SCENARIOS["exact, correlated seeds"], 100, lift=-0.03)
-    assert counts["versus"] > 90
+    assert counts["vs_baseline"] > 90
     assert counts["marks"] > 90
     assert counts["contrasts"] < 15
 

@@ -74,11 +74,11 @@ def test_every_two_norms_have_a_contrast_paired_by_seed() -> None:
     assert contrast.mean == pytest.approx(np.mean(by_seed))
     expected = stats.permutation_test((by_seed,), np.mean, permutation_type="samples", n_resamples=2**8)
     assert contrast.p_value == pytest.approx(expected.pvalue)
-    assert (found.contrasts.size, found.versus.size, found.contrasts.needed) == (3, 6, 8)
+    assert (found.contrasts.size, found.vs_baseline.size, found.contrasts.needed) == (3, 6, 8)
 
 
 def test_batch_norm_is_shown_to_lose_more_and_the_others_are_not_told_apart() -> None:
-    told = {(each.first, each.second): each.difference.is_told_from_zero for each in summary().tables[0].contrasts}
+    told = {(each.first, each.second): each.difference.is_significant for each in summary().tables[0].contrasts}
     assert told == {("batch", "group"): True, ("batch", "none"): True, ("group", "none"): False}
 
 
@@ -86,7 +86,7 @@ def test_a_seed_that_lacks_a_batch_size_is_left_out_of_slope_and_contrast() -> N
     table = summary({("batch", 8, 3): "diverged", ("group", 2, 0): None}).tables[0]
     assert [row.slope.pairs if row.slope else 0 for row in table.rows] == [7, 7, 8]
     assert [each.difference.pairs for each in table.contrasts] == [6, 7, 7]
-    assert [row.is_of_survivors for row in table.rows] == [True, False, False]
+    assert [row.is_partial for row in table.rows] == [True, False, False]
 
 
 def test_a_norm_missing_at_one_batch_size_has_no_slope_and_no_contrast() -> None:

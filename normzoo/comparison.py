@@ -1,0 +1,324 @@
+"""The comparison as a library: what the command does, for scripts and notebooks.
+
+>>> import normzoo
+>>> comparison = normzoo.compare(norms=["batch", "none"], batch_sizes=[2, 8])  # doctest: +SKIP
+>>> comparison.to_frame()  # doctest: +SKIP
+"""
+
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from normzoo.errors import ConfigError, UsageError
+from normzoo.experiment.comparison import Display, Rerun, carry_out, early_workers
+from normzoo.experiment.config.resolve import Configuration, reproducing_command, resolve
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.executor.in_process import InProcessExecutor
+from normzoo.experiment.executor.local import LocalExecutor
+from normzoo.experiment.executor.protocol import Executor
+from normzoo.experiment.plan import Plan
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.store import Store
+from normzoo.experiment.runner import Listener
+from normzoo.registry import NORMS, TASKS, TEMPLATES, Registry
+from normzoo.registry.session import is_of_session, spec_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from rich.console import Console, ConsoleOptions, RenderableType
+
+    from normzoo.report import Summary
+
+Arrays = Mapping[str, Any]
+"""``x_train``, ``y_train``, ``x_test``, ``y_test``, and perhaps ``x_val`` and ``y_val``, as in an ``.npz`` file."""
+
+Component = str | Callable[..., Any]
+"""A spec, as on the command line, or the class or function itself."""
+
+
+def compare(
+    *,
+    norms: Sequence[Component] | str | None = None,
+    templates: Sequence[Component] | Component | None = None,
+    dataset: str | Arrays | None = None,
+    task: Component | None = None,
+    batch_sizes: Sequence[int] | str | None = None,
+    seeds: int | None = None,
+    epochs: int | None = None,
+    lr: float | None = None,
+    lrs: Sequence[float] | None = None,
+    lr_rule: Literal["linear", "sqrt", "fixed"] | None = None,
+    lr_reference: int | None = None,
+    optimizer: Literal["sgd", "adam", "rmsprop"] | None = None,
+    clip_norm: float | None = None,
+    precision: Literal["32-true", "bf16-mixed"] | None = None,
+    strategy: Literal["auto", "stacked", "sequential"] | None = None,
+    compile: Literal["auto", "always", "never"] | None = None,  # noqa: A002  # the flag's name
+    baseline: Component | None = None,
+    device: Literal["auto", "cpu", "cuda"] | None = None,
+    jobs: Literal["auto"] | int | None = None,
+    timeout: float | None = None,
+    data_root: Path | str | None = None,
+    download: bool | None = None,
+    store: Path | str | None = None,
+    rerun: Rerun | None = None,
+    progress: bool = True,
+    executor: Executor | None = None,
+) -> "Comparison":
+    """Train a matrix of norms, templates, batch sizes and seeds, and return what it shows.
+
+    The settings are those of ``normzoo compare``, with the same defaults: ``normzoo compare --help`` describes them.
+    Results are kept in the store as they come in; the same call trains nothing twice.
+
+    Norms, templates and tasks may be given as they are, instead of by name. A class that can be imported is trained in
+    worker processes like any other; one that only this session knows, such as a class of a notebook, is trained in
+    this process, and all of its comparison with it.
+
+    Args:
+        norms: to compare.
+        templates: networks to train them in.
+        dataset: by name, or arrays.
+        task: what is learned.
+        batch_sizes: to train at.
+        seeds: how many.
+        epochs: passes over the training set.
+        lr: learning rate at the reference batch size.
+        lrs: learning rates to choose from, instead.
+        lr_rule: how the learning rate follows the batch size.
+        lr_reference: batch size at which the learning rate applies as given.
+        optimizer: by name.
+        clip_norm: limit for the norm of the gradient.
+        precision: by Lightning's names.
+        strategy: seeds side by side or one after the other.
+        compile: whether training steps are compiled.
+        baseline: reference norm.
+        device: to train on.
+        jobs: worker processes.
+        timeout: time limit per run in seconds.
+        data_root: folder of the downloaded datasets.
+        download: fetch a missing dataset.
+        store: file in which results are kept.
+        rerun: train again what failed, or all.
+        progress: show how far it is, on stderr: live in a terminal, else a line now and then.
+        executor: where to train; worker processes of this machine by default.
+
+    Raises:
+        UsageError: what is asked for cannot be carried out.
+        KeyboardInterrupt: it was interrupted; what was finished is kept, and the same call goes on from there.
+    """
+    asked = {name: value for name, value in locals().items() if name not in ("rerun", "progress", "executor")}
+    with _as_file(asked.get("dataset")) as asked["dataset"]:
+        for name, registry in (("norms", NORMS), ("templates", TEMPLATES)):
+            asked[name] = _specs(registry, asked[name])
+        for name, registry in (("task", TASKS), ("baseline", NORMS)):
+            asked[name] = None if asked[name] is None else spec_of(registry, asked[name])
+        configuration = resolve([], [], asked)
+        return _carry_out(configuration, executor or _executor_for(configuration), rerun, progress=progress)
+
+
+def _specs(registry: Registry[Any], given: Sequence[Component] | Component | None) -> Any:
+    if given is None or isinstance(given, str):
+        return given
+    return [spec_of(registry, each) for each in ([given] if callable(given) else given)]
+
+
+@contextmanager
+def _as_file(dataset: str | Arrays | None) -> Iterator[str | None]:
+    """Write arrays to a file that workers can read, for as long as they are needed."""
+    if dataset is None or isinstance(dataset, str):
+        yield dataset
+        return
+    if not isinstance(dataset, Mapping):
+        raise ConfigError(
+            f"dataset: expected a name or a mapping of arrays x_train, y_train, x_test, y_test, got a "
+            f"{type(dataset).__name__}"
+        )
+    import numpy as np
+
+    with tempfile.TemporaryDirectory(prefix="normzoo-") as folder:
+        path = Path(folder) / "arrays.npz"
+        np.savez(path, **{name: np.asarray(array) for name, array in dataset.items()})  # type: ignore[arg-type]
+        yield f"npz:{path}"
+
+
+def _executor_for(configuration: Configuration) -> Executor:
+    """Return worker processes, or this process where something is known to it alone."""
+    matrix = configuration.matrix
+    named = [*map(NORMS.parse, matrix.norms), *map(TEMPLATES.parse, matrix.templates), TASKS.parse(matrix.task)]
+    if any(is_of_session(spec) for spec in named):
+        return InProcessExecutor()
+    return LocalExecutor(configuration.execution, early=early_workers(configuration))
+
+
+def _carry_out(
+    configuration: Configuration, executor: Executor, rerun: Rerun | None, *, progress: bool
+) -> "Comparison":
+    command = shlex.join([Path(sys.argv[0]).name or "python", *sys.argv[1:]])
+    with Store(configuration.execution.store) as store, executor:
+        outcome = carry_out(
+            configuration, store, executor, _display(configuration, store, progress), command=command, rerun=rerun
+        )
+        if outcome.is_interrupted:
+            raise KeyboardInterrupt
+        return Comparison(configuration.matrix, store.records(outcome.keys))
+
+
+def _display(configuration: Configuration, store: Store, progress: bool) -> Display:
+    def display(plan: Plan) -> AbstractContextManager[Listener]:
+        if not progress:
+            return nullcontext(_Silent())
+        from rich.console import Console
+
+        from normzoo.progress.live import progress_for
+
+        return progress_for(configuration.matrix, plan, store, Console(stderr=True))
+
+    return display
+
+
+class _Silent:
+    """Shows nothing."""
+
+    def started(self, *_: object) -> None: ...
+    def epoch(self, *_: object) -> None: ...
+    def finished(self, *_: object) -> None: ...
+
+
+class Comparison:
+    """What a comparison shows: tables, findings, plots, and the records behind them.
+
+    In a notebook it shows itself; ``print`` shows the tables of the command.
+
+    Attributes:
+        matrix: what was asked for.
+        records: by key, every run.
+    """
+
+    def __init__(self, matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> None:
+        self.matrix, self.records = matrix, dict(records)
+
+    @classmethod
+    def load(cls, store: Path | str = "normzoo.sqlite", number: int | None = None) -> "Comparison":
+        """Read a comparison from a store: the latest, or that of a number.
+
+        Raises:
+            StoreError: there is none.
+        """
+        from normzoo.experiment.results.lookup import find_comparison
+
+        path = Path(store)
+        with Store(path, writable=False) as opened:
+            known = opened.comparisons()
+            latest = max(known, key=lambda each: (each.created_at, each.id), default=None) if number is None else None
+            chosen = latest or find_comparison(number or 0, known, path)
+            return cls(chosen.matrix, opened.records(chosen.keys))
+
+    @cached_property
+    def summary(self) -> "Summary":
+        """The numbers of the tables."""
+        from normzoo.report import summarize  # scipy takes a while
+
+        return summarize(self.matrix, self.records)
+
+    @property
+    def findings(self) -> list[str]:
+        """What it shows, in sentences."""
+        from normzoo.report import findings
+
+        return list(findings(self.summary))
+
+    def table(self, width: int = 100) -> "RenderableType":
+        """Return the tables of the command, for ``rich.print``."""
+        from rich.console import Group
+
+        from normzoo.report import to_rich
+
+        return Group(*to_rich(self.summary, width=width))
+
+    def to_frame(self, kind: Literal["summary", "runs", "epochs"] = "summary") -> "pd.DataFrame":
+        """Return a data frame.
+
+        Args:
+            kind: ``summary``: a row per template, norm and batch size, with mean, confidence interval, and difference
+                from the reference norm with its p value; ``runs``: a row per run; ``epochs``: one per run and epoch.
+        """
+        import pandas as pd
+
+        from normzoo.experiment.results.tabular import flat_epochs, flat_run
+
+        match kind:
+            case "summary":
+                from normzoo.report import summary_rows
+
+                return pd.DataFrame(summary_rows(self.summary))
+            case "runs":
+                return pd.DataFrame([flat_run(key, record) for key, record in self.records.items()])
+            case "epochs":
+                return pd.DataFrame([row for key, record in self.records.items() for row in flat_epochs(key, record)])
+        raise UsageError(f"to_frame: expected summary, runs or epochs, got '{kind}'")
+
+    def plot(self, name: str | None = None) -> "Figure":
+        """Return a plot as a figure of matplotlib.
+
+        Args:
+            name: which: ``values`` (the deciding metric against the batch size, the default), ``error``, ``curves``,
+                ``seconds``, ``forest`` or ``gap``.
+
+        Raises:
+            UnknownNameError: there is no such plot of this comparison.
+        """
+        from normzoo.report.plots import draw
+
+        return draw(self.summary, name)
+
+    def report(self, path: Path | str, *, html: bool = False) -> list[Path]:
+        """Write the report as markdown with its plots beside it, and return the files.
+
+        Args:
+            path: a markdown file.
+            html: also write it as one self-contained page.
+
+        Raises:
+            ConfigError: the path is no markdown file, or cannot be written.
+        """
+        from normzoo.report.files import write_report
+
+        return write_report(Path(path), self.summary, self.records, html=html)
+
+    @property
+    def command(self) -> str:
+        """The command that trains the same anywhere."""
+        return reproducing_command(self.matrix)
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["RenderableType"]:
+        yield self.table(options.max_width)
+        yield ""
+        yield from (f"- {finding}" for finding in self.findings)
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=100, no_color=True)
+        with console.capture() as capture:
+            console.print(self)
+        return capture.get()
+
+    def __repr__(self) -> str:
+        matrix = self.matrix
+        return (
+            f"<Comparison of {len(matrix.norms)} norms, {len(matrix.templates)} templates, "
+            f"{len(matrix.batch_sizes)} batch sizes and {matrix.seeds} seeds on {matrix.dataset}: "
+            f"{len(self.records)} runs>"
+        )
+
+    def _repr_html_(self) -> str:
+        from normzoo.report import brief
+        from normzoo.report.page.html import fragment
+
+        return fragment(brief(self.summary))

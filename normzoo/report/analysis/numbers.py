@@ -1,0 +1,207 @@
+"""What a summary holds: numbers, in the shape of the tables that show them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import EpochRecord
+from normzoo.metric import CROSS_ENTROPY, Metric
+from normzoo.report.statistics.differences import PairedDifference
+from normzoo.report.statistics.family import Family
+from normzoo.report.statistics.marks import Mark
+from normzoo.report.statistics.power import Power
+
+
+@dataclass(frozen=True, kw_only=True)
+class LrTrial:
+    """What a learning rate reached: means over the ok runs after the last epoch; None without any.
+
+    Attributes:
+        rate: at the reference batch size.
+        ok: how many runs are.
+        n_failed: how many diverged or failed.
+    """
+
+    rate: float
+    validation: float | None
+    test: float | None
+    ok: int
+    n_failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class VsBaseline:
+    """A norm compared with the baseline at the same batch size.
+
+    Attributes:
+        difference: its values minus the baseline's, paired by the seeds that are ok under both.
+        wins: in how many seeds it is better; a tie counts a half, a diverged run is worse than every other.
+        seeds: in how many both have a value or diverged.
+        correlation: Pearson's, of both over the seeds that are ok under both; None where one of them is constant, or
+            for fewer than three seeds.
+        is_partial: runs diverged or failed on either side, so that the difference is over completed runs only.
+    """
+
+    difference: PairedDifference | None
+    wins: float
+    seeds: int
+    correlation: float | None
+    is_partial: bool
+
+    @property
+    def probability(self) -> float | None:
+        """The share of seeds in which the norm beats the baseline, in 0..1."""
+        return self.wins / self.seeds if self.seeds else None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds, with half the width of its 95 % t interval; None for fewer than two runs."""
+
+    mean: float
+    half_width: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellSummary:
+    """A norm at a batch size.
+
+    Attributes:
+        planned: number of runs the matrix asks for; ``ok``, ``diverged``, ``failed`` and ``missing`` add up to it.
+        failed: runs that failed, ran out of memory or out of time.
+        missing: runs that were interrupted or have not been started.
+        values: the metric on the test set after the last epoch by seed, of the ok runs.
+        half_width: half the width of the 95 % t interval of the mean; None for fewer than two runs.
+        median, lowest, highest: of the values.
+        mark: how it stands to the best of its column; None where no run is ok.
+        behind: how much worse it is than the best of its column, paired by seed; None for the best itself.
+        vs_baseline: how it stands to the baseline; None for the baseline itself.
+        rank: mean over seeds of its rank in the column, 1 the best, ties shared, a diverged run last; None without
+            a seed in which all norms of the column that have a result have one.
+        seconds_per_epoch: median over the ok runs of their training seconds an epoch, timed while nothing else was
+            trained; None where nothing was.
+        epochs: the metrics of every epoch by seed, of the ok runs.
+        rate: the learning rate chosen on validation, at the reference batch size; None where there was no choice.
+        tried: what each learning rate reached, if there was a choice.
+        further: the other metrics of the task by name, on the test set after the last epoch.
+    """
+
+    batch_size: int
+    planned: int
+    ok: int
+    diverged: int
+    failed: int
+    missing: int
+    values: Mapping[int, float]
+    mean: float | None
+    half_width: float | None
+    median: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    mark: Mark | None
+    behind: PairedDifference | None
+    vs_baseline: VsBaseline | None = None
+    rank: float | None = None
+    seconds_per_epoch: float | None
+    epochs: Mapping[int, tuple[EpochRecord, ...]] = field(default_factory=dict)
+    rate: float | None = None
+    tried: tuple[LrTrial, ...] = ()
+    further: Mapping[str, Estimate] = field(default_factory=dict)
+
+    @property
+    def n_failed(self) -> int:
+        """How many runs diverged or failed."""
+        return self.diverged + self.failed
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the mean is over completed runs only, as others diverged or failed."""
+        return self.mean is not None and self.n_failed > 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A norm at every batch size.
+
+    Attributes:
+        change: its value at the smallest batch size minus that at the largest, paired by seed; None where there
+            is one batch size only, or no seed is ok at both.
+        slope: the mean over seeds of the least-squares slope of the value against the base-2 logarithm of the batch
+            size: the change with each doubling. Of the seeds that are ok at every batch size; None without any.
+    """
+
+    norm: str
+    cells: tuple[CellSummary, ...]
+    change: PairedDifference | None
+    slope: PairedDifference | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether runs diverged or failed, so that what is said over all batch sizes leaves them out."""
+        return any(cell.n_failed for cell in self.cells)
+
+    @property
+    def least_mean(self) -> float:
+        """The absolute mean that is closest to zero, by whose size differences are written; zero without any."""
+        return min((abs(cell.mean) for cell in self.cells if cell.mean is not None), default=0.0)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How differently two norms depend on the batch size: the first's slope minus the second's, paired by seed."""
+
+    first: str
+    second: str
+    difference: PairedDifference
+
+
+@dataclass(frozen=True)
+class Table:
+    """A template: one row per norm, what follows from them, and notes for the reader."""
+
+    template: str
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    contrasts: tuple[Contrast, ...] = ()
+    powers: tuple[Power, ...] = ()
+
+    @property
+    def cells(self) -> Iterator[CellSummary]:
+        """All cells, row by row."""
+        return (cell for row in self.rows for cell in row.cells)
+
+    def at_batch_size(self, index: int) -> list[tuple[str, CellSummary]]:
+        """Return the norms and their cells at one batch size, by its position."""
+        return [(row.norm, row.cells[index]) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A matrix and its numbers: one table per template.
+
+    Attributes:
+        metrics: of the task, as the records name them; the first decides.
+        vs_baseline: the family of all differences from the baseline, over all templates and batch sizes.
+        contrasts: the family of all contrasts between two norms' slopes, over all templates.
+        train_samples, test_samples: the sizes of the training and the test set; None where no record tells.
+        loss: what the runs were trained by.
+    """
+
+    matrix: MatrixSpec
+    metrics: tuple[Metric, ...]
+    tables: tuple[Table, ...]
+    vs_baseline: Family
+    contrasts: Family
+    train_samples: int | None = None
+    test_samples: int | None = None
+    loss: Metric = CROSS_ENTROPY
+
+    @property
+    def metric(self) -> Metric:
+        """What decides."""
+        return self.metrics[0]
+
+    @property
+    def cells(self) -> Iterator[CellSummary]:
+        """All cells, table by table."""
+        return (cell for table in self.tables for cell in table.cells)

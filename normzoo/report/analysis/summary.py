@@ -1,0 +1,131 @@
+"""From records to numbers: what a table, a plot and a finding say, before it is said."""
+
+from collections.abc import Mapping
+from functools import partial
+from math import floor, log10
+from statistics import median
+
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import RunRecord
+from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric
+from normzoo.report.analysis.comparisons import Comparisons, Values, compare_norms, summarize_batch_size
+from normzoo.report.analysis.notes import edge_notes, mark_notes, record_notes
+from normzoo.report.analysis.numbers import CellSummary, Contrast, Row, Summary, Table
+from normzoo.report.analysis.selection import CellKey, LrSelection, selected_runs, values_by_seed
+from normzoo.report.statistics.differences import PairedDifference, difference, paired
+from normzoo.report.statistics.power import Power, power_hint
+
+SMALL = 0.01
+"""A small difference, as a part of the baseline's median, of a metric whose differences have no unit."""
+
+
+def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
+    """Summarize the records of a matrix, by run key; planned runs without a record count as missing.
+
+    Raises:
+        UsageError: two records stand at the same place of the matrix, so they are not of one matrix.
+    """
+    selected = selected_runs(matrix, records)
+    values = {cell: values_by_seed(each.runs) for cell, each in selected.items()}
+    metrics = next((record.metrics for record in records.values()), (ACCURACY,))
+    comparisons = compare_norms(matrix, values, {cell for cell, each in selected.items() if each.n_failed})
+    size = partial(_dataset_size, records)
+    return Summary(
+        matrix,
+        metrics,
+        tuple(_table(matrix, metrics, template, selected, values, comparisons) for template in matrix.templates),
+        comparisons.vs_baseline_family,
+        comparisons.contrast_family,
+        train_samples=size("train_samples"),
+        test_samples=size("test_samples"),
+        loss=next((record.loss for record in records.values()), CROSS_ENTROPY),
+    )
+
+
+def _dataset_size(records: Mapping[str, RunRecord], name: str) -> int | None:
+    known = (getattr(record, name) for record in records.values())
+    return next((samples for samples in known if samples is not None), None)
+
+
+def _table(
+    matrix: MatrixSpec,
+    metrics: tuple[Metric, ...],
+    template: str,
+    selected: Mapping[CellKey, LrSelection],
+    values: Values,
+    comparisons: Comparisons,
+) -> Table:
+    by_size = []
+    family = comparisons.vs_baseline_family
+    for size in matrix.batch_sizes:
+        keys = {norm: CellKey(template, norm, size) for norm in matrix.norms}
+        selections = {norm: selected[key] for norm, key in keys.items()}
+        tested = comparisons.vs_baseline
+        differences = {norm: tested[key] for norm, key in keys.items() if key in tested}
+        after = family if family.size else None
+        by_size.append(summarize_batch_size(matrix, metrics, size, selections, differences, after))
+    rows = tuple(
+        _row(norm, tuple(cells[norm] for cells in by_size), comparisons.slopes[template, norm]) for norm in matrix.norms
+    )
+    noted = record_notes(
+        {
+            norm: [run for key, each in selected.items() if key[:2] == (template, norm) for run in each.runs]
+            for norm in matrix.norms
+        }
+    )
+    return Table(
+        template,
+        rows,
+        (*mark_notes(rows, family), *edge_notes(rows, matrix.rates), *noted),
+        tuple(
+            Contrast(first, second, found)
+            for (where, first, second), found in comparisons.contrasts.items()
+            if where == template
+        ),
+        tuple(_powers(matrix, metrics[0], template, values, comparisons)),
+    )
+
+
+def _row(norm: str, cells: tuple[CellSummary, ...], slopes: Mapping[int, float]) -> Row:
+    change: PairedDifference | None = None
+    if len(cells) > 1:
+        change = difference(paired(cells[0].values, cells[-1].values))
+    return Row(norm, cells, change, difference(list(slopes.values())))
+
+
+def _powers(matrix: MatrixSpec, metric: Metric, template: str, values: Values, comparisons: Comparisons) -> list[Power]:
+    reference = [
+        value
+        for key, by_seed in values.items()
+        if (key.template, key.norm) == (template, matrix.reference)
+        for value in by_seed.values()
+    ]
+    target = small_difference(metric, median(reference) if reference else 0.0)
+    hints = (
+        power_hint(
+            size,
+            [
+                sample
+                for key, sample in comparisons.samples.items()
+                if (key.template, key.batch_size) == (template, size)
+            ],
+            comparisons.vs_baseline_family.size,
+            target,
+        )
+        for size in matrix.batch_sizes
+    )
+    return [hint for hint in hints if hint is not None]
+
+
+def small_difference(metric: Metric, value: float) -> float:
+    """Return a difference that one may wish to detect: one unit, or else a hundredth of a value, in round numbers.
+
+    >>> small_difference(ACCURACY, 0.93)
+    0.01
+    >>> small_difference(Metric(name="rmse", higher_is_better=False), 0.512)
+    0.005
+    """
+    if metric.difference_unit or not value:
+        return 1 / metric.scale
+    small = SMALL * abs(value)
+    return round(small, -floor(log10(small)))

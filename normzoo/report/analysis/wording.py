@@ -1,0 +1,128 @@
+"""How values of a metric, differences and p values are written, and small pieces of sentences."""
+
+from collections.abc import Sequence
+
+from normzoo.metric import Metric
+from normzoo.report.statistics.differences import PairedDifference
+
+PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
+
+MIN_P = 0.001
+"""Below which a p value is not written out."""
+
+
+def value_text(metric: Metric, value: float, half_width: float | None = None, *, like: float | None = None) -> str:
+    """Write a value without its unit, with half the width of its interval where there is one.
+
+    >>> value_text(ACCURACY, 0.9312, 0.008)
+    '93.1 ±0.8'
+    """
+    like = value if like is None else like
+    return _with_interval(metric.write(value, like=like), metric, half_width, like)
+
+
+def difference_text(metric: Metric, difference: PairedDifference, like: float) -> str:
+    """Write a signed difference without its unit, with its interval.
+
+    Args:
+        metric: what it is a difference of.
+        difference: what to write.
+        like: the value that it stands next to, whose decimals it gets unless it is larger itself.
+
+    >>> difference_text(ACCURACY, PairedDifference(-0.0123, 0.004, 5), 0.9)
+    '-1.2 ±0.4'
+    >>> difference_text(Metric(name="rmse", higher_is_better=False), PairedDifference(-0.0123, 0.004, 5), 0.512)
+    '-0.012 ±0.004'
+    """
+    like = max(abs(difference.mean), abs(like))
+    return _with_interval(metric.write_signed(difference.mean, like=like), metric, difference.half_width, like)
+
+
+def amount_text(metric: Metric, difference: PairedDifference, like: float) -> str:
+    """Write a difference as :func:`difference_text` does, without its sign."""
+    like = max(abs(difference.mean), abs(like))
+    return value_text(metric, abs(difference.mean), difference.half_width, like=like)
+
+
+def _with_interval(text: str, metric: Metric, half_width: float | None, like: float) -> str:
+    return text if half_width is None else f"{text} {PLUS_MINUS}{metric.write(half_width, like=like)}"
+
+
+def with_unit(metric: Metric, text: str) -> str:
+    """Put a value's unit behind it, or the metric's name before it if it has no unit.
+
+    >>> with_unit(ACCURACY, "93.1"), with_unit(Metric(name="rmse", label="RMSE", higher_is_better=False), "0.512")
+    ('93.1 %', 'RMSE 0.512')
+    """
+    return f"{text} {metric.unit}" if metric.unit else f"{metric.title} {text}"
+
+
+def with_difference_unit(metric: Metric, text: str) -> str:
+    """Put a difference's unit behind it, if it has one.
+
+    >>> with_difference_unit(ACCURACY, "1.2")
+    '1.2 points'
+    """
+    return f"{text} {difference_unit(metric)}".rstrip()
+
+
+def difference_unit(metric: Metric) -> str:
+    """Return the unit of a difference, which may be empty."""
+    return metric.difference_unit or metric.unit
+
+
+def in_unit(unit: str) -> str:
+    """Say in which unit something is; nothing without one.
+
+    >>> in_unit("%"), in_unit("")
+    (' in %', '')
+    """
+    return f" in {unit}" if unit else ""
+
+
+def direction(metric: Metric) -> str:
+    """Say which of two values is better."""
+    return "higher is better" if metric.higher_is_better else "lower is better"
+
+
+def counts_samples(metric: Metric) -> bool:
+    """Whether a value is the share of samples that are right, so that its luck of the test set is binomial."""
+    return metric.is_share
+
+
+def p_value_text(p_value: float) -> str:
+    """Write a p value.
+
+    >>> p_value_text(0.0471), p_value_text(0.00001), p_value_text(1.0)
+    ('0.047', '<0.001', '1')
+    """
+    return f"<{MIN_P}" if p_value < MIN_P else "1" if p_value >= 0.9995 else f"{p_value:.3f}"
+
+
+def at_most(p_value: float, count: int) -> str:
+    """Write the highest p value of so many.
+
+    >>> at_most(0.047, 1), at_most(0.047, 3), at_most(0.0001, 3)
+    ('= 0.047', 'at most 0.047', '< 0.001')
+    """
+    if p_value < MIN_P:
+        return f"< {MIN_P}"
+    return f"= {p_value:.3f}" if count == 1 else f"at most {p_value:.3f}"
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """Write names one after the other.
+
+    >>> enumerated(["batch"]), enumerated(["batch", "layer", "none"])
+    ('batch', 'batch, layer and none')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    >>> counted(1, "seed"), counted(5, "seed")
+    ('1 seed', '5 seeds')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
