@@ -122,3 +122,29 @@ def test_a_learning_rate_that_leaves_the_numbers_at_some_batch_size_is_refused()
     """It is a matter of several settings together, and is said before anything is trained."""
     message = refusal([], [], {"lr": "1e300", "lr_reference": "1", "batch_sizes": "1000000000"})
     assert message == "settings: lr 1e+300 at batch size 1 makes inf at 1000000000"
+
+
+@pytest.mark.parametrize("setting", ["placement", "widths", "hidden", "engine"])
+def test_a_former_setting_says_what_became_of_it(setting: str, tmp_path: Path) -> None:
+    """In a file and behind ``--set`` alike."""
+    path = tmp_path / "former.yaml"
+    path.write_text(f"{setting}: 8\n")
+    became = "called strategy now: auto" if setting == "engine" else "an option of a template, as in --templates cnn:"
+    for origin, arguments in ((path, ([path], [], {})), ("--set", ([], [f"{setting}=8"], {}))):
+        assert refusal(*arguments).startswith(f"{origin}: '{setting}' is {became}")
+
+
+def test_a_rate_beside_rates_to_choose_from_is_refused(tmp_path: Path) -> None:
+    """Wherever the two come from: one of them would be without effect."""
+    path = tmp_path / "settings.yaml"
+    path.write_text("lrs: [0.1, 0.01]\n")
+    rule = "stands beside {} which lists the rates to choose from; use one"
+    assert refusal([path], [], {"lr": "0.1"}) == f"--lr: {rule.format(f'{path}: lrs,')}"
+    assert refusal([], ["lr=0.1"], {"lrs": "0.1"}) == f"--set: lr: {rule.format('--lrs,')}"
+
+
+def test_a_time_limit_is_a_positive_number() -> None:
+    """Of seconds."""
+    assert refusal([], [], {"timeout": "0"}) == "--timeout: must be greater than 0, got 0"
+    assert refusal([], [], {"timeout": "inf"}).startswith("--timeout: ")
+    assert resolve([], [], {"timeout": "2.5"}).execution.timeout == 2.5

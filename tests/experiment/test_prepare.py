@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -80,6 +81,76 @@ def test_what_cannot_be_built_is_refused_before_anything_is_trained(
 def test_a_matrix_at_the_limit_is_accepted() -> None:
     """All training samples in one batch."""
     assert prepare(MatrixSpec(norms=("none",), batch_sizes=(1078,)), CPU)[0].dataset.train == 1078
+
+
+def test_a_batch_larger_than_what_the_hold_out_leaves_says_how_many_are_held_out(tmp_path: Path) -> None:
+    """Of a hundred samples ninety are trained on, if the file has no validation split of its own."""
+    path = tmp_path / "own.npz"
+    x, y = np.random.default_rng(0).random((100, 8, 8)), np.arange(100) % 2
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+    settings: dict[str, Any] = {"norms": ("none",), "templates": ("cnn",), "dataset": f"npz:{path}"}
+    prepare(MatrixSpec(**settings, batch_sizes=(90,)), CPU)
+    with pytest.raises(ConfigError) as caught:
+        prepare(MatrixSpec(**settings, batch_sizes=(8, 100)), CPU)
+    assert str(caught.value) == (
+        f"batch_sizes: 100 is larger than the training set of 'npz:{path}' (90 of 100 samples, after 10 for "
+        "validation); use at most 90"
+    )
+
+
+@pytest.mark.parametrize("template", ["cnn", "lstm"])
+def test_a_batch_of_one_is_refused_where_it_has_no_variance(template: str) -> None:
+    """In the norm's own words; norms that pool over no other sample take it, and so does batch norm a batch of two."""
+    small: dict[str, Any] = {"templates": (template,), "norms": ("batch",)}
+    message = f"batch_sizes: the {template} with norm 'batch' cannot be trained at batch size 1: BatchNorm: a mean and"
+    with pytest.raises(ComponentError, match=message):
+        prepare(MatrixSpec(**small, batch_sizes=(1, 8)), CPU)
+    prepare(MatrixSpec(**small, batch_sizes=(2, 8)), CPU)
+    prepare(MatrixSpec(**{**small, "norms": ("layer", "instance", "none")}, batch_sizes=(1,)), CPU)
+
+
+FAULTY = """
+import torch
+from torch import nn
+
+class Failing(nn.Module):
+    def __init__(self, channels): super().__init__()
+    def forward(self, x):
+        return x + torch.zeros(x.shape[1] + 1)
+
+class Shortening(nn.Module):
+    def __init__(self, channels): super().__init__()
+    def forward(self, x): return x[:, 1:]
+
+class Crowded(nn.Module):
+    def __init__(self, channels): super().__init__()
+    def forward(self, x):
+        if self.training and len(x) < 4:
+            raise RuntimeError("a crowd, please")
+        return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("norm", "message"),
+    [
+        (
+            "Failing",
+            r"norms: in the cnn, .*RuntimeError on maps of shape .*: The size of tensor a .*faulty_norms\.py:8\)",
+        ),
+        ("Shortening", r"norms: in the cnn, .*it must keep the shape of its input: given maps of shape .* it returned"),
+        ("Crowded", r"cannot be trained at batch size 2: RuntimeError: a crowd, please \(.*faulty_norms\.py:18\)"),
+    ],
+)
+def test_a_norm_that_does_not_work_is_refused_with_its_place(
+    norm: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file and the line at which it failed; before anything is trained."""
+    (tmp_path / "faulty_norms.py").write_text(FAULTY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "faulty_norms", raising=False)
+    with pytest.raises(ComponentError, match=message):
+        prepare(MatrixSpec(norms=(f"faulty_norms:{norm}",), templates=("cnn",), batch_sizes=(2,)), CPU)
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
