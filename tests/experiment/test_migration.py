@@ -60,7 +60,7 @@ FORMER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "e" * 16: ({"seed": 9}, {"engine": "loop", "environment": {"protocol": PROTOCOL - 1, "torch": "2.8"}}),
 }
 """By key: what is special about a spec, and about its record. The last was trained by another procedure."""
-EXPECTED = {
+EXPECTED: dict[str, dict[str, Any]] = {
     "a" * 16: {"template": "cnn", "norm": "group", "strategy": "stacked"},
     "b" * 16: {"template": "cnn", "norm": "group", "strategy": "sequential", "compile": True, "seed": 1},
     "c" * 16: {"template": "lstm:hidden=8", "norm": "instance", "strategy": "sequential", "seed": 2},

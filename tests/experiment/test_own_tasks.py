@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from normzoo.errors import UsageError
@@ -76,6 +77,7 @@ def write_arrays(path: Path, kind: str) -> Path:
     x = random.random((3 * SIZE, 8, 8)).astype(np.float32)
     brightness = random.random(3 * SIZE).astype(np.float32)
     x += brightness[:, None, None]
+    y: npt.NDArray[Any]
     if kind == "several":
         left, right = random.random((2, 3 * SIZE)) > 0.5
         x[left, :, :4] += 2
