@@ -1,7 +1,10 @@
 """Do all executors keep to one contract, so that whoever uses one need not know which?"""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -264,3 +267,35 @@ def test_a_run_has_the_same_record_on_every_executor() -> None:
         found.append(results(sorted(records, key=lambda record: record.spec.key)))
     assert len(found[0]) == 4
     assert found[0] == found[1]
+
+
+LEAVING = """
+import sys
+from normzoo.experiment.executor.in_process import InProcessExecutor
+from normzoo.experiment.worker.messages import EpochDone
+from tests.experiment.test_executors import ENDLESS, training
+
+executor = InProcessExecutor()
+if sys.argv[1] == "in a context":
+    executor.__enter__()
+executor.start(training(ENDLESS))
+while not any(isinstance(message, EpochDone) for _, message in executor.events()):
+    executor.wait(60)
+if sys.argv[1] == "in a context":
+    executor.__exit__(None, None, None)
+print("left")
+"""
+
+
+@pytest.mark.parametrize("how", ["in a context", "without one"])
+def test_a_process_that_ends_while_it_trains_ends_in_peace(how: str) -> None:
+    """It waits for the epoch, as torch would else go down with it."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, how],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout) == (0, "left\n"), done.stderr

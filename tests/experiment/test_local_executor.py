@@ -13,24 +13,25 @@ from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.executor import local
 from normzoo.experiment.executor.local import LocalExecutor
-from normzoo.experiment.worker.messages import Checked, Message, Prepare, Rejected, TaskDone, WorkerDied
+from normzoo.experiment.worker.messages import Checked, Message, Prepare, Rejected, Task, TaskDone, WorkerDied
 
 CPU = Execution(device="cpu")
 SMALL = Prepare(MatrixSpec(norms=("none",), templates=("cnn",)), CPU)
 
 
-def told(executor: LocalExecutor) -> Message:
-    """Return what the preparation comes to."""
-    return told_until(executor, Checked, Rejected, WorkerDied)
+def carried_out(executor: LocalExecutor, task: Task) -> list[Message]:
+    """Have a task carried out, and return all that is told of it."""
+    executor.start(task)
+    return rest(executor)
 
 
-def told_until(executor: LocalExecutor, *last: type) -> Message:
-    """Return the first message of one of these kinds."""
-    while True:
+def rest(executor: LocalExecutor) -> list[Message]:
+    """Return what is told up to the end of the task that is carried out."""
+    told: list[Message] = []
+    while not told or not isinstance(told[-1], TaskDone | WorkerDied):
         executor.wait(60)
-        for _, message in executor.events():
-            if isinstance(message, last):
-                return message
+        told += [message for _, message in executor.events()]
+    return told
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals wait only where there are signal masks")
@@ -70,8 +71,9 @@ def test_a_worker_that_cannot_be_started_is_told_as_dead(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(local._CONTEXT.Process, "start", start)
     with LocalExecutor() as executor:
-        executor.start(SMALL)
-        assert told(executor) == WorkerDied("the worker process could not be started: no more processes")
+        assert carried_out(executor, SMALL) == [
+            WorkerDied("the worker process could not be started: no more processes")
+        ]
 
 
 def test_a_worker_has_the_environment_that_it_is_started_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,8 +82,7 @@ def test_a_worker_has_the_environment_that_it_is_started_in(monkeypatch: pytest.
     for backend in ("compiled", "eager"):
         monkeypatch.setenv("NORMZOO_BACKEND", backend)
         with LocalExecutor(CPU) as executor:
-            executor.start(SMALL)
-            answer = told(executor)
+            answer, _ = carried_out(executor, SMALL)
             assert isinstance(answer, Checked)
             found.append(answer.prepared.environment["norm_backend"])
     assert found == ["compiled", "eager"]
@@ -106,11 +107,9 @@ def test_one_worker_carries_out_one_task_after_another(missing: Prepare) -> None
         executor.start(missing)
         number = only_child()
         os.kill(number, signal.SIGINT)  # at its very beginning
-        assert isinstance(told(executor), Rejected)
-        told_until(executor, TaskDone)
+        assert [type(message) for message in rest(executor)] == [Rejected, TaskDone]
         os.kill(number, signal.SIGINT)
-        executor.start(SMALL)
-        assert isinstance(told(executor), Checked)
+        assert [type(message) for message in carried_out(executor, SMALL)] == [Checked, TaskDone]
         assert only_child() == number
     assert local._CONTEXT.active_children() == []
 
@@ -132,13 +131,11 @@ def test_a_death_is_told_in_words(exit_code: int, reason: str) -> None:
 def test_a_worker_that_died_while_it_was_idle_costs_no_task() -> None:
     """It is given nothing to do any more."""
     with LocalExecutor(CPU) as executor:
-        executor.start(SMALL)
-        told_until(executor, TaskDone)
+        carried_out(executor, SMALL)
         first = only_child()
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: not is_running(first))
-        executor.start(SMALL)
-        assert isinstance(told(executor), Checked)
+        assert [type(message) for message in carried_out(executor, SMALL)] == [Checked, TaskDone]
 
 
 def is_running(number: int) -> bool:
@@ -155,9 +152,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def test_workers_are_started_early_where_that_is_asked_for() -> None:
     """With the first task, so that they are there when more are handed out."""
     with LocalExecutor(CPU, early=1) as executor:
-        executor.start(SMALL)
-        assert len(executor._workers) == 2
-        told_until(executor, TaskDone)
-        executor.start(SMALL)
-        assert len(executor._workers) == 2
-        told_until(executor, TaskDone)
+        for _ in range(2):
+            executor.start(SMALL)
+            assert len(executor._workers) == 2
+            rest(executor)

@@ -1,5 +1,6 @@
 """Carries out tasks in this process, one at a time. Torch-free until it is used."""
 
+import atexit
 import queue
 import threading
 from collections import deque
@@ -28,7 +29,8 @@ class _Cancelled(BaseException):
 class InProcessExecutor:
     """A thread of this process, which knows all that the process knows: classes of a notebook, for instance.
 
-    What is cancelled ends at the next thing that it would tell, which for training is the end of an epoch.
+    What is cancelled ends at the next thing that it would tell, which for training is the end of an epoch; the process
+    does not end before.
     """
 
     def __init__(self) -> None:
@@ -46,8 +48,7 @@ class InProcessExecutor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._wanted.clear()
-        self._tasks.put(None)
+        self._end()
 
     def slots(self, prepared: Prepared, groups: Sequence[Group]) -> Slots:  # noqa: ARG002
         """Return one slot, with all processors."""
@@ -61,6 +62,7 @@ class InProcessExecutor:
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="normzoo", daemon=True)
             self._thread.start()
+            atexit.register(self._end_at_exit)
         return handle
 
     def wait(self, seconds: float | None = None) -> None:
@@ -83,10 +85,21 @@ class InProcessExecutor:
         """End a task at the next thing that it tells, of which nothing is heard any more."""
         self._wanted.discard(handle)
 
+    def _end(self) -> None:
+        self._wanted.clear()
+        self._tasks.put(None)
+
+    def _end_at_exit(self) -> None:
+        """Wait for the end: a thread that is at torch's code when the interpreter goes takes the process down."""
+        self._end()
+        if self._thread is not None:
+            self._thread.join()
+
     def _serve(self) -> None:
         while (given := self._tasks.get()) is not None:
             with _AT_WORK:
                 self._carry_out(*given)
+        atexit.unregister(self._end_at_exit)
 
     def _carry_out(self, handle: object, task: Task) -> None:
         if handle not in self._wanted:
