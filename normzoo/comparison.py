@@ -177,7 +177,7 @@ def _display(configuration: Configuration, store: Store, progress: bool) -> Disp
 
         from normzoo.progress.live import progress_for
 
-        return progress_for(configuration.matrix, plan, store, Console(stderr=True))
+        return progress_for(configuration.matrix, plan, store, Console(stderr=True, force_jupyter=False))
 
     return display
 

@@ -1,11 +1,12 @@
 """The command line: one file per subcommand, loaded when it is called."""
 
+import difflib
 import io
 import sys
 from collections.abc import Sequence
 
 from cyclopts import App, Group
-from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
+from cyclopts.exceptions import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 import normzoo
 from normzoo.cli import _help
@@ -89,4 +90,19 @@ def _usage_message(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError):
         words = " ".join(error.unused_tokens or ())
         return f"unexpected '{words}'; write lists with commas and without spaces, as in 2,8,32"
+    if isinstance(error, UnknownOptionError):
+        return _unknown_option(error)
     return str(error)
+
+
+def _unknown_option(error: UnknownOptionError) -> str:
+    """Say what became of a former flag, or which one is meant; nothing where none is like it."""
+    from normzoo.experiment.config.resolve import MOVED
+
+    flag = (error.token.keyword or error.token.value).partition("=")[0]
+    known = [name.removeprefix("--") for each in error.argument_collection for name in each.names]
+    name = flag.removeprefix("--")
+    if name in MOVED:
+        return f"{flag} is {MOVED[name]}"
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f"Unknown option: {flag}." + (f" Did you mean --{found[0]}?" if found else " --help lists those there are.")

@@ -33,7 +33,7 @@ DATASETS = Registry(
         "npz": Entry(
             target="normzoo.data.npz:load",
             argument="PATH",
-            summary="npz:PATH, your own x_train and x_test (N, H, W[, C]), y_train and y_test 0..K-1",
+            summary="your own x_train and x_test (N, H, W[, C]), y_train and y_test, in an .npz file",
             source="your own",
         ),
     },
