@@ -5,6 +5,7 @@
 >>> comparison.to_frame()  # doctest: +SKIP
 """
 
+import io
 import shlex
 import sys
 import tempfile
@@ -182,6 +183,12 @@ def _display(configuration: Configuration, store: Store, progress: bool) -> Disp
     return display
 
 
+def _as_png(figure: "Figure") -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
 class _Silent:
     """Shows nothing."""
 
@@ -275,7 +282,9 @@ class Comparison:
         """
         from normzoo.report.plots import draw
 
-        return draw(self.summary, name)
+        figure: Any = draw(self.summary, name)
+        figure._repr_png_ = lambda: _as_png(figure)  # a notebook shows figures by itself only with pyplot
+        return figure  # type: ignore[no-any-return]
 
     def report(self, path: Path | str, *, html: bool = False) -> list[Path]:
         """Write the report as markdown with its plots beside it, and return the files.

@@ -106,7 +106,7 @@ def test_every_package_stands_on_a_floor() -> None:
 
 @pytest.mark.parametrize("module", FILES)
 def test_imports_go_down(module: str) -> None:
-    """To a lower floor or within the package, wherever in the file they stand; the front door loads what is asked for."""
+    """To a lower floor or within the package, wherever in the file they stand; the front door loads on demand."""
     own = package(module)
     for target, local in IMPORTS[module]:
         if module == "normzoo" and local:

@@ -48,8 +48,8 @@ EXPORT = """Write stored results as CSV, JSON or Parquet, a row for every run.
 
 A row holds all of the run's configuration (norm, lr and so on), its status, its metrics after the last finished epoch
 (last.train_loss, last.test.accuracy and so on), the deciding one as test if its status is ok, times, and machine
-(environment.torch and so on). Accuracies are fractions. What is not there is an empty field in CSV and null elsewhere; a loss that is not a number is
-nan, inf or -inf in CSV, and "NaN", "Infinity" or "-Infinity" in JSON.
+(environment.torch and so on). Accuracies are fractions. What is not there is an empty field in CSV and null elsewhere;
+a loss that is not a number is nan, inf or -inf in CSV, and "NaN", "Infinity" or "-Infinity" in JSON.
 
 Example: normzoo export -o results.csv
 """

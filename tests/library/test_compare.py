@@ -128,7 +128,7 @@ def test_a_template_and_arrays_come_as_they_are() -> None:
 def test_frames_hold_runs_epochs_and_the_summary() -> None:
     """A row for each; numbers as they are recorded, missing ones as missing."""
     comparison = in_process(norms=["batch", "none"], epochs=2, batch_sizes=[64, 128])
-    summary, runs, epochs = (comparison.to_frame(kind) for kind in ("summary", "runs", "epochs"))  # type: ignore[arg-type]
+    summary, runs, epochs = (comparison.to_frame(kind) for kind in ("summary", "runs", "epochs"))
     assert (len(summary), len(runs), len(epochs)) == (4, 8, 16)
     assert {"norm", "batch_size", "n", "mean", "low", "high", "vs_reference", "p"} <= set(summary.columns)
     for _, row in summary.iterrows():
