@@ -1,5 +1,6 @@
 """From a configuration and what is stored to what is to be trained; asks an executor what it must know. Torch-free."""
 
+import time
 from collections import deque
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -160,18 +161,19 @@ def _time_steps(
             threads=threads,
         )
         handle, problem, is_over = executor.start(task), "", False
+        deadline = time.monotonic() + TIMING_SECONDS
         while not is_over:
-            messages = _next(executor, TIMING_SECONDS)
-            for message in messages:
+            for message in _next(executor, max(0.0, deadline - time.monotonic())):
                 match message:
                     case Timed(timing):
                         timings.append(timing)
                         waiting.popleft()
+                        deadline = time.monotonic() + TIMING_SECONDS
                     case WorkerDied(reason):
                         problem, is_over = reason, True
                     case TaskDone():
                         is_over = True
-            if not messages:
+            if not is_over and time.monotonic() >= deadline:
                 problem, is_over = f"a few steps took longer than {TIMING_SECONDS:g} s", True
                 executor.cancel(handle)
         if problem and waiting:

@@ -73,6 +73,7 @@ class Runner:
     _queue: deque[Group] = field(default_factory=deque, init=False)
     _jobs: dict[Handle, _Job] = field(default_factory=dict, init=False)
     _slots: Slots = field(default=Slots(1, 1), init=False)
+    _unanswered: deque[tuple[Handle, Message]] = field(default_factory=deque, init=False)
 
     def run(self, groups: Sequence[Group], slots: Slots) -> None:
         """Train the groups, so many at a time.
@@ -86,12 +87,12 @@ class Runner:
             while self._queue or self._jobs:
                 self._hand_out()
                 self.executor.wait(self._next_deadline())
-                with interrupts_deferred():  # what is told is told once
-                    for handle, message in self.executor.events():
-                        self._answer(handle, message)
+                with interrupts_deferred():
+                    self._listen()
                 self._end_overdue()
         except KeyboardInterrupt:
-            self._interrupt()
+            with interrupts_deferred():  # pressing it twice loses nothing either
+                self._interrupt()
             raise
 
     def _hand_out(self) -> None:
@@ -110,6 +111,12 @@ class Runner:
         if len(self._jobs) > 1:
             for job in self._jobs.values():
                 job.contended = True
+
+    def _listen(self) -> None:
+        """Answer what was told. It is told once, so that what an interrupt leaves unanswered is kept for later."""
+        self._unanswered.extend(self.executor.events())
+        while self._unanswered:
+            self._answer(*self._unanswered.popleft())
 
     def _answer(self, handle: Handle, message: Message) -> None:
         job = self._jobs.get(handle)
@@ -196,8 +203,7 @@ class Runner:
 
     def _interrupt(self) -> None:
         """Listen to what was already said, end what is carried out, and record what it was at."""
-        for handle, message in self.executor.events():
-            self._answer(handle, message)
+        self._listen()
         self._queue.clear()
         for handle, job in list(self._jobs.items()):
             self.executor.cancel(handle)

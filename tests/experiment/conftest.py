@@ -8,7 +8,6 @@ import torch
 
 from normzoo.data import Dataset, load_dataset
 from normzoo.experiment.config.spec import RunSpec
-from normzoo.experiment.planning.timing import How, TrainingEngine
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.worker.train import train_group
 
@@ -36,17 +35,14 @@ def digits() -> Dataset:
 def train_all(digits: Dataset) -> TrainAll:
     """Train a group of runs on the CPU, and return their records in the order of the runs."""
 
-    def train_them(
-        specs: Sequence[RunSpec], *, engine: TrainingEngine = "loop", compiled: bool = False
-    ) -> list[RunRecord]:
+    def train_them(specs: Sequence[RunSpec]) -> list[RunRecord]:
         records: dict[str, RunRecord] = {}
 
         def on_record(record: RunRecord) -> None:
             assert record.spec.key not in records
             records[record.spec.key] = record
 
-        how = How(engine, compiled)
-        train_group(specs, digits, "cpu", how=how, on_start=ignore, on_epoch=ignore, on_record=on_record)
+        train_group(specs, digits, "cpu", on_start=ignore, on_epoch=ignore, on_record=on_record)
         return [records[spec.key] for spec in specs]
 
     return train_them
@@ -56,23 +52,24 @@ def train_all(digits: Dataset) -> TrainAll:
 def train(train_all: TrainAll) -> Train:
     """Train a tiny run on the CPU, with whatever else is asked for."""
 
-    def train_tiny(engine: TrainingEngine = "loop", **changes: Any) -> RunRecord:
-        (record,) = train_all([tiny_spec(**changes)], engine=engine)
+    def train_tiny(**changes: Any) -> RunRecord:
+        (record,) = train_all([tiny_spec(**changes)])
         return record
 
     return train_tiny
 
 
 def tiny_spec(**changes: Any) -> RunSpec:
-    """Return a run of a tenth of a second."""
+    """Return a run of a tenth of a second, trained by itself unless another strategy is asked for."""
+    template = changes.pop("template", "cnn")
+    options = {"cnn": "hidden=8,widths=4", "lstm": "hidden=8"}.get(template)
     tiny: dict[str, Any] = {
-        "options": {"placement": "post", "widths": [4], "hidden": 8},
+        "template": f"{template}:{options}" if options else template,
         "norm": "none",
+        "strategy": "sequential",
         "batch_size": 64,
         "epochs": 1,
     }
-    if changes.get("template") == "lstm":
-        tiny["options"] = {"hidden": 8}
     return run_spec(**{**tiny, **changes})
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from normzoo.data import load_dataset
-from normzoo.experiment.planning.timing import How, TrainingEngine
+from normzoo.experiment.config.spec import Strategy
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.worker.train import train_group
 
@@ -43,27 +43,26 @@ def ignore(*heard: Any) -> None:
 
 
 def main() -> None:
-    """On each engine train runs that are ok, that diverge and that fail, and print the names of what each changed."""
+    """By each strategy train runs that are ok, that diverge and that fail, and print the names of what each changed."""
     digits = load_dataset("digits")
     tiny: dict[str, Any] = {
-        "options": {"placement": "post", "widths": [4], "hidden": 8},
+        "template": "cnn:hidden=8,widths=4",
         "norm": "none",
         "batch_size": 64,
         "epochs": 1,
     }
     changes: list[dict[str, Any]] = [{}, {"lr": 1e9}, {"norm": f"{Raising.__module__}:Raising"}]
-    engines: list[TrainingEngine] = ["loop", "stacked"]
-    for engine in engines:
+    strategies: list[Strategy] = ["sequential", "stacked"]
+    for strategy in strategies:
         for change in changes:
-            specs = [run_spec(**{**tiny, **change, "seed": seed}) for seed in range(2)]
+            specs = [run_spec(**{**tiny, **change, "seed": seed, "strategy": strategy}) for seed in range(2)]
             records: list[RunRecord] = []
             before = process_state()
-            how = How(engine)
-            train_group(specs, digits, "cpu", how=how, on_start=ignore, on_epoch=ignore, on_record=records.append)
+            train_group(specs, digits, "cpu", on_start=ignore, on_epoch=ignore, on_record=records.append)
             after = process_state()
             changed = [name for name, value in after.items() if value != before[name]]
             statuses = " ".join(record.status for record in records)
-            sys.stdout.write(f"{engine} {statuses}: {', '.join(changed) or 'nothing'}\n")
+            sys.stdout.write(f"{strategy} {statuses}: {', '.join(changed) or 'nothing'}\n")
 
 
 if __name__ == "__main__":

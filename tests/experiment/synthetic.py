@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from normzoo.experiment.config.spec import RunSpec
-from normzoo.experiment.planning.groups import DatasetFacts
+from normzoo.experiment.planning.facts import DatasetFacts
 from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
 
 SPEC: dict[str, Any] = {
     "template": "cnn",
-    "options": {"placement": "post", "widths": [32, 64], "hidden": 64},
-    "norm": "group:groups=8",
-    "norm_source": None,
+    "norm": "group",
     "dataset": "digits",
     "dataset_checksum": "0123456789abcdef",
+    "task": "classification",
+    "sources": {},
+    "strategy": "stacked",
+    "compile": False,
     "batch_size": 32,
     "seed": 0,
     "epochs": 5,
@@ -32,19 +34,17 @@ def run_spec(**changes: Any) -> RunSpec:
 
 
 def run_record(
-    spec: RunSpec | None = None, status: Status = "ok", *, losses: Sequence[float] = (1.5,), **changes: Any
+    spec: RunSpec | None = None, status: Status | str = "ok", *, losses: Sequence[float] = (1.5,), **changes: Any
 ) -> RunRecord:
     epochs = tuple(
         EpochRecord(
             epoch=number,
             train_loss=loss,
-            val_loss=loss,
-            val_accuracy=0.5,
-            test_loss=loss,
-            test_accuracy=0.25,
+            validation={"loss": loss, "accuracy": 0.5},
+            test={"loss": loss, "accuracy": 0.25},
             seconds=0.1,
         )
         for number, loss in enumerate(losses, start=1)
     )
     settings: dict[str, Any] = {"started_at": "2025-01-01T00:00:00+00:00", "seconds": 1.0, **changes}
-    return RunRecord(spec=spec or run_spec(), status=status, epochs=epochs, **settings)
+    return RunRecord(spec=spec or run_spec(), status=Status(status), epochs=epochs, **settings)

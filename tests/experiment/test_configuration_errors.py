@@ -98,15 +98,17 @@ def test_a_misspelt_baseline_is_named_by_its_flag() -> None:
 def test_everything_that_is_wrong_is_said_at_once_each_with_its_origin(tmp_path: Path) -> None:
     """Nobody has to mend one thing to hear of the next; settings of both models are in the one line."""
     path = tmp_path / "settings.yaml"
-    path.write_text("lr: 0\nhidden: x\n")
-    assert refusal([path], ["seeds=0"], {"jobs": "-1", "templates": "mlp", "epochs": "1.5"}).split("; ") == [
-        f"--templates: unknown template 'mlp' (known: {', '.join(TEMPLATES)})",
-        "--set: seeds: must be at least 1, got 0",
-        "--epochs: expected a whole number, got '1.5'",
-        f"{path}: lr: must be greater than 0, got 0",
-        f"{path}: hidden: expected a whole number, got 'x'",
-        "--jobs: expected 'auto' or a number of at least 1, got '-1'",
-    ]
+    path.write_text("lr: 0\ncompile: maybe\n")
+    assert refusal([path], ["seeds=0"], {"jobs": "-1", "templates": "mlp", "epochs": "1.5"}) == "; ".join(
+        [
+            f"--templates: unknown template 'mlp' (known: {', '.join(TEMPLATES)}; your own: pkg.module:MyNet)",
+            "--set: seeds: must be at least 1, got 0",
+            "--epochs: expected a whole number, got '1.5'",
+            f"{path}: lr: must be greater than 0, got 0",
+            f"{path}: compile: unknown compile 'maybe' (known: auto, always, never)",
+            "--jobs: expected 'auto' or a number of at least 1, got '-1'",
+        ]
+    )
 
 
 def test_a_value_that_a_later_layer_overrides_is_not_complained_about(tmp_path: Path) -> None:
@@ -120,3 +122,29 @@ def test_a_learning_rate_that_leaves_the_numbers_at_some_batch_size_is_refused()
     """It is a matter of several settings together, and is said before anything is trained."""
     message = refusal([], [], {"lr": "1e300", "lr_reference": "1", "batch_sizes": "1000000000"})
     assert message == "settings: lr 1e+300 at batch size 1 makes inf at 1000000000"
+
+
+@pytest.mark.parametrize("setting", ["placement", "widths", "hidden", "engine"])
+def test_a_former_setting_says_what_became_of_it(setting: str, tmp_path: Path) -> None:
+    """In a file and behind ``--set`` alike."""
+    path = tmp_path / "former.yaml"
+    path.write_text(f"{setting}: 8\n")
+    became = "called strategy now: auto" if setting == "engine" else "an option of a template, as in --templates cnn:"
+    for origin, arguments in ((path, ([path], [], {})), ("--set", ([], [f"{setting}=8"], {}))):
+        assert refusal(*arguments).startswith(f"{origin}: '{setting}' is {became}")
+
+
+def test_a_rate_beside_rates_to_choose_from_is_refused(tmp_path: Path) -> None:
+    """Wherever the two come from: one of them would be without effect."""
+    path = tmp_path / "settings.yaml"
+    path.write_text("lrs: [0.1, 0.01]\n")
+    rule = "stands beside {} which lists the rates to choose from; use one"
+    assert refusal([path], [], {"lr": "0.1"}) == f"--lr: {rule.format(f'{path}: lrs,')}"
+    assert refusal([], ["lr=0.1"], {"lrs": "0.1"}) == f"--set: lr: {rule.format('--lrs,')}"
+
+
+def test_a_time_limit_is_a_positive_number() -> None:
+    """Of seconds."""
+    assert refusal([], [], {"timeout": "0"}) == "--timeout: must be greater than 0, got 0"
+    assert refusal([], [], {"timeout": "inf"}).startswith("--timeout: ")
+    assert resolve([], [], {"timeout": "2.5"}).execution.timeout == 2.5

@@ -43,10 +43,13 @@ def test_a_comma_separates_norms_but_not_their_options(written: str, norms: list
 
 def test_the_norms_of_a_matrix_are_read_that_way() -> None:
     """The promise of the above, where a user meets it."""
-    assert MatrixSpec(norms="group:groups=4,eps=1e-3,batch").norms == (
-        "group:groups=4,eps=1e-3",
-        "batch",
-    )
+    assert MatrixSpec(norms="group:groups=4,eps=1e-3,batch").norms == ("group:eps=0.001,groups=4", "batch")
+
+
+def test_the_templates_of_a_matrix_are_read_that_way() -> None:
+    """A list within an option is written with dashes, so that commas separate no less."""
+    matrix = MatrixSpec(templates="cnn:widths=16-32,placement=pre,lstm:hidden=8,cnn")
+    assert matrix.templates == ("cnn:placement=pre,widths=16-32", "lstm:hidden=8", "cnn")
 
 
 def test_an_option_without_a_norm_before_it_is_refused() -> None:

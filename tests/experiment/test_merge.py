@@ -9,9 +9,9 @@ from normzoo.experiment.results.records import RunRecord, Status
 
 from .synthetic import run_record
 
-RESULTS: list[Status] = ["ok", "diverged"]
-FAILURES: list[Status] = ["failed", "out-of-memory", "timeout"]
-STATUSES: list[Status] = [*RESULTS, *FAILURES, "interrupted"]
+RESULTS = [Status.OK, Status.DIVERGED]
+FAILURES = [Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMEOUT]
+STATUSES = list(Status)
 NOTHING = MergePlan(added=(), settled=(), there=0, conflicts=())
 
 
@@ -54,14 +54,14 @@ def test_results_that_differ_in_a_digit_are_a_conflict(ours: tuple[float, ...], 
 
 @pytest.mark.parametrize("losses", [(2.0, 1.0), (2.0, math.nan), (math.inf,), ()])
 def test_results_that_are_the_same_are_none(losses: tuple[float, ...]) -> None:
-    """Whatever their times, machines and engines."""
+    """Whatever their times and machines."""
     one = run_record(losses=losses)
     epochs = tuple(epoch.model_copy(update={"seconds": 7.0}) for epoch in one.epochs)
     changes = {
         "epochs": epochs,
         "seconds": 9.0,
         "environment": {"cpu": "another"},
-        "engine": "stacked",
+        "members": 5,
         "notes": ("x",),
     }
     assert plan_of(one, one.model_copy(update=changes)) == MergePlan((), (), 1, ())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from normzoo.experiment import spec as spec_module
+from normzoo.experiment.config import spec as spec_module
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.planning.groups import expand
@@ -15,11 +15,13 @@ from .synthetic import FACTS, SPEC, run_spec
 
 OTHER: dict[str, Any] = {
     "template": "lstm",
-    "options": {"placement": "pre", "widths": [32, 64], "hidden": 64},
     "norm": "group:groups=4",
-    "norm_source": "fedcba9876543210",
     "dataset": "npz",
     "dataset_checksum": "0123456789abcdee",
+    "task": "regression",
+    "sources": {"norm": "fedcba9876543210"},
+    "strategy": "sequential",
+    "compile": True,
     "batch_size": 33,
     "seed": 1,
     "epochs": 6,
@@ -31,12 +33,12 @@ OTHER: dict[str, Any] = {
 
 
 def keys(matrix: MatrixSpec, **facts: Any) -> list[str]:
-    return [run.key for run in expand(matrix, replace(FACTS, **facts), dict.fromkeys(matrix.norms))]
+    return [run.key for run in expand(matrix, replace(FACTS, **facts))]
 
 
 def test_the_key_of_a_known_run_never_changes() -> None:
     """Another value means that every store out there is trained anew: then raise PROTOCOL, and know why."""
-    assert run_spec().key == "5dccc54fda7ac995"
+    assert run_spec().key == "722423dd9c13a308"
 
 
 def test_a_key_is_sixteen_hex_digits() -> None:
@@ -62,9 +64,10 @@ def test_the_protocol_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_spec().key != before
 
 
-def test_the_order_of_options_is_not_in_the_key() -> None:
+def test_the_order_of_sources_is_not_in_the_key() -> None:
     """Canonical JSON is sorted."""
-    assert run_spec(options=dict(reversed(SPEC["options"].items()))).key == run_spec().key
+    sources = {"norm": "a", "template": "b"}
+    assert run_spec(sources=dict(reversed(sources.items()))).key == run_spec(sources=sources).key
 
 
 def test_only_seed_and_learning_rate_are_missing_from_the_group_key() -> None:
@@ -91,13 +94,14 @@ def test_two_ways_to_write_a_norm_are_one_key(first: str, second: str) -> None:
     assert keys(MatrixSpec(norms=(first,))) == keys(MatrixSpec(norms=(second,)))
 
 
-def test_settings_that_a_template_ignores_are_not_in_its_keys() -> None:
-    """Widths and placement are the cnn's alone, hidden units are both templates'."""
-    lstm, cnn = ({"templates": (name,), "norms": ("none",), "batch_sizes": (8,)} for name in ("lstm", "cnn"))
-    for setting in ({"widths": (8,)}, {"placement": "pre"}):
-        assert keys(MatrixSpec(**lstm, **setting)) == keys(MatrixSpec(**lstm))
-        assert keys(MatrixSpec(**cnn, **setting)) != keys(MatrixSpec(**cnn))
-    assert keys(MatrixSpec(**lstm, hidden=8)) != keys(MatrixSpec(**lstm))
+def test_options_of_a_template_are_in_the_keys_of_its_runs_alone() -> None:
+    """Its defaults, written out, change nothing, and neither does the order."""
+    plain = MatrixSpec(norms=("none",), batch_sizes=(8,))
+    smaller = plain.model_copy(update={"templates": ("cnn:hidden=8,widths=4", "lstm")})
+    assert not set(keys(smaller)[: plain.seeds]) & set(keys(plain))
+    assert keys(smaller)[plain.seeds :] == keys(plain)[plain.seeds :]
+    spelled = MatrixSpec(norms=("none",), batch_sizes=(8,), templates=("cnn:widths=32-64,placement=post", "lstm"))
+    assert keys(spelled) == keys(plain)
 
 
 def test_only_the_learning_rate_in_force_is_in_the_key() -> None:

@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from normzoo.data import BlocksOfSteps, Dataset, Split
-from normzoo.experiment.config.spec import Optimizer, RunSpec
-from normzoo.experiment.planning.timing import How, TrainingEngine
+from normzoo.experiment.config.spec import Optimizer, RunSpec, Strategy
 from normzoo.experiment.worker.train import build_network, make_module
 from normzoo.registry import NORMS
 
-from .conftest import TrainAll, tiny_spec
+from .conftest import TrainAll
+from .synthetic import run_spec
 
 BATCH_SIZE, STEPS = 16, 20
 SHARES = {"equal": (1.0, 1.0), "mixed": (0.5, 1.0, 1.0)}
@@ -34,20 +34,25 @@ each_template = pytest.mark.parametrize("template", ["cnn", "lstm"])
 def exact(digits: Dataset) -> Dataset:
     """As many digits as make one epoch, in float64."""
     samples = BATCH_SIZE * STEPS
-    return replace(digits, train=Split(digits.train.images[:samples].double(), digits.train.labels[:samples]))
+    return replace(digits, train=Split(digits.train.inputs[:samples].double(), digits.train.targets[:samples]))
 
 
 def small_spec(template: str, norm: str, **changes: Any) -> RunSpec:
     """Return a small network with eight channels per group: of two values in float64 training makes chaos, too."""
-    options = {"placement": "post", "widths": [16], "hidden": 64} if template == "cnn" else {"hidden": 64}
-    settings = {"template": template, "norm": NORMS.canonical(norm), "options": options, "batch_size": BATCH_SIZE}
-    return tiny_spec(**{**settings, **changes})
+    network = "cnn:widths=16" if template == "cnn" else "lstm"
+    settings = {"template": network, "norm": NORMS.canonical(norm), "batch_size": BATCH_SIZE}
+    return run_spec(**{"epochs": 1, **settings, **changes})
 
 
-def trained(specs: Sequence[RunSpec], dataset: Dataset, engine: TrainingEngine) -> tuple[Mapping[str, Tensor], Tensor]:
+def by(strategy: Strategy, specs: Sequence[RunSpec]) -> list[RunSpec]:
+    return [spec.model_copy(update={"strategy": strategy}) for spec in specs]
+
+
+def trained(specs: Sequence[RunSpec], dataset: Dataset, strategy: Strategy) -> tuple[Mapping[str, Tensor], Tensor]:
     """Train some runs for all their steps in float64; return parameters and buffers, and the training losses."""
+    specs = by(strategy, specs)
     networks = [build_network(spec, dataset).double() for spec in specs]
-    module = make_module(specs, networks, "cpu", How(engine)).double()
+    module = make_module(specs, networks, dataset, "cpu", compiled=False).double()
     blocks = BlocksOfSteps(dataset.train, BATCH_SIZE, seeds=[spec.seed for spec in specs])
     module.on_train_epoch_start()
     steps = 0
@@ -55,7 +60,7 @@ def trained(specs: Sequence[RunSpec], dataset: Dataset, engine: TrainingEngine) 
         module.training_step(block, index)
         steps += len(block[1])
     assert steps == STEPS
-    state = (module.network if engine == "stacked" else networks[0]).state_dict()
+    state = (module.network if strategy == "stacked" else networks[0]).state_dict()
     return state, torch.tensor(module.train_losses, dtype=torch.float64)
 
 
@@ -81,7 +86,7 @@ def test_in_double_precision_a_member_is_the_run_alone(
     ]
     stacked, losses = trained(specs, exact, "stacked")
     for member, spec in enumerate(specs):
-        alone, loss = trained([spec], exact, "loop")
+        alone, loss = trained([spec], exact, "sequential")
         assert len(alone) >= 5
         assert_close(of_member(stacked, member), dict(alone), rtol=0, atol=1e-8)
         assert_close(losses[member], loss[0], rtol=0, atol=1e-8)
@@ -93,11 +98,11 @@ def test_the_promise_could_be_broken(template: str, optimizer: Optimizer, exact:
     """Training moves every parameter, and another seed or learning rate moves it elsewhere, by far more than 1e-8."""
     spec = small_spec(template, "batch", optimizer=optimizer, lr=LEARNING_RATES[optimizer])
     start = dict(build_network(spec, exact).named_parameters())
-    base, _ = trained([spec], exact, "loop")
+    base, _ = trained([spec], exact, "sequential")
     for other in (
         start,
-        trained([spec.model_copy(update={"seed": 1})], exact, "loop")[0],
-        trained([spec.model_copy(update={"lr": spec.lr / 2})], exact, "loop")[0],
+        trained([spec.model_copy(update={"seed": 1})], exact, "sequential")[0],
+        trained([spec.model_copy(update={"lr": spec.lr / 2})], exact, "sequential")[0],
     ):
         for name in start:
             assert (base[name] - other[name]).abs().max() > 1e-5, name
@@ -105,27 +110,28 @@ def test_the_promise_could_be_broken(template: str, optimizer: Optimizer, exact:
 
 @each_norm
 @each_template
-def test_in_single_precision_no_paired_test_tells_the_engines_apart(
+def test_in_single_precision_no_paired_test_tells_the_strategies_apart(
     template: str, norm: str, train_all: TrainAll
 ) -> None:
-    """Test accuracies of 20 seeds after an epoch differ between seeds, and not, in the mean, between engines."""
+    """Test accuracies of 20 seeds after an epoch differ between seeds, and not, in the mean, between strategies."""
     specs = [small_spec(template, norm, seed=seed, batch_size=32, lr=0.05) for seed in range(20)]
     accuracies: list[list[float]] = []
-    engines: list[TrainingEngine] = ["loop", "stacked"]
-    for engine in engines:
-        records = train_all(specs, engine=engine)
-        assert [(record.status, record.engine) for record in records] == [("ok", engine)] * 20
-        accuracies.append([record.epochs[-1].test_accuracy for record in records])
+    strategies: list[Strategy] = ["sequential", "stacked"]
+    for strategy in strategies:
+        records = train_all(by(strategy, specs))
+        assert [record.status for record in records] == ["ok"] * 20
+        accuracies.append([record.epochs[-1].test["accuracy"] for record in records])
         assert statistics.stdev(accuracies[-1]) > 0.01
-    loop, stacked = accuracies
-    assert loop == stacked or stats.ttest_rel(loop, stacked).pvalue > 0.01  # without a difference there is no test
+    alone, stacked = accuracies
+    assert alone == stacked or stats.ttest_rel(alone, stacked).pvalue > 0.01  # without a difference there is no test
 
 
 @pytest.mark.parametrize("norm", ["batch:track_running_stats=False", "layer"])
 def test_what_is_evaluated_together_does_not_depend_on_the_stack(norm: str, train_all: TrainAll) -> None:
     """A norm that pools over the samples in evaluation, too, sees as many of them in a stack as alone."""
     specs = [small_spec("cnn", norm, seed=seed, batch_size=128) for seed in range(3)]
-    (alone,) = train_all(specs[:1], engine="loop")
-    together = train_all(specs, engine="stacked")[0]
-    for name in ("val_loss", "test_loss"):
-        assert getattr(together.epochs[-1], name) == pytest.approx(getattr(alone.epochs[-1], name), rel=1e-4)
+    (alone,) = train_all(by("sequential", specs[:1]))
+    together = train_all(by("stacked", specs))[0]
+    for split in ("validation", "test"):
+        one, other = (getattr(record.epochs[-1], split)["loss"] for record in (together, alone))
+        assert one == pytest.approx(other, rel=1e-4)

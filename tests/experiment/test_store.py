@@ -3,7 +3,6 @@
 import math
 import sqlite3
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -50,15 +49,14 @@ def test_losses_that_are_not_finite_come_back(path: Path, loss: float) -> None:
         (record,) = store.records([run_spec().key]).values()
     assert record.epochs[0].train_loss == 2.3
     assert str(record.epochs[1].train_loss) == str(loss)
-    assert str(record.epochs[1].test_loss) == str(loss)
+    assert str(record.epochs[1].test["loss"]) == str(loss)
 
 
 def test_a_later_record_of_a_run_replaces_the_earlier(path: Path) -> None:
     """One run, one record: the last."""
     other = run_record(run_spec(seed=1))
     with Store(path) as store:
-        statuses: list[Status] = ["interrupted", "failed", "ok"]
-        for status in statuses:
+        for status in (Status.INTERRUPTED, Status.FAILED, Status.OK):
             store.add(run_record(status=status))
             store.add(other)
         assert store.statuses() == {run_spec().key: "ok", other.spec.key: "ok"}
@@ -77,7 +75,7 @@ def test_records_come_in_the_order_asked_for_and_only_those_there_are(path: Path
         assert store.records([]) == {}
 
 
-def test_sweeps_come_back_oldest_first_and_a_repeated_one_is_no_new_one(path: Path) -> None:
+def test_comparisons_come_back_oldest_first_and_a_repeated_one_is_no_new_one(path: Path) -> None:
     """Repeating a command goes on with it; another in between makes it a new one."""
     execution = Execution(jobs=2, device="cpu")
     first = Configuration(MatrixSpec(seeds=1), execution)
@@ -90,13 +88,13 @@ def test_sweeps_come_back_oldest_first_and_a_repeated_one_is_no_new_one(path: Pa
             store.add_comparison("normzoo compare", second, ["a", "b"]),
             store.add_comparison("normzoo compare", first, ["a"]),
         ]
-        sweeps = store.comparisons()
+        comparisons = store.comparisons()
     assert numbers == [1, 1, 2, 3, 4]
-    assert [sweep.id for sweep in sweeps] == [1, 2, 3, 4]
-    assert [Configuration(sweep.matrix, sweep.execution) for sweep in sweeps] == [first, first, second, first]
-    assert [sweep.keys for sweep in sweeps] == [("a",), ("a", "b"), ("a", "b"), ("a",)]
-    assert sweeps[0].command == "normzoo compare"
-    assert sweeps[0].created_at.endswith("+00:00")
+    assert [each.id for each in comparisons] == [1, 2, 3, 4]
+    assert [Configuration(each.matrix, each.execution) for each in comparisons] == [first, first, second, first]
+    assert [each.keys for each in comparisons] == [("a",), ("a", "b"), ("a", "b"), ("a",)]
+    assert comparisons[0].command == "normzoo compare"
+    assert comparisons[0].created_at.endswith("+00:00")
 
 
 def test_the_store_is_in_wal_mode_and_marked(path: Path) -> None:
@@ -129,11 +127,11 @@ def test_two_stores_open_at_once_see_each_others_records(path: Path) -> None:
         assert len(store.statuses()) == 20
 
 
-def test_the_accuracy_of_a_run_is_that_of_its_last_epoch_and_only_of_an_ok_one() -> None:
+def test_the_value_of_a_run_is_that_of_its_last_epoch_and_only_of_an_ok_one() -> None:
     """What diverged or failed has none, whatever its last epoch says."""
-    assert run_record(losses=(2, 1)).test_accuracy == 0.25
-    assert run_record(status="diverged").test_accuracy is None
-    assert run_record(losses=()).test_accuracy is None
+    assert run_record(losses=(2, 1)).test_value == 0.25
+    assert run_record(status="diverged").test_value is None
+    assert run_record(losses=()).test_value is None
 
 
 def test_records_are_not_to_be_changed() -> None:
@@ -148,50 +146,21 @@ def test_an_interruption_takes_the_place_of_no_result(path: Path) -> None:
     done = run_record(run_spec())
     with Store(path) as store:
         store.add(done)
-        store.add(done.model_copy(update={"status": "interrupted", "error": "interrupted by the user"}))
+        store.add(done.model_copy(update={"status": Status.INTERRUPTED, "error": "interrupted by the user"}))
         assert store.records([done.spec.key])[done.spec.key] == done
-        store.add(done.model_copy(update={"status": "failed"}))
+        store.add(done.model_copy(update={"status": Status.FAILED}))
         assert store.statuses() == {done.spec.key: "failed"}
 
 
-def timing(key: str, engine: Literal["loop", "stacked"], seconds: float | None) -> Timing:
-    return Timing(key=key, engine=engine, members=5, seconds_per_step=seconds, reason=None if seconds else "why")
+def timing(key: str, seconds: float | None) -> Timing:
+    return Timing(key=key, members=5, seconds_per_step=seconds, reason=None if seconds else "why")
 
 
-def test_timings_are_kept_by_key_and_engine(path: Path) -> None:
-    """The newest of each; also those of what an engine could not train."""
-    kept = [timing("a", "loop", 0.5), timing("a", "stacked", None), timing("b", "loop", 0.25)]
+def test_timings_are_kept_by_key(path: Path) -> None:
+    """The newest of each; also of what could not be trained."""
+    kept = [timing("a", 0.5), timing("b", None)]
     with Store(path) as store:
-        for each in (timing("a", "loop", 9.0), *kept):
+        for each in (timing("a", 9.0), *kept):
             store.add_timing(each)
     with Store(path, writable=False) as store:
-        assert store.timings() == {(each.key, each.engine): each for each in kept}
-
-
-def test_a_store_of_the_first_format_has_no_timings_until_it_is_written_to(path: Path) -> None:
-    """It is read as it is, and gets their table with its results kept."""
-    with Store(path) as store:
-        store.add(run_record())
-    database = sqlite3.connect(path)
-    database.executescript("DROP TABLE timings; PRAGMA user_version = 1;")
-    database.close()
-    with Store(path, writable=False) as store:
-        assert store.timings() == {}
-    with Store(path) as store:
-        store.add_timing(timing("a", "loop", 0.5))
-        assert len(store.timings()) == 1
-        assert store.statuses() == {run_spec().key: "ok"}
-
-
-def test_the_engine_is_known_of_what_has_a_result(path: Path) -> None:
-    """A diverged run has one, a failed one has none."""
-    records = [
-        run_record(run_spec(seed=0), engine="stacked"),
-        run_record(run_spec(seed=1), "diverged", engine="loop"),
-        run_record(run_spec(seed=2), "failed", engine="loop"),
-    ]
-    with Store(path) as store:
-        for record in records:
-            store.add(record)
-        assert store.engines() == {records[0].spec.key: "stacked", records[1].spec.key: "loop"}
-        assert store.engines(("failed", "timeout")) == {records[2].spec.key: records[2].engine}
+        assert store.timings() == {each.key: each for each in kept}

@@ -6,13 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from normzoo.experiment.choosing import choose, to_be_timed
 
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
-from normzoo.experiment.planning.groups import expand, plan, settle
-from normzoo.experiment.planning.timing import Timing, engines_of_columns, timing_key
+from normzoo.experiment.planning.groups import balance, expand, group, with_timings
+from normzoo.experiment.planning.timing import Timing, timing_key
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.report import failure_lines, findings, summarize, to_rich
@@ -25,7 +24,7 @@ ENVIRONMENT = {"torch": "2.15.0", "cpu": "some processor", **{f"package {number}
 
 @pytest.fixture(scope="module")
 def runs() -> list[RunSpec]:
-    return expand(MATRIX, FACTS, dict.fromkeys(MATRIX.norms))
+    return expand(MATRIX, FACTS)
 
 
 @pytest.fixture(scope="module")
@@ -46,20 +45,20 @@ def at_most(seconds: float) -> Iterator[None]:
 
 
 def test_planning_takes_little_of_five_milliseconds_a_run(runs: list[RunSpec]) -> None:
-    """From the matrix to settled groups; 5 ms a run are 50 s."""
+    """From the matrix to balanced groups; 5 ms a run are 50 s."""
     assert len(runs) == 10_020
     with at_most(5):
-        planned = expand(MATRIX, FACTS, dict.fromkeys(MATRIX.norms))
-        engines = engines_of_columns(planned, {}, "auto")
-        groups = plan(planned, set(), FACTS.train)
+        planned = expand(MATRIX, FACTS)
+        groups = group(planned, set(), FACTS.train)
         timings = {}
-        for group, engine in to_be_timed(groups, engines, {}, ENVIRONMENT):
-            key = timing_key(group.runs, ENVIRONMENT)
-            timings[key, engine] = Timing(key=key, engine=engine, members=len(group.runs), seconds_per_step=1e-3)
-        settled = settle(groups, choose(groups, engines, timings, ENVIRONMENT), timings, ENVIRONMENT, "auto")
-    assert sum(len(group.runs) for group in settled) == len(runs)
+        for number, each in enumerate(groups):
+            key = timing_key(each.runs, ENVIRONMENT)
+            timings[key] = Timing(key=key, members=len(each.runs), seconds_per_step=1e-3 * (1 + number % 7))
+        balanced = balance(with_timings(groups, timings, ENVIRONMENT), 8)
+    assert sum(len(each.runs) for each in balanced) == len(runs)
 
 
+@pytest.mark.slow
 def test_keeping_and_showing_ten_thousand_records(records: list[RunRecord], tmp_path: Path) -> None:
     """To keep one takes under a millisecond of the parent, all tables under two seconds."""
     with Store(tmp_path / "store") as store:
@@ -70,9 +69,9 @@ def test_keeping_and_showing_ten_thousand_records(records: list[RunRecord], tmp_
             "normzoo compare", Configuration(MATRIX, Execution()), [record.spec.key for record in records]
         )
     with at_most(2), Store(tmp_path / "store", writable=False) as store:
-        (sweep,) = store.comparisons()
-        kept = store.records(sweep.keys)
-        summary = summarize(sweep.matrix, kept)
+        (comparison,) = store.comparisons()
+        kept = store.records(comparison.keys)
+        summary = summarize(comparison.matrix, kept)
         shown = [*to_rich(summary), *findings(summary), *failure_lines(kept)]
     assert len(kept) == len(records)
     assert len(shown) > 10

@@ -2,13 +2,13 @@
 
 import math
 import time
+from typing import Any
 
 import pytest
 import torch
 
 from normzoo.data import Dataset
-from normzoo.experiment.config.spec import RunSpec
-from normzoo.experiment.planning.timing import How, TrainingEngine
+from normzoo.experiment.config.spec import RunSpec, Strategy
 from normzoo.experiment.results.records import EpochRecord, RunRecord
 from normzoo.experiment.worker.train import train_group
 
@@ -17,21 +17,22 @@ from .conftest import Train, TrainAll, tiny_spec
 
 NORMS = troubled_norms.__name__
 
-each_training_engine = pytest.mark.parametrize("engine", ["loop", "stacked"])
+each_strategy = pytest.mark.parametrize("strategy", ["sequential", "stacked"])
 
 
-@each_training_engine
+@each_strategy
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
-def test_an_ok_run_has_all_its_epochs(train: Train, template: str, engine: TrainingEngine) -> None:
+def test_an_ok_run_has_all_its_epochs(train: Train, template: str, strategy: Strategy) -> None:
     """Metrics in their units, time, memory, environment and no error."""
-    record = train(template=template, epochs=2, engine=engine)
+    record = train(template=template, epochs=2, strategy=strategy)
     assert record.status == "ok"
     assert (record.error, record.traceback) == (None, None)
     assert [epoch.epoch for epoch in record.epochs] == [1, 2]
     for epoch in record.epochs:
-        assert 0 <= epoch.test_accuracy <= 1
-        assert 0 <= epoch.val_accuracy <= 1
-        assert 0 < epoch.test_loss < 10
+        assert set(epoch.test) == set(epoch.validation) == {"loss", "accuracy"}
+        assert 0 <= epoch.test["accuracy"] <= 1
+        assert 0 <= epoch.validation["accuracy"] <= 1
+        assert 0 < epoch.test["loss"] < 10
         assert epoch.seconds > 0
     assert record.seconds > sum(epoch.seconds for epoch in record.epochs)
     trained = 2 * (1078 // 64) * 64
@@ -40,45 +41,44 @@ def test_an_ok_run_has_all_its_epochs(train: Train, template: str, engine: Train
     assert record.peak_memory_bytes > 2**26
     assert record.environment["device"] == "cpu"
     assert record.environment["torch"]
-    assert (record.engine, record.members, record.compiled) == (engine, 1, False)
+    assert (record.spec.strategy, record.members, record.compiled) == (strategy, 1, False)
 
 
-@each_training_engine
-def test_training_helps(train_all: TrainAll, engine: TrainingEngine) -> None:
+@each_strategy
+def test_training_helps(train_all: TrainAll, strategy: Strategy) -> None:
     """Losses fall and accuracy rises above chance: it is training, not bookkeeping."""
-    options = {"placement": "post", "widths": [8], "hidden": 16}
-    specs = [tiny_spec(epochs=3, lr=0.1, options=options, norm="batch", seed=seed) for seed in range(2)]
-    for record in train_all(specs, engine=engine):
+    network = {"template": "cnn:hidden=16,widths=8", "norm": "batch", "strategy": strategy}
+    for record in train_all([tiny_spec(epochs=3, lr=0.1, seed=seed, **network) for seed in range(2)]):
         first, last = record.epochs[0], record.epochs[-1]
         assert last.train_loss < first.train_loss
-        assert last.test_accuracy > 0.5
+        assert last.test["accuracy"] > 0.5
 
 
-@each_training_engine
-def test_records_say_what_their_run_was_trained_with(train_all: TrainAll, engine: TrainingEngine) -> None:
-    """The engine, and how many runs were trained at once; each has the metrics of its own seed."""
-    records = train_all([tiny_spec(seed=seed) for seed in (2, 0, 1)], engine=engine)
-    members = 3 if engine == "stacked" else 1
-    assert [(record.engine, record.members, record.compiled) for record in records] == [(engine, members, False)] * 3
+@each_strategy
+def test_records_say_what_their_run_was_trained_with(train_all: TrainAll, strategy: Strategy) -> None:
+    """How many runs were trained at once; each has the metrics of its own seed."""
+    records = train_all([tiny_spec(seed=seed, strategy=strategy) for seed in (2, 0, 1)])
+    members = 3 if strategy == "stacked" else 1
+    assert [(record.members, record.compiled) for record in records] == [(members, False)] * 3
     assert [record.spec.seed for record in records] == [2, 0, 1]
     assert len({record.epochs[0].train_loss for record in records}) == 3
 
 
 def test_each_run_of_a_stack_has_the_metrics_that_it_has_alone(train_all: TrainAll) -> None:
-    """Whatever the order of seeds and learning rates: to float rounding, the records of the two engines agree."""
+    """Whatever the order of seeds and learning rates: to float rounding, the records of the two strategies agree."""
     specs = [tiny_spec(seed=seed, lr=lr) for seed, lr in ((4, 0.05), (0, 0.1), (2, 0.05), (1, 0.02))]
-    for alone, stacked in zip(train_all(specs), train_all(specs, engine="stacked"), strict=True):
-        assert stacked.spec == alone.spec
+    for alone, stacked in zip(train_all(specs), train_all(as_stack(specs)), strict=True):
+        assert (stacked.spec.seed, stacked.spec.lr) == (alone.spec.seed, alone.spec.lr)
         assert losses(stacked.epochs[0]) == pytest.approx(losses(alone.epochs[0]), rel=1e-3)
 
 
-@each_training_engine
-def test_seconds_are_shares(train_all: TrainAll, engine: TrainingEngine) -> None:
+@each_strategy
+def test_seconds_are_shares(train_all: TrainAll, strategy: Strategy) -> None:
     """The runs' seconds add up to the time that the group took, and their epochs' to no more than that."""
-    specs = [tiny_spec(seed=seed, epochs=2) for seed in range(3)]
-    train_all(specs[:1], engine=engine)  # the first run of a process imports this and that
+    specs = [tiny_spec(seed=seed, epochs=2, strategy=strategy) for seed in range(3)]
+    train_all(specs[:1])  # the first run of a process imports this and that
     start = time.perf_counter()
-    records = train_all(specs, engine=engine)
+    records = train_all(specs)
     wall = time.perf_counter() - start
     assert 0.5 * wall < sum(record.seconds for record in records) < wall
     for record in records:
@@ -87,21 +87,21 @@ def test_seconds_are_shares(train_all: TrainAll, engine: TrainingEngine) -> None
         assert record.samples_per_second == pytest.approx(2 * (1078 // 64) * 64 / training)
 
 
-@each_training_engine
-def test_divergence_is_a_status_with_its_epoch_and_ends_the_run(train: Train, engine: TrainingEngine) -> None:
+@each_strategy
+def test_divergence_is_a_status_with_its_epoch_and_ends_the_run(train: Train, strategy: Strategy) -> None:
     """A learning rate of 1e9 gives losses that are not finite; the epochs left are not trained."""
-    record = train(lr=1e9, epochs=5, engine=engine)
+    record = train(lr=1e9, epochs=5, strategy=strategy)
     assert record.status == "diverged"
     last = record.epochs[-1]
     assert record.error == f"the loss is no longer finite in epoch {last.epoch}"
     assert last.epoch < 5
-    assert not all(math.isfinite(loss) for loss in (last.train_loss, last.val_loss, last.test_loss))
+    assert not all(math.isfinite(loss) for loss in (last.train_loss, last.validation["loss"], last.test["loss"]))
     assert record.traceback is None
-    assert record.test_accuracy is None
+    assert record.test_value is None
 
 
 def losses(epoch: EpochRecord) -> tuple[float, float, float]:
-    return epoch.train_loss, epoch.val_loss, epoch.test_loss
+    return epoch.train_loss, epoch.validation["loss"], epoch.test["loss"]
 
 
 @pytest.mark.parametrize(
@@ -112,33 +112,33 @@ def test_a_run_that_diverges_leaves_the_others_of_its_stack_alone(
     train_all: TrainAll, template: str, norm: str, lr: float
 ) -> None:
     """It is recorded with its epoch; the others are what they are in a stack without it, to float rounding."""
-    specs = [tiny_spec(template=template, norm=norm, seed=seed, epochs=3) for seed in range(3)]
+    specs = as_stack([tiny_spec(template=template, norm=norm, seed=seed, epochs=3) for seed in range(3)])
     specs[1] = specs[1].model_copy(update={"lr": lr})
-    diverging = train_all(specs, engine="stacked")
-    without = train_all([specs[0], specs[2]], engine="stacked")
+    diverging = train_all(specs)
+    without = train_all([specs[0], specs[2]])
     assert [record.status for record in diverging] == ["ok", "diverged", "ok"]
     assert [record.members for record in diverging] == [3, 3, 3]
     diverged = diverging[1]
     assert diverged.error == f"the loss is no longer finite in epoch {diverged.epochs[-1].epoch}"
     assert len(diverged.epochs) < 3
-    assert diverged.test_accuracy is None
+    assert diverged.test_value is None
     for beside, alone in zip((diverging[0], diverging[2]), without, strict=True):
         assert (beside.spec, beside.status, len(beside.epochs)) == (alone.spec, "ok", 3)
         for mine, theirs in zip(beside.epochs, alone.epochs, strict=True):
             assert losses(mine) == pytest.approx(losses(theirs), rel=1e-4)
-            assert mine.test_accuracy == pytest.approx(theirs.test_accuracy, abs=0.006)
+            assert mine.test["accuracy"] == pytest.approx(theirs.test["accuracy"], abs=0.006)
 
 
 def test_a_stack_in_which_all_diverge_ends(train_all: TrainAll) -> None:
     """Nobody is left to train: each run has its record, and no further epoch."""
-    records = train_all([tiny_spec(seed=seed, lr=1e9, epochs=5) for seed in range(2)], engine="stacked")
+    records = train_all([tiny_spec(seed=seed, lr=1e9, epochs=5, strategy="stacked") for seed in range(2)])
     assert [(record.status, len(record.epochs)) for record in records] == [("diverged", 1)] * 2
 
 
-@each_training_engine
-def test_an_exception_is_a_status_with_its_traceback(train: Train, engine: TrainingEngine) -> None:
+@each_strategy
+def test_an_exception_is_a_status_with_its_traceback(train: Train, strategy: Strategy) -> None:
     """One line of error, and the place in the user's own file."""
-    record = train(norm=f"{NORMS}:Raising", engine=engine)
+    record = train(norm=f"{NORMS}:Raising", strategy=strategy)
     assert record.status == "failed"
     assert record.error == "ZeroDivisionError: as it was told"
     assert record.traceback is not None
@@ -147,47 +147,50 @@ def test_an_exception_is_a_status_with_its_traceback(train: Train, engine: Train
     assert record.samples_per_second is None
 
 
-@each_training_engine
+@each_strategy
 @pytest.mark.parametrize("norm", ["Greedy", "Swallowing"])
-def test_running_out_of_memory_is_a_status_of_its_own(train: Train, norm: str, engine: TrainingEngine) -> None:
+def test_running_out_of_memory_is_a_status_of_its_own(train: Train, norm: str, strategy: Strategy) -> None:
     """Whether torch cannot allocate or Python."""
-    record = train(norm=f"{NORMS}:{norm}", engine=engine)
+    record = train(norm=f"{NORMS}:{norm}", strategy=strategy)
     assert record.status == "out-of-memory"
     assert record.error
     assert "\n" not in record.error
 
 
-@each_training_engine
-def test_a_norm_that_cannot_be_built_is_a_failed_run(train: Train, engine: TrainingEngine) -> None:
+@each_strategy
+def test_a_norm_that_cannot_be_built_is_a_failed_run(train: Train, strategy: Strategy) -> None:
     """The parent checks it before; a worker survives it anyway."""
-    record = train(norm="group:groups=3", engine=engine)
+    record = train(norm="group:groups=3", strategy=strategy)
     assert record.status == "failed"
     assert record.error is not None
     assert "groups must divide channels" in record.error
 
 
 def test_a_norm_that_draws_random_numbers_cannot_be_stacked(train: Train) -> None:
-    """The record says why; on the engine that trains run by run it is ok."""
+    """The record says why; trained one by one it is ok."""
     norm = f"{NORMS}:Drawing"
-    record = train(norm=norm, engine="stacked")
+    record = train(norm=norm, strategy="stacked")
     assert record.status == "failed"
     assert record.error is not None
     assert record.error.startswith("RuntimeError: vmap: called random operation while in randomness error mode")
-    assert train(norm=norm, engine="loop").status == "ok"
+    assert train(norm=norm, strategy="sequential").status == "ok"
 
 
-@each_training_engine
-def test_notes_of_the_template_reach_the_record(train_all: TrainAll, engine: TrainingEngine) -> None:
+@each_strategy
+def test_notes_of_the_template_reach_the_record(train_all: TrainAll, strategy: Strategy) -> None:
     """Where a place has no norm, the table can say so, for every run."""
     note = ("no norm after the dense layer, whose vectors have no positions",)
     for norm, notes in (("instance:affine=True", note), ("none", ())):
-        records = train_all([tiny_spec(norm=norm, seed=seed) for seed in range(2)], engine=engine)
+        records = train_all([tiny_spec(norm=norm, seed=seed, strategy=strategy) for seed in range(2)])
         assert [record.notes for record in records] == [notes, notes]
 
 
-def heard_of(
-    runs: list[RunSpec], dataset: Dataset, engine: TrainingEngine, *, compiled: bool = False
-) -> list[tuple[str, int]]:
+def as_stack(specs: list[RunSpec], **changes: Any) -> list[RunSpec]:
+    """Return the runs as they are trained side by side."""
+    return [spec.model_copy(update={"strategy": "stacked", **changes}) for spec in specs]
+
+
+def heard_of(runs: list[RunSpec], dataset: Dataset) -> list[tuple[str, int]]:
     """Train a group, and return what was told of it, with the seeds it was told of."""
     heard: list[tuple[str, int]] = []
 
@@ -200,9 +203,7 @@ def heard_of(
     def on_record(record: RunRecord) -> None:
         heard.append((record.status, record.spec.seed))
 
-    train_group(
-        runs, dataset, "cpu", how=How(engine, compiled), on_start=on_start, on_epoch=on_epoch, on_record=on_record
-    )
+    train_group(runs, dataset, "cpu", on_start=on_start, on_epoch=on_epoch, on_record=on_record)
     return heard
 
 
@@ -222,12 +223,12 @@ def test_a_group_is_trained_run_by_run_and_a_failure_stops_none_of_it(
     digits: Dataset, one_fails: list[RunSpec]
 ) -> None:
     """What happens is told in order: a start, its epochs, its record, then the next."""
-    assert heard_of(one_fails, digits, "loop") == ONE_BY_ONE
+    assert heard_of(one_fails, digits) == ONE_BY_ONE
 
 
 def test_a_stack_is_trained_at_once(digits: Dataset) -> None:
     """All starts come first, then every epoch of all, then the records."""
-    assert heard_of([tiny_spec(seed=seed, epochs=2) for seed in range(2)], digits, "stacked") == [
+    assert heard_of(as_stack([tiny_spec(seed=seed, epochs=2) for seed in range(2)]), digits) == [
         *(("start", 0), ("start", 1)),
         *(("epoch 1", 0), ("epoch 1", 1), ("epoch 2", 0), ("epoch 2", 1)),
         *(("ok", 0), ("ok", 1)),
@@ -236,14 +237,15 @@ def test_a_stack_is_trained_at_once(digits: Dataset) -> None:
 
 def test_a_stack_that_fails_is_started_again_one_by_one(digits: Dataset, one_fails: list[RunSpec]) -> None:
     """Its starts are told again; each run gets the record that it deserves, once."""
-    assert heard_of(one_fails, digits, "stacked") == [("start", 0), ("start", 1), ("start", 2), *ONE_BY_ONE]
+    assert heard_of(as_stack(one_fails), digits) == [("start", 0), ("start", 1), ("start", 2), *ONE_BY_ONE]
 
 
+@pytest.mark.slow
 def test_compiled_a_stack_is_trained_as_without_the_compiler(train_all: TrainAll) -> None:
     """To float rounding, also after one run diverged, from where on the stack has other shapes."""
     specs = [tiny_spec(norm="batch", seed=seed, epochs=2) for seed in range(3)]
     specs[1] = specs[1].model_copy(update={"lr": math.inf})
-    plain, compiled = (train_all(specs, engine="stacked", compiled=compiled) for compiled in (False, True))
+    plain, compiled = (train_all(as_stack(specs, compile=compiled)) for compiled in (False, True))
     assert [record.compiled for record in compiled] == [True] * 3
     assert [record.status for record in plain] == [record.status for record in compiled] == ["ok", "diverged", "ok"]
     for mine, theirs in zip(compiled, plain, strict=True):
@@ -252,9 +254,9 @@ def test_compiled_a_stack_is_trained_as_without_the_compiler(train_all: TrainAll
         ]
 
 
-@each_training_engine
+@each_strategy
 def test_what_cannot_be_compiled_is_trained_without(
-    digits: Dataset, train_all: TrainAll, engine: TrainingEngine, monkeypatch: pytest.MonkeyPatch
+    digits: Dataset, train_all: TrainAll, strategy: Strategy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its starts are told again, and the records say that nothing was compiled."""
 
@@ -262,18 +264,19 @@ def test_what_cannot_be_compiled_is_trained_without(
         raise RuntimeError("no compiler here")
 
     monkeypatch.setattr(torch, "compile", refuse)
-    specs = [tiny_spec(seed=seed) for seed in range(2)]
-    records = train_all(specs, engine=engine, compiled=True)
-    assert [(record.status, record.compiled) for record in records] == [("ok", False)] * 2
-    first = [("start", 0)] if engine == "loop" else [("start", 0), ("start", 1)]
-    assert heard_of(specs, digits, engine, compiled=True) == [*first, *heard_of(specs, digits, engine)]
+    specs = [tiny_spec(seed=seed, strategy=strategy, compile=True) for seed in range(2)]
+    records = train_all(specs)
+    assert [(record.status, record.spec.compile, record.compiled) for record in records] == [("ok", True, False)] * 2
+    first = [("start", 0)] if strategy == "sequential" else [("start", 0), ("start", 1)]
+    plain = [tiny_spec(seed=seed, strategy=strategy) for seed in range(2)]
+    assert heard_of(specs, digits) == [*first, *heard_of(plain, digits)]
 
 
 def test_every_run_of_a_stack_that_fails_has_its_own_record(train_all: TrainAll) -> None:
     """As a stack of its own, with error and traceback."""
-    records = train_all([tiny_spec(seed=seed, norm=f"{NORMS}:Raising") for seed in range(3)], engine="stacked")
+    records = train_all(as_stack([tiny_spec(seed=seed, norm=f"{NORMS}:Raising") for seed in range(3)]))
     for record in records:
         assert (record.status, record.error) == ("failed", "ZeroDivisionError: as it was told")
-        assert (record.engine, record.members) == ("stacked", 1)
+        assert (record.spec.strategy, record.members) == ("stacked", 1)
         assert record.traceback is not None
         assert "troubled_norms.py" in record.traceback

@@ -12,29 +12,30 @@ import torch
 from torch import Tensor
 
 from normzoo.data import Dataset
-from normzoo.experiment.planning.timing import TrainingEngine
+from normzoo.experiment.config.spec import Strategy
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.worker.train import build_network
 from normzoo.registry import NORMS
+from normzoo.templates import MemberModule
 
 from .conftest import Train, TrainAll, tiny_spec
 from .troubled_norms import Drawing
 
-each_training_engine = pytest.mark.parametrize("engine", ["loop", "stacked"])
+each_strategy = pytest.mark.parametrize("strategy", ["sequential", "stacked"])
 
 
 def metrics(record: RunRecord) -> list[dict[str, float]]:
     return [epoch.model_dump(exclude={"seconds"}) for epoch in record.epochs]
 
 
-@each_training_engine
+@each_strategy
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 @pytest.mark.parametrize("norm", ["none", "batch", "instance:affine=True"])
 def test_the_same_spec_gives_the_same_metrics_to_the_last_digit(
-    train: Train, template: str, norm: str, engine: TrainingEngine
+    train: Train, template: str, norm: str, strategy: Strategy
 ) -> None:
     """Whatever was drawn or trained before."""
-    spec = {"template": template, "norm": norm, "epochs": 2, "engine": engine}
+    spec = {"template": template, "norm": norm, "epochs": 2, "strategy": strategy}
     first = train(**spec)
     torch.manual_seed(999)
     train(norm="batch", seed=5)
@@ -52,36 +53,36 @@ def test_another_seed_gives_other_metrics(train: Train) -> None:
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_the_same_seed_gives_every_norm_the_same_initial_weights(template: str, norm: str, digits: Dataset) -> None:
     """Convolutions, dense layers and LSTM weights are equal; only the norms' own parameters differ."""
-    options: dict[str, Any] = {"placement": "post", "widths": [8], "hidden": 8} if template == "cnn" else {"hidden": 8}
-    control = build_network(tiny_spec(template=template, options=options, seed=7), digits).state_dict()
-    state = build_network(tiny_spec(template=template, options=options, norm=norm, seed=7), digits).state_dict()
+    network = "cnn:hidden=8,widths=8" if template == "cnn" else "lstm:hidden=8"
+    control = build_network(tiny_spec(template=network, seed=7), digits).state_dict()
+    state = build_network(tiny_spec(template=network, norm=norm, seed=7), digits).state_dict()
     assert len(control) >= 5
     assert set(control) <= set(state)
     for name, value in control.items():
         assert torch.equal(state[name], value), name
 
 
-LabelsSeen = Callable[..., list[list[list[int]]]]
+TargetsSeen = Callable[..., list[list[list[int]]]]
 
 
 @pytest.fixture
-def labels_seen(train_all: TrainAll, monkeypatch: pytest.MonkeyPatch) -> LabelsSeen:
-    """Trains runs of some seeds, and returns for each the labels of each of its steps."""
+def targets_seen(train_all: TrainAll, monkeypatch: pytest.MonkeyPatch) -> TargetsSeen:
+    """Trains runs of some seeds, and returns for each the targets of each of its steps."""
     seen: list[Tensor] = []
-    training_step = Classifier.training_step
+    training_step = MemberModule.training_step
 
-    def watching(module: Classifier, block: tuple[Tensor, Tensor], index: int) -> None:
+    def watching(module: MemberModule, block: tuple[Tensor, Tensor], index: int) -> None:
         seen.append(block[1])
         training_step(module, block, index)
 
-    monkeypatch.setattr(Classifier, "training_step", watching)
+    monkeypatch.setattr(MemberModule, "training_step", watching)
 
-    def watch(*seeds: int, engine: TrainingEngine = "loop", **changes: Any) -> list[list[list[int]]]:
+    def watch(*seeds: int, strategy: Strategy = "sequential", **changes: Any) -> list[list[list[int]]]:
         seen.clear()
-        records = train_all([tiny_spec(seed=seed, **changes) for seed in seeds], engine=engine)
-        assert [(record.status, record.engine) for record in records] == [("ok", engine)] * len(seeds)
-        blocks = torch.cat(seen)  # (steps, N, members); of the loop one run after the other, each of one member
-        steps = blocks if engine == "stacked" else torch.cat(blocks.chunk(len(seeds)), 2)
+        records = train_all([tiny_spec(seed=seed, strategy=strategy, **changes) for seed in seeds])
+        assert [record.status for record in records] == ["ok"] * len(seeds)
+        blocks = torch.cat(seen)  # (steps, N, members); without a stack, one run's after the other's
+        steps = blocks if strategy == "stacked" else torch.cat(blocks.chunk(len(seeds)), 2)
         return [steps[:, :, member].tolist() for member in range(len(seeds))]
 
     return watch
@@ -90,32 +91,35 @@ def labels_seen(train_all: TrainAll, monkeypatch: pytest.MonkeyPatch) -> LabelsS
 @pytest.mark.parametrize("norm", ["batch", "instance:affine=True", f"{Drawing.__module__}:Drawing"])
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_the_same_seed_gives_every_norm_the_same_order_of_the_data(
-    template: str, norm: str, labels_seen: LabelsSeen
+    template: str, norm: str, targets_seen: TargetsSeen
 ) -> None:
     """Step by step over two epochs, also under a norm that uses up random numbers."""
-    control = labels_seen(3, epochs=2)
+    control = targets_seen(3, epochs=2)
     assert len(control[0]) == 2 * (1078 // 64)
-    assert labels_seen(3, epochs=2, norm=norm, template=template) == control
+    assert targets_seen(3, epochs=2, norm=norm, template=template) == control
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
-def test_the_engine_does_not_change_the_order_of_the_data(template: str, norm: str, labels_seen: LabelsSeen) -> None:
+def test_the_strategy_does_not_change_the_order_of_the_data(
+    template: str, norm: str, targets_seen: TargetsSeen
+) -> None:
     """Each member of a stack sees, step by step over two epochs, what it sees alone."""
     seeds = (5, 3, 4)
-    alone = labels_seen(*seeds, epochs=2)
-    stacked = labels_seen(*sorted(seeds), epochs=2, engine="stacked", template=template, norm=norm)
+    alone = targets_seen(*seeds, epochs=2)
+    stacked = targets_seen(*sorted(seeds), epochs=2, strategy="stacked", template=template, norm=norm)
     assert stacked == [alone[seeds.index(seed)] for seed in sorted(seeds)]
 
 
-@each_training_engine
-def test_another_seed_and_another_epoch_have_another_order(engine: TrainingEngine, labels_seen: LabelsSeen) -> None:
+@each_strategy
+def test_another_seed_and_another_epoch_have_another_order(strategy: Strategy, targets_seen: TargetsSeen) -> None:
     """Otherwise the tests above could not fail."""
-    first, second = labels_seen(3, 4, epochs=2, engine=engine)
+    first, second = targets_seen(3, 4, epochs=2, strategy=strategy)
     assert first != second
     assert first[: len(first) // 2] != first[len(first) // 2 :]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_the_process_as_it_found_it() -> None:
     """A process and an environment of its own, since what leaks mostly leaks once: nothing in it changes."""
     command = [sys.executable, "-m", "tests.experiment.process_state"]
@@ -124,5 +128,5 @@ def test_a_run_leaves_the_process_as_it_found_it() -> None:
     done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=True)
     statuses = ("ok", "diverged", "failed")
     assert done.stdout.splitlines() == [
-        f"{engine} {status} {status}: nothing" for engine in ("loop", "stacked") for status in statuses
+        f"{strategy} {status} {status}: nothing" for strategy in ("sequential", "stacked") for status in statuses
     ]

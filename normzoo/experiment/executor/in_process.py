@@ -2,15 +2,23 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from normzoo.experiment.config.environment import available_cpus
 from normzoo.experiment.executor.protocol import Slots
 from normzoo.experiment.planning.facts import Prepared
 from normzoo.experiment.planning.groups import Group
-from normzoo.experiment.worker.messages import Message, Task, WorkerDied
+from normzoo.experiment.worker.messages import Message, Task, TaskDone, WorkerDied
+
+if TYPE_CHECKING:
+    from normzoo.experiment.worker.serve import Server  # torch takes a while
+
+_AT_WORK = threading.Lock()
+"""Held by whoever carries out a task: all that trains in a process draws from the same random numbers, so that what was
+cancelled, and takes a while to notice, must not be at it any more when the next begins."""
 
 
 class _Cancelled(BaseException):
@@ -24,11 +32,12 @@ class InProcessExecutor:
     """
 
     def __init__(self) -> None:
-        self._tasks: queue.Queue[tuple[object, Task] | None] = queue.Queue()
-        self._told: queue.Queue[tuple[object, Message]] = queue.Queue()
-        self._heard: list[tuple[object, Message]] = []
-        self._cancelled: set[object] = set()
+        self._tasks: queue.SimpleQueue[tuple[object, Task] | None] = queue.SimpleQueue()
+        self._told: deque[tuple[object, Message]] = deque()
+        self._something_told = threading.Event()
+        self._wanted: set[object] = set()
         self._at: object = None
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -37,7 +46,7 @@ class InProcessExecutor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._cancelled.add(self._at)
+        self._wanted.clear()
         self._tasks.put(None)
 
     def slots(self, prepared: Prepared, groups: Sequence[Group]) -> Slots:  # noqa: ARG002
@@ -47,6 +56,7 @@ class InProcessExecutor:
     def start(self, task: Task) -> object:
         """Start a task, once those before it are over."""
         handle = object()
+        self._wanted.add(handle)
         self._tasks.put((handle, task))
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="normzoo", daemon=True)
@@ -54,38 +64,51 @@ class InProcessExecutor:
         return handle
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait until something is told."""
-        if not self._heard:
-            try:
-                self._heard.append(self._told.get(timeout=seconds))
-            except queue.Empty:
-                return
+        """Wait until something is told; it stays to be told whatever interrupts the waiting."""
+        self._something_told.wait(seconds)
 
     def events(self) -> list[tuple[object, Message]]:
         """Return what was told."""
-        while not self._told.empty():
-            self._heard.append(self._told.get())
-        heard, self._heard = self._heard, []
-        return [(handle, message) for handle, message in heard if handle not in self._cancelled]
+        self._something_told.clear()
+        found = []
+        while self._told:
+            handle, message = self._told.popleft()
+            if handle in self._wanted:
+                found.append((handle, message))
+                if isinstance(message, TaskDone | WorkerDied):
+                    self._wanted.discard(handle)
+        return found
 
     def cancel(self, handle: object) -> None:
         """End a task at the next thing that it tells, of which nothing is heard any more."""
-        self._cancelled.add(handle)
+        self._wanted.discard(handle)
 
     def _serve(self) -> None:
-        from normzoo.experiment.worker.serve import Server  # torch takes a while
-
-        def send(message: Message) -> None:
-            if self._at in self._cancelled:
-                raise _Cancelled
-            self._told.put((self._at, message))
-
-        server = Server(send)
         while (given := self._tasks.get()) is not None:
-            self._at, task = given
-            try:
-                server.carry_out(task)
-            except _Cancelled:
-                continue
-            except BaseException as error:  # what a process of its own would end with
-                self._told.put((self._at, WorkerDied(f"{type(error).__name__}: {error}")))
+            with _AT_WORK:
+                self._carry_out(*given)
+
+    def _carry_out(self, handle: object, task: Task) -> None:
+        if handle not in self._wanted:
+            return
+        self._at = handle
+        try:
+            if self._server is None:
+                from normzoo.experiment.worker.serve import Server
+
+                self._server = Server(self._send)
+            self._server.carry_out(task)
+        except _Cancelled:
+            return
+        except BaseException as error:  # what a process of its own would end with
+            text = " ".join(str(error).split())
+            self._tell(WorkerDied(f"{type(error).__name__}: {text}" if text else type(error).__name__))
+
+    def _send(self, message: Message) -> None:
+        if self._at not in self._wanted:
+            raise _Cancelled
+        self._tell(message)
+
+    def _tell(self, message: Message) -> None:
+        self._told.append((self._at, message))
+        self._something_told.set()

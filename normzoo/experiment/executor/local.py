@@ -187,6 +187,9 @@ class LocalExecutor:
 
     def start(self, task: Task) -> object:
         """Hand a task to a worker that is idle, or to a new one."""
+        for worker in [worker for worker in self._workers if worker not in self._tasks]:
+            if worker.poll():  # one that is idle has nothing to say but its end
+                self._end(worker)
         idle = [worker for worker in self._workers if worker not in self._tasks]
         worker = idle[0] if idle else self._new_worker()
         handle = self._tasks[worker] = object()

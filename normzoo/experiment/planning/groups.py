@@ -144,7 +144,10 @@ def with_timings(groups: Iterable[Group], timings: Timings, environment: Mapping
 
 
 def balance(groups: Sequence[Group], jobs: int) -> list[Group]:
-    """Return the groups, the longest first, with some in halves where workers would else wait long for the last one."""
+    """Return the groups, the longest first, with some in halves where workers would else wait long for the last one.
+
+    A stack stays whole: how many are in it changes the order of sums, and no result may depend on times and workers.
+    """
     balanced = sorted(groups, key=lambda group: -group.seconds)
     ideal = sum(group.seconds for group in balanced) / jobs
     while balanced:
@@ -153,7 +156,7 @@ def balance(groups: Sequence[Group], jobs: int) -> list[Group]:
             first = min(range(jobs), key=lambda job: ends[job][0])
             ends[first] = (ends[first][0] + group.seconds, group)
         end, last = max(ends, key=lambda each: each[0])
-        if end <= WORTH_SPLITTING * ideal or len(last.runs) == 1:
+        if end <= WORTH_SPLITTING * ideal or len(last.runs) == 1 or last.is_stacked:
             break
         half = -(-len(last.runs) // 2)
         others = [group for group in balanced if group is not last]

@@ -74,9 +74,13 @@ def open_database(path: Path, *, writable: bool, migrate: Migration) -> sqlite3.
 def _upgraded_copy(database: sqlite3.Connection, migrate: Migration) -> sqlite3.Connection:
     """Return an older file that is only read as it would be in this version, in memory."""
     copy = sqlite3.connect(":memory:", isolation_level=None)
-    database.backup(copy)
-    database.close()
-    _prepare(copy, is_new=False, migrate=migrate)
+    try:
+        database.backup(copy)
+        database.close()
+        _prepare(copy, is_new=False, migrate=migrate)
+    except BaseException:
+        copy.close()
+        raise
     return copy
 
 

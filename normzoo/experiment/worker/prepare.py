@@ -1,13 +1,14 @@
 """What only torch and the data can answer before anything is planned. Imports torch."""
 
 import copy
+import traceback
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from normzoo.data import Dataset, load_dataset
-from normzoo.errors import ComponentError, ConfigError, DeviceError
+from normzoo.errors import ComponentError, ConfigError, DeviceError, NormzooError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, Prepared
@@ -19,6 +20,9 @@ from normzoo.templates import member_losses, stack
 
 _SAMPLES = 4
 """That every network is tried on."""
+
+_LARGEST_BATCH = 256
+"""That a network's training is tried on: what a larger batch does not fit, a part of it does not fit either."""
 
 
 def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset]:
@@ -84,7 +88,7 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
     """Build a network, take a step's gradient by itself and stacked, and return what was found out.
 
     Raises:
-        ComponentError: it cannot be built, or fails.
+        ComponentError: it cannot be built, or fails at the run's batch size.
     """
     try:
         members = [build_network(run.model_copy(update={"seed": seed}), dataset) for seed in (0, 1)]
@@ -96,6 +100,7 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
     inputs, targets = dataset.train.inputs[:_SAMPLES], dataset.train.targets[:_SAMPLES]
     with torch.random.fork_rng(devices=[]):
         flops = _flops(run, members[0], inputs)
+        _check_training(run, members[0], dataset.train.inputs[: min(run.batch_size, _LARGEST_BATCH)])
         return NetworkFacts(flops // len(inputs), _why_unstackable(members, task, inputs, targets))
 
 
@@ -105,12 +110,32 @@ def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> int:
         try:
             copy.deepcopy(network).eval()(inputs)
         except Exception as error:
-            text = " ".join(str(error).split())
             raise ComponentError(
                 f"the {run.template} with norm '{run.norm}' fails on inputs of shape {tuple(inputs.shape)}: "
-                f"{type(error).__name__}: {text}"
+                f"{_failure(error)}"
             ) from error
     return int(counter.get_total_flops())
+
+
+def _check_training(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> None:
+    """Refuse what cannot be trained at a batch size, as a single value has no variance."""
+    with torch.no_grad():
+        try:
+            copy.deepcopy(network).train()(inputs)
+        except Exception as error:
+            raise ComponentError(
+                f"batch_sizes: the {run.template} with norm '{run.norm}' cannot be trained at batch size "
+                f"{run.batch_size}: {_failure(error)}"
+            ) from error
+
+
+def _failure(error: Exception) -> str:
+    """Return what went wrong in one line, and where if it was not normzoo that refused something."""
+    text = " ".join(str(error).split())
+    if isinstance(error, NormzooError):
+        return text
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {text} ({where.filename}:{where.lineno})"
 
 
 def _why_unstackable(members: list[nn.Module], task: Task, inputs: torch.Tensor, targets: torch.Tensor) -> str:

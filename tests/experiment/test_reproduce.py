@@ -7,13 +7,20 @@ import pytest
 
 from normzoo.experiment.config.resolve import resolve
 from normzoo.experiment.config.spec import RunSpec
-from normzoo.experiment.planning.groups import DatasetFacts, expand
+from normzoo.experiment.planning.facts import DatasetFacts
+from normzoo.experiment.planning.groups import expand
 from normzoo.experiment.results.reproduce import command_for
 
 from .synthetic import run_record, run_spec
 
-LSTM = {"template": "lstm", "options": {"hidden": 8}}
-OWN = {"norm": "my.module:Norm:gain=2", "norm_source": "abc", "dataset": "npz"}
+LSTM = {"template": "lstm:hidden=8"}
+OWN = {"norm": "my.module:Norm:gain=2", "sources": {"norm": "abc"}, "dataset": "npz"}
+ALL_OWN = {
+    "template": "my.net:Net:depth=20",
+    "norm": "my.norm:Norm",
+    "task": "my.task:Task",
+    "sources": {"template": "a", "norm": "b", "task": "c"},
+}
 
 
 def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
@@ -26,7 +33,9 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
     configuration = resolve([], [], flags)
     matrix = configuration.matrix
     facts = DatasetFacts(matrix.dataset, spec.dataset_checksum, (1, 8, 8), outputs=10, train=1, validation=1, test=1)
-    return expand(matrix, facts, dict.fromkeys(matrix.norms, spec.norm_source)), configuration.execution
+    named = {"template": spec.template, "norm": spec.norm, "task": spec.task}
+    sources = {kind: {named[kind]: checksum} for kind, checksum in spec.sources.items()}
+    return expand(matrix, facts, sources=sources), configuration.execution
 
 
 @pytest.mark.parametrize(
@@ -35,7 +44,10 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
         ({}, "digits"),
         ({"seed": 3, "batch_size": 2, "lr": 0.003125}, "digits"),
         ({"batch_size": 7, "lr": 0.0123456789012}, "digits"),
-        ({"options": {"placement": "pre", "widths": [4, 5, 6], "hidden": 8}}, "digits"),
+        ({"template": "cnn:hidden=8,placement=pre,widths=4-5-6"}, "digits"),
+        ({"strategy": "sequential", "compile": True}, "digits"),
+        ({"task": "regression", "dataset": "npz"}, "npz:own.npz"),
+        (ALL_OWN, "digits"),
         ({"optimizer": "adam", "clip_norm": 0.5, "precision": "bf16-mixed"}, "digits"),
         (LSTM, "digits"),
         (OWN, "npz:some folder/own.npz"),
@@ -44,12 +56,12 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
 def test_the_command_has_the_run_in_it(changes: dict[str, Any], dataset: str) -> None:
     """Up to the last digit of its learning rate, beside the smaller seeds of its cell and nothing else."""
     spec = run_spec(**changes)
-    record = run_record(spec, engine="stacked", compiled=True, environment={"device": "cuda:1"})
+    record = run_record(spec, environment={"device": "cuda:1"})
     command = command_for(spec.key, record, dataset)
     assert command is not None
     runs, execution = trained_by(command, spec)
     assert runs == [run_spec(**{**changes, "seed": seed}) for seed in range(spec.seed + 1)]
-    assert (execution.engine, execution.compile, execution.device) == ("stacked", "always", "cuda")
+    assert execution.device == "cuda"
     assert str(execution.store) == "again.sqlite"
 
 
@@ -57,8 +69,8 @@ def test_the_command_has_the_run_in_it(changes: dict[str, Any], dataset: str) ->
     ("changes", "dataset", "key"),
     [
         ({}, "digits", "00000000deadbeef"),
-        ({"options": {"placement": "post", "widths": [4], "hidden": 8, "depth": 3}}, "digits", None),
-        ({"options": {"placement": "post"}, "template": "gone"}, "digits", None),
+        ({"template": "gone"}, "digits", None),
+        ({"task": "gone"}, "digits", None),
         ({"dataset": "npz"}, "npz", None),
         ({}, "mnist", None),
         ({"lr": 0.1 + 0.2}, "digits", None),  # no flag gives more than 12 digits

@@ -1,0 +1,163 @@
+"""Does the parent start its workers and notice their ends, whatever is pressed meanwhile?"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.executor import local
+from normzoo.experiment.executor.local import LocalExecutor
+from normzoo.experiment.worker.messages import Checked, Message, Prepare, Rejected, TaskDone, WorkerDied
+
+CPU = Execution(device="cpu")
+SMALL = Prepare(MatrixSpec(norms=("none",), templates=("cnn",)), CPU)
+
+
+def told(executor: LocalExecutor) -> Message:
+    """Return what the preparation comes to."""
+    return told_until(executor, Checked, Rejected, WorkerDied)
+
+
+def told_until(executor: LocalExecutor, *last: type) -> Message:
+    """Return the first message of one of these kinds."""
+    while True:
+        executor.wait(60)
+        for _, message in executor.events():
+            if isinstance(message, last):
+                return message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals wait only where there are signal masks")
+def test_ctrl_c_while_a_worker_is_started_is_heard_at_once_and_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent does not wait for a worker to be there; one that nobody wants by then is ended."""
+    begun, wanted, ended = threading.Event(), threading.Event(), threading.Event()
+    masks: list[set[int]] = []
+
+    def start(_: object) -> None:
+        masks.append(set(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+        begun.set()
+        assert wanted.wait(60)
+
+    monkeypatch.setattr(local._CONTEXT.Process, "start", start)
+    monkeypatch.setattr(local._CONTEXT.Process, "kill", lambda _: ended.set())
+
+    def press_ctrl_c_while_one_is_started() -> None:
+        with LocalExecutor() as executor:
+            executor.start(SMALL)
+            assert begun.wait(60)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        press_ctrl_c_while_one_is_started()
+    assert not ended.is_set()
+    wanted.set()
+    assert ended.wait(60)
+    assert signal.SIGINT in masks[0]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_worker_that_cannot_be_started_is_told_as_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when there are too many processes."""
+
+    def start(_: object) -> None:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(local._CONTEXT.Process, "start", start)
+    with LocalExecutor() as executor:
+        executor.start(SMALL)
+        assert told(executor) == WorkerDied("the worker process could not be started: no more processes")
+
+
+def test_a_worker_has_the_environment_that_it_is_started_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that is forked from a process with an earlier one."""
+    found = []
+    for backend in ("compiled", "eager"):
+        monkeypatch.setenv("NORMZOO_BACKEND", backend)
+        with LocalExecutor(CPU) as executor:
+            executor.start(SMALL)
+            answer = told(executor)
+            assert isinstance(answer, Checked)
+            found.append(answer.prepared.environment["norm_backend"])
+    assert found == ["compiled", "eager"]
+
+
+def only_child() -> int:
+    """Return the number of the one process that there is, or will be in a moment."""
+    while not (started := [child.pid for child in local._CONTEXT.active_children() if child.pid]):
+        time.sleep(0.001)
+    (number,) = started
+    return number
+
+
+@pytest.fixture
+def missing(tmp_path: Path) -> Prepare:
+    return Prepare(MatrixSpec(dataset=f"npz:{tmp_path / 'missing.npz'}"), CPU)
+
+
+def test_one_worker_carries_out_one_task_after_another(missing: Prepare) -> None:
+    """A refusal ends nothing, and SIGINT does not reach it; leaving the context leaves no process."""
+    with LocalExecutor(CPU) as executor:
+        executor.start(missing)
+        number = only_child()
+        os.kill(number, signal.SIGINT)  # at its very beginning
+        assert isinstance(told(executor), Rejected)
+        told_until(executor, TaskDone)
+        os.kill(number, signal.SIGINT)
+        executor.start(SMALL)
+        assert isinstance(told(executor), Checked)
+        assert only_child() == number
+    assert local._CONTEXT.active_children() == []
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "reason"),
+    [
+        (0, "the worker process ended with exit code 0"),
+        (3, "the worker process ended with exit code 3"),
+        (-signal.SIGSEGV, "the worker process was killed by SIGSEGV"),
+        (-signal.SIGKILL, "the worker process was killed by SIGKILL; perhaps the system ran out of memory"),
+    ],
+)
+def test_a_death_is_told_in_words(exit_code: int, reason: str) -> None:
+    """By its signal or exit code."""
+    assert local._death(exit_code) == reason
+
+
+def test_a_worker_that_died_while_it_was_idle_costs_no_task() -> None:
+    """It is given nothing to do any more."""
+    with LocalExecutor(CPU) as executor:
+        executor.start(SMALL)
+        told_until(executor, TaskDone)
+        first = only_child()
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: not is_running(first))
+        executor.start(SMALL)
+        assert isinstance(told(executor), Checked)
+
+
+def is_running(number: int) -> bool:
+    return any(child.pid == number for child in local._CONTEXT.active_children())
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_workers_are_started_early_where_that_is_asked_for() -> None:
+    """With the first task, so that they are there when more are handed out."""
+    with LocalExecutor(CPU, early=1) as executor:
+        executor.start(SMALL)
+        assert len(executor._workers) == 2
+        told_until(executor, TaskDone)
+        executor.start(SMALL)
+        assert len(executor._workers) == 2
+        told_until(executor, TaskDone)

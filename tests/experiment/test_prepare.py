@@ -1,0 +1,163 @@
+"""What does a worker find out before anything is trained?"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from normzoo.errors import ComponentError, ConfigError, DeviceError, UsageError
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.worker.prepare import prepare, resolve_device
+from normzoo.registry import NORMS
+
+CPU = Execution(device="cpu")
+OWN = "from torch import nn\nclass Mine(nn.Identity): pass\ndef make(channels): return Mine()\nNUMBER = 3\n"
+
+
+@pytest.fixture
+def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module of the user's own that can be imported."""
+    path = tmp_path / "own_norm_to_prepare.py"
+    path.write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, path.stem, raising=False)
+    return path
+
+
+def test_the_facts_are_those_of_the_dataset() -> None:
+    """Sizes of the splits, shape, outputs and checksum; the worker keeps the data itself."""
+    prepared, dataset = prepare(MatrixSpec(norms=("none",)), CPU)
+    facts = prepared.dataset
+    assert (facts.name, facts.shape, facts.outputs) == ("digits", (1, 8, 8), 10)
+    assert (facts.train, facts.validation, facts.test) == (1078, 359, 360)
+    assert facts.checksum == dataset.checksum
+    assert prepared.device == "cpu"
+    assert prepared.environment["torch"] == torch.__version__.partition("+")[0]
+
+
+def test_the_source_of_ones_own_norm_is_a_checksum_of_its_file(own_module: Path) -> None:
+    """A change anywhere in the file changes it, for a class and for a function alike."""
+    before = NORMS.source("own_norm_to_prepare:Mine")
+    assert before is not None
+    assert NORMS.source("own_norm_to_prepare:make") == before
+    assert NORMS.source("own_norm_to_prepare:Mine:gain=2") == before
+    own_module.write_text(OWN + "# changed\n")
+    assert NORMS.source("own_norm_to_prepare:Mine") != before
+
+
+def test_registered_norms_have_no_source(own_module: Path) -> None:
+    """Their versions are the protocol's to tell; what is no class or function has none either."""
+    assert own_module.exists()
+    assert NORMS.source("batch") is None
+    assert NORMS.source("own_norm_to_prepare:NUMBER") is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [
+        ({"batch_sizes": (1, 1079)}, ConfigError, "batch_sizes: 1079 is larger than .* use at most 1078"),
+        ({"norms": ("none", "group:groups=7")}, ComponentError, "norms: in the cnn, .* groups must divide channels"),
+        ({"norms": ("batch:gain=2",)}, ComponentError, r"it has no option 'gain'; .*\(it takes: eps"),
+        ({"norms": ("no_such_module:Norm",)}, ComponentError, "cannot import 'no_such_module'"),
+        ({"norms": ("own_norm_to_prepare:Your",)}, UsageError, "'Your'; did you mean|unknown name in module"),
+        ({"norms": ("own_norm_to_prepare:NUMBER",)}, ComponentError, "is neither a class nor a function"),
+        ({"templates": ("cnn:widths=4-4-4-4",), "norms": ("none",)}, UsageError, "the cnn.* Cnn: .* use fewer widths"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_built_is_refused_before_anything_is_trained(
+    settings: dict[str, Any], kind: type[Exception], message: str, own_module: Path
+) -> None:
+    """Every norm in every template, not only the first."""
+    assert own_module.exists()
+    with pytest.raises(kind, match=message):
+        prepare(MatrixSpec(**settings), CPU)
+
+
+def test_a_matrix_at_the_limit_is_accepted() -> None:
+    """All training samples in one batch."""
+    assert prepare(MatrixSpec(norms=("none",), batch_sizes=(1078,)), CPU)[0].dataset.train == 1078
+
+
+def test_a_batch_larger_than_what_the_hold_out_leaves_says_how_many_are_held_out(tmp_path: Path) -> None:
+    """Of a hundred samples ninety are trained on, if the file has no validation split of its own."""
+    path = tmp_path / "own.npz"
+    x, y = np.random.default_rng(0).random((100, 8, 8)), np.arange(100) % 2
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+    settings: dict[str, Any] = {"norms": ("none",), "templates": ("cnn",), "dataset": f"npz:{path}"}
+    prepare(MatrixSpec(**settings, batch_sizes=(90,)), CPU)
+    with pytest.raises(ConfigError) as caught:
+        prepare(MatrixSpec(**settings, batch_sizes=(8, 100)), CPU)
+    assert str(caught.value) == (
+        f"batch_sizes: 100 is larger than the training set of 'npz:{path}' (90 of 100 samples, after 10 for "
+        "validation); use at most 90"
+    )
+
+
+@pytest.mark.parametrize("template", ["cnn", "lstm"])
+def test_a_batch_of_one_is_refused_where_it_has_no_variance(template: str) -> None:
+    """In the norm's own words; norms that pool over no other sample take it, and so does batch norm a batch of two."""
+    small: dict[str, Any] = {"templates": (template,), "norms": ("batch",)}
+    message = f"batch_sizes: the {template} with norm 'batch' cannot be trained at batch size 1: BatchNorm: a mean and"
+    with pytest.raises(ComponentError, match=message):
+        prepare(MatrixSpec(**small, batch_sizes=(1, 8)), CPU)
+    prepare(MatrixSpec(**small, batch_sizes=(2, 8)), CPU)
+    prepare(MatrixSpec(**{**small, "norms": ("layer", "instance", "none")}, batch_sizes=(1,)), CPU)
+
+
+FAULTY = """
+import torch
+from torch import nn
+
+class Failing(nn.Module):
+    def __init__(self, channels): super().__init__()
+    def forward(self, x):
+        return x + torch.zeros(x.shape[1] + 1)
+
+class Shortening(nn.Module):
+    def __init__(self, channels): super().__init__()
+    def forward(self, x): return x[:, 1:]
+
+class Crowded(nn.Module):
+    def __init__(self, channels): super().__init__()
+    def forward(self, x):
+        if self.training and len(x) < 4:
+            raise RuntimeError("a crowd, please")
+        return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("norm", "message"),
+    [
+        (
+            "Failing",
+            r"norms: in the cnn, .*RuntimeError on maps of shape .*: The size of tensor a .*faulty_norms\.py:8\)",
+        ),
+        ("Shortening", r"norms: in the cnn, .*it must keep the shape of its input: given maps of shape .* it returned"),
+        ("Crowded", r"cannot be trained at batch size 2: RuntimeError: a crowd, please \(.*faulty_norms\.py:18\)"),
+    ],
+)
+def test_a_norm_that_does_not_work_is_refused_with_its_place(
+    norm: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file and the line at which it failed; before anything is trained."""
+    (tmp_path / "faulty_norms.py").write_text(FAULTY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "faulty_norms", raising=False)
+    with pytest.raises(ComponentError, match=message):
+        prepare(MatrixSpec(norms=(f"faulty_norms:{norm}",), templates=("cnn",), batch_sizes=(2,)), CPU)
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``auto`` takes a GPU if there is one; ``cuda`` is refused without; ``cpu`` is always the processor."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [resolve_device(name) for name in ("auto", "cuda", "cpu")] == ["cuda", "cuda", "cpu"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [resolve_device(name) for name in ("auto", "cpu")] == ["cpu", "cpu"]
+    with pytest.raises(DeviceError, match="torch finds no CUDA device; use --device cpu or auto"):
+        resolve_device("cuda")
