@@ -260,3 +260,12 @@ def test_an_interrupt_keeps_what_is_finished() -> None:
     done = run_script(INTERRUPTED)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "interrupted\n2\n"
+
+
+def test_the_session_keeps_its_random_numbers() -> None:
+    """Training in this process draws from a state of its own."""
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    in_process(norms=["batch", "none"])
+    assert torch.equal(torch.rand(3), expected)
