@@ -55,6 +55,7 @@ def test_a_worker_that_cannot_be_started_is_heard_as_dead(monkeypatch: pytest.Mo
         assert pool.start().hear() == WorkerDied("the worker process could not be started: no more processes")
 
 
+@pytest.mark.slow
 def test_a_worker_has_the_environment_that_it_is_started_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that is forked from a process with an earlier one."""
     spec = Prepare(MatrixSpec(norms=("none",)), Execution(device="cpu"))
@@ -70,6 +71,7 @@ def test_a_worker_has_the_environment_that_it_is_started_in(monkeypatch: pytest.
     assert found == ["compiled", "eager"]
 
 
+@pytest.mark.slow
 def test_one_worker_answers_one_task_after_another_until_it_is_killed(tmp_path: Path) -> None:
     """A refusal ends nothing; SIGINT does not reach it; its death is heard once, after all that it said."""
     missing = MatrixSpec(dataset=f"npz:{tmp_path / 'missing.npz'}")

@@ -28,6 +28,7 @@ def metrics(record: RunRecord) -> list[dict[str, float]]:
     return [epoch.model_dump(exclude={"seconds"}) for epoch in record.epochs]
 
 
+@pytest.mark.slow_but_one
 @each_training_engine
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 @pytest.mark.parametrize("norm", ["none", "batch", "instance:affine=True"])
@@ -88,6 +89,7 @@ def labels_seen(train_all: TrainAll, monkeypatch: pytest.MonkeyPatch) -> LabelsS
     return watch
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", ["batch", "instance:affine=True", f"{Drawing.__module__}:Drawing"])
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_the_same_seed_gives_every_norm_the_same_order_of_the_data(
@@ -99,6 +101,7 @@ def test_the_same_seed_gives_every_norm_the_same_order_of_the_data(
     assert labels_seen(3, epochs=2, norm=norm, template=template) == control
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", ["none", "batch"])
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_the_engine_does_not_change_the_order_of_the_data(template: str, norm: str, labels_seen: LabelsSeen) -> None:
@@ -117,6 +120,7 @@ def test_another_seed_and_another_epoch_have_another_order(engine: TrainingEngin
     assert first[: len(first) // 2] != first[len(first) // 2 :]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_the_process_as_it_found_it() -> None:
     """A process and an environment of its own, since what leaks mostly leaks once: nothing in it changes."""
     command = [sys.executable, "-m", "tests.experiment.process_state"]
