@@ -22,6 +22,7 @@ def case(**fields: Any) -> Case:
     return first.model_copy(update=fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_contenders_are_timed_by_turns(mode: str) -> None:
     """Each has as many rounds as the others; in training the bytes it keeps are counted; who is left out is named."""
@@ -77,6 +78,7 @@ def test_a_copy_has_a_speed() -> None:
     assert 1e8 < copy_bandwidth(CPU) < 1e13
 
 
+@pytest.mark.slow
 def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     """It prints tables that fit 80 columns, and writes JSON and a report that say the same."""
     flags = "--norms RMSNorm --sizes tiny --dtypes float32 --parts plain --seconds 0.01 --threads 1 --details"
@@ -91,6 +93,7 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     assert "normzoo bench layers --norms RMSNorm" in (tmp_path / "speed.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_device_that_is_not_there(tmp_path: Path) -> None:
     """One line says so."""
     if torch.cuda.is_available():
