@@ -11,22 +11,22 @@ DATASETS = Registry(
             source="Alpaydin & Kaynak 1998 (UCI)",
         ),
         "mnist": Entry(
-            target="normzoo.data.mnist:load_mnist",
+            target="normzoo.data.torchvision:load_mnist",
             summary="70,000 handwritten digits, 28x28, 10 classes; through torchvision",
             source="LeCun et al. 1998",
         ),
         "fashion-mnist": Entry(
-            target="normzoo.data.mnist:load_fashion_mnist",
+            target="normzoo.data.torchvision:load_fashion_mnist",
             summary="70,000 pieces of clothing, 28x28, 10 classes; through torchvision",
             source="Xiao et al. 2017",
         ),
         "cifar10": Entry(
-            target="normzoo.data.cifar:load_cifar10",
+            target="normzoo.data.torchvision:load_cifar10",
             summary="60,000 colour photographs, 32x32, 10 classes; through torchvision",
             source="Krizhevsky 2009",
         ),
         "cifar100": Entry(
-            target="normzoo.data.cifar:load_cifar100",
+            target="normzoo.data.torchvision:load_cifar100",
             summary="60,000 colour photographs, 32x32, 100 classes; through torchvision",
             source="Krizhevsky 2009",
         ),
