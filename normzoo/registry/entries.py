@@ -1,6 +1,29 @@
-"""The datasets, one entry each. ``npz:PATH`` reads the user's own arrays."""
+"""The templates, datasets and tasks, one entry each. The dataset npz:PATH reads the user's own arrays."""
 
 from normzoo.registry._component import Entry, Registry
+
+TEMPLATES = Registry(
+    "template",
+    {
+        "cnn": Entry(
+            target="normzoo.templates:Cnn",
+            options={"placement": "post", "widths": "32-64", "hidden": 64},
+            summary="two 3x3 convolutions with max pooling, then a dense layer; a norm at each",
+            source="the classic Keras MNIST network",
+        ),
+        "lstm": Entry(
+            target="normzoo.templates:Lstm",
+            options={"hidden": 64},
+            summary="an LSTM over the image's rows; norms on both transforms and the cell, per step",
+            source="Ba et al. 2016; Cooijmans et al. 2016",
+        ),
+    },
+    given=("shape", "outputs"),
+    first=("norm",),
+    own="pkg.module:MyNet",
+)
+"""The templates by name. ``target`` is called as ``target(norm, shape=..., outputs=..., **options)``."""
+
 
 DATASETS = Registry(
     "dataset",
@@ -45,3 +68,22 @@ DATASETS = Registry(
 ``target`` is called as ``target(root=..., download=..., argument=..., **options)``, with those of the three that it
 takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in ``npz:PATH``.
 """
+
+
+TASKS = Registry(
+    "task",
+    {
+        "classification": Entry(
+            target="normzoo.tasks:Classification",
+            summary="classes 0 to K-1 by cross-entropy; decided by accuracy",
+            source="-",
+        ),
+        "regression": Entry(
+            target="normzoo.tasks:Regression",
+            summary="numbers by squared error, standardized; decided by RMSE, with R2",
+            source="-",
+        ),
+    },
+    own="pkg.module:MyTask",
+)
+"""The tasks by name. ``target`` is called as ``target(**options)`` and returns a ``normzoo.tasks.Task``."""
