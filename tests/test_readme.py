@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.matrix import tables as matrix_tables
 from benchmarks.matrix.spec import MatrixBench
-from normzoo.bench import show
-from normzoo.bench.records import Bench
+from normzoo.bench import summary as bench_summary
+from normzoo.bench.spec import Bench
 from normzoo.cli import main
 from normzoo.experiment.config.resolve import reproducing_command, resolve
 from normzoo.experiment.results.store import Store
@@ -117,7 +117,7 @@ def test_each_speed_report_comes_from_the_records_beside_it(path: Path) -> None:
     if path.stem.startswith("layers"):
         layers = Bench.model_validate_json(text)
         environment, measured = layers.environment, len(layers.measurements)
-        shown = show.to_markdown(layers, name=path.stem, notes=notes)
+        shown = bench_summary.to_markdown(layers, name=path.stem, notes=notes)
     else:
         matrix = MatrixBench.model_validate_json(text)
         environment, measured = matrix.environment, len(matrix.cells)

@@ -7,8 +7,8 @@ from math import prod
 import pytest
 
 from normzoo.explain import Pools, letters, subject
-from normzoo.explain._pools import ALPHABET
-from normzoo.explain._style import INKS
+from normzoo.explain._picture import INKS
+from normzoo.explain._subject import ALPHABET
 
 from .cases import SPECS_AND_SHAPES
 

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from normzoo.explain import lay_out, subject, to_svg
-from normzoo.explain._style import INKS
+from normzoo.explain._picture import INKS
 
 from .cases import SPECS_AND_SHAPES
 

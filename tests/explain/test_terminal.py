@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from normzoo.explain import lay_out, picture_to_rich, sections, subject, to_rich
-from normzoo.explain._style import INKS
+from normzoo.explain._picture import INKS
 
 from .cases import SPECS_AND_SHAPES
 
