@@ -3,7 +3,7 @@
 import pytest
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report.plots.against_size import error, values
+from normzoo.report.plots.lines import error, values
 
 from .cases import CASES, heading, heights, legend, lines, numbers, summary, texts
 

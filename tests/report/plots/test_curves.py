@@ -4,7 +4,7 @@ import pytest
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import Summary
-from normzoo.report.plots.curves import curves, seconds
+from normzoo.report.plots.lines import curves, seconds
 from normzoo.report.statistics.differences import half_width
 
 from ..synthetic import epoch

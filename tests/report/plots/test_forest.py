@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report.plots.forest import forest, limits
+from normzoo.report.plots.rows import forest, limits
 
 from .cases import CASES, heading, legend, numbers, summary, texts
 

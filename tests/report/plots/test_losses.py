@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import EpochRecord
-from normzoo.report.plots.losses import gap
+from normzoo.report.plots.rows import gap
 
 from ..synthetic import epoch
 from .cases import CASES, heading, learned, legend, lines, numbers, texts

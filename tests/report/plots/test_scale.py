@@ -2,7 +2,7 @@
 
 import pytest
 
-from normzoo.report.plots.axes import MAX_TICKS, log_ticks
+from normzoo.report.plots.style import MAX_TICKS, log_ticks
 
 
 @pytest.mark.parametrize("low", [3e-7, 0.02, 0.5, 1.0, 7.3, 96.0])

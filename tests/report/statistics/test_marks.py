@@ -4,7 +4,7 @@ import pytest
 
 from normzoo.report.statistics.differences import p_values
 from normzoo.report.statistics.family import Family
-from normzoo.report.statistics.marks import Contender, Mark, Verdict, judge, seeds_for
+from normzoo.report.statistics.standings import Contender, Mark, Verdict, judge, seeds_for
 
 BEST = (0.95, 0.96, 0.94, 0.95, 0.96, 0.97, 0.95, 0.96)
 CLOSE = (0.95, 0.95, 0.95, 0.94, 0.97, 0.96, 0.94, 0.96)

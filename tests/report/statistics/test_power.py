@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from normzoo.report.statistics.family import assess, seeds_needed
-from normzoo.report.statistics.power import MAX_SEEDS, effect_found, exact_power, pairs_for, power_hint, t_power
+from normzoo.report.statistics.family import (
+    MAX_SEEDS,
+    assess,
+    effect_found,
+    exact_power,
+    pairs_for,
+    power_hint,
+    seeds_needed,
+    t_power,
+)
 
 SPREAD = [-0.02, 0.02, -0.02, 0.02, 0.0, 0.02, -0.02, 0.0, 0.01, -0.01]
 

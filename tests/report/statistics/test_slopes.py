@@ -6,7 +6,7 @@ from scipy import stats
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import Summary, summarize
-from normzoo.report.statistics.slopes import slopes
+from normzoo.report.statistics.differences import slopes
 
 from ..synthetic import Outcome, filled
 
