@@ -5,9 +5,8 @@
 """
 
 from normzoo.explain._picture import Layout, lay_out
-from normzoo.explain._sections import Section, sections
 from normzoo.explain._show import picture_to_rich, to_rich, to_svg
-from normzoo.explain._subject import Pools, Subject, letters, subject
+from normzoo.explain._subject import Pools, Section, Subject, letters, sections, subject
 
 __all__ = [
     "Layout",

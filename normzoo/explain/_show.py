@@ -13,8 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from normzoo.explain._picture import INKS, Layout, axes, channel_name, lay_out, sample_name
-from normzoo.explain._sections import Section, formula, pooled_over, pools_in_numbers, sections
-from normzoo.explain._subject import Subject
+from normzoo.explain._subject import Section, Subject, formula, pooled_over, pools_in_numbers, sections
 
 LEAST_COLUMNS: Final = 48
 """Of a picture beside others, for its sentences."""

@@ -145,9 +145,8 @@ LAYER = Explanation(
         title="Layer Normalization",
         arxiv="1607.06450",
     ),
-    remark="Here a pool is all channels and positions of a sample, with w and b per channel, as Wu & He (2018) compare "
-    "it. normzoo.layers.LayerNorm, like torch.nn.LayerNorm, pools the last dimensions instead: in a transformer those "
-    "of one token.",
+    remark="This is how Wu & He (2018) compare it, with w and b per channel. normzoo.layers.LayerNorm, like "
+    "torch.nn.LayerNorm, pools the last dimensions instead: in a transformer those of one token.",
 )
 
 
@@ -266,8 +265,8 @@ RMS = Explanation(
         title="Root Mean Square Layer Normalization",
         arxiv="1910.07467",
     ),
-    remark="Here a pool is all channels and positions of a sample, with w and b per channel, as for layer. "
-    "normzoo.layers.RMSNorm, like torch.nn.RMSNorm, pools the last dimensions instead, and has no b.",
+    remark="It pools what layer does, with w and b per channel. normzoo.layers.RMSNorm, like torch.nn.RMSNorm, pools "
+    "the last dimensions instead, and has no b.",
 )
 
 
