@@ -27,7 +27,7 @@ from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Listener
 from normzoo.registry import NORMS, TASKS, TEMPLATES, Registry
-from normzoo.registry.session import is_of_session, spec_of
+from normzoo.registry._component import is_of_session, spec_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -328,6 +328,6 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         from normzoo.report import brief
-        from normzoo.report.page.html import fragment
+        from normzoo.report.page import fragment
 
         return fragment(brief(self.summary))

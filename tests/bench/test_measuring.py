@@ -9,10 +9,8 @@ import pytest
 import torch
 
 from normzoo.bench import measure as measuring
-from normzoo.bench import peers
 from normzoo.bench.measure import copy_bandwidth, measure
-from normzoo.bench.records import Bench
-from normzoo.bench.spec import BenchSpec, Case
+from normzoo.bench.spec import Bench, BenchSpec, Case
 
 CPU = torch.device("cpu")
 
@@ -28,7 +26,7 @@ def test_contenders_are_timed_by_turns(mode: str) -> None:
     """Each has as many rounds as the others; in training the bytes it keeps are counted; who is left out is named."""
     found = measure(case(mode=mode), CPU, seconds=0.01)
     assert {"torch.nn", "auto", "eager"} <= set(found.timings)
-    assert set(found.timings) | set(found.skipped) == {"torch.nn", "auto", "eager", *peers.PEERS}
+    assert set(found.timings) | set(found.skipped) == {"torch.nn", "auto", "eager", *measuring.PEERS}
     for timing in found.timings.values():
         assert 0 < timing.lower <= timing.median <= timing.upper
     assert found.rounds >= measuring.MIN_ROUNDS
@@ -67,8 +65,8 @@ def test_a_wrong_gradient_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_peers_have_the_same_parameters(norm: str) -> None:
     """What is compared is the same layer: torch.nn's parameters are ours, and timm's, where it is installed."""
     subject = case(norm=norm, shape=(4, 16, 8, 8) if norm in ("batch", "instance", "layer", "group") else (4, 16))
-    theirs = peers.torch_nn(subject)
-    assert {n: p.shape for n, p in peers.ours(subject).named_parameters()} == {
+    theirs = measuring.torch_nn(subject)
+    assert {n: p.shape for n, p in measuring.ours(subject).named_parameters()} == {
         n: p.shape for n, p in theirs.named_parameters()
     }
 

@@ -13,8 +13,7 @@ import pytest
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import summarize
-from normzoo.report.plots import planned_plots, write_plots
-from normzoo.report.plots.files import FIGURES
+from normzoo.report.plots import FIGURES, planned_plots, write_plots
 from normzoo.report.plots.style import GRID_COLOR, INK
 
 from ..synthetic import epoch, filled, run

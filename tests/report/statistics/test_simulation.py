@@ -17,7 +17,7 @@ from normzoo.report.analysis.comparisons import compare_norms
 from normzoo.report.analysis.selection import CellKey
 from normzoo.report.statistics.differences import LEVEL, half_width
 from normzoo.report.statistics.family import Family
-from normzoo.report.statistics.marks import Contender, judge
+from normzoo.report.statistics.standings import Contender, judge
 
 MATRICES = 1000
 TEST_SAMPLES = 360

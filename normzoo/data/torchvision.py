@@ -1,4 +1,4 @@
-"""Datasets that torchvision downloads, verifies and reads."""
+"""MNIST, Fashion-MNIST, CIFAR-10 and CIFAR-100, which torchvision downloads, verifies and reads."""
 
 import importlib
 import io
@@ -14,8 +14,61 @@ from urllib.error import URLError
 
 import numpy as np
 
-from normzoo.data._arrays import Array, RawArrays
+from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError
+
+
+def load_mnist(*, root: Path | None, download: bool, argument: str) -> RawArrays:
+    """Return the handwritten digits. Source: LeCun, Bottou, Bengio & Haffner 1998.
+
+    Raises:
+        DataError: see :func:`normzoo.data.torchvision.load_torchvision`.
+    """
+    del argument
+    return _mnist("mnist", "MNIST", root=root, download=download)
+
+
+def load_fashion_mnist(*, root: Path | None, download: bool, argument: str) -> RawArrays:
+    """Return the pieces of clothing. Source: Xiao, Rasul & Vollgraf 2017.
+
+    Raises:
+        DataError: see :func:`normzoo.data.torchvision.load_torchvision`.
+    """
+    del argument
+    return _mnist("fashion-mnist", "FashionMNIST", root=root, download=download)
+
+
+def _mnist(name: str, class_name: str, *, root: Path | None, download: bool) -> RawArrays:
+    dataset_class = torchvision_class(name, class_name)
+    archives = [Archive(f"{class_name}/raw/{file}", md5) for file, md5 in dataset_class.resources]
+    return load_torchvision(name, dataset_class, archives, root=root, download=download)
+
+
+def load_cifar10(*, root: Path | None, download: bool, argument: str) -> RawArrays:
+    """Return the photographs in 10 classes. Source: Krizhevsky 2009.
+
+    Raises:
+        DataError: see :func:`normzoo.data.torchvision.load_torchvision`.
+    """
+    del argument
+    return _cifar("cifar10", "CIFAR10", root=root, download=download)
+
+
+def load_cifar100(*, root: Path | None, download: bool, argument: str) -> RawArrays:
+    """Return the photographs in 100 classes. Source: Krizhevsky 2009.
+
+    Raises:
+        DataError: see :func:`normzoo.data.torchvision.load_torchvision`.
+    """
+    del argument
+    return _cifar("cifar100", "CIFAR100", root=root, download=download)
+
+
+def _cifar(name: str, class_name: str, *, root: Path | None, download: bool) -> RawArrays:
+    dataset_class = torchvision_class(name, class_name)
+    archives = [Archive(dataset_class.filename, dataset_class.tgz_md5)]
+    return load_torchvision(name, dataset_class, archives, root=root, download=download)
+
 
 DEFAULT_ROOT = Path("data")
 

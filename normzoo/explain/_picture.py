@@ -1,10 +1,10 @@
-"""What of an input is shown, and where: samples are rows, channels are columns, positions lie within a cell."""
+"""The picture of the pools: what of an input is shown, where, and in which colours."""
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Final
+from typing import Final, NamedTuple
 
 from normzoo.explain._subject import Subject
 
@@ -158,3 +158,26 @@ def _note(subject: Subject, samples: Shown, channels: Shown, positions: Sequence
 
 def _times(sizes: Sequence[int]) -> str:
     return " x ".join(map(str, sizes))
+
+
+class Ink(NamedTuple):
+    """A colour, and that of the letters on it."""
+
+    paper: str
+    letter: str
+
+
+INKS: Final = tuple(
+    Ink(paper, letter)
+    for paper, letter in (
+        ("#E69F00", "#000000"),
+        ("#0072B2", "#FFFFFF"),
+        ("#F0E442", "#000000"),
+        ("#CC79A7", "#000000"),
+        ("#009E73", "#000000"),
+        ("#56B4E9", "#000000"),
+        ("#D55E00", "#000000"),
+        ("#BBBBBB", "#000000"),
+    )
+)
+"""Okabe & Ito 2008, with grey in place of black. From the ninth pool on they are used again, never for neighbours."""
