@@ -328,6 +328,6 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         from normzoo.report import brief
-        from normzoo.report.page import fragment
+        from normzoo.report.page.html import fragment
 
         return fragment(brief(self.summary))

@@ -35,7 +35,7 @@ def write_report(path: Path, summary: "Summary", records: Mapping[str, RunRecord
         path.write_text(text, encoding="utf-8")
         written = [path, *(file for plot in plots for file in (plot.svg, plot.png))]
         if html:
-            from normzoo.report.page import to_html
+            from normzoo.report.page.html import to_html
 
             page = path.with_suffix(".html")
             page.write_text(

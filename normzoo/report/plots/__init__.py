@@ -15,7 +15,7 @@ from normzoo.report.plots.lines import curves, error, seconds, values
 from normzoo.report.plots.rows import forest, gap
 from normzoo.report.render.illustrations import Plot, planned_plots
 
-__all__ = ["FIGURES", "Plot", "draw", "planned_plots", "write_plots"]
+__all__ = ["FIGURES", "draw", "write_plots"]
 
 FIGURES: dict[str, Callable[[Summary], Figure]] = {
     "values": values,

@@ -9,7 +9,7 @@ import pytest
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import provenance, summarize, to_markdown
-from normzoo.report.page import to_html
+from normzoo.report.page.html import to_html
 
 from ..synthetic import filled
 from .markdowns import HOSTILE, Given, far_too_wide, of_the_repository, plot

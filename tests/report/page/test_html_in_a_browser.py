@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from normzoo.report.page import to_html
+from normzoo.report.page.html import to_html
 
 from .browser import NAMES, Browser, find
 from .markdowns import far_too_wide, of_the_repository

@@ -12,8 +12,8 @@ import matplotlib
 import pytest
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report import summarize
-from normzoo.report.plots import FIGURES, planned_plots, write_plots
+from normzoo.report import planned_plots, summarize
+from normzoo.report.plots import FIGURES, write_plots
 from normzoo.report.plots.style import GRID_COLOR, INK
 
 from ..synthetic import epoch, filled, run
