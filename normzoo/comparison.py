@@ -26,8 +26,7 @@ from normzoo.experiment.plan import Plan
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Listener
-from normzoo.registry import NORMS, TASKS, TEMPLATES, Registry
-from normzoo.registry._component import is_of_session, spec_of
+from normzoo.registry import NORMS, TASKS, TEMPLATES, Registry, is_of_session, spec_of
 
 if TYPE_CHECKING:
     import pandas as pd
