@@ -5,6 +5,7 @@
 >>> comparison.to_frame()  # doctest: +SKIP
 """
 
+import io
 import shlex
 import sys
 import tempfile
@@ -25,8 +26,7 @@ from normzoo.experiment.plan import Plan
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Listener
-from normzoo.registry import NORMS, TASKS, TEMPLATES, Registry
-from normzoo.registry.session import is_of_session, spec_of
+from normzoo.registry import NORMS, TASKS, TEMPLATES, Registry, is_of_session, spec_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,9 +177,15 @@ def _display(configuration: Configuration, store: Store, progress: bool) -> Disp
 
         from normzoo.progress.live import progress_for
 
-        return progress_for(configuration.matrix, plan, store, Console(stderr=True))
+        return progress_for(configuration.matrix, plan, store, Console(stderr=True, force_jupyter=False))
 
     return display
+
+
+def _as_png(figure: "Figure") -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 class _Silent:
@@ -275,7 +281,9 @@ class Comparison:
         """
         from normzoo.report.plots import draw
 
-        return draw(self.summary, name)
+        figure: Any = draw(self.summary, name)
+        figure._repr_png_ = lambda: _as_png(figure)  # a notebook shows figures by itself only with pyplot
+        return figure  # type: ignore[no-any-return]
 
     def report(self, path: Path | str, *, html: bool = False) -> list[Path]:
         """Write the report as markdown with its plots beside it, and return the files.

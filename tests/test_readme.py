@@ -8,11 +8,12 @@ import pytest
 
 from benchmarks.matrix import tables as matrix_tables
 from benchmarks.matrix.spec import MatrixBench
-from normzoo.bench import show
-from normzoo.bench.records import Bench
+from normzoo.bench import summary as bench_summary
+from normzoo.bench.spec import Bench
 from normzoo.cli import main
 from normzoo.experiment.config.resolve import reproducing_command, resolve
 from normzoo.experiment.results.store import Store
+from normzoo.registry import NORMS
 from normzoo.report import failure_lines, planned_plots, provenance, summarize, to_markdown
 
 ROOT = Path(__file__).parents[1]
@@ -117,7 +118,7 @@ def test_each_speed_report_comes_from_the_records_beside_it(path: Path) -> None:
     if path.stem.startswith("layers"):
         layers = Bench.model_validate_json(text)
         environment, measured = layers.environment, len(layers.measurements)
-        shown = show.to_markdown(layers, name=path.stem, notes=notes)
+        shown = bench_summary.to_markdown(layers, name=path.stem, notes=notes)
     else:
         matrix = MatrixBench.model_validate_json(text)
         environment, measured = matrix.environment, len(matrix.cells)
@@ -125,6 +126,26 @@ def test_each_speed_report_comes_from_the_records_beside_it(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == shown
     assert measured
     assert not str(environment["commit"]).endswith("-dirty")
+
+
+def test_the_table_of_what_norms_pool_is_the_registrys() -> None:
+    """Every norm, over what it pools and what each has a pool of its own, in the registry's words and none beside."""
+    (table,) = re.findall(r"^\| norm \| pools over \|.*\n\|[-|]+\n((?:\|.*\n)+)", README, flags=re.MULTILINE)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert {name for name, _, _ in rows} == {f"`{name}`" for name in NORMS}
+    for name, over, per in rows:
+        entry = NORMS[name.strip("`")]
+        about = entry.explanation
+        if about.pooling is None:
+            assert [over, per] == [f"is the control: {about.summary.partition(':')[0]}", ""]
+            continue
+        beside = "".join(
+            f" ({value} {option} unless told otherwise)"
+            for option, value in entry.options.items()
+            if option in about.pooling.shares
+        )
+        beside += "" if about.centered else ", without subtracting a mean"
+        assert [over, per] == [about.pooling.over + beside, about.pooling.per]
 
 
 def test_the_speed_table_of_the_readme_is_that_of_the_report() -> None:
@@ -164,7 +185,7 @@ def test_the_keys_in_examples_are_of_runs_that_there_are() -> None:
     """Whoever has run the first command can type them as they stand."""
     with Store(ROOT / "reports" / "digits.sqlite", writable=False) as store:
         keys = list(store.statuses())
-    text = README + (ROOT / "normzoo" / "cli" / "_help.py").read_text(encoding="utf-8")
+    text = README + (ROOT / "normzoo" / "cli" / "__init__.py").read_text(encoding="utf-8")
     commands = re.findall(r"normzoo (?:show|diff) ([0-9a-f]{7})(?: ([0-9a-f]{7}))?", text)
     named = {key for pair in commands for key in pair if key}
     assert len(named) >= 2

@@ -9,8 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from benchmarks.matrix.spec import CellSeconds, MatrixBench, Way
-from normzoo.bench.show import machine, section, titled_table
-from normzoo.bench.summary import TableData
+from normzoo.bench.summary import TableData, machine, section, titled_table
 
 METHODS: dict[Way, str] = {
     "normzoo": (

@@ -8,8 +8,7 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from normzoo.bench.records import Bench, ColdStart, Measurement
-from normzoo.bench.spec import BenchSpec
+from normzoo.bench.spec import Bench, BenchSpec, ColdStart, Measurement
 from normzoo.errors import NormzooError, UsageError
 
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**25)}

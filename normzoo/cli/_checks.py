@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from normzoo.cli._format import counted
+from normzoo.cli._tables import counted
 from normzoo.errors import StoreError, UnknownNameError
 from normzoo.experiment.results.store import Store
 from normzoo.registry.backends import VARIABLE, checked_backend

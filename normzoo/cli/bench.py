@@ -10,10 +10,9 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from normzoo.bench.records import Measurement
 from normzoo.bench.run import run_bench
-from normzoo.bench.show import to_markdown, to_rich
-from normzoo.bench.spec import BenchSpec, problems
+from normzoo.bench.spec import BenchSpec, Measurement, problems
+from normzoo.bench.summary import to_markdown, to_rich
 from normzoo.cli import EXIT_OK
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._format import counted
+from normzoo.cli._tables import counted
 from normzoo.errors import ConfigError
 from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.records import RunRecord

@@ -1,29 +1,40 @@
 """``normzoo list``: what there is to choose from."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 
-from normzoo.registry import DATASETS, NORMS, TEMPLATES
+from normzoo.registry import DATASETS, NORMS, TASKS, TEMPLATES, Entry
 
 
 def list_entries() -> int:
-    """Show the norms (what each pools, formula, source), templates and datasets."""
+    """Show the norms (what each pools, formula, source), templates, datasets and tasks."""
     console = Console()
     norms = _table("Norms", "norm", "pools", "formula", "source")
     for name, norm in NORMS.items():
         options = "".join(f"\n{key}={value}" for key, value in norm.options.items())
         norms.add_row(name + options, norm.summary, norm.formula, norm.source)
-    templates = _table("Templates", "template", "network", "source")
-    for name, template in TEMPLATES.items():
-        templates.add_row(name, template.summary, template.source)
-    datasets = _table("Datasets", "dataset", "what", "source")
-    for name, dataset in DATASETS.items():
-        datasets.add_row(name, dataset.summary, dataset.source)
-    for table in (norms, templates, datasets):
+    others = [
+        _others(title, registry.kind, registry)
+        for title, registry in (("Templates", TEMPLATES), ("Datasets", DATASETS), ("Tasks", TASKS))
+    ]
+    for table in (norms, *others):
         console.print(table)
         console.print()
-    console.print("A norm of your own: --norms batch,my_package.my_module:MyNorm", highlight=False)
+    console.print(
+        "Your own: --norms batch,my_module:MyNorm, --templates my_module:MyNet:depth=3, --task my_module:MyTask",
+        highlight=False,
+    )
     return 0
+
+
+def _others(title: str, kind: str, entries: Mapping[str, Entry]) -> Table:
+    table = _table(title, kind, "what it is", "source")
+    for name, entry in entries.items():
+        options = "".join(f"\n{key}={value}" for key, value in entry.options.items())
+        table.add_row(":".join(filter(None, (name, entry.argument))) + options, entry.summary, entry.source)
+    return table
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
-from normzoo.cli._format import counted, format_distinct, test_result
+from normzoo.cli._tables import counted, format_distinct, test_result
 from normzoo.errors import StoreError
 from normzoo.experiment.results.difference import first_apart
 from normzoo.experiment.results.lookup import short_length

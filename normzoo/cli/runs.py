@@ -10,8 +10,7 @@ from cyclopts.validators import Number
 from rich.console import Console
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._format import counted, moment, test_result
-from normzoo.cli._tables import GAP, plain_console, plain_table, width_of
+from normzoo.cli._tables import GAP, counted, moment, plain_console, plain_table, test_result, width_of
 from normzoo.experiment.config.spec import split_list
 from normzoo.experiment.results.lookup import find_comparison, short_length
 from normzoo.experiment.results.records import RunRecord, Status

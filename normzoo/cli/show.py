@@ -9,8 +9,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._format import curve, format_value, moment
-from normzoo.cli._tables import facts, indented, plain_console, plain_table
+from normzoo.cli._tables import curve, facts, format_value, indented, moment, plain_console, plain_table
 from normzoo.experiment.results.lookup import find_key
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.reproduce import command_for

@@ -4,8 +4,7 @@ One file per dataset; :func:`load_dataset` is the way in. Importing this package
 but neither torchvision nor scikit-learn.
 """
 
-from normzoo.data._arrays import RawArrays
-from normzoo.data._dataset import Dataset, Split
+from normzoo.data._dataset import Dataset, RawArrays, Split
 from normzoo.data._load import load_dataset
 from normzoo.data.batches import Batches, BlocksOfSteps, OrderedBatches
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from normzoo.data._arrays import RawArrays
+from normzoo.data._dataset import RawArrays
 
 _SEED = 0
 _HELD_OUT = 0.4

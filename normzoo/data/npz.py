@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from normzoo.data._arrays import Array, RawArrays
+from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError
 
 _REQUIRED = ("x_train", "y_train", "x_test", "y_test")

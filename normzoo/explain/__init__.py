@@ -4,12 +4,9 @@
 ``to_svg`` show it.
 """
 
-from normzoo.explain._layout import Layout, lay_out
-from normzoo.explain._pools import Pools, letters
-from normzoo.explain._rich import picture_to_rich, to_rich
-from normzoo.explain._sections import Section, sections
-from normzoo.explain._subject import Subject, subject
-from normzoo.explain._svg import to_svg
+from normzoo.explain._picture import Layout, lay_out
+from normzoo.explain._show import picture_to_rich, to_rich, to_svg
+from normzoo.explain._subject import Pools, Section, Subject, letters, sections, subject
 
 __all__ = [
     "Layout",

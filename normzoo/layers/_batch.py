@@ -1,4 +1,4 @@
-"""Batch normalization: one mean and variance per channel, over all samples and positions.
+"""Batch normalization, whose pools are those of ``OverSamples``.
 
     y = weight * (x - mean) / sqrt(var + eps) + bias
 

@@ -1,4 +1,4 @@
-"""Group normalization: one mean and variance per sample and group of channels, over the positions.
+"""Group normalization, whose pools are those of ``WithinGroups``.
 
     y = weight * (x - mean) / sqrt(var + eps) + bias
 
@@ -112,7 +112,7 @@ def group_norm(num_features: int, *, groups: int = 8, eps: float = 1e-5, affine:
 
 
 def layer_norm(num_features: int, *, eps: float = 1e-5, affine: bool = True) -> GroupNorm:
-    """Return layer normalization over all channels and positions of a sample: the registry's ``layer``.
+    """Return layer normalization of ``num_features`` channels: the registry's ``layer``.
 
     In a map this is one group, with ``weight`` and ``bias`` per channel, as Wu & He (2018) compare it; for a
     vector ``(N, C)`` it is ``LayerNorm(C)``.

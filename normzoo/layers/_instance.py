@@ -1,4 +1,4 @@
-"""Instance normalization: one mean and variance per sample and channel, over the positions.
+"""Instance normalization, whose pools are those of ``OverNothing``.
 
     y = weight * (x - mean) / sqrt(var + eps) + bias
 

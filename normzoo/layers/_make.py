@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.lazy import LazyModuleMixin
 
 from normzoo.errors import ComponentError
 from normzoo.registry import CHANNELS, NORMS, first_parameter
@@ -46,8 +45,7 @@ def make_norm(spec: str, num_features: int) -> nn.Module:
 
 def _called(target: Callable[..., Any], channels: int, options: Mapping[str, Any]) -> object:
     """Call what makes a norm, with the channels where it takes them; one that is lazy looks at its first input."""
-    lazy = isinstance(target, type) and issubclass(target, LazyModuleMixin)
-    if lazy:
+    if hasattr(target, "cls_to_become"):  # torch.nn's lazy modules, which become another class
         return target(**options)
     try:
         parameters = signature(target).parameters

@@ -1,6 +1,7 @@
 """A pool: which blocks of the samples-by-channels grid share one mean and one variance.
 
-A block is the values of one sample and channel. It is all in which the classic norms differ.
+A block is the values of one sample and channel. It is all in which the classic norms differ; which of them pools what,
+the registry says in words, and a test holds the layers to it.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ class Pool(Protocol):
 
 @dataclass(frozen=True)
 class OverNothing:
-    """Every sample and channel for itself: instance norm."""
+    """Every sample and channel for itself."""
 
     axes: ClassVar[tuple[int, ...]] = ()
     groups: ClassVar[int | None] = None
@@ -29,7 +30,7 @@ class OverNothing:
 
 @dataclass(frozen=True)
 class OverSamples:
-    """All samples, for each channel: batch norm."""
+    """All samples, for each channel."""
 
     axes: ClassVar[tuple[int, ...]] = (0,)
     groups: ClassVar[int | None] = None
@@ -37,7 +38,7 @@ class OverSamples:
 
 @dataclass(frozen=True)
 class OverChannels:
-    """All channels, for each sample: layer norm."""
+    """All channels, for each sample."""
 
     axes: ClassVar[tuple[int, ...]] = (1,)
     groups: ClassVar[int | None] = None
@@ -45,7 +46,7 @@ class OverChannels:
 
 @dataclass(frozen=True)
 class WithinGroups:
-    """The channels of a group of neighbours, for each sample: group norm. ``groups`` must divide C."""
+    """The channels of a group of neighbours, for each sample. ``groups`` must divide C."""
 
     groups: int
     axes: ClassVar[tuple[int, ...]] = (2,)

@@ -55,7 +55,7 @@ class RMSNorm(RowNorm, nn.RMSNorm):
 
 
 class SampleRMSNorm(Norm):
-    """RMS normalization over all channels and positions of a sample ``(N, C, *)``: the registry's ``rms``.
+    """RMS normalization of inputs ``(N, C, *)``: the registry's ``rms``.
 
     To RMSNorm what layer normalization of a map (Wu & He 2018) is to LayerNorm; ``weight`` and ``bias`` per channel.
     torch.nn has no counterpart.

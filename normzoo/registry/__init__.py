@@ -3,13 +3,11 @@
 Torch-free, so that names are listed and checked fast.
 """
 
-from normzoo.registry._component import Entry, Registry, Spec, find, load
+from normzoo.registry._component import Entry, Registry, Spec, find, is_of_session, load, spec_of
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
 from normzoo.registry._options import Option, first_parameter
-from normzoo.registry.datasets import DATASETS
+from normzoo.registry.entries import DATASETS, TASKS, TEMPLATES
 from normzoo.registry.norms import CHANNELS, NORMS, NormEntry
-from normzoo.registry.tasks import TASKS
-from normzoo.registry.templates import TEMPLATES
 
 __all__ = [
     "CHANNELS",
@@ -29,5 +27,7 @@ __all__ = [
     "Spec",
     "find",
     "first_parameter",
+    "is_of_session",
     "load",
+    "spec_of",
 ]

@@ -18,6 +18,38 @@ class Pooling:
     channels: Share
     positions: Share
 
+    @property
+    def shares(self) -> tuple[Share, Share, Share]:
+        """What is shared along samples, channels and positions."""
+        return self.samples, self.channels, self.positions
+
+    @property
+    def over(self) -> str:
+        """Over what is pooled beside positions, in words.
+
+        >>> Pooling(samples="each", channels="groups", positions="all").over
+        'the channels of a group'
+        """
+        named = (("samples", self.samples), ("channels", self.channels))
+        pooled = [
+            f"all {name}" if share == "all" else f"the {name} of a {share.removesuffix('s')}"
+            for name, share in named
+            if share != "each"
+        ]
+        return " and ".join(pooled) or "nothing"
+
+    @property
+    def per(self) -> str:
+        """What each has a pool of its own, in words.
+
+        >>> Pooling(samples="each", channels="groups", positions="all").per
+        'sample and group'
+        """
+        named = zip(("samples", "channels", "positions"), self.shares, strict=True)
+        return " and ".join(
+            (name if share == "each" else share).removesuffix("s") for name, share in named if share != "all"
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Conditional:
@@ -109,3 +141,11 @@ class Explanation:
     misfits: tuple[str, ...]
     paper: Paper | None
     remark: str = ""
+
+    @property
+    def summary(self) -> str:
+        """Over what is pooled, and what each pool has one of, in a line: written nowhere else."""
+        if self.pooling is None:
+            return "nothing is normalized: the control"
+        statistic = "mean and variance" if self.centered else "root mean square"
+        return f"{self.pooling.over}: one {statistic} per {self.pooling.per}"

@@ -1,6 +1,6 @@
-"""The norms, one entry each: what it pools, its formula and its source."""
+"""The norms, one entry each: its formula, its source, and what there is to say of it, first of all what it pools."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from normzoo.registry import explanations
 from normzoo.registry._component import Entry, Registry
@@ -16,11 +16,15 @@ class NormEntry(Entry):
     """A norm that can be asked for by name.
 
     ``target`` is called with a number of channels and the options, and returns the layer; ``summary`` says what it
-    pools.
+    pools, as its explanation has it.
     """
 
+    summary: str = field(init=False)
     formula: str
     explanation: Explanation
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "summary", self.explanation.summary)
 
 
 _STANDARDIZE = "w * (x - mean) / sqrt(var + eps) + b"
@@ -28,21 +32,18 @@ _STANDARDIZE = "w * (x - mean) / sqrt(var + eps) + b"
 _ENTRIES = {
     "batch": NormEntry(
         target="normzoo.layers:BatchNorm",
-        summary="all samples: one mean and variance per channel",
         formula=_STANDARDIZE + "; running mean and var in evaluation",
         source="Ioffe & Szegedy 2015",
         explanation=explanations.BATCH,
     ),
     "layer": NormEntry(
         target="normzoo.layers._group:layer_norm",
-        summary="all channels: one mean and variance per sample",
         formula=_STANDARDIZE,
         source="Ba et al. 2016; on maps as in Wu & He 2018",
         explanation=explanations.LAYER,
     ),
     "instance": NormEntry(
         target="normzoo.layers:InstanceNorm",
-        summary="nothing: one mean and variance per sample and channel",
         formula=_STANDARDIZE,
         source="Ulyanov et al. 2016",
         explanation=explanations.INSTANCE,
@@ -50,7 +51,6 @@ _ENTRIES = {
     ),
     "group": NormEntry(
         target="normzoo.layers._group:group_norm",
-        summary="the channels of a group: one mean and variance per sample and group",
         formula=_STANDARDIZE,
         source="Wu & He 2018",
         explanation=explanations.GROUP,
@@ -58,14 +58,12 @@ _ENTRIES = {
     ),
     "rms": NormEntry(
         target="normzoo.layers:SampleRMSNorm",
-        summary="all channels: one root mean square per sample",
         formula="w * x / sqrt(mean(x^2) + eps) + b",
         source="Zhang & Sennrich 2019",
         explanation=explanations.RMS,
     ),
     "none": NormEntry(
         target="normzoo.layers:NoNorm",
-        summary="nothing is normalized: the control",
         formula="x",
         source="-",
         explanation=explanations.NONE,

@@ -4,17 +4,23 @@ The plots are in :mod:`normzoo.report.plots`, so that importing this package doe
 """
 
 from normzoo.report.analysis.findings import findings
-from normzoo.report.analysis.notes import failure_lines, runs_without_result
-from normzoo.report.analysis.numbers import CellSummary, Contrast, Estimate, Row, Summary, Table, VsBaseline
-from normzoo.report.analysis.provenance import Provenance, provenance
+from normzoo.report.analysis.notes import Provenance, failure_lines, provenance, runs_without_result
+from normzoo.report.analysis.numbers import (
+    CellSummary,
+    Contrast,
+    Estimate,
+    Row,
+    Summary,
+    Table,
+    VsBaseline,
+    summary_rows,
+)
 from normzoo.report.analysis.summary import summarize
 from normzoo.report.render.illustrations import Plot, planned_plots
 from normzoo.report.render.markdown import brief, to_markdown
 from normzoo.report.render.terminal import to_rich
-from normzoo.report.rows import summary_rows
 from normzoo.report.statistics.differences import PairedDifference
-from normzoo.report.statistics.family import Family
-from normzoo.report.statistics.power import Power
+from normzoo.report.statistics.family import Family, Power
 
 __all__ = [
     "CellSummary",

@@ -2,8 +2,7 @@
 
 from normzoo.templates._cnn import Cnn
 from normzoo.templates._lstm import Lstm, NormalizedLstm
-from normzoo.templates._metrics import MemberMetrics, PerMemberMean, member_losses
-from normzoo.templates._module import MemberModule
+from normzoo.templates._module import MemberMetrics, MemberModule, PerMemberMean, member_losses
 from normzoo.templates._norm_slots import left_out, norm_act
 from normzoo.templates._optimizer import MemberOptimizer
 from normzoo.templates._recorded import CudaGraph, RecordedSteps, can_be_recorded

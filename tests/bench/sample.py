@@ -1,7 +1,6 @@
 """A benchmark that nobody ran, with numbers that are easy to reckon with."""
 
-from normzoo.bench.records import Bench, ColdStart, Measurement, Timing
-from normzoo.bench.spec import BenchSpec, Case
+from normzoo.bench.spec import Bench, BenchSpec, Case, ColdStart, Measurement, Timing
 
 ENVIRONMENT = {"device": "cpu", "cpu": "A processor", "threads": 2, "torch": "2.0", "commit": "abc", "none": None}
 

@@ -19,7 +19,7 @@ def pair(template: str, norm: str) -> tuple[nn.Module, nn.Module]:
     target: Any = load(TEMPLATES[template].target)
     options: dict[str, Any] = {"widths": WIDTHS, "hidden": HIDDEN} if template == "cnn" else {"hidden": HIDDEN}
     ours: nn.Module = target(norm_factory(norm), shape=SHAPE, outputs=CLASSES, **options)
-    theirs = build_network(template, norm, shape=SHAPE, outputs=CLASSES, widths=WIDTHS, hidden=HIDDEN)
+    theirs = build_network(template, norm, shape=SHAPE, classes=CLASSES, widths=WIDTHS, hidden=HIDDEN)
     for mine, other in zip(ours.double().parameters(), theirs.double().parameters(), strict=True):
         assert mine.shape == other.shape
         nn.init.normal_(mine, 0.1, 0.3)
@@ -57,6 +57,6 @@ def test_a_peers_network_starts_as_normzoos(template: str, norm: str) -> None:
     torch.manual_seed(0)
     ours = target(norm_factory(norm), shape=SHAPE, outputs=CLASSES, hidden=HIDDEN)
     torch.manual_seed(0)
-    theirs = build_network(template, norm, shape=SHAPE, outputs=CLASSES, widths=(32, 64), hidden=HIDDEN)
+    theirs = build_network(template, norm, shape=SHAPE, classes=CLASSES, widths=(32, 64), hidden=HIDDEN)
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine, other)

@@ -96,6 +96,7 @@ def test_ways_take_turns_in_every_cell_and_round(stopwatch: Stopwatch) -> None:
     assert sum(flags(command)["--batch-sizes"] == "2,8" for command in stopwatch.commands) == 2 * 4
 
 
+@pytest.mark.slow
 def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     """It prints a table that fits 80 columns, and writes JSON and a report, with the notes that lie beside it."""
     small = "--norms none --templates cnn --batch-sizes 64 --seeds 1 --epochs 1"

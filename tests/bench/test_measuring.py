@@ -9,10 +9,8 @@ import pytest
 import torch
 
 from normzoo.bench import measure as measuring
-from normzoo.bench import peers
 from normzoo.bench.measure import copy_bandwidth, measure
-from normzoo.bench.records import Bench
-from normzoo.bench.spec import BenchSpec, Case
+from normzoo.bench.spec import Bench, BenchSpec, Case
 
 CPU = torch.device("cpu")
 
@@ -22,12 +20,13 @@ def case(**fields: Any) -> Case:
     return first.model_copy(update=fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_contenders_are_timed_by_turns(mode: str) -> None:
     """Each has as many rounds as the others; in training the bytes it keeps are counted; who is left out is named."""
     found = measure(case(mode=mode), CPU, seconds=0.01)
     assert {"torch.nn", "auto", "eager"} <= set(found.timings)
-    assert set(found.timings) | set(found.skipped) == {"torch.nn", "auto", "eager", *peers.PEERS}
+    assert set(found.timings) | set(found.skipped) == {"torch.nn", "auto", "eager", *measuring.PEERS}
     for timing in found.timings.values():
         assert 0 < timing.lower <= timing.median <= timing.upper
     assert found.rounds >= measuring.MIN_ROUNDS
@@ -66,8 +65,8 @@ def test_a_wrong_gradient_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_peers_have_the_same_parameters(norm: str) -> None:
     """What is compared is the same layer: torch.nn's parameters are ours, and timm's, where it is installed."""
     subject = case(norm=norm, shape=(4, 16, 8, 8) if norm in ("batch", "instance", "layer", "group") else (4, 16))
-    theirs = peers.torch_nn(subject)
-    assert {n: p.shape for n, p in peers.ours(subject).named_parameters()} == {
+    theirs = measuring.torch_nn(subject)
+    assert {n: p.shape for n, p in measuring.ours(subject).named_parameters()} == {
         n: p.shape for n, p in theirs.named_parameters()
     }
 
@@ -77,6 +76,7 @@ def test_a_copy_has_a_speed() -> None:
     assert 1e8 < copy_bandwidth(CPU) < 1e13
 
 
+@pytest.mark.slow
 def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     """It prints tables that fit 80 columns, and writes JSON and a report that say the same."""
     flags = "--norms RMSNorm --sizes tiny --dtypes float32 --parts plain --seconds 0.01 --threads 1 --details"
@@ -91,6 +91,7 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     assert "normzoo bench layers --norms RMSNorm" in (tmp_path / "speed.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_device_that_is_not_there(tmp_path: Path) -> None:
     """One line says so."""
     if torch.cuda.is_available():

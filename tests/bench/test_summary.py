@@ -2,9 +2,8 @@
 
 import pytest
 
-from normzoo.bench.records import Bench
-from normzoo.bench.show import to_markdown
-from normzoo.bench.summary import TableData, aims, bandwidth_share, details, geometric_mean, ratio, tables
+from normzoo.bench.spec import Bench
+from normzoo.bench.summary import TableData, aims, bandwidth_share, details, geometric_mean, ratio, tables, to_markdown
 
 from .sample import bench, measurement
 

@@ -1,7 +1,9 @@
 """Plays the scenarios that the selected tests ask for, two at a time in the background, each once."""
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ SCENARIOS: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the tests that wait for the background come last in this folder, so that the others run meanwhile."""
 
@@ -32,6 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = [place for place, item in enumerate(items) if item.path.parent == Path(__file__).parent]
     for place, item in zip(places, sorted((items[place] for place in places), key=waits), strict=True):
         items[place] = item
+        if waits(item) or "worker" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -56,45 +61,48 @@ def futures(
     background: ThreadPoolExecutor,
     tmp_path_factory: pytest.TempPathFactory,
     materials: Path,
-) -> Mapping[str, Future[Any]]:
-    """What will come of the scenarios, and of the commands that a worker refuses, by name."""
+) -> Callable[[str], Future[Any]]:
+    """Returns what will come of a scenario, or of a command that a worker refuses, by its name."""
+
+    @cache
+    def begun(name: str) -> Future[Any]:
+        if name in SCENARIOS:
+            return background.submit(SCENARIOS[name], tmp_path_factory.mktemp(name))
+        return background.submit(compare, materials, *BY_A_WORKER[name].arguments[1:])
+
     wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    started: dict[str, Future[Any]] = {
-        name: background.submit(play, tmp_path_factory.mktemp(name))
-        for name, play in SCENARIOS.items()
-        if name in wanted
-    }
-    if "refused_commands" in wanted:
-        for name in WHOLE_COMMANDS:
-            started[name] = background.submit(compare, materials, *BY_A_WORKER[name].arguments[1:])
-    return started
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # one of several processes begins only what it comes to
+        for name in [*SCENARIOS, *("refused_commands" in wanted) * WHOLE_COMMANDS]:
+            if name in wanted or name in WHOLE_COMMANDS:
+                begun(name)
+    return begun
 
 
 @pytest.fixture(scope="session")
-def strategies(futures: Mapping[str, Future[Strategies]]) -> Strategies:
+def strategies(futures: Callable[[str], Future[Strategies]]) -> Strategies:
     """Comparisons by one strategy and the other."""
-    return futures["strategies"].result()
+    return futures("strategies").result()
 
 
 @pytest.fixture(scope="session")
-def growth(futures: Mapping[str, Future[Growth]]) -> Growth:
+def growth(futures: Callable[[str], Future[Growth]]) -> Growth:
     """A store over the life of a comparison."""
-    return futures["growth"].result()
+    return futures("growth").result()
 
 
 @pytest.fixture(scope="session")
-def trouble(futures: Mapping[str, Future[Trouble]]) -> Trouble:
+def trouble(futures: Callable[[str], Future[Trouble]]) -> Trouble:
     """A matrix in which everything goes wrong that can."""
-    return futures["trouble"].result()
+    return futures("trouble").result()
 
 
 @pytest.fixture(scope="session")
-def story(futures: Mapping[str, Future[Story]]) -> Story:
+def story(futures: Callable[[str], Future[Story]]) -> Story:
     """A comparison that is interrupted in every way."""
-    return futures["story"].result()
+    return futures("story").result()
 
 
 @pytest.fixture(scope="session")
-def refused_commands(futures: Mapping[str, Future[Outcome]]) -> Callable[[str], Outcome]:
+def refused_commands(futures: Callable[[str], Future[Outcome]]) -> Callable[[str], Outcome]:
     """Returns what came of a command that a worker refuses, by its name."""
-    return lambda name: futures[name].result()
+    return lambda name: futures(name).result()

@@ -99,9 +99,9 @@ def _shows(folder: Path, sign: str, group: int) -> bool:
 
 
 def _left_of(group: int) -> list[int]:
-    """Return the processes of a group that do not end within some seconds."""
+    """Return the processes of a group that do not end by themselves; it takes them a second, but for a busy machine."""
     try:
-        wait_for(lambda: not _members(group), "the end of the workers", seconds=10)
+        wait_for(lambda: not _members(group), "the end of the workers", seconds=60)
     except AssertionError:
         return _members(group)
     return []

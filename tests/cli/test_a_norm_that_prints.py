@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from .command import compare
 
 SOURCE = """
@@ -14,6 +16,7 @@ class Talking(nn.Identity):
 """
 
 
+@pytest.mark.slow
 def test_it_goes_to_stderr(tmp_path: Path) -> None:
     """Stdout holds the tables and nothing else, so that it can be kept in a file."""
     (tmp_path / "talking.py").write_text(SOURCE)

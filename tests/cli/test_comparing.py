@@ -15,7 +15,7 @@ def rows(text: str) -> dict[str, list[str]]:
     for line in text.splitlines():
         if match := re.match(r"([\w:=,]+) on digits", line):
             template = match[1]
-        elif "each norm beside" in line:
+        elif "comparison with the baseline" in line:
             template = ""
         elif template and re.match(r"(none|batch|layer)\s+\d", line):
             tables.setdefault(template, []).append(line)

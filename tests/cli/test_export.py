@@ -190,6 +190,7 @@ def test_without_pyarrow_the_way_out_is_named(
     assert not (store.parent / "x.parquet").exists()
 
 
+@pytest.mark.slow
 def test_ten_thousand_runs_are_exported_in_seconds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """By the time of the processor; none is left out."""
     records = [run_record(run_spec(seed=seed), losses=(2.0, 1.5, 1.0, 0.5)) for seed in range(10_000)]

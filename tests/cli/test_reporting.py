@@ -31,7 +31,7 @@ def test_compare_writes_a_report_with_its_plots_when_asked(growth: Growth) -> No
         growth.folder / path,
         f"{CNN} on digits",
         f"{LSTM} on digits",
-        "normzoo compare --batch-sizes 64 --norms none,batch --seeds 2",
+        f"normzoo compare --batch-sizes 64 --norms none,batch --templates {CNN},{LSTM} --seeds 2",
     )
     assert "360 test samples" in text
     said = f"written: {path}, and 4 plots beside it, each as SVG and PNG\n"
@@ -68,7 +68,7 @@ def test_a_report_can_hold_the_norms_against_another_one(growth: Growth) -> None
     """Without training anything; a norm that was not compared is refused."""
     assert growth.against.code == 0
     text = (growth.folder / "against.md").read_text(encoding="utf-8")
-    assert "## Each norm beside batch" in text
+    assert "## Comparison with the baseline (batch)" in text
     assert "--baseline batch" in text
     assert growth.nowhere.code == 2
     message = "baseline 'layer' is not compared; name one of none, or add it to the norms"

@@ -165,6 +165,7 @@ def test_a_store_that_is_not_there_is_refused_by_every_command(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_ten_thousand_runs_are_listed_in_no_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """By the time of the processor; keys are as long as it takes to tell them apart."""
     environment = describe_environment()

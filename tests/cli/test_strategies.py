@@ -123,9 +123,9 @@ def test_a_sweep_chooses_the_learning_rate_on_validation(strategies: Strategies)
         *((0.1, "ok"), (0.1, "ok")),
         *((2e9, "diverged"), (2e9, "diverged")),
     ]
-    assert re.search(r"^none +64 +\d+\.\d ◀ +2 lost$", outcome.stdout, re.MULTILINE)
+    assert re.search(r"^none +64 +\d+\.\d ◀ +0/2$", outcome.stdout, re.MULTILINE)
     assert "the lowest learning rate tried, 0.05, was chosen for none at 64" in outcome.stdout
-    assert re.search(r"\| `none` \| 64 \| \d+\.\d ◀ \| 2 lost \|", strategies.report)
+    assert re.search(r"\| `none` \| 64 \| \d+\.\d ◀ \| 0/2 \|", strategies.report)
     assert "Selection: the learning rate, per norm and batch size" in strategies.report
 
 

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from .command import CNN
 from .growth import Growth
 from .terminal import run_in_terminal
@@ -35,6 +37,7 @@ def test_the_cursor_is_back_after_the_live_display(growth: Growth) -> None:
     assert -1 < hidden < shown
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_colours_unless_no_color_is_set(tmp_path: Path) -> None:
     """https://no-color.org: colours go, bold may stay."""
     coloured = run_in_terminal(tmp_path, "--help")

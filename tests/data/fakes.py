@@ -13,8 +13,8 @@ import pytest
 import torchvision
 
 from normzoo.data import load_dataset
-from normzoo.data._arrays import Array
-from normzoo.data._torchvision import Archive
+from normzoo.data._dataset import Array
+from normzoo.data.torchvision import Archive
 from normzoo.errors import DataError
 
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import normzoo.data
 from normzoo.registry import DATASETS, load
 
@@ -16,6 +18,7 @@ def test_every_registered_dataset_of_ours_has_a_loader() -> None:
     assert all(callable(load(entry.target)) for entry in DATASETS.values())
 
 
+@pytest.mark.slow
 def test_importing_the_package_and_its_loaders_imports_neither_torchvision_nor_scikit_learn() -> None:
     code = (
         "import sys, normzoo.data\n"

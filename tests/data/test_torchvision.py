@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from normzoo.data import load_dataset
-from normzoo.data.cifar import load_cifar10, load_cifar100
-from normzoo.data.mnist import load_mnist
+from normzoo.data.torchvision import load_cifar10, load_cifar100, load_mnist
 from normzoo.errors import DataError
 
 from .fakes import cifar_rows, files_in, mnist_files, write_cifar, write_mnist

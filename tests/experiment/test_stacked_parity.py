@@ -69,6 +69,7 @@ def of_member(state: Mapping[str, Tensor], member: int) -> dict[str, Tensor]:
     return {name: value[member] if value.ndim else value for name, value in state.items()}
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("rates", SHARES)
 @each_optimizer
 @each_norm
@@ -92,6 +93,7 @@ def test_in_double_precision_a_member_is_the_run_alone(
         assert_close(losses[member], loss[0], rtol=0, atol=1e-8)
 
 
+@pytest.mark.slow_but_one
 @each_optimizer
 @each_template
 def test_the_promise_could_be_broken(template: str, optimizer: Optimizer, exact: Dataset) -> None:
@@ -108,6 +110,7 @@ def test_the_promise_could_be_broken(template: str, optimizer: Optimizer, exact:
             assert (base[name] - other[name]).abs().max() > 1e-5, name
 
 
+@pytest.mark.slow
 @each_norm
 @each_template
 def test_in_single_precision_no_paired_test_tells_the_strategies_apart(

@@ -1,5 +1,6 @@
 """Does every end that a run can come to leave a record that says so?"""
 
+import itertools
 import math
 import time
 from typing import Any
@@ -73,10 +74,10 @@ def test_each_run_of_a_stack_has_the_metrics_that_it_has_alone(train_all: TrainA
 
 
 @each_strategy
-def test_seconds_are_shares(train_all: TrainAll, strategy: Strategy) -> None:
+def test_seconds_are_shares(train_all: TrainAll, strategy: Strategy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The runs' seconds add up to the time that the group took, and their epochs' to no more than that."""
+    monkeypatch.setattr(time, "perf_counter", map(float, itertools.count()).__next__)  # a second for every look at it
     specs = [tiny_spec(seed=seed, epochs=2, strategy=strategy) for seed in range(3)]
-    train_all(specs[:1])  # the first run of a process imports this and that
     start = time.perf_counter()
     records = train_all(specs)
     wall = time.perf_counter() - start
@@ -104,6 +105,7 @@ def losses(epoch: EpochRecord) -> tuple[float, float, float]:
     return epoch.train_loss, epoch.validation["loss"], epoch.test["loss"]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("template", "norm", "lr"),
     [("cnn", "none", 1e9), ("cnn", "batch", math.inf), ("lstm", "none", math.inf), ("lstm", "batch", math.inf)],
@@ -135,6 +137,7 @@ def test_a_stack_in_which_all_diverge_ends(train_all: TrainAll) -> None:
     assert [(record.status, len(record.epochs)) for record in records] == [("diverged", 1)] * 2
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 def test_an_exception_is_a_status_with_its_traceback(train: Train, strategy: Strategy) -> None:
     """One line of error, and the place in the user's own file."""
@@ -147,6 +150,7 @@ def test_an_exception_is_a_status_with_its_traceback(train: Train, strategy: Str
     assert record.samples_per_second is None
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 @pytest.mark.parametrize("norm", ["Greedy", "Swallowing"])
 def test_running_out_of_memory_is_a_status_of_its_own(train: Train, norm: str, strategy: Strategy) -> None:
@@ -157,6 +161,7 @@ def test_running_out_of_memory_is_a_status_of_its_own(train: Train, norm: str, s
     assert "\n" not in record.error
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 def test_a_norm_that_cannot_be_built_is_a_failed_run(train: Train, strategy: Strategy) -> None:
     """The parent checks it before; a worker survives it anyway."""
@@ -235,6 +240,7 @@ def test_a_stack_is_trained_at_once(digits: Dataset) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_stack_that_fails_is_started_again_one_by_one(digits: Dataset, one_fails: list[RunSpec]) -> None:
     """Its starts are told again; each run gets the record that it deserves, once."""
     assert heard_of(as_stack(one_fails), digits) == [("start", 0), ("start", 1), ("start", 2), *ONE_BY_ONE]
@@ -254,6 +260,7 @@ def test_compiled_a_stack_is_trained_as_without_the_compiler(train_all: TrainAll
         ]
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 def test_what_cannot_be_compiled_is_trained_without(
     digits: Dataset, train_all: TrainAll, strategy: Strategy, monkeypatch: pytest.MonkeyPatch
@@ -272,6 +279,7 @@ def test_what_cannot_be_compiled_is_trained_without(
     assert heard_of(specs, digits) == [*first, *heard_of(plain, digits)]
 
 
+@pytest.mark.slow
 def test_every_run_of_a_stack_that_fails_has_its_own_record(train_all: TrainAll) -> None:
     """As a stack of its own, with error and traceback."""
     records = train_all(as_stack([tiny_spec(seed=seed, norm=f"{NORMS}:Raising") for seed in range(3)]))

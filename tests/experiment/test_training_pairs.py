@@ -28,6 +28,7 @@ def metrics(record: RunRecord) -> list[dict[str, float]]:
     return [epoch.model_dump(exclude={"seconds"}) for epoch in record.epochs]
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 @pytest.mark.parametrize("norm", ["none", "batch", "instance:affine=True"])
@@ -88,6 +89,7 @@ def targets_seen(train_all: TrainAll, monkeypatch: pytest.MonkeyPatch) -> Target
     return watch
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", ["batch", "instance:affine=True", f"{Drawing.__module__}:Drawing"])
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_the_same_seed_gives_every_norm_the_same_order_of_the_data(
@@ -99,6 +101,7 @@ def test_the_same_seed_gives_every_norm_the_same_order_of_the_data(
     assert targets_seen(3, epochs=2, norm=norm, template=template) == control
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", ["none", "batch"])
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_the_strategy_does_not_change_the_order_of_the_data(

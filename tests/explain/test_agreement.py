@@ -3,7 +3,7 @@
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.explain import Subject, subject
-from normzoo.explain._sections import formula, held, tensor_shape
+from normzoo.explain._subject import formula, held, tensor_shape
 from normzoo.layers import make_norm
-from normzoo.registry import NORMS, load
+from normzoo.layers._pool import Pool, WithinGroups
+from normzoo.registry import NORMS, Option, Pooling, load
 
 from .cases import SHAPES, SPECS, SPECS_AND_SHAPES
 
@@ -48,6 +49,38 @@ def outputs_moved_by(layer: nn.Module, x: Tensor, value: int) -> Tensor:
     with torch.no_grad():
         difference: Tensor = layer(moved) - layer(x)
     return difference.abs() > 1e-9
+
+
+def layers_pool(pooling: Pooling, options: Mapping[str, Option]) -> tuple[tuple[int, ...], int | None]:
+    """Return the axes and groups of the layer's pool: of a grid ``(N, C)``, or ``(N, groups, C / groups)``."""
+    assert pooling.positions == "all", "a block of the grid holds all positions"
+    samples = (0,) if pooling.samples == "all" else ()
+    groups = options.get(pooling.channels, 1 if pooling.channels == "all" else None)
+    assert groups is None or isinstance(groups, int)
+    if groups is None:
+        return samples, None
+    return (*samples, 1 if groups == 1 else 2), None if groups == 1 else groups
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_layer_pools_what_is_said(spec: str) -> None:
+    """Its ``pool``, by which everything is computed; the control has none."""
+    asked = subject(spec, MAPS)
+    pool: Pool | None = getattr(make_norm(spec, MAPS[1]), "pool", None)
+    if asked.about.pooling is None:
+        assert pool is None
+        return
+    assert pool is not None
+    assert (pool.axes, pool.groups) == layers_pool(asked.about.pooling, asked.options)
+
+
+def test_the_group_of_the_registry_pools_what_is_said() -> None:
+    """With as many groups as it has by itself, which the shapes here have no channels for."""
+    entry = NORMS["group"]
+    assert entry.explanation.pooling is not None
+    pool = make_norm("group", 16).pool
+    assert isinstance(pool, WithinGroups)
+    assert (pool.axes, pool.groups) == layers_pool(entry.explanation.pooling, entry.options)
 
 
 @pytest.mark.parametrize(("spec", "shape"), SPECS_AND_SHAPES)

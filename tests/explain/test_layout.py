@@ -3,7 +3,7 @@
 import pytest
 
 from normzoo.explain import lay_out, subject
-from normzoo.explain._layout import ROWS, axes
+from normzoo.explain._picture import ROWS, axes
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo import layers
+from normzoo.registry.backends import Backend
 
 Pools = Callable[[tuple[int, ...]], Tensor]
 """Takes the shape of an input, returns for each of its values the number of the statistic that it belongs to."""
@@ -198,3 +199,8 @@ PEERED = [case for case in CASES if case.peer is not None]
 TRACKED = [case for case in CASES if case.tracked]
 ONE_OF_EACH = list({case.layer: case for case in reversed(NORMS)}.values())
 """A case for each class, for questions that take long to answer."""
+ON_EACH_BACKEND: list[tuple[Case, Backend]] = [
+    *((case, "eager") for case in CASES),
+    *((case, "compiled") for case in ONE_OF_EACH),
+]
+"""For questions in which what is compiled for one case, which takes seconds, says nothing that another's does not."""

@@ -39,6 +39,7 @@ def step(layer: nn.Module, x: Tensor, cotangent: Tensor) -> dict[str, Tensor]:
     return {name: value.double() for name, value in found.items() if value is not None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["eager", "compiled"])
 @pytest.mark.parametrize(("build", "shape", "layout"), MANY.values(), ids=MANY)
 def test_many_values_per_statistic(

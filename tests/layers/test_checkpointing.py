@@ -36,6 +36,7 @@ def test_running_statistics_are_updated_once(case: Case, reentrant: bool, name: 
     assert_close(found[1], found[0], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 @pytest.mark.parametrize(
     ("is_compiled_inside", "updates"), [(False, 1), (True, 2)], ids=["compile-of-checkpoint", "checkpoint-of-compile"]

@@ -13,25 +13,26 @@ from torch.testing import assert_close
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
-from .cases import CASES, ONE_OF_EACH, Case
+from .cases import CASES, ON_EACH_BACKEND, ONE_OF_EACH, Case
 from .references import randomized
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 
 
-@pytest.mark.parametrize("name", ["eager", "compiled"])
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("strict", [False, True], ids=["", "strict"])
-@every_case
+@pytest.mark.parametrize(("case", "name"), ON_EACH_BACKEND, ids=lambda value: getattr(value, "id", value))
 def test_exported_program_computes_the_same(case: Case, strict: bool, name: Backend) -> None:
     """``torch.export`` takes the layer whatever the backend, and what comes out gives its output."""
     layer = randomized(case.ours()).eval()
     with backend(name):
         program = torch.export.export(layer, (case.input(torch.float32),), strict=strict)
-        x = case.input(torch.float32)
-        assert_close(program.module()(x), layer(x), rtol=1e-5, atol=1e-5)
+    x = case.input(torch.float32)
+    assert_close(program.module()(x), layer(x), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.id != "batch-rank-6"], ids=lambda case: case.id)
+@pytest.mark.slow_but_one
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.id)
 def test_exported_program_takes_any_number_of_samples(case: Case) -> None:
     """The first dimension can be left open."""
     layer = randomized(case.ours()).eval()
@@ -49,6 +50,7 @@ def at_another_size(case: Case) -> tuple[dict[int, Any], Tensor]:
     return names, (1 + 2 * torch.rand(shape)).float()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize(
     ("case", "strict"),
@@ -70,6 +72,7 @@ def test_exported_program_holds_no_size(case: Case, strict: bool, training: bool
         assert_close(buffer, layer.get_buffer(name), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.id)
 def test_exported_program_can_be_saved(case: Case, training: bool, tmp_path: Path) -> None:
@@ -95,6 +98,7 @@ def test_jit_trace_holds_no_size(case: Case, training: bool) -> None:
         assert_close(dict(traced.named_buffers())[name], buffer, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow_but_one
 @every_case
 def test_onnx(case: Case, tmp_path: Path) -> None:
     """In ONNX the reference evaluator computes what the layer does, at the size of the example and at another."""

@@ -9,10 +9,16 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call
 
-from .cases import CASES, Case
+from normzoo.layers import backend
+from normzoo.registry.backends import Backend
+
+from .cases import CASES, ON_EACH_BACKEND, Case
 from .references import random_mask, randomized
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+on_each_backend = pytest.mark.parametrize(
+    ("case", "name"), ON_EACH_BACKEND, ids=lambda value: getattr(value, "id", value)
+)
 every_mode = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 
 
@@ -29,24 +35,26 @@ def function_of_everything(case: Case, training: bool, masked: bool) -> tuple[Ca
     return function, [case.input().requires_grad_(), *parameters.values()]
 
 
-@pytest.mark.usefixtures("each_backend")
+@pytest.mark.slow_but_one
 @every_mode
-@every_case
-def test_first_derivatives(case: Case, training: bool) -> None:
+@on_each_backend
+def test_first_derivatives(case: Case, name: Backend, training: bool) -> None:
     """The gradients of input, weight and bias hold in float64, in training and evaluation."""
     function, inputs = function_of_everything(case, training, masked=False)
-    assert gradcheck(function, inputs)
+    with backend(name):
+        assert gradcheck(function, inputs)
 
 
-@pytest.mark.usefixtures("each_backend")
 @every_mode
-@every_case
-def test_second_derivatives(case: Case, training: bool) -> None:
+@on_each_backend
+def test_second_derivatives(case: Case, name: Backend, training: bool) -> None:
     """The gradients can be differentiated once more, as gradient penalties do."""
     function, inputs = function_of_everything(case, training, masked=False)
-    assert gradgradcheck(function, inputs, fast_mode=True)
+    with backend(name):
+        assert gradgradcheck(function, inputs, fast_mode=True)
 
 
+@pytest.mark.slow_but_one
 @every_mode
 @every_case
 def test_derivatives_under_a_mask(case: Case, training: bool) -> None:

@@ -170,6 +170,7 @@ def test_one_value_in_a_group_of_channels_is_no_single_value() -> None:
     assert layers.LayerNorm(3)(torch.randn(4, 6, 3), mask).isfinite().all()
 
 
+@pytest.mark.slow
 def test_a_mask_that_leaves_one_value_within_a_compiled_call() -> None:
     """There the mask's values are not known in time to refuse it; the running statistics then stay as they were."""
     layer: Any = layers.BatchNorm1d(3)

@@ -89,6 +89,7 @@ def test_channels_last_is_not_copied(case: Case, training: bool) -> None:
     assert gradients[0].is_contiguous(memory_format=memory_format)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize(
     "case", [case for case in NORMS if len(case.shape) in (4, 5) and not case.trailing], ids=lambda case: case.id

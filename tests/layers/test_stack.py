@@ -108,6 +108,7 @@ def assert_steps_agree(name: str, inputs: Sequence[Tensor], *, training: bool) -
             assert_close(of_member(stack.state_dict(), member), dict(norm.state_dict()), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @each_case
 def test_a_member_is_normalized_as_alone(name: str, shape: tuple[int, ...], training: bool) -> None:
@@ -115,6 +116,7 @@ def test_a_member_is_normalized_as_alone(name: str, shape: tuple[int, ...], trai
     assert_steps_agree(name, [values(shape) for _ in range(4)], training=training)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("each_backend")
 @pytest.mark.parametrize(("name", "shape"), [("batch", MAPS), ("group", VECTORS)], ids=["batch-maps", "group-vectors"])
 def test_backends_agree(name: str, shape: tuple[int, ...]) -> None:

@@ -205,6 +205,7 @@ def test_the_compiler() -> None:
     assert torch.equal(run([torch.ones(3)])[0], 2 * torch.ones(3))
 
 
+@pytest.mark.slow
 def test_importing_the_layers_loads_no_compiler() -> None:
     """That would take seconds."""
     code = "import sys, normzoo.layers; print([m for m in ('torch._inductor', 'torch._dynamo') if m in sys.modules])"

@@ -107,6 +107,7 @@ def test_grad_is_that_of_autograd(case: Case, name: Backend) -> None:
 
     with backend(name):
         found = grad(loss, argnums=tuple(range(len(arguments))))(*arguments)
+    with backend("eager"):
         leaves = [argument.clone().requires_grad_() for argument in arguments]
         expected = torch.autograd.grad(loss(*leaves), leaves)
     assert_close(found, expected, rtol=1e-8, atol=1e-8)
@@ -126,6 +127,7 @@ def test_parameters_alone_can_be_mapped(case: Case) -> None:
         assert_close(found, torch.stack(one_by_one), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")  # of that release alone
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_compiled_is_eager(case: Case) -> None:
@@ -150,6 +152,7 @@ def test_compiled_is_eager(case: Case) -> None:
     assert_close(compiled(x), layer.eval()(x))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 @pytest.mark.parametrize("transform", ["vmap", "grad", "jvp"])
@@ -178,6 +181,7 @@ def test_compiled_transforms(case: Case, transform: str) -> None:
     assert_close(compiled(x), functions[transform](x), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 @pytest.mark.parametrize(
     "case",
@@ -209,6 +213,7 @@ def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
         assert_close(twin.state_dict(), model.state_dict(), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.id)

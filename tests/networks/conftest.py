@@ -3,6 +3,20 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from .architectures import Architecture
+
+QUICK = ("resnet", "vgg", "vit")
+"""Those of which quick tests ask: residual, plain and attentive."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the other architectures slow."""
+    for item in items:
+        architecture = item.callspec.params.get("architecture") if hasattr(item, "callspec") else None
+        if isinstance(architecture, Architecture) and architecture.id not in QUICK:
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(autouse=True, scope="package")
 def _one_thread() -> Iterator[None]:

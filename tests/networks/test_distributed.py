@@ -1,6 +1,5 @@
 """Does a network with our norms train under DistributedDataParallel as the published one does?"""
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from torch.testing import assert_close
 from .architectures import ARCHITECTURES, Architecture
 from .pairs import loss_of, pair
 
+pytestmark = pytest.mark.slow  # processes of its own
 RANKS = 2
 CHOSEN = [architecture for architecture in ARCHITECTURES if architecture.id in ("mobilenet-v2", "densenet", "swin")]
 
@@ -29,10 +29,10 @@ def trained(model: nn.Module, architecture: Architecture, rank: int) -> dict[str
     return dict(model.state_dict())
 
 
-def train(rank: int, port: int, folder: str) -> None:
+def train(rank: int, folder: str) -> None:
     """Train each network with our norms and as published, and write the states where this rank ended."""
     torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"tcp://localhost:{port}", rank=rank, world_size=RANKS)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS)
     states = {}
     for architecture in CHOSEN:
         torch.manual_seed(0)
@@ -48,10 +48,7 @@ def train(rank: int, port: int, folder: str) -> None:
 def states_of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, tuple[dict[str, Tensor], ...]]]:
     """Train in two processes, and return what each has written."""
     folder = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(train, args=(port, str(folder)), nprocs=RANKS)  # type: ignore[attr-defined,no-untyped-call]
+    torch.multiprocessing.spawn(train, args=(str(folder),), nprocs=RANKS)  # type: ignore[attr-defined,no-untyped-call]
     return [torch.load(folder / f"rank{rank}.pt") for rank in range(RANKS)]
 
 

@@ -9,6 +9,7 @@ from .architectures import ARCHITECTURES, Architecture
 from .pairs import pair
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda case: case.id)
 def test_exported_program_takes_any_number_of_samples(architecture: Architecture) -> None:
     """What ``torch.export`` makes of the network in evaluation gives the published one's output for seven samples."""
@@ -22,6 +23,7 @@ def test_exported_program_takes_any_number_of_samples(architecture: Architecture
         assert_close(program.module()(x), stock(x), rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_exported_program_takes_any_image_size() -> None:
     """A fully convolutional part of a ResNet, exported for a free height and width, is right at other ones."""
     resnet = next(architecture for architecture in ARCHITECTURES if architecture.id == "resnet")

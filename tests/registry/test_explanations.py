@@ -11,7 +11,7 @@ from normzoo.registry import NORMS, NormEntry, Pooling
 def test_a_norm_without_explanation_is_no_entry() -> None:
     """It cannot be forgotten: the entry cannot be written down without it."""
     entry = NORMS["batch"]
-    said = {each.name: getattr(entry, each.name) for each in fields(entry) if each.name != "explanation"}
+    said = {each.name: getattr(entry, each.name) for each in fields(entry) if each.init and each.name != "explanation"}
     with pytest.raises(TypeError, match="explanation"):
         NormEntry(**said)
 
@@ -38,6 +38,22 @@ def test_what_is_shared_along_each_dimension_is_known(name: str) -> None:
     assert about.pooling is not None
     for each in fields(Pooling):
         assert getattr(about.pooling, each.name) in {"each", "all", *about.options}
+
+
+@pytest.mark.parametrize(
+    ("name", "summary"),
+    [
+        ("batch", "all samples: one mean and variance per channel"),
+        ("layer", "all channels: one mean and variance per sample"),
+        ("instance", "nothing: one mean and variance per sample and channel"),
+        ("group", "the channels of a group: one mean and variance per sample and group"),
+        ("rms", "all channels: one root mean square per sample"),
+        ("none", "nothing is normalized: the control"),
+    ],
+)
+def test_what_is_pooled_is_put_into_words(name: str, summary: str) -> None:
+    """By one function, from the pooling alone; the entry says the same, and so does whatever shows it."""
+    assert NORMS[name].explanation.summary == NORMS[name].summary == summary
 
 
 @pytest.mark.parametrize("name", NORMS)

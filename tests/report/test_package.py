@@ -15,10 +15,12 @@ def loaded_by(statement: str) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
+@pytest.mark.slow
 def test_importing_the_package_imports_neither_torch_nor_matplotlib() -> None:
     assert not {"torch", "lightning", "matplotlib"} & loaded_by("import normzoo.report")
 
 
+@pytest.mark.slow
 def test_plotting_imports_neither_torch_nor_pyplot() -> None:
     modules = loaded_by("import normzoo.report.plots; assert 'matplotlib.pyplot' not in sys.modules")
     assert "matplotlib" in modules

@@ -31,6 +31,7 @@ def batch() -> tuple[Tensor, Tensor]:
     return torch.randn(12, 1, 8, 8) + labels.reshape(-1, 1, 1, 1), labels
 
 
+@pytest.mark.slow_but_one
 def test_it_learns(template: str, norm: str) -> None:
     """Twenty steps on one batch lower the loss, with finite gradients for every parameter."""
     network = network_of(template, norm)

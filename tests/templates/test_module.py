@@ -185,6 +185,7 @@ def image_block(members: int, steps: int = 6) -> tuple[Tensor, Tensor]:
     return images, torch.randint(3, (steps, 6, members))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("clip_norm", [None, 0.5])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
 @pytest.mark.parametrize("rates", [(0.01, 0.01, 0.01), (0.02, 0.01, 0.01)], ids=["equal", "mixed"])

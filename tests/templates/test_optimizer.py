@@ -58,6 +58,7 @@ def alone(
     return [parameter.detach() for parameter in parameters], norms
 
 
+@pytest.mark.slow_but_one
 @each_clip_norm
 @each_rates
 @each_name
@@ -82,6 +83,7 @@ def test_each_member_is_updated_as_alone(
         assert min(norms) < clip_norm < max(norms)
 
 
+@pytest.mark.slow_but_one
 @each_clip_norm
 @each_rates
 @each_name

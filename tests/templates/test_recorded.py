@@ -92,6 +92,7 @@ def assert_recording_changes_nothing(
     assert_close(trained(recorded, blocks, [0, 2]), trained(plain, blocks, [0, 2]), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("template", TEMPLATES)
 @pytest.mark.parametrize("norm", NORMS)

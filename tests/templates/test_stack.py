@@ -100,6 +100,7 @@ def assert_stack_is_its_members(members: Sequence[nn.Module], shape: Sequence[in
             assert_close(of_member(tensors_of(together), index), tensors_of(member), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_every_template_under_every_norm(template: str, norm: str) -> None:
@@ -127,6 +128,7 @@ def test_a_norm_of_the_users_own(norm: NormFactory) -> None:
         assert_stack_is_its_members(members, shape)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", [own_norms.InPlace, own_norms.Reassigning, own_norms.Nested, own_norms.OneNumber])
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_norm_of_the_users_own_in_every_template(template: str, norm: NormFactory) -> None:
@@ -257,6 +259,7 @@ def test_what_is_frozen_stays_frozen() -> None:
         ]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("kept", [(0,), (1, 2), (2, 0)], ids=str)
 @pytest.mark.parametrize(
     "norm", [*(norm_factory(name) for name in NORMS), own_norms.InPlace, own_norms.Nested, own_norms.Reassigning]

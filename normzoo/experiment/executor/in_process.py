@@ -110,7 +110,10 @@ class InProcessExecutor:
                 from normzoo.experiment.worker.serve import Server
 
                 self._server = Server(self._send)
-            self._server.carry_out(task)
+            import torch
+
+            with torch.random.fork_rng(devices=[]):  # the random numbers of the session are not ours to move
+                self._server.carry_out(task)
         except _Cancelled:
             return
         except BaseException as error:  # what a process of its own would end with

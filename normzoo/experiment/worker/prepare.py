@@ -93,7 +93,9 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
     try:
         members = [build_network(run.model_copy(update={"seed": seed}), dataset) for seed in (0, 1)]
     except ComponentError as error:
-        raise ComponentError(f"norms: in the {run.template}, {error}") from error
+        reason = str(error)
+        named = reason if run.norm in reason else f"norm '{run.norm}': {reason}"
+        raise ComponentError(f"norms: in the {run.template}, {named}") from error
     except Exception as error:
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise ConfigError(f"the {run.template} with norm '{run.norm}' cannot be built: {reason}") from error

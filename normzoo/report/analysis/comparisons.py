@@ -11,11 +11,9 @@ from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import CellSummary, Estimate, VsBaseline
 from normzoo.report.analysis.selection import CellKey, LrSelection, diverged_or_failed, values_by_seed
-from normzoo.report.statistics.differences import PairedDifference, half_width, magnitude, paired
+from normzoo.report.statistics.differences import PairedDifference, half_width, magnitude, paired, slopes
 from normzoo.report.statistics.family import Family, assess
-from normzoo.report.statistics.marks import Contender, Verdict, judge
-from normzoo.report.statistics.slopes import slopes
-from normzoo.report.statistics.standings import DIVERGED, mean_ranks, seed_correlation, wins
+from normzoo.report.statistics.standings import DIVERGED, Contender, Verdict, judge, mean_ranks, seed_correlation, wins
 
 Values = Mapping[CellKey, Mapping[int, float]]
 """Values on the test set by cell and seed."""

@@ -15,7 +15,7 @@ from normzoo.report.analysis.wording import (
     with_unit,
 )
 from normzoo.report.statistics.differences import PairedDifference
-from normzoo.report.statistics.marks import seeds_for
+from normzoo.report.statistics.standings import seeds_for
 
 Results = Sequence[tuple[str, CellSummary]]
 """Norms with their cells at one batch size."""

@@ -13,7 +13,7 @@ from normzoo.report.analysis.notes import edge_notes, mark_notes, record_notes
 from normzoo.report.analysis.numbers import CellSummary, Contrast, Row, Summary, Table
 from normzoo.report.analysis.selection import CellKey, LrSelection, selected_runs, values_by_seed
 from normzoo.report.statistics.differences import PairedDifference, difference, paired
-from normzoo.report.statistics.power import Power, power_hint
+from normzoo.report.statistics.family import Power, power_hint
 
 SMALL = 0.01
 """A small difference, as a part of the baseline's median, of a metric whose differences have no unit."""

@@ -14,6 +14,7 @@ MIN_P = 0.001
 def value_text(metric: Metric, value: float, half_width: float | None = None, *, like: float | None = None) -> str:
     """Write a value without its unit, with half the width of its interval where there is one.
 
+    >>> from normzoo.metric import ACCURACY
     >>> value_text(ACCURACY, 0.9312, 0.008)
     '93.1 ±0.8'
     """
@@ -29,6 +30,7 @@ def difference_text(metric: Metric, difference: PairedDifference, like: float) -
         difference: what to write.
         like: the value that it stands next to, whose decimals it gets unless it is larger itself.
 
+    >>> from normzoo.metric import ACCURACY
     >>> difference_text(ACCURACY, PairedDifference(-0.0123, 0.004, 5), 0.9)
     '-1.2 ±0.4'
     >>> difference_text(Metric(name="rmse", higher_is_better=False), PairedDifference(-0.0123, 0.004, 5), 0.512)
@@ -51,6 +53,7 @@ def _with_interval(text: str, metric: Metric, half_width: float | None, like: fl
 def with_unit(metric: Metric, text: str) -> str:
     """Put a value's unit behind it, or the metric's name before it if it has no unit.
 
+    >>> from normzoo.metric import ACCURACY
     >>> with_unit(ACCURACY, "93.1"), with_unit(Metric(name="rmse", label="RMSE", higher_is_better=False), "0.512")
     ('93.1 %', 'RMSE 0.512')
     """
@@ -60,6 +63,7 @@ def with_unit(metric: Metric, text: str) -> str:
 def with_difference_unit(metric: Metric, text: str) -> str:
     """Put a difference's unit behind it, if it has one.
 
+    >>> from normzoo.metric import ACCURACY
     >>> with_difference_unit(ACCURACY, "1.2")
     '1.2 points'
     """

@@ -1,6 +1,54 @@
-"""The plots. Only here is matplotlib imported; figures are of their own, and no global state is changed."""
+"""The plots of a report as files.
 
-from normzoo.report.plots.files import draw, write_plots
+Only in this folder is matplotlib imported; figures are of their own, and no global state is changed.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from normzoo.registry import find
+from normzoo.report.analysis.numbers import Summary
+from normzoo.report.plots.figure import save
+from normzoo.report.plots.lines import curves, error, seconds, values
+from normzoo.report.plots.rows import forest, gap
 from normzoo.report.render.illustrations import Plot, planned_plots
 
-__all__ = ["Plot", "draw", "planned_plots", "write_plots"]
+__all__ = ["FIGURES", "draw", "write_plots"]
+
+FIGURES: dict[str, Callable[[Summary], Figure]] = {
+    "values": values,
+    "error": error,
+    "curves": curves,
+    "seconds": seconds,
+    "forest": forest,
+    "gap": gap,
+}
+"""What draws a plot, by its kind."""
+
+
+def draw(summary: Summary, kind: str | None = None) -> Figure:
+    """Draw one of the plots that a summary has; by default the first, which is of the values.
+
+    Raises:
+        UnknownNameError: it has no plot of that kind.
+    """
+    kinds = {plot.kind: plot for plot in planned_plots(summary, "plot")}
+    chosen = next(iter(kinds), "values") if kind is None else kind
+    return FIGURES[find("plot", kinds, chosen).kind](summary)
+
+
+def write_plots(summary: Summary, stem: str | Path) -> list[Plot]:
+    """Write the plots that a summary has, each as SVG and PNG, and return them.
+
+    They are those of :func:`planned_plots`. The same summary gives the same bytes.
+
+    Args:
+        summary: the numbers.
+        stem: the path of the report without its suffix: ``reports/digits`` makes ``reports/digits-accuracy.svg``.
+    """
+    plots = planned_plots(summary, stem)
+    for plot in plots:
+        save(FIGURES[plot.kind](summary), plot.png, plot.svg)
+    return plots

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import Summary
 from normzoo.report.analysis.wording import counted, difference_unit, direction, in_unit
-from normzoo.report.render.captions import dataset
+from normzoo.report.render.legends import dataset
 
 MAX_SIZES = 8
 """Of how many batch sizes there are learning curves at most."""

@@ -8,11 +8,10 @@ import yaml
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report.analysis.findings import findings
+from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary
-from normzoo.report.analysis.provenance import Provenance
 from normzoo.report.analysis.wording import difference_unit, direction, in_unit
-from normzoo.report.render.captions import baseline_heading, dataset, lr_title, title
-from normzoo.report.render.grids import (
+from normzoo.report.render.cells import (
     NORM,
     Grid,
     baseline_grid,
@@ -23,11 +22,15 @@ from normzoo.report.render.grids import (
 )
 from normzoo.report.render.illustrations import Plot
 from normzoo.report.render.legends import (
+    baseline_heading,
     baseline_legend,
+    dataset,
     effect_legend,
     further_legend,
     legend,
+    lr_title,
     power_sentence,
+    title,
     untested_note,
 )
 from normzoo.report.render.method import limitations, method

@@ -6,11 +6,10 @@ from scipy import stats
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.metric import Metric
+from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary
-from normzoo.report.analysis.provenance import Provenance
 from normzoo.report.analysis.wording import counted, counts_samples, value_text, with_unit
-from normzoo.report.render.captions import dataset, placement, selection, training
-from normzoo.report.render.legends import TEST
+from normzoo.report.render.legends import TEST, dataset, placement, selection, training
 from normzoo.report.statistics.differences import LEVEL
 
 

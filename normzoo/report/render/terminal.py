@@ -13,10 +13,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from normzoo.report.analysis.numbers import Summary, Table
-from normzoo.report.render.captions import baseline_title, effect_title, lr_title, metric_title, title, training
-from normzoo.report.render.cells import BEST, PICK, SIGNIFICANT, TIED
-from normzoo.report.render.grids import (
+from normzoo.report.render.cells import (
+    BEST,
     NORM,
+    PICK,
+    SIGNIFICANT,
+    TIED,
     Grid,
     TextColumn,
     baseline_grid,
@@ -25,7 +27,19 @@ from normzoo.report.render.grids import (
     trend_column,
     value_grid,
 )
-from normzoo.report.render.legends import baseline_legend, effect_legend, legend, power_sentence, untested_note
+from normzoo.report.render.legends import (
+    baseline_legend,
+    baseline_title,
+    effect_legend,
+    effect_title,
+    legend,
+    lr_title,
+    metric_title,
+    power_sentence,
+    title,
+    training,
+    untested_note,
+)
 
 GAP = 2
 """Blanks between two columns."""

@@ -12,9 +12,8 @@ import matplotlib
 import pytest
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report import summarize
-from normzoo.report.plots import planned_plots, write_plots
-from normzoo.report.plots.files import FIGURES
+from normzoo.report import planned_plots, summarize
+from normzoo.report.plots import FIGURES, write_plots
 from normzoo.report.plots.style import GRID_COLOR, INK
 
 from ..synthetic import epoch, filled, run
@@ -36,6 +35,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("case", [case for case in CASES if case != "whole"])
 def test_the_files_are_those_announced(case: str, tmp_path: Path) -> None:
     """Degenerate summaries are drawn, too, and nothing else is written."""
@@ -44,6 +44,7 @@ def test_the_files_are_those_announced(case: str, tmp_path: Path) -> None:
     assert {path for plot in made for path in (plot.svg, plot.png)} == set(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_drawing_again_writes_the_same_bytes(written: Path, tmp_path: Path) -> None:
     plots = write_plots(CASES["whole"], tmp_path / "report")
     assert {path.name for path in written.iterdir()} == {path.name for plot in plots for path in (plot.svg, plot.png)}
@@ -95,11 +96,13 @@ def test_the_text_says_where_seeds_lack_and_batch_sizes_are_left_out() -> None:
     assert "mean of up to 2 seeds with 95 % interval; 8 of 12 batch sizes are shown" in curves.text
 
 
+@pytest.mark.slow
 def test_planning_imports_no_matplotlib() -> None:
     code = "import sys, normzoo.report.render.illustrations as planned; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(written: Path, tmp_path: Path) -> None:
     """Whatever the order in which it hashes strings."""
     code = (
@@ -112,6 +115,7 @@ def test_another_process_writes_the_same_bytes(written: Path, tmp_path: Path) ->
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_a_png_has_pixels_enough_and_names_no_program(written: Path) -> None:
     for path in written.glob("*.png"):
         data = path.read_bytes()
@@ -121,6 +125,7 @@ def test_a_png_has_pixels_enough_and_names_no_program(written: Path) -> None:
         assert b"Software" not in data
 
 
+@pytest.mark.slow
 def test_an_svg_is_light_and_takes_on_the_colours_of_a_page(written: Path) -> None:
     """No background, text as outlines, and the two colours that a page replaces."""
     for path in written.glob("*.svg"):
@@ -135,6 +140,7 @@ def test_an_svg_is_light_and_takes_on_the_colours_of_a_page(written: Path) -> No
         assert len(text) < 150_000, path.name
 
 
+@pytest.mark.slow
 def test_the_users_own_settings_stay_and_change_nothing(written: Path, tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 30.0, "text.color": "red", "lines.linewidth": 9.0}):
         before = dict(matplotlib.rcParams)
@@ -143,6 +149,7 @@ def test_the_users_own_settings_stay_and_change_nothing(written: Path, tmp_path:
     assert (tmp_path / "report-accuracy.png").read_bytes() == (written / "report-accuracy.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_template_without_results_says_so(tmp_path: Path) -> None:
     """In every plot, next to one that has some."""
     matrix = MatrixSpec(seeds=2)
@@ -156,6 +163,7 @@ def test_a_template_without_results_says_so(tmp_path: Path) -> None:
     assert len(write_plots(made, tmp_path / "report")) == len(FIGURES)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("case", ["all diverged", "nothing", "one norm"])
 def test_even_what_is_not_announced_can_be_drawn(case: str, name: str) -> None:

@@ -5,10 +5,9 @@ import pytest
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.metric import Metric
 from normzoo.report import Summary, planned_plots, summarize
-from normzoo.report.plots.against_size import error, values
-from normzoo.report.plots.curves import curves
-from normzoo.report.plots.files import FIGURES
-from normzoo.report.plots.forest import forest
+from normzoo.report.plots import FIGURES
+from normzoo.report.plots.lines import curves, error, values
+from normzoo.report.plots.rows import forest
 
 from ..synthetic import ERROR, R2, RMSE, Outcome, filled, mirrored
 from .cases import heading, heights, lines, texts

@@ -17,7 +17,7 @@ from normzoo.report.analysis.comparisons import compare_norms
 from normzoo.report.analysis.selection import CellKey
 from normzoo.report.statistics.differences import LEVEL, half_width
 from normzoo.report.statistics.family import Family
-from normzoo.report.statistics.marks import Contender, judge
+from normzoo.report.statistics.standings import Contender, judge
 
 MATRICES = 1000
 TEST_SAMPLES = 360
@@ -107,6 +107,7 @@ def is_anyone_behind(
     return any(verdict.mark == "" for verdict in judge(contenders, after=before))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_where_no_norm_differs_at_most_one_matrix_in_twenty_claims_so(name: str) -> None:
     """Whatever the claim: over all families together, within two standard errors of the simulated share."""
@@ -115,12 +116,14 @@ def test_where_no_norm_differs_at_most_one_matrix_in_twenty_claims_so(name: str)
     assert counts["any"] / MATRICES <= limit, counts
 
 
+@pytest.mark.slow
 def test_the_simulation_can_tell_a_family_that_is_not_adjusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Holm's correction the share is beyond the limit that the test above holds."""
     monkeypatch.setattr("normzoo.report.statistics.family.holm", list)
     assert significant(SCENARIOS["exact, more norms"], 500)["any"] / 500 > 0.1
 
 
+@pytest.mark.slow
 def test_the_simulation_can_tell_families_that_do_not_wait_for_the_first() -> None:
     """Each held to 5 %, together they claim too much: what the order of the families is for."""
     scenario = SCENARIOS["t, correlated seeds"]
@@ -143,6 +146,7 @@ def test_where_a_norm_differs_it_is_found() -> None:
     assert counts["contrasts"] < 15
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("seeds", [3, 5, 10, 30])
 def test_intervals_of_normal_values_cover_their_mean_in_95_of_100(seeds: int) -> None:
     """Within four standard errors, and as scipy's interval does value by value."""

@@ -1,0 +1,89 @@
+"""The templates, datasets and tasks, one entry each. The dataset npz:PATH reads the user's own arrays."""
+
+from normzoo.registry._component import Entry, Registry
+
+TEMPLATES = Registry(
+    "template",
+    {
+        "cnn": Entry(
+            target="normzoo.templates:Cnn",
+            options={"placement": "post", "widths": "32-64", "hidden": 64},
+            summary="two 3x3 convolutions with max pooling, then a dense layer; a norm at each",
+            source="the classic Keras MNIST network",
+        ),
+        "lstm": Entry(
+            target="normzoo.templates:Lstm",
+            options={"hidden": 64},
+            summary="an LSTM over the image's rows; norms on both transforms and the cell, per step",
+            source="Ba et al. 2016; Cooijmans et al. 2016",
+        ),
+    },
+    given=("shape", "outputs"),
+    first=("norm",),
+    own="pkg.module:MyNet",
+)
+"""The templates by name. ``target`` is called as ``target(norm, shape=..., outputs=..., **options)``."""
+
+
+DATASETS = Registry(
+    "dataset",
+    {
+        "digits": Entry(
+            target="normzoo.data.digits:load",
+            summary="1,797 handwritten digits, 8x8, 10 classes; comes with scikit-learn, no network needed",
+            source="Alpaydin & Kaynak 1998 (UCI)",
+        ),
+        "mnist": Entry(
+            target="normzoo.data.torchvision:load_mnist",
+            summary="70,000 handwritten digits, 28x28, 10 classes; through torchvision",
+            source="LeCun et al. 1998",
+        ),
+        "fashion-mnist": Entry(
+            target="normzoo.data.torchvision:load_fashion_mnist",
+            summary="70,000 pieces of clothing, 28x28, 10 classes; through torchvision",
+            source="Xiao et al. 2017",
+        ),
+        "cifar10": Entry(
+            target="normzoo.data.torchvision:load_cifar10",
+            summary="60,000 colour photographs, 32x32, 10 classes; through torchvision",
+            source="Krizhevsky 2009",
+        ),
+        "cifar100": Entry(
+            target="normzoo.data.torchvision:load_cifar100",
+            summary="60,000 colour photographs, 32x32, 100 classes; through torchvision",
+            source="Krizhevsky 2009",
+        ),
+        "npz": Entry(
+            target="normzoo.data.npz:load",
+            argument="PATH",
+            summary="your own x_train and x_test (N, H, W[, C]), y_train and y_test, in an .npz file",
+            source="your own",
+        ),
+    },
+    given=("root", "download", "argument"),
+    own="npz:PATH or pkg.module:load",
+)
+"""The datasets by name.
+
+``target`` is called as ``target(root=..., download=..., argument=..., **options)``, with those of the three that it
+takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in ``npz:PATH``.
+"""
+
+
+TASKS = Registry(
+    "task",
+    {
+        "classification": Entry(
+            target="normzoo.tasks:Classification",
+            summary="classes 0 to K-1 by cross-entropy; decided by accuracy",
+            source="-",
+        ),
+        "regression": Entry(
+            target="normzoo.tasks:Regression",
+            summary="numbers by squared error, standardized; decided by RMSE, with R2",
+            source="-",
+        ),
+    },
+    own="pkg.module:MyTask",
+)
+"""The tasks by name. ``target`` is called as ``target(**options)`` and returns a ``normzoo.tasks.Task``."""

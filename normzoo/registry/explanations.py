@@ -1,0 +1,293 @@
+"""What there is to say of each norm."""
+
+from typing import Final
+
+from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
+
+TRACKED: Final = ("track_running_stats",)
+"""The option under which running statistics are kept."""
+
+WEIGHT: Final = HeldTensor(name="weight", learned=True, needs=("affine",), does="w, a factor per channel; starts at 1")
+BIAS: Final = HeldTensor(
+    name="bias", learned=True, needs=("affine", "bias"), does="b, a summand per channel; starts at 0"
+)
+RUNNING: Final = (
+    HeldTensor(name="running_mean", learned=False, needs=TRACKED, does="running mean per channel; starts at 0"),
+    HeldTensor(name="running_var", learned=False, needs=TRACKED, does="running variance per channel; starts at 1"),
+)
+
+STANDARDIZED: Final = "(x - mean) / sqrt(var + eps)"
+MOMENTS: Final = (
+    "mean and var are those of all values with the same letter; var is the mean of their squared deviations (biased)."
+)
+OWN: Final = Line(text="The input's own mean and variance, one pair for each letter.")
+SAME: Final = Line(
+    text="As in training: there is no difference between the two, and a sample's output depends on that sample alone.",
+    unless=TRACKED,
+)
+KNOWN: Final = Line(
+    text="running_mean and running_var, fixed for each channel, in place of the input's own: every output then depends "
+    "on its own input value alone, and the picture holds for training only.",
+    needs=TRACKED,
+)
+PASSES: Final = Line(
+    text="Training: two passes over the values forward (statistics; output), two backward (sums; gradient)."
+)
+KEPT: Final = Line(
+    text="Kept for backward: the input and two numbers per pool (mean and 1 / sqrt(var + eps)), here 2 x {pools}."
+)
+TWO_AGAIN: Final = Line(text="Inference: two passes, since the statistics are the input's own.", unless=TRACKED)
+FOLDED: Final = Line(
+    text="Inference: one pass, a fixed factor and summand per channel, which can be merged into a convolution or dense "
+    "layer before it.",
+    needs=TRACKED,
+)
+STATE: Final = Line(text="State: a mean and a variance per channel.", needs=TRACKED)
+ANY_BATCH: Final = "Batches of any size, also of one sample, since samples do not act on one another."
+
+
+def counter(does: str) -> HeldTensor:
+    """Return the description of the counter of batches, which torch.nn keeps beside running statistics."""
+    return HeldTensor(
+        name="num_batches_tracked", learned=False, per_channel=False, needs=TRACKED, does=f"{does}; starts at 0"
+    )
+
+
+BATCH = Explanation(
+    pooling=Pooling(samples="all", channels="each", positions="all"),
+    centered=True,
+    normalized=STANDARDIZED,
+    statistics=MOMENTS,
+    options={"eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True, "bias": True},
+    tensors=(WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
+    training=(
+        Line(text="The batch's own mean and variance, one pair for each letter: its samples act on one another."),
+        Line(
+            text="Each batch moves running_mean and running_var towards its own (unbiased) by the fraction {momentum}.",
+            needs=("track_running_stats", "momentum"),
+        ),
+        Line(
+            text="momentum={momentum}: none makes running_mean and running_var the plain average over all batches so "
+            "far, 0 leaves them as they are.",
+            needs=TRACKED,
+            unless=("momentum",),
+        ),
+    ),
+    inference=(
+        KNOWN,
+        Line(
+            text="The batch's own mean and variance here, too (track_running_stats=False): an output depends on what "
+            "else is in its batch.",
+            unless=TRACKED,
+        ),
+    ),
+    cost=(
+        PASSES,
+        KEPT,
+        FOLDED,
+        TWO_AGAIN,
+        STATE,
+        Line(text="In training of the order of layer, instance and group; in inference less.", needs=TRACKED),
+        Line(text="Of the order of layer, instance and group; no state.", unless=TRACKED),
+    ),
+    fits=(
+        "Convolutional image networks at large batches: of batch, group, layer and instance it has the lowest error of "
+        "ResNet-50 on ImageNet at 32 images per GPU, 23.6 % (Wu & He 2018).",
+        "Training at higher learning rates than without (Ioffe & Szegedy 2015; Bjorck et al. 2018).",
+        "Inference that must be cheap, as then it can be merged into its neighbour.",
+    ),
+    misfits=(
+        "Small batches: its statistics get noisy, and in the same experiment its error rises from 23.6 % at 32 images "
+        "per GPU to 24.8 % at 8 and 34.7 % at 2 (Wu & He 2018).",
+        "Data at inference unlike the batches of training: running statistics no longer match.",
+        "Recurrent networks tend to need care: statistics for each time step (Ba et al. 2016), and w starting at 0.1 "
+        "(Cooijmans et al. 2016).",
+        "Where samples must not act on one another, or batches vary in size.",
+    ),
+    paper=Paper(
+        authors="Sergey Ioffe, Christian Szegedy",
+        year=2015,
+        title="Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
+        arxiv="1502.03167",
+    ),
+    remark="Why it helps is disputed: Santurkar et al. (2018) find a smoother loss rather than less covariate shift.",
+)
+
+
+LAYER = Explanation(
+    pooling=Pooling(samples="each", channels="all", positions="all"),
+    centered=True,
+    normalized=STANDARDIZED,
+    statistics=MOMENTS,
+    options={"eps": 1e-5, "affine": True},
+    tensors=(WEIGHT, BIAS),
+    training=(OWN,),
+    inference=(SAME,),
+    cost=(
+        PASSES,
+        KEPT,
+        TWO_AGAIN,
+        Line(text="No state; in training of the order of batch, instance and group; in inference more than batch."),
+    ),
+    fits=(
+        "Recurrent networks, whose hidden states it steadies and whose training it tends to shorten (Ba et al. 2016); "
+        "also transformers, there over each token (Vaswani et al. 2017).",
+        ANY_BATCH,
+    ),
+    misfits=(
+        "Convolutional image networks tend to do better with batch or group: 25.3 % error against 23.6 % and 24.1 % in "
+        "ResNet-50 on ImageNet at 32 images per GPU (Wu & He 2018); Ba et al. (2016) also see batch ahead there.",
+        "Channels of very different scale: the large ones set the mean and variance of all.",
+    ),
+    paper=Paper(
+        authors="Jimmy Lei Ba, Jamie Ryan Kiros, Geoffrey E. Hinton",
+        year=2016,
+        title="Layer Normalization",
+        arxiv="1607.06450",
+    ),
+    remark="This is how Wu & He (2018) compare it, with w and b per channel. normzoo.layers.LayerNorm, like "
+    "torch.nn.LayerNorm, pools the last dimensions instead: in a transformer those of one token.",
+)
+
+
+INSTANCE = Explanation(
+    pooling=Pooling(samples="each", channels="each", positions="all"),
+    centered=True,
+    normalized=STANDARDIZED,
+    statistics=MOMENTS,
+    options={"eps": 1e-5, "momentum": 0.1, "affine": False, "track_running_stats": False, "bias": True},
+    tensors=(WEIGHT, BIAS, *RUNNING, counter("there for torch.nn's sake; never counted up")),
+    training=(
+        OWN,
+        Line(
+            text="Each batch moves running_mean and running_var towards the average of its samples' own (unbiased) by "
+            "the fraction {momentum}.",
+            needs=("track_running_stats", "momentum"),
+        ),
+        Line(
+            text="momentum={momentum}: running_mean and running_var stay as they are.",
+            needs=TRACKED,
+            unless=("momentum",),
+        ),
+    ),
+    inference=(SAME, KNOWN),
+    cost=(
+        PASSES,
+        KEPT,
+        TWO_AGAIN,
+        FOLDED,
+        Line(
+            text="No state; in training of the order of batch, layer and group; in inference more than batch.",
+            unless=TRACKED,
+        ),
+        STATE,
+    ),
+    fits=(
+        "Style transfer and image-to-image networks, where the contrast of an image should not matter: put in place of "
+        "batch norm, it gives better pictures (Ulyanov et al. 2016).",
+        ANY_BATCH,
+    ),
+    misfits=(
+        "Classification, where the mean and spread of a channel tell something: 28.4 % error against 23.6 % for batch "
+        "and 24.1 % for group in ResNet-50 on ImageNet at 32 images per GPU (Wu & He 2018).",
+        "Few positions: every statistic comes from those of one channel alone; "
+        "plain vectors (N, C) have one only, and are refused.",
+    ),
+    paper=Paper(
+        authors="Dmitry Ulyanov, Andrea Vedaldi, Victor Lempitsky",
+        year=2016,
+        title="Instance Normalization: The Missing Ingredient for Fast Stylization",
+        arxiv="1607.08022",
+    ),
+    remark="It is group with as many groups as channels, and what batch does in training with a single sample.",
+)
+
+
+GROUP = Explanation(
+    pooling=Pooling(samples="each", channels="groups", positions="all"),
+    centered=True,
+    normalized=STANDARDIZED,
+    statistics=MOMENTS,
+    options={"groups": 8, "eps": 1e-5, "affine": True},
+    tensors=(WEIGHT, BIAS),
+    training=(OWN,),
+    inference=(SAME,),
+    cost=(
+        PASSES,
+        KEPT,
+        TWO_AGAIN,
+        Line(text="No state; in training of the order of batch, layer and instance; in inference more than batch."),
+    ),
+    fits=(
+        "Convolutional image networks at small batches: 24.1 % error in ResNet-50 on ImageNet at 2 images per GPU, "
+        "where batch has 34.7 %, and between 24.0 % and 24.2 % at 4 to 32 (Wu & He 2018).",
+        "Detection, segmentation and video, whose inputs leave room for few samples (Wu & He 2018).",
+    ),
+    misfits=(
+        "Large batches in image classification, where batch tends to be a little ahead: 23.6 % against 24.1 % at 32 "
+        "images per GPU (Wu & He 2018).",
+        "Numbers of channels that the groups do not divide. One group is layer, as many groups as channels instance; "
+        "how many are best is a setting to try (Wu & He 2018 use 32).",
+    ),
+    paper=Paper(authors="Yuxin Wu, Kaiming He", year=2018, title="Group Normalization", arxiv="1803.08494"),
+)
+
+
+RMS = Explanation(
+    pooling=Pooling(samples="each", channels="all", positions="all"),
+    centered=False,
+    normalized="x / sqrt(mean(x^2) + eps)",
+    statistics="mean(x^2) is that of all values with the same letter; its root is their root mean square. No mean is "
+    "subtracted.",
+    options={"eps": 1e-5, "affine": True, "bias": True},
+    tensors=(WEIGHT, BIAS),
+    training=(Line(text="The input's own root mean square, one for each letter."),),
+    inference=(SAME,),
+    cost=(
+        PASSES,
+        Line(text="Kept for backward: the input and one number per pool (1 / sqrt(mean(x^2) + eps)), here {pools}."),
+        TWO_AGAIN,
+        Line(text="No state; as many passes as layer, with one statistic in place of two: somewhat less work."),
+    ),
+    fits=(
+        "In place of layer norm, of which it is the part that rescales: comparable results in less time in recurrent "
+        "networks, transformers and others (Zhang & Sennrich 2019). Large language models such as LLaMA use it, over "
+        "each token (Touvron et al. 2023).",
+        ANY_BATCH,
+    ),
+    misfits=(
+        "Inputs far from zero: their mean stays, and makes up most of the root mean square.",
+        "Convolutional image networks: it is no part of the comparison by Wu & He (2018), so compare for yourself.",
+    ),
+    paper=Paper(
+        authors="Biao Zhang, Rico Sennrich",
+        year=2019,
+        title="Root Mean Square Layer Normalization",
+        arxiv="1910.07467",
+    ),
+    remark="It pools what layer does, with w and b per channel. normzoo.layers.RMSNorm, like torch.nn.RMSNorm, pools "
+    "the last dimensions instead, and has no b.",
+)
+
+
+NONE = Explanation(
+    pooling=None,
+    centered=False,
+    normalized="x",
+    statistics="Nothing is measured and nothing is normalized.",
+    options={},
+    tensors=(),
+    training=(Line(text="Nothing: the input is the output."),),
+    inference=(SAME,),
+    cost=(Line(text="No pass over the values, nothing kept for backward, no state: the least there is."),),
+    fits=(
+        "As the control: what a norm gives shows only beside a network without one.",
+        "Shallow networks, and networks made to do without, by their initialization (Zhang, Dauphin & Ma 2019) or by "
+        "clipped gradients and standardized weights (Brock et al. 2021).",
+    ),
+    misfits=(
+        "Deep networks at high learning rates: without batch norm ResNet-110 diverges on CIFAR-10 at rates at which it "
+        "trains with it (Bjorck et al. 2018).",
+    ),
+    paper=None,
+)

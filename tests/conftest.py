@@ -1,0 +1,82 @@
+"""How all tests run: on one thread, with one folder for what they compile, and shared out file by file."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMPILED = "TORCHINDUCTOR_CACHE_DIR"
+SURROUNDINGS = {
+    "OMP_NUM_THREADS": "1",  # tensors here are small, and threads would only wait for one another,
+    "OMP_WAIT_POLICY": "PASSIVE",  # which, where the machine is busy, takes a hundred times as long as the work
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",  # nor is a pool of compiling processes started beside each of pytest's
+}
+"""What torch reads when it is loaded, here and in the processes that tests start; whoever sets these is obeyed."""
+
+TOGETHER = {
+    "played": ["cli/test_comparing.py", "cli/test_repeating.py", "cli/test_reporting.py", "cli/test_terminal.py"],
+    "compiled": [
+        f"layers/test_{name}.py"
+        for name in (
+            "autocast",
+            "backends",
+            "checkpointing",
+            "formats",
+            "gradients",
+            "in_place",
+            "memory",
+            "parity",
+            "properties",
+            "stack",
+        )
+    ],
+}
+"""Files of which each group asks about the same commands or the same compiled functions, made once in a process."""
+
+_made: list[Path] = []
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its processes, which inherit this
+def pytest_configure() -> None:
+    """Set the surroundings."""
+    for name, value in SURROUNDINGS.items():
+        os.environ.setdefault(name, value)
+    if COMPILED not in os.environ:
+        _made.append(Path(tempfile.mkdtemp(prefix="normzoo-compiled-")))
+        os.environ[COMPILED] = str(_made[-1])
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind that another run could find."""
+    for folder in _made:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test that is ``slow_but_one``, mark all cases but the first ``slow``."""
+    seen: set[object] = set()
+    for item in items:
+        if item.get_closest_marker("slow_but_one"):
+            function = item.nodeid.partition("[")[0]
+            if function in seen:
+                item.add_marker(pytest.mark.slow)
+            seen.add(function)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the tests among pytest-xdist's processes by files, those that belong together as if they were one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    group_of = {f"tests/{file}": group for group, files in TOGETHER.items() for file in files}
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types for others
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return group_of.get(file, file)
+
+    return ByFile(config, log) if config.getoption("dist") == "load" else None

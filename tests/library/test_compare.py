@@ -1,0 +1,271 @@
+"""Does ``normzoo.compare`` do what the command does, with what only Python can give it?"""
+
+import inspect
+import os
+import subprocess
+import sys
+import textwrap
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+import normzoo
+from normzoo.cli import main
+from normzoo.errors import ComponentError, ConfigError, UnknownNameError, UsageError
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.executor.in_process import InProcessExecutor
+from normzoo.experiment.results.records import EpochRecord
+from normzoo.experiment.results.store import Store
+
+TINY: dict[str, Any] = {
+    "templates": "cnn:widths=4,hidden=8",
+    "batch_sizes": [64],
+    "seeds": 2,
+    "epochs": 1,
+    "progress": False,
+}
+SECONDS = 240
+
+
+class Scaling(nn.Module):
+    """A norm that worker processes cannot import by a name of their own path."""
+
+    def __init__(self, num_features: int, by: float = 0.5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((num_features,), by))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight.reshape(-1, *(1 for _ in x.shape[2:]))
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def in_process(**settings: Any) -> normzoo.Comparison:
+    return normzoo.compare(executor=InProcessExecutor(), **{**TINY, **settings})
+
+
+def test_it_takes_every_setting_of_the_command() -> None:
+    """And nothing that the command lacks but what shows progress and where it is trained."""
+    taken = set(inspect.signature(normzoo.compare).parameters)
+    assert taken == {*MatrixSpec.model_fields, *Execution.model_fields, "rerun", "progress", "executor"}
+
+
+def test_it_is_the_command_to_the_digit(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same runs under the same keys: what one has trained, the other does not train again."""
+    comparison = normzoo.compare(norms=["batch", "none"], **TINY)
+    flags = "--norms batch,none --templates cnn:widths=4,hidden=8 --batch-sizes 64 --seeds 2 --epochs 1"
+    assert main(["compare", *flags.split()]) == 0
+    with Store(Path("normzoo.sqlite"), writable=False) as store:
+        assert store.records(list(store.statuses())) == {**comparison.records}
+    shown = capsys.readouterr().out
+    assert all(f"{100 * mean:.1f}" in shown for mean in comparison.to_frame()["mean"])
+
+
+def test_what_is_stored_is_not_trained_again() -> None:
+    """Record by record the same; with ``rerun`` it is."""
+    first, again = in_process(norms=["none"]), in_process(norms=["none"])
+    assert first.records == again.records
+    anew = in_process(norms=["none"], rerun="all")
+    assert anew.records.keys() == first.records.keys()
+    assert all(anew.records[key].started_at >= record.started_at for key, record in first.records.items())
+    assert [record.test_value for record in anew.records.values()] == [
+        record.test_value for record in first.records.values()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("norm", "name"),
+    [
+        (nn.BatchNorm2d, "torch.nn.modules.batchnorm:BatchNorm2d"),
+        (lambda num_features: Scaling(num_features), "session:lambda"),
+        (partial(Scaling, by=0.25), "session:Scaling"),
+        ("group:groups=2", "group:groups=2"),
+    ],
+    ids=["importable", "lambda", "partial", "name"],
+)
+def test_norms_come_as_they_are(norm: Any, name: str) -> None:
+    """By the path by which they can be imported, or as what only this session knows; with a checksum of their own."""
+    comparison = normzoo.compare(norms=["none", norm], **TINY)
+    assert comparison.matrix.norms == ("none", name)
+    ours = [record.spec for record in comparison.records.values() if record.spec.norm == name]
+    assert len(ours) == 2
+    assert all(bool(spec.sources.get("norm")) == (":" in name and "=" not in name) for spec in ours)
+    assert {record.status for record in comparison.records.values()} == {"ok"}
+
+
+def test_a_template_and_arrays_come_as_they_are() -> None:
+    """A function of this session, and a regression on arrays that are nowhere on disk."""
+
+    def linear(norm: Any, *, shape: tuple[int, ...], outputs: int) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(shape)), 8), norm(8), nn.Linear(8, outputs))
+
+    random = np.random.default_rng(0)
+    x = random.normal(size=(120, 8, 8)).astype(np.float32)
+    y = 100 * x[:, 0, 0] + 1000
+    comparison = normzoo.compare(
+        norms=["batch", "none"],
+        dataset={"x_train": x[:100], "y_train": y[:100], "x_test": x[100:], "y_test": y[100:]},
+        task="regression",
+        **{**TINY, "templates": linear, "batch_sizes": [8], "epochs": 3},
+    )
+    frame = comparison.to_frame()
+    assert set(frame["metric"]) == {"rmse"}
+    assert (frame["mean"] < 3 * y.std()).all()
+    assert set(frame["template"]) == {"session:linear"}
+    assert "lower is better" in str(comparison)
+
+
+def test_frames_hold_runs_epochs_and_the_summary() -> None:
+    """A row for each; numbers as they are recorded, missing ones as missing."""
+    comparison = in_process(norms=["batch", "none"], epochs=2, batch_sizes=[64, 128])
+    summary, runs, epochs = (comparison.to_frame(kind) for kind in ("summary", "runs", "epochs"))
+    assert (len(summary), len(runs), len(epochs)) == (4, 8, 16)
+    assert {"norm", "batch_size", "n", "mean", "low", "high", "vs_reference", "p"} <= set(summary.columns)
+    for _, row in summary.iterrows():
+        here = runs[(runs["norm"] == row["norm"]) & (runs["batch_size"] == row["batch_size"])]
+        assert row["mean"] == pytest.approx(here["test"].mean())
+        assert row["low"] < row["mean"] < row["high"]
+    assert set(RunSpec.model_fields) - {"sources"} <= set(runs.columns)
+    assert {"epoch", "train_loss", "test.accuracy", "seconds"} <= set(epochs.columns)
+    assert EpochRecord.model_fields
+    with pytest.raises(UsageError, match="expected summary, runs or epochs, got 'run'"):
+        comparison.to_frame("run")  # type: ignore[arg-type]
+
+
+def test_it_shows_plots_and_writes_itself(tmp_path: Path) -> None:
+    """Tables for people, markdown for a code host, HTML for a notebook, figures by name."""
+    comparison = in_process(norms=["batch", "none"])
+    assert "batch" in str(comparison)
+    assert str(comparison).count("\n- cnn:") >= 1
+    assert repr(comparison).startswith("<Comparison of 2 norms, 1 templates")
+    page = comparison._repr_html_()
+    assert page.startswith("<h1>")
+    assert "<table>" in page
+    assert isinstance(comparison.plot(), Figure)
+    assert isinstance(comparison.plot("forest"), Figure)
+    with pytest.raises(UnknownNameError, match="unknown plot 'forrest'; did you mean 'forest'"):
+        comparison.plot("forrest")
+    written = comparison.report(tmp_path / "report.md", html=True)
+    assert {path.suffix for path in written} == {".md", ".html", ".svg", ".png"}
+    assert all(path.stat().st_size > 0 for path in written)
+    assert normzoo.Comparison.load(tmp_path / "normzoo.sqlite").records == comparison.records
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"norms": ["bach"]}, ConfigError, "--norms: unknown norm 'bach'; did you mean 'batch'"),
+        ({"norms": [nn.BatchNorm2d(3)]}, ComponentError, "pass the class, or a function that makes one"),
+        ({"norms": [3]}, ComponentError, "expected a name, a class or a function, got a int"),
+        ({"dataset": np.zeros(3)}, ConfigError, "expected a name or a mapping of arrays"),
+        ({"lr": 0.1, "lrs": [0.1, 0.2]}, ConfigError, "--lr: stands beside --lrs"),
+        ({"seeds": 0}, ConfigError, "--seeds: must be at least 1"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(settings: dict[str, Any], error: type[Exception], message: str) -> None:
+    """As on the command line."""
+    with pytest.raises(error) as told:
+        in_process(**{"norms": ["none"], **settings})
+    assert message in str(told.value)
+
+
+def test_a_changed_class_of_the_session_is_another_run() -> None:
+    """The checksum is of its source."""
+
+    def made(text: str) -> type[nn.Module]:
+        path = Path(f"made_{len(text)}.py")
+        path.write_text(text)
+        names: dict[str, Any] = {"__name__": "__main__"}
+        exec(compile(text, str(path), "exec"), names)  # noqa: S102
+        return names["make"]  # type: ignore[no-any-return]
+
+    one = "from torch import nn\ndef make(num_features):\n    return nn.Identity()\n"
+    other = one + "    # changed\n"
+    first = in_process(norms=[made(one)])
+    second = in_process(norms=[made(other)])
+    assert first.records.keys().isdisjoint(second.records)
+
+
+SCRIPT = """
+import pathlib, sys
+import multiprocessing
+if sys.argv[1] == "spawn":
+    import normzoo.experiment.executor.local as local
+    local._CONTEXT = multiprocessing.get_context("spawn")
+with open("ran", "a") as file:
+    file.write("x")
+import normzoo
+comparison = normzoo.compare(
+    norms=["batch", "none"], templates="cnn:widths=4,hidden=8", batch_sizes=[64], seeds=1, epochs=1, jobs=2
+)
+print(len(comparison.records), set(record.status.value for record in comparison.records.values()))
+"""
+
+
+def run_script(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    Path("script.py").write_text(textwrap.dedent(text))
+    root = Path(normzoo.__file__).parents[1]
+    return subprocess.run(
+        [sys.executable, "script.py", *arguments],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_a_script_needs_no_guard(method: str) -> None:
+    """Its top level runs once, however workers are started; progress is quiet, and on stderr."""
+    done = run_script(SCRIPT, method)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "2 {'ok'}\n"
+    assert Path("ran").read_text() == "x"
+    assert done.stderr.splitlines()[0].startswith("2 runs to train")
+    assert len(done.stderr.splitlines()) < 6
+
+
+INTERRUPTED = """
+import normzoo
+from normzoo.experiment.runner import Runner
+
+keep = Runner._keep
+def interrupted(self, record, job):
+    keep(self, record, job)
+    raise KeyboardInterrupt
+Runner._keep = interrupted
+settings = dict(norms=["none", "batch"], templates="cnn:widths=4,hidden=8", batch_sizes=[64], seeds=1, epochs=1, jobs=1)
+try:
+    normzoo.compare(**settings, progress=False)
+except KeyboardInterrupt:
+    print("interrupted")
+Runner._keep = keep
+print(len(normzoo.compare(**settings, progress=False).records))
+"""
+
+
+def test_an_interrupt_keeps_what_is_finished() -> None:
+    """It is raised, and the same call trains the rest."""
+    done = run_script(INTERRUPTED)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "interrupted\n2\n"
+
+
+def test_the_session_keeps_its_random_numbers() -> None:
+    """Training in this process draws from a state of its own."""
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    in_process(norms=["batch", "none"])
+    assert torch.equal(torch.rand(3), expected)
