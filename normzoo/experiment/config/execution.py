@@ -1,4 +1,4 @@
-"""How to run: everything that does not change a result. Torch-free."""
+"""How to run: everything that changes a result by rounding at most. Torch-free."""
 
 from pathlib import Path
 from typing import Any, Literal

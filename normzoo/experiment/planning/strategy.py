@@ -1,7 +1,8 @@
 """How runs are trained: side by side or one after the other, compiled or not. By rules, never by the clock. Torch-free.
 
 Either way is the same training with sums in another order. Rounding grows where training is chaotic, so the way is part
-of what a run is, and depends on nothing but that: not on the machine's speed, not on how many seeds there are.
+of what a run is, and depends on nothing but that: not on the machine's speed, not on how many seeds there are. How many
+runs share a stack changes rounding as well, and is only recorded: it is another draw, as another machine is.
 """
 
 from collections.abc import Mapping
