@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ _made: list[Path] = []
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its processes, which inherit this
 def pytest_configure() -> None:
-    """Set the surroundings."""
+    """Set the surroundings, and hear Ctrl-C: a shell that starts pytest in the background has it ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name, value in SURROUNDINGS.items():
         os.environ.setdefault(name, value)
     if COMPILED not in os.environ:
