@@ -18,7 +18,7 @@ SURROUNDINGS = {
 """What torch reads when it is loaded, here and in the processes that tests start; whoever sets these is obeyed."""
 
 TOGETHER = {
-    "played": ["cli/test_comparing.py", "cli/test_repeating.py", "cli/test_reporting.py", "cli/test_terminal.py"],
+    "played": [f"cli/test_{name}.py" for name in ("comparing", "repeating", "reporting", "strategies", "terminal")],
     "compiled": [
         f"layers/test_{name}.py"
         for name in (

@@ -187,6 +187,7 @@ print(*sorted(REFUSED & {name.partition(".")[0] for name in sys.modules}))
 """
 
 
+@pytest.mark.slow
 def test_every_layer_runs_where_torch_alone_is_installed() -> None:
     """Whatever else normzoo depends on is refused to whoever imports it, in a process of its own."""
     project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -324,6 +324,7 @@ def test_without_torch_what_is_built_on_it_is_not_blamed(fakes: Path) -> None:
     assert probe(["fine", "torch", "broken"]) == Probed({"torch": "ImportError: libcudart.so.13"}, None)
 
 
+@pytest.mark.slow
 def test_the_real_packages_import() -> None:
     """Those that these tests themselves need."""
     assert probe(["numpy", "torch"]).failures == {}

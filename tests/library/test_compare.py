@@ -83,6 +83,7 @@ def test_what_is_stored_is_not_trained_again() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("norm", "name"),
     [

@@ -208,6 +208,7 @@ def test_few_seeds_for_target_are_counted_by_the_exact_test() -> None:
     assert exact_power(effect, found, alpha) >= 0.8 > exact_power(effect, found - 1, alpha)
 
 
+@pytest.mark.slow
 def test_a_true_difference_of_that_size_is_found_four_times_in_five() -> None:
     """By fresh simulation, from samples to the adjusted p value of a family of one."""
     hint = power_hint(2, [SPREAD], family_size=1, target=0.01)
@@ -242,6 +243,7 @@ def test_without_two_pairs_or_any_spread_there_is_no_hint(samples: list[list[flo
     assert power_hint(2, samples, family_size=1, target=0.01) is None
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("size", [1, 12, 24, 96, 300, 624])
 def test_the_power_of_the_t_test_is_reached_at_every_number_of_seeds(size: int) -> None:
     """By scipy's noncentral t, both tails, from where the t test begins on."""
