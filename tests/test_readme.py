@@ -57,6 +57,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(names["frame"]["norm"]) == ["batch", "group"]  # type: ignore[index]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So do the examples of each page of the documentation."""

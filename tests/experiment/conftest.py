@@ -1,5 +1,6 @@
 """What the tests that train share."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -24,6 +25,15 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_trains_on() -> Iterator[None]:
+    """Wait for what was cancelled: a thread that trains on would draw from the next test's random numbers."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "normzoo":
+            thread.join(60)
 
 
 @pytest.fixture(scope="session")

@@ -287,6 +287,7 @@ print("left")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["in a context", "without one"])
 def test_a_process_that_ends_while_it_trains_ends_in_peace(how: str) -> None:
     """It waits for the epoch, as torch would else go down with it."""

@@ -35,6 +35,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are spawned alone")
 @pytest.mark.parametrize("how", ["file", "module"])
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])

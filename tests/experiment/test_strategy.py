@@ -140,6 +140,7 @@ def results(records: dict[str, RunRecord]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_a_run_has_the_same_record_whatever_else_is_in_the_matrix(tmp_path: Path) -> None:
     """To the last digit, twice in a row and beside a norm that has another strategy."""
     first = results(trained(tmp_path / "first"))

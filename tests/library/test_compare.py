@@ -226,6 +226,7 @@ def run_script(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_a_script_needs_no_guard(method: str) -> None:
     """Its top level runs once, however workers are started; progress is quiet, and on stderr."""

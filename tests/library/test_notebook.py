@@ -22,6 +22,7 @@ CELLS = (
 )
 
 
+@pytest.mark.slow
 def test_a_notebook_compares_a_class_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison, its data frame and its plot are the outputs of cells; progress is a few lines."""
     root = str(Path(normzoo.__file__).parents[1])
