@@ -82,6 +82,9 @@ BY_A_WORKER = {
         "--norms none,group:groups=3", "norm 'group:groups=3' cannot be built for 4 channels: GroupNorm: groups must"
     ),
     "images-too-small": _compare("--templates cnn:widths=4-4-4-4", "Cnn: 4 poolings need images of at least 16x16"),
+    "template-option": _compare(
+        "--templates cnn:width=8", "error: template 'cnn:width=8': it has no option 'width'; did"
+    ),
     "norm-not-importable": _compare("--norms no_such_module:Norm", "cannot import 'no_such_module'"),
     "norm-not-in-module": _compare("--norms own_norms:Optinal", "'Optinal'; did you mean 'Optional'?"),
     "norm-no-module": _compare("--norms own_norms:NoModule", "must make a torch.nn.Module, it made a NoModule"),

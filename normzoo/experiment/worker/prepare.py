@@ -33,6 +33,8 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
     """
     device = resolve_device(execution.device)
     task = make_task(matrix.task)
+    for template in matrix.templates:
+        TEMPLATES.load(template)  # so that a norm is not named for what is wrong with a template
     dataset = load_dataset(matrix.dataset, task=task, root=execution.data_root, download=execution.download)
     facts = DatasetFacts(
         name=dataset.name,
