@@ -319,11 +319,14 @@ class Comparison:
 
     def __repr__(self) -> str:
         matrix = self.matrix
-        return (
-            f"<Comparison of {len(matrix.norms)} norms, {len(matrix.templates)} templates, "
-            f"{len(matrix.batch_sizes)} batch sizes and {matrix.seeds} seeds on {matrix.dataset}: "
-            f"{len(self.records)} runs>"
-        )
+        sizes = {
+            "norm": len(matrix.norms),
+            "template": len(matrix.templates),
+            "batch size": len(matrix.batch_sizes),
+            "seed": matrix.seeds,
+        }
+        parts = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in sizes.items())
+        return f"<Comparison on {matrix.dataset}: {parts}; {len(self.records)} runs>"
 
     def _repr_html_(self) -> str:
         from normzoo.report import brief

@@ -148,7 +148,7 @@ def test_it_shows_plots_and_writes_itself(tmp_path: Path) -> None:
     comparison = in_process(norms=["batch", "none"])
     assert "batch" in str(comparison)
     assert str(comparison).count("\n- cnn:") >= 1
-    assert repr(comparison).startswith("<Comparison of 2 norms, 1 templates")
+    assert repr(comparison) == "<Comparison on digits: 2 norms, 1 template, 1 batch size, 2 seeds; 4 runs>"
     page = comparison._repr_html_()
     assert page.startswith("<h1>")
     assert "<table>" in page

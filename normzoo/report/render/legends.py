@@ -284,10 +284,15 @@ def _seeds(power: Power) -> str:
 
 
 def untested_note(family: Family, what: str) -> str | None:
-    """Say that a family of tests has too few seeds, and how many would do; None where it has enough."""
+    """Say that a family of tests has too few seeds, and how many would do; None where it has enough.
+
+    >>> untested_note(Family(size=1, pairs=2), "differences from none")
+    'Not tested: 1 difference from none needs at least 6 seeds. Rerun with --seeds 6; only the missing runs are trained.'
+    """
     if family.is_tested or not family.size:
         return None
-    number = f"{family.size} {what}" if family.size > 1 else f"1 {what.removesuffix('s')}"
+    noun, _, rest = what.partition(" ")
+    number = " ".join(filter(None, (counted(family.size, noun.removesuffix("s")), rest)))
     return (
         f"Not tested: {number} need{'s' if family.size == 1 else ''} at least {family.needed} seeds. Rerun with "
         f"--seeds {family.needed}; only the missing runs are trained."
