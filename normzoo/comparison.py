@@ -50,6 +50,7 @@ def compare(
     task: Component | None = None,
     batch_sizes: Sequence[int] | str | None = None,
     seeds: int | None = None,
+    first_seed: int | None = None,
     epochs: int | None = None,
     lr: float | None = None,
     lrs: Sequence[float] | None = None,
@@ -87,6 +88,7 @@ def compare(
         task: what is learned.
         batch_sizes: to train at.
         seeds: how many.
+        first_seed: the first of them.
         epochs: passes over the training set.
         lr: learning rate at the reference batch size.
         lrs: learning rates to choose from, instead.
@@ -239,13 +241,13 @@ class Comparison:
 
         return list(findings(self.summary))
 
-    def table(self, width: int = 100) -> "RenderableType":
-        """Return the tables of the command, for ``rich.print``."""
+    def table(self, width: int = 100, *, details: bool = False) -> "RenderableType":
+        """Return the tables and findings of the command, for ``rich.print``; with ``details`` all of them."""
         from rich.console import Group
 
-        from normzoo.report import to_rich
+        from normzoo.report import Depth, sections, to_rich
 
-        return Group(*to_rich(self.summary, width=width))
+        return Group(*to_rich(sections(self.summary), width=width, depth=Depth.DETAILS if details else Depth.BRIEF))
 
     def to_frame(self, kind: Literal["summary", "runs", "epochs"] = "summary") -> "pd.DataFrame":
         """Return a data frame.
@@ -306,8 +308,6 @@ class Comparison:
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["RenderableType"]:
         yield self.table(options.max_width)
-        yield ""
-        yield from (f"- {finding}" for finding in self.findings)
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -329,7 +329,8 @@ class Comparison:
         return f"<Comparison on {matrix.dataset}: {parts}; {len(self.records)} runs>"
 
     def _repr_html_(self) -> str:
-        from normzoo.report import brief
+        from normzoo.report import Depth, heading, sections, to_markdown
         from normzoo.report.page.html import fragment
 
-        return fragment(brief(self.summary))
+        brief = [section for section in sections(self.summary) if section.depth is Depth.BRIEF]
+        return fragment(to_markdown(heading(self.matrix), brief))

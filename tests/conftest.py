@@ -40,6 +40,11 @@ TOGETHER = {
 _made: list[Path] = []
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the files be written that hold what is said."""
+    parser.addoption("--refresh-golden", action="store_true", help="write tests/report/golden again")
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its processes, which inherit this
 def pytest_configure() -> None:
     """Set the surroundings, and hear Ctrl-C: a shell that starts pytest in the background has it ignored."""

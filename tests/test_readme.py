@@ -14,13 +14,13 @@ from normzoo.cli import main
 from normzoo.experiment.config.resolve import reproducing_command, resolve
 from normzoo.experiment.results.store import Store
 from normzoo.registry import NORMS
-from normzoo.report import failure_lines, planned_plots, provenance, summarize, to_markdown
+from normzoo.report import failure_lines, heading, planned_plots, provenance, sections, summarize, to_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 REPORTS = sorted(path for path in (ROOT / "reports").glob("*.md") if path.with_suffix(".sqlite").exists())
-BENCHES = sorted(path for path in (ROOT / "reports").glob("*.md") if path not in REPORTS)
+BENCHES = sorted(path for path in (ROOT / "reports").glob("*.md") if path.with_suffix(".notes.txt").exists())
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "normzoo" / "layers" / "_kernels" / "README.md"]
 _BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 
@@ -100,13 +100,13 @@ def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
         records = store.records(sweep.keys)
     summary = summarize(sweep.matrix, records)
     plots = planned_plots(summary, path.with_suffix(""))
-    text = to_markdown(
+    said = sections(
         summary,
         provenance=provenance(records),
         command=reproducing_command(sweep.matrix),
-        plots=plots,
         failures=failure_lines(records),
     )
+    text = to_markdown(heading(sweep.matrix), said, plots=plots)
     assert path.read_text(encoding="utf-8") == text
     assert all(plot.png.exists() and plot.svg.exists() for plot in plots)
 

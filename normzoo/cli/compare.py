@@ -4,6 +4,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -21,7 +22,7 @@ from rich.table import Table
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
-from normzoo.experiment.comparison import Rerun, carry_out, early_workers, stored
+from normzoo.experiment.comparison import Rerun, carry_out, done_keys, early_workers, stored
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration, resolve
 from normzoo.experiment.config.spec import MatrixSpec
@@ -53,6 +54,9 @@ def compare(
     rerun: Annotated[Rerun | None, _own("Train again: failed (also out of memory or time), or all.")] = None,
     dry_run: Annotated[bool, _own("Show what would be trained, and train nothing.")] = False,
     show_config: Annotated[bool, _own("Print the resolved settings as YAML, and train nothing.")] = False,
+    details: Annotated[
+        bool, _own("Print every comparison, the effect of the batch size, and how it was measured.")
+    ] = False,
     report: Annotated[Path | None, _own("Also write the report to PATH, a markdown file.")] = None,
     html: Annotated[bool, _own("With --report: also as one self-contained page, NAME.html.")] = False,
     **settings: Any,
@@ -68,7 +72,7 @@ def compare(
     with _terminated_as_interrupted():
         if dry_run:
             return _preview(configuration, rerun)
-        return _Comparison(configuration, rerun, report, html=html).run()
+        return _Comparison(configuration, rerun, report, html=html, details=details).run()
 
 
 def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
@@ -91,8 +95,11 @@ def _status() -> Status:
 class _Comparison:
     """One comparison from its configuration to its exit code."""
 
-    def __init__(self, configuration: Configuration, rerun: Rerun | None, report: Path | None, *, html: bool) -> None:
+    def __init__(
+        self, configuration: Configuration, rerun: Rerun | None, report: Path | None, *, html: bool, details: bool
+    ) -> None:
         self._configuration, self._rerun, self._report, self._html = configuration, rerun, report, html
+        self._details, self._start, self._stored = details, time.monotonic(), set[str]()
         self._interrupted = False
         self._status = _status()
 
@@ -106,6 +113,7 @@ class _Comparison:
         with Store(execution.store) as store, LocalExecutor(execution, early=early) as executor:
             # What shows the tables takes seconds to load: let that be while torch is loaded, too.
             threading.Thread(target=import_module, args=("normzoo.report",), daemon=True).start()
+            self._stored = done_keys(store.statuses(), self._rerun)
             with self._status:
                 outcome = carry_out(
                     self._configuration,
@@ -138,7 +146,12 @@ class _Comparison:
         summary = summarize(self._configuration.matrix, records)
         written = write_report(self._report, summary, records, html=self._html) if self._report else []
         with suppress(BrokenPipeError):  # whoever read the tables has seen enough
-            _print_summary(summary, records, Console())
+            console = Console()
+            _print_summary(summary, records, console, details=self._details)
+            if not self._interrupted:
+                _print_next(
+                    self._configuration.matrix, store.path, console, done=self._done(keys), details=self._details
+                )
             if written:
                 sys.stdout.write(f"\n{written_line(written)}")
             sys.stdout.flush()
@@ -150,6 +163,13 @@ class _Comparison:
             )
             return EXIT_INTERRUPTED
         return EXIT_OK if _is_whole(summary, records) else EXIT_FAILED_RUNS
+
+    def _done(self, keys: Sequence[str]) -> str:
+        trained = len(keys) - len(self._stored.intersection(keys))
+        if not trained:
+            return f"All {len(keys):,} runs were stored."
+        stored = f", {len(keys) - trained:,} were stored" if trained < len(keys) else ""
+        return f"{trained:,} runs trained in {duration(time.monotonic() - self._start)}{stored}."
 
     def _how_to_go_on(self) -> str:
         if self._rerun == "all":
@@ -165,21 +185,25 @@ def _is_whole(summary: "Summary", records: Mapping[str, RunRecord]) -> bool:
     )
 
 
-def _print_summary(summary: "Summary", records: Mapping[str, RunRecord], console: Console) -> None:
-    """Print the tables, the findings below them, and the runs that have no result."""
-    from normzoo.report import failure_lines, findings, runs_without_result, to_rich
+def _print_summary(summary: "Summary", records: Mapping[str, RunRecord], console: Console, *, details: bool) -> None:
+    """Print the tables with their findings, and the runs that have no result."""
+    from normzoo.report import Depth, failure_lines, provenance, sections, to_rich
 
-    console.print(*to_rich(summary, width=console.width))
-    console.print()
-    for finding in findings(summary):
-        console.print(f"- {finding}", markup=False, highlight=False)
-    failed = runs_without_result(records)
-    if failed:
-        is_worth_a_retry = any(record.status.is_lost for record in failed)
-        hint = "; `--rerun failed` tries again those that did not diverge" if is_worth_a_retry else ""
-        console.print(f"\nRuns without a result ({len(failed)}){hint}:", highlight=False)
-        for line in failure_lines(records):
-            console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
+    said = sections(summary, provenance=provenance(records), failures=failure_lines(records))
+    depth = Depth.DETAILS if details else Depth.BRIEF
+    console.print(*to_rich(said, width=console.width, depth=depth), highlight=False)
+
+
+def _print_next(matrix: MatrixSpec, store: Path, console: Console, *, done: str, details: bool) -> None:
+    """Print what was done, where it is kept, and what one may do next."""
+    place = "" if store == Execution().store else f" --store {shlex.quote(str(store))}"
+    steps = [
+        *([] if details else ["--details for every comparison"]),
+        f"normzoo report -o report.md{place} for all of it with plots",
+        f"--seeds {2 * matrix.seeds} for {matrix.seeds} more",
+    ]
+    console.print(f"\n{done} Kept in {store}.", highlight=False)
+    console.print(f"Next: {'; '.join(steps)}.", highlight=False)
 
 
 def command_line() -> str:

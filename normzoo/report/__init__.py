@@ -4,7 +4,7 @@ The plots are in :mod:`normzoo.report.plots`, so that importing this package doe
 """
 
 from normzoo.report.analysis.findings import findings
-from normzoo.report.analysis.notes import Provenance, failure_lines, provenance, runs_without_result
+from normzoo.report.analysis.notes import Provenance, failure_lines, provenance
 from normzoo.report.analysis.numbers import (
     CellSummary,
     Contrast,
@@ -17,30 +17,35 @@ from normzoo.report.analysis.numbers import (
 )
 from normzoo.report.analysis.summary import summarize
 from normzoo.report.render.illustrations import Plot, planned_plots
-from normzoo.report.render.markdown import brief, to_markdown
+from normzoo.report.render.markdown import to_markdown
+from normzoo.report.render.sections import Depth, Part, Section, heading, sections
 from normzoo.report.render.terminal import to_rich
 from normzoo.report.statistics.differences import PairedDifference
-from normzoo.report.statistics.family import Family, Power
+from normzoo.report.statistics.family import Family
+from normzoo.report.statistics.power import Power
 
 __all__ = [
     "CellSummary",
     "Contrast",
+    "Depth",
     "Estimate",
     "Family",
     "PairedDifference",
+    "Part",
     "Plot",
     "Power",
     "Provenance",
     "Row",
+    "Section",
     "Summary",
     "Table",
     "VsBaseline",
-    "brief",
     "failure_lines",
     "findings",
+    "heading",
     "planned_plots",
     "provenance",
-    "runs_without_result",
+    "sections",
     "summarize",
     "summary_rows",
     "to_markdown",

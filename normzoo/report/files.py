@@ -19,19 +19,25 @@ def write_report(path: Path, summary: "Summary", records: Mapping[str, RunRecord
     Raises:
         ConfigError: the path is no markdown file, or cannot be written.
     """
-    from normzoo.report import failure_lines, provenance, to_markdown  # scipy and matplotlib take a while
+    from normzoo.report import (
+        failure_lines,
+        heading,
+        provenance,
+        sections,
+        to_markdown,
+    )  # scipy and matplotlib take a while
     from normzoo.report.plots import write_plots
 
     check_report_path(path)
     try:
         plots = write_plots(summary, path.with_suffix(""))
-        text = to_markdown(
+        said = sections(
             summary,
             provenance=provenance(records),
             command=reproducing_command(summary.matrix),
-            plots=plots,
             failures=failure_lines(records),
         )
+        text = to_markdown(heading(summary.matrix), said, plots=plots)
         path.write_text(text, encoding="utf-8")
         written = [path, *(file for plot in plots for file in (plot.svg, plot.png))]
         if html:

@@ -56,7 +56,7 @@ def test_ctrl_c_shows_the_tables_so_far_and_how_to_go_on(story: Story) -> None:
     """Tables on stdout; on stderr how much is finished, where it is kept, and the command to repeat."""
     outcome = story.stopped.outcome
     assert outcome.code == 130
-    table = outcome.stdout.partition("comparison with the baseline")[0]
+    table = outcome.stdout.partition("Comparison with the reference")[0]
     rows = [line for line in table.splitlines() if line.startswith(("none ", "holding:"))]
     assert [row.split()[0] for row in rows] == ["none", "holding:First", "holding:Second"]
     assert "%" in outcome.stdout

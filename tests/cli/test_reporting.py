@@ -68,7 +68,7 @@ def test_a_report_can_hold_the_norms_against_another_one(growth: Growth) -> None
     """Without training anything; a norm that was not compared is refused."""
     assert growth.against.code == 0
     text = (growth.folder / "against.md").read_text(encoding="utf-8")
-    assert "## Comparison with the baseline (batch)" in text
+    assert "## Comparison with the reference norm, batch" in text
     assert "--baseline batch" in text
     assert growth.nowhere.code == 2
     message = "baseline 'layer' is not compared; name one of none, or add it to the norms"

@@ -71,9 +71,9 @@ def test_the_exit_code_says_that_some_runs_have_no_result(trouble: Trouble) -> N
 
 def test_the_tables_show_it(trouble: Trouble) -> None:
     """Every norm has its row; below, the runs without a result with their reasons, and the way out."""
-    stdout = trouble.outcome.stdout
-    table, _, below = stdout.partition("`--rerun failed` tries again those that did not diverge")
-    assert re.search(r"Runs without a result \(8\); $", table)
+    table, _, below = trouble.outcome.stdout.partition("Runs without a result\n")
+    assert "The same command with --rerun failed tries again those that did not diverge." in below
+    below = " ".join(below.split())
     for norm in TROUBLES:
         assert re.search(rf"^troubled:{norm} ", table, re.MULTILINE), norm
     for status, norm, seed in (
@@ -84,7 +84,7 @@ def test_the_tables_show_it(trouble: Trouble) -> None:
         ("timeout", "Sleeping", 0),
     ):
         rate = ", learning rate 0.1" if status == "diverged" else ""
-        assert f"- {status}: {CNN}, troubled:{norm}, batch size 64, seed {seed}{rate}: " in below
+        assert f"{status}: {CNN}, troubled:{norm}, batch size 64, seed {seed}{rate}: " in below
     assert "Killed, batch size 64, seed 1" not in below
 
 

@@ -14,7 +14,7 @@ from normzoo.experiment.planning.groups import balance, expand, group, with_timi
 from normzoo.experiment.planning.timing import Timing, timing_key
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
-from normzoo.report import failure_lines, findings, summarize, to_rich
+from normzoo.report import Depth, failure_lines, sections, summarize, to_rich
 
 from .synthetic import FACTS, run_record
 
@@ -73,6 +73,6 @@ def test_keeping_and_showing_ten_thousand_records(records: list[RunRecord], tmp_
         (comparison,) = store.comparisons()
         kept = store.records(comparison.keys)
         summary = summarize(comparison.matrix, kept)
-        shown = [*to_rich(summary), *findings(summary), *failure_lines(kept)]
+        shown = to_rich(sections(summary, failures=failure_lines(kept)), depth=Depth.DETAILS)
     assert len(kept) == len(records)
     assert len(shown) > 10

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -68,7 +69,8 @@ def test_it_is_the_command_to_the_digit(capsys: pytest.CaptureFixture[str]) -> N
     with Store(Path("normzoo.sqlite"), writable=False) as store:
         assert store.records(list(store.statuses())) == {**comparison.records}
     shown = capsys.readouterr().out
-    assert all(f"{100 * mean:.1f}" in shown for mean in comparison.to_frame()["mean"])
+    means = comparison.to_frame()["mean"]
+    assert all(re.search(rf"\b({100 * mean:.1f}|{100 * mean:.0f}) ", shown) for mean in means)
 
 
 def test_what_is_stored_is_not_trained_again() -> None:
@@ -147,7 +149,7 @@ def test_it_shows_plots_and_writes_itself(tmp_path: Path) -> None:
     """Tables for people, markdown for a code host, HTML for a notebook, figures by name."""
     comparison = in_process(norms=["batch", "none"])
     assert "batch" in str(comparison)
-    assert str(comparison).count("\n- cnn:") >= 1
+    assert str(comparison).count("\n- At batch size") == 1
     assert repr(comparison) == "<Comparison on digits: 2 norms, 1 template, 1 batch size, 2 seeds; 4 runs>"
     page = comparison._repr_html_()
     assert page.startswith("<h1>")

@@ -1,12 +1,27 @@
-"""Records as a store would hold them, without any training."""
+"""Records as a store would hold them, without any training; and what is shown of them."""
 
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from rich.console import Console
 
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec, Strategy
 from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
 from normzoo.metric import ACCURACY, Metric
 from normzoo.registry import NORMS
+from normzoo.report import (
+    Depth,
+    Plot,
+    Summary,
+    failure_lines,
+    heading,
+    provenance,
+    sections,
+    summarize,
+    to_markdown,
+    to_rich,
+)
 
 Outcome = float | str | None
 """The test value after the last epoch, or the status of a run without one, or None for no record."""
@@ -122,3 +137,20 @@ def mirrored(outcome: Callable[[str, int, int], Outcome]) -> Callable[[str, int,
         return 1.0 - value if isinstance(value, float) else value
 
     return turned
+
+
+def markdown(
+    matrix: MatrixSpec, records: Mapping[str, RunRecord], *, plots: Sequence[Plot] = (), **options: Any
+) -> str:
+    """Write the report of records."""
+    given = {"command": "normzoo compare", "failures": failure_lines(records), **options}
+    said = sections(summarize(matrix, records), provenance=provenance(records), **given)
+    return to_markdown(heading(matrix), said, plots=plots)
+
+
+def terminal(summary: Summary, *, width: int = 80, depth: Depth = Depth.DETAILS, **options: Any) -> str:
+    """Print a summary, by default without any control sequence."""
+    console = Console(width=width, file=io.StringIO(), **{"force_terminal": False, **options})
+    console.print(*to_rich(sections(summary), width=width, depth=depth), highlight=False)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()

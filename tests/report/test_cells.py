@@ -55,7 +55,14 @@ def test_an_accuracy(changes: dict[str, Any], lines: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("mean", "half_width", "text"),
-    [(-0.51, 0.108, "-51.0 ±10.8"), (0.0123, None, "+1.2"), (-0.0001, 0.0, "0.0 ±0.0"), (0.0, 0.0, "0.0 ±0.0")],
+    [
+        (-0.51, 0.098, "-51.0 ±9.8"),
+        (-0.51, 0.108, "-51 ±11"),
+        (-0.51, 0.6, "-51 ±>50"),
+        (0.0123, None, "+1.2"),
+        (-0.0001, 0.0, "0.0 ±0.0"),
+        (0.0, 0.0, "0.0 ±0.0"),
+    ],
 )
 def test_a_difference_is_signed_unless_it_rounds_to_zero(mean: float, half_width: float | None, text: str) -> None:
     assert difference_text(ACCURACY, PairedDifference(mean, half_width, 5, None), 0.9) == text

@@ -45,6 +45,7 @@ def refuse_boolean(value: Any) -> Any:
 
 
 Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1)]
+NotNegative = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0)]
 Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
 Sizes = Annotated[tuple[Count, ...], BeforeValidator(split_list), Field(min_length=1)]
@@ -151,7 +152,8 @@ class MatrixSpec(BaseModel):
     task: str = Field(
         "classification", description="What is learned: classification, regression, or pkg.module:MyTask."
     )
-    seeds: Count = Field(5, description="How many seeds: 5 means the seeds 0 to 4.")
+    seeds: Count = Field(8, description="How many seeds: 8 means the seeds 0 to 7.")
+    first_seed: NotNegative = Field(0, description="The first of the seeds, which follow one another.")
     epochs: Count = Field(4, description="Passes over the training set, the same for every batch size.")
     lr: Rate = Field(0.05, description="Learning rate at the reference batch size.")
     lrs: Rates | None = Field(
@@ -242,6 +244,11 @@ class MatrixSpec(BaseModel):
         """The norm that the others are compared with."""
         wanted = self.baseline or "none"
         return wanted if wanted in self.norms else self.norms[0]
+
+    @property
+    def seed_range(self) -> range:
+        """The seeds."""
+        return range(self.first_seed, self.first_seed + self.seeds)
 
     @property
     def rates(self) -> tuple[float, ...]:

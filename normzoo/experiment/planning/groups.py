@@ -106,7 +106,7 @@ def expand(
                         seed=seed,
                     )
                     for rate in matrix.rates
-                    for seed in range(matrix.seeds)
+                    for seed in matrix.seed_range
                 ]
     return runs
 

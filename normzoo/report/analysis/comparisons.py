@@ -1,10 +1,11 @@
-"""What is compared: every norm with the baseline, slopes with one another, and the norms of one batch size."""
+"""What is compared: the norms of each block with one another, and how they depend on the batch size."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean, median
+from typing import NamedTuple
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import RunRecord, Status
@@ -13,45 +14,103 @@ from normzoo.report.analysis.numbers import CellSummary, Estimate, VsBaseline
 from normzoo.report.analysis.selection import CellKey, LrSelection, diverged_or_failed, values_by_seed
 from normzoo.report.statistics.differences import PairedDifference, half_width, magnitude, paired, slopes
 from normzoo.report.statistics.family import Family, assess
-from normzoo.report.statistics.standings import DIVERGED, Contender, Verdict, judge, mean_ranks, seed_correlation, wins
+from normzoo.report.statistics.standings import (
+    DIVERGED,
+    Contender,
+    Verdict,
+    collapse_scale,
+    collapsed,
+    judge,
+    mean_ranks,
+    seed_correlation,
+    wins,
+)
 
 Values = Mapping[CellKey, Mapping[int, float]]
 """Values on the test set by cell and seed."""
 
 
+class Pair(NamedTuple):
+    """Two norms of a block: the first's values minus the second's."""
+
+    template: str
+    batch_size: int
+    first: str
+    second: str
+
+
+class SlopePair(NamedTuple):
+    """Two norms of a template: the first's slope over the batch size minus the second's."""
+
+    template: str
+    first: str
+    second: str
+
+
 @dataclass(frozen=True)
 class Comparisons:
-    """What was compared over a whole matrix.
+    """What was compared over a whole matrix; all that is tested is one family.
 
     Attributes:
-        samples: for each cell but those of the baseline, the paired differences from it.
-        vs_baseline: their means, tested as one family.
+        samples: the paired differences of every pair of norms in every block, by seed.
+        pairs: their means.
         slopes: by template and norm, the effect of the batch size in every seed.
-        contrasts: by template and two norms, the first's slope minus the second's, tested as one family.
+        contrasts: of every two norms' slopes.
+        family: of the tests.
     """
 
-    samples: Mapping[CellKey, list[float]]
-    vs_baseline: Mapping[CellKey, PairedDifference]
-    vs_baseline_family: Family
+    samples: Mapping[Pair, Mapping[int, float]]
+    pairs: Mapping[Pair, PairedDifference]
     slopes: Mapping[tuple[str, str], Mapping[int, float]]
-    contrasts: Mapping[tuple[str, str, str], PairedDifference]
-    contrast_family: Family
+    contrasts: Mapping[SlopePair, PairedDifference]
+    family: Family
+
+    def between(self, template: str, batch_size: int, left: str, right: str) -> PairedDifference | None:
+        """Return one norm minus another in a block; None where they share no seed."""
+        found = self.pairs.get(Pair(template, batch_size, left, right))
+        if found is not None:
+            return found
+        found = self.pairs.get(Pair(template, batch_size, right, left))
+        return None if found is None else found.reversed()
 
 
 def compare_norms(matrix: MatrixSpec, values: Values, partial: Set[CellKey] = frozenset()) -> Comparisons:
-    """Compare every norm with the baseline at its batch size, and the effects of the batch size of every two norms.
+    """Compare all norms of every block with one another, and the effects of the batch size of every two norms.
 
     What involves a cell of ``partial``, in which runs diverged or failed, is over completed runs only and not tested.
     """
     samples = {
-        cell: paired(own, values[cell._replace(norm=matrix.reference)])
-        for cell, own in values.items()
-        if cell.norm != matrix.reference
+        Pair(template, size, first, second): paired(
+            values[CellKey(template, first, size)], values[CellKey(template, second, size)]
+        )
+        for template in matrix.templates
+        for size in matrix.batch_sizes
+        for first, second in combinations(matrix.norms, 2)
     }
-    without_reference = {cell._replace(norm="") for cell in partial if cell.norm == matrix.reference}
-    vs_baseline, vs_baseline_family = assess(
-        samples, skip={cell for cell in samples if cell in partial or cell._replace(norm="") in without_reference}
+    effects, apart = _effects(matrix, values)
+    partial_rows = {(cell.template, cell.norm) for cell in partial}
+    skip = {
+        pair
+        for pair in samples
+        if {CellKey(pair.template, norm, pair.batch_size) for norm in (pair.first, pair.second)} & partial
+    } | {pair for pair in apart if {(pair.template, norm) for norm in (pair.first, pair.second)} & partial_rows}
+    # A change over all batch sizes is of the size of a difference in a block; one per doubling is not.
+    doublings = math.log2(matrix.batch_sizes[-1] / matrix.batch_sizes[0]) or 1.0
+    changes = {pair: {seed: doublings * slope for seed, slope in sample.items()} for pair, sample in apart.items()}
+    found, family = assess({**samples, **changes}, skip=skip)
+    return Comparisons(
+        samples,
+        {pair: found[pair] for pair in samples if pair in found},
+        effects,
+        {pair: found[pair].scaled(1 / doublings) for pair in apart if pair in found},
+        family,
     )
+
+
+def _effects(
+    matrix: MatrixSpec, values: Values
+) -> tuple[dict[tuple[str, str], dict[int, float]], dict[SlopePair, dict[int, float]]]:
+    """Return the slopes by template and norm, and their paired differences."""
     rows = {
         (template, norm): [values[CellKey(template, norm, size)] for size in matrix.batch_sizes]
         for template in matrix.templates
@@ -60,7 +119,7 @@ def compare_norms(matrix: MatrixSpec, values: Values, partial: Set[CellKey] = fr
     effects = {row: slopes(matrix.batch_sizes, by_size) for row, by_size in rows.items()}
     sizes = {row: magnitude(_all(by_size)) for row, by_size in rows.items()}
     apart = {
-        (template, first, second): paired(
+        SlopePair(template, first, second): paired(
             effects[template, first],
             effects[template, second],
             size=max(sizes[template, first], sizes[template, second]),
@@ -68,44 +127,44 @@ def compare_norms(matrix: MatrixSpec, values: Values, partial: Set[CellKey] = fr
         for template in matrix.templates
         for first, second in combinations(matrix.norms, 2)
     }
-    partial_rows = {(cell.template, cell.norm) for cell in partial}
-    contrasts, contrast_family = assess(
-        apart,
-        after=vs_baseline_family if vs_baseline_family.size else None,
-        skip={key for key in apart if partial_rows & {(key[0], key[1]), (key[0], key[2])}},
-    )
-    return Comparisons(samples, vs_baseline, vs_baseline_family, effects, contrasts, contrast_family)
+    return effects, apart
 
 
 def _all(by_size: Iterable[Mapping[int, float]]) -> list[float]:
     return [value for by_seed in by_size for value in by_seed.values()]
 
 
-def summarize_batch_size(
+def summarize_block(
     matrix: MatrixSpec,
     metrics: Sequence[Metric],
+    template: str,
     batch_size: int,
     selections: Mapping[str, LrSelection],
-    differences: Mapping[str, PairedDifference],
-    after: Family | None,
+    comparisons: Comparisons,
 ) -> dict[str, CellSummary]:
-    """Return the cells of one batch size by norm.
+    """Return the cells of a block by norm.
 
     Args:
         matrix: what was asked for.
         metrics: of the task; the first decides.
-        batch_size: where.
+        template: of the block.
+        batch_size: of the block.
         selections: the runs by norm.
-        differences: from the baseline, by norm, tested before.
-        after: the family they were tested in.
+        comparisons: of all blocks.
     """
     sign = metrics[0].sign
+
+    def difference(left: int, right: int) -> PairedDifference | None:
+        found = comparisons.between(template, batch_size, matrix.norms[left], matrix.norms[right])
+        return None if found is None else found.scaled(sign)
+
     runs = {norm: each.runs for norm, each in selections.items()}
     contenders = [
         Contender(_scores(records, sign), is_whole=not any(map(diverged_or_failed, records)))
         for records in runs.values()
     ]
     ranks = mean_ranks([_scores(records, sign, with_diverged=True) for records in runs.values()])
+    scale = collapse_scale([list(values_by_seed(records).values()) for records in runs.values()])
     return {
         norm: _cell(
             matrix,
@@ -114,9 +173,10 @@ def summarize_batch_size(
             selections[norm],
             verdict,
             rank,
-            _vs_baseline(matrix, sign, runs, norm, differences.get(norm)),
+            scale,
+            _vs_baseline(matrix, sign, runs, norm, comparisons.between(template, batch_size, norm, matrix.reference)),
         )
-        for norm, verdict, rank in zip(matrix.norms, judge(contenders, after=after), ranks, strict=True)
+        for norm, verdict, rank in zip(matrix.norms, judge(contenders, difference), ranks, strict=True)
     }
 
 
@@ -134,6 +194,7 @@ def _cell(
     selection: LrSelection,
     verdict: Verdict,
     rank: float | None,
+    scale: float,
     vs_baseline: VsBaseline | None,
 ) -> CellSummary:
     records, planned = selection.runs, matrix.seeds
@@ -155,6 +216,7 @@ def _cell(
         median=median(values) if values else None,
         lowest=min(values, default=None),
         highest=max(values, default=None),
+        n_collapsed=collapsed([metrics[0].sign * value for value in values], scale),
         mark=verdict.mark,
         behind=verdict.behind,
         vs_baseline=vs_baseline,

@@ -1,13 +1,13 @@
-"""The findings in words, with their numbers; that norms differ is said only where a test shows it."""
+"""The findings in words, with their numbers; that norms differ is said only where the test shows it, with its p."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from normzoo.metric import Metric
-from normzoo.registry import NORMS
-from normzoo.report.analysis.numbers import CellSummary, Row, Summary, Table
+from normzoo.report.analysis.numbers import CellSummary, Contrast, Row, Summary, Table
 from normzoo.report.analysis.wording import (
     amount_text,
     at_most,
+    bound_text,
     difference_text,
     enumerated,
     value_text,
@@ -15,211 +15,187 @@ from normzoo.report.analysis.wording import (
     with_unit,
 )
 from normzoo.report.statistics.differences import PairedDifference
-from normzoo.report.statistics.standings import seeds_for
+from normzoo.report.statistics.family import MIN_SEEDS
 
 Results = Sequence[tuple[str, CellSummary]]
 """Norms with their cells at one batch size."""
 
+NEEDED = f"not tested, which needs at least {MIN_SEEDS} seeds"
+
 
 def findings(summary: Summary) -> list[str]:
-    """Say, per template, which norm is best, how the norms compare with the baseline, and which suffers most.
-
-    The first two at the smallest and the largest batch size, the last between them. Runs without a result get
-    sentences of their own.
-    """
-    return [f"{table.template}: {sentence}." for table in summary.tables for sentence in _sentences(summary, table)]
+    """Say, per template, how the norms stand and how they depend on the batch size, headed by the template."""
+    return [f"{table.template}: {sentence}" for table in summary.tables for sentence in main_findings(summary, table)]
 
 
-def _sentences(summary: Summary, table: Table) -> Iterator[str]:
+def main_findings(summary: Summary, table: Table) -> list[str]:
+    """Say how the norms of a template stand at the smallest and the largest batch size, and what changes between."""
     sizes = summary.matrix.batch_sizes
-    needed = max(seeds_for(len(table.rows)), summary.vs_baseline.needed)
-    for index in dict.fromkeys((0, len(sizes) - 1)):
-        results = [(norm, cell) for norm, cell in table.at_batch_size(index) if cell.mark is not None]
-        yield f"at batch size {sizes[index]}, {_ranking(summary.metric, results, needed)}"
-        yield from _vs_baseline(summary, sizes[index], results)
-    if len(sizes) > 1:
-        yield from _effect(summary, table)
-    yield from _without_result(table)
+    sentences = [
+        f"At batch size {sizes[index]}, {_standings(summary.metric, _results(table, index))}."
+        for index in dict.fromkeys((0, len(sizes) - 1))
+    ]
+    return [*sentences, *_effect(summary, table), *_without_result(table)]
 
 
-# The norms of one batch size among themselves
+def reference_findings(summary: Summary, table: Table) -> list[str]:
+    """Say, for each batch size, which norms differ significantly from the reference norm."""
+    sizes = summary.matrix.batch_sizes
+    found = ((size, _vs_reference(summary, _results(table, index))) for index, size in enumerate(sizes))
+    reference = summary.matrix.reference
+    return [f"At batch size {size}, compared with {reference}: {text}." for size, text in found if text]
 
 
-def _ranking(metric: Metric, results: Results, needed: int) -> str:
-    """Say who is best, who does not differ significantly from it, and how far behind batch norm or the last is."""
+def _results(table: Table, index: int) -> Results:
+    return [(norm, cell) for norm, cell in table.at_batch_size(index) if cell.mark is not None]
+
+
+# The norms of one block among themselves
+
+
+def _standings(metric: Metric, results: Results) -> str:
     leader = next(((norm, cell) for norm, cell in results if cell.mark in ("best", "leading")), None)
     if leader is None:
         return "no norm has a result"
     norm, cell = leader
     value = _value(metric, cell)
-    first, last = ("highest", "lowest") if metric.higher_is_better else ("lowest", "highest")
     if len(results) == 1:
         return f"{norm} alone has a result, {value}"
+    highest = f"{norm} has the {'highest' if metric.higher_is_better else 'lowest'} mean, {value}"
     if cell.is_partial:
-        return f"no norm has all of its runs; over completed runs only, {norm} has the {first} mean, {value}"
+        return f"no norm has all of its runs; over completed runs only, {highest}"
     if cell.mark == "leading":
-        worst, other = min(results, key=_score(metric))
-        return (
-            f"{norm} has the {first} mean, {value}, and {worst} the {last}, {_value(metric, other)}; differences "
-            f"are not tested, which needs at least {needed} seeds"
-        )
-    clauses = [f"{norm} is best at {value}"]
-    tied = [name for name, other in results if other.mark == "tied"]
-    untested = [name for name, other in results if other.mark == "untested"]
-    if len(tied) == len(results) - 1:
-        return f"no norm differs significantly from the best, {norm} at {value}"
-    if tied:
-        clauses.append(f"{_do_not_differ(tied)} from it")
-    if untested:
-        clauses.append(f"too few seeds in common with it to test: {enumerated(untested)}")
-    return "; ".join([*clauses, *_behind(metric, results)])
+        worst, other = min(results, key=lambda entry: metric.sign * (entry[1].mean or 0.0))
+        lowest = f"{worst} the {'lowest' if metric.higher_is_better else 'highest'}, {_value(metric, other)}"
+        return f"{highest}, {lowest}; {NEEDED}"
+    others = [(name, other) for name, other in results if name != norm]
+    if all(other.behind is not None and other.behind.is_significant and other.mark == "" for _, other in others):
+        highest = f"{norm} is best, {value}"
+    clauses = [highest, *_ties(metric, others, len(results)), *_behind(metric, others)]
+    if few := [name for name, other in others if other.mark == "untested"]:
+        clauses.append(f"too few seeds in common with it to test {enumerated(few)}")
+    return "; ".join(clauses)
 
 
-def _behind(metric: Metric, results: Results) -> Iterator[str]:
-    """Say how far batch norm is behind the best; where it is not behind, the same of the last norm that is."""
-    losers = sorted(((norm, cell) for norm, cell in results if cell.mark == ""), key=_score(metric))
-    if not losers:
-        return
-    norm, cell = next((loser for loser in losers if NORMS.parse(loser[0]).target == "batch"), losers[0])
-    behind = cell.behind
-    if behind is not None and behind.is_significant and behind.mean > 0:
-        amount = with_difference_unit(metric, amount_text(metric, behind, cell.mean or 0.0))
-        yield f"{norm} is {amount} behind (paired, n = {behind.pairs})"
-    else:
-        yield f"{norm} ranks behind, as some of its runs failed or diverged"
+def _ties(metric: Metric, others: Results, norms: int) -> Iterator[str]:
+    """Say how far behind those are at most that do not differ significantly from the best."""
+    tied = [(norm, cell.behind) for norm, cell in others if cell.mark == "tied" and cell.behind is not None]
+    if same := [norm for norm, behind in tied if behind.is_zero]:
+        yield f"{enumerated(same)} {'has' if len(same) == 1 else 'have'} the same {metric.title} in every run"
+    bounds = [
+        (norm, bound_text(metric, max(0.0, bound)))
+        for norm, behind in tied
+        if not behind.is_zero and (bound := behind.upper_bound(norms * (norms - 1))) is not None
+    ]
+    if bounds:
+        (first, most), *rest = bounds
+        amounts = enumerated([f"{first} by at most {most}", *(f"{norm} {each}" for norm, each in rest)])
+        yield f"not significantly behind: {with_difference_unit(metric, amounts)} (95 %)"
+
+
+def _behind(metric: Metric, others: Results) -> Iterator[str]:
+    """Say how far the others are behind, with the highest p value."""
+    behind = [(norm, cell, cell.behind) for norm, cell in others if cell.mark == "" and cell.behind is not None]
+    shown = [entry for entry in behind if entry[2].is_significant]
+    if shown:
+        yield _amounts(metric, "behind", shown)
+    lost = [norm for norm, cell in others if cell.mark == "" and cell.n_failed]
+    if lost:
+        yield f"{enumerated(lost)} not tested, as some runs failed or diverged"
 
 
 def _value(metric: Metric, cell: CellSummary) -> str:
-    return f"{with_unit(metric, value_text(metric, cell.mean or 0.0, cell.half_width))} (n = {cell.ok})"
+    return with_unit(metric, value_text(metric, cell.mean or 0.0, cell.half_width))
 
 
-def _score(metric: Metric) -> Callable[[tuple[str, CellSummary]], float]:
-    return lambda entry: metric.sign * (entry[1].mean or 0.0)
+# The norms of one block and the reference
 
 
-def _do_not_differ(norms: Sequence[str]) -> str:
-    return f"{enumerated(norms)} {'does' if len(norms) == 1 else 'do'} not differ significantly"
-
-
-# The norms of one batch size and the baseline
-
-
-def _vs_baseline(summary: Summary, batch_size: int, results: Results) -> Iterator[str]:
-    """Say which norms are significantly better or worse than the baseline; nothing where nothing was tested."""
-    compared = {norm: cell for norm, cell in results if cell.vs_baseline and cell.vs_baseline.difference}
-    found = {norm: _difference(cell) for norm, cell in compared.items()}
-    tested = {norm for norm, each in found.items() if each.adjusted is not None}
-    if not tested:
-        return
-    significant = {norm: cell for norm, cell in compared.items() if found[norm].is_significant}
-    others = [norm for norm in found if norm in tested and norm not in significant]
-    partial = [norm for norm, cell in compared.items() if cell.vs_baseline and cell.vs_baseline.is_partial]
-    few = [norm for norm in found if norm not in tested and norm not in partial]
-    clauses = list(_significant(summary.metric, significant)) if significant else []
-    clauses += [f"{_do_not_differ(others)} from it"] if others else []
-    clauses += [f"not tested, as some runs failed or diverged: {enumerated(partial)}"] if partial else []
-    clauses += [f"not tested, as too few seeds are in common: {enumerated(few)}"] if few else []
-    yield f"at batch size {batch_size}, compared with {summary.matrix.reference}: {'; '.join(clauses)}"
-
-
-def _difference(cell: CellSummary) -> PairedDifference:
-    if cell.vs_baseline is None or cell.vs_baseline.difference is None:
-        raise ValueError("the cell is not compared with the baseline")
-    return cell.vs_baseline.difference
-
-
-def _significant(metric: Metric, cells: Mapping[str, CellSummary]) -> Iterator[str]:
-    """Say how much better and how much worse norms are, with the number of pairs and the highest p value."""
-    ranked = sorted(cells.items(), key=lambda entry: abs(_difference(entry[1]).mean), reverse=True)
-    kinds = {
-        "better": [entry for entry in ranked if metric.sign * _difference(entry[1]).mean > 0],
-        "worse": [entry for entry in ranked if metric.sign * _difference(entry[1]).mean < 0],
-    }
-    clauses = [
-        f"{with_difference_unit(metric, _amounts(metric, entries))} {word}"
-        for word, entries in kinds.items()
-        if entries
+def _vs_reference(summary: Summary, results: Results) -> str:
+    compared = [
+        (norm, cell, each) for norm, cell in results if cell.vs_baseline and (each := cell.vs_baseline.difference)
     ]
-    found = [_difference(cell) for cell in cells.values()]
-    pairs = {each.pairs for each in found}
-    n = f"n = {pairs.pop()}" if len(pairs) == 1 else f"n from {min(pairs)} to {max(pairs)}"
-    highest = max(each.adjusted or 0.0 for each in found)
-    clauses[-1] += f" (paired, {n}, p {at_most(highest, len(found))})"
-    yield from clauses
+    shown = [entry for entry in compared if entry[2].is_significant]
+    clauses = [
+        _amounts(summary.metric, word, [entry for entry in shown if sign * summary.metric.sign * entry[2].mean > 0])
+        for word, sign in (("better", 1), ("worse", -1))
+    ]
+    rest = [norm for norm, _, each in compared if each.p_value is not None and not each.is_significant]
+    partial = [norm for norm, cell, _ in compared if cell.vs_baseline and cell.vs_baseline.is_partial]
+    few = [norm for norm, _, each in compared if each.p_value is None and norm not in partial]
+    if rest:
+        clauses.append(f"{enumerated(rest)} {'does' if len(rest) == 1 else 'do'} not differ significantly")
+    if partial:
+        clauses.append(f"{enumerated(partial)} not tested, as some runs failed or diverged")
+    if few and len(few) < len(compared):
+        clauses.append(f"{enumerated(few)} not tested, as too few seeds are in common")
+    return "; ".join(filter(None, clauses))
 
 
-def _amounts(metric: Metric, entries: Sequence[tuple[str, CellSummary]]) -> str:
-    """Write how far norms are from the baseline: "layer is 6.0 ±2.0 and group 4.6 ±1.7"."""
-    amounts = [(norm, amount_text(metric, _difference(cell), cell.mean or 0.0)) for norm, cell in entries]
-    return enumerated([f"{norm} {'is ' if place == 0 else ''}{amount}" for place, (norm, amount) in enumerate(amounts)])
+def _amounts(metric: Metric, word: str, entries: Sequence[tuple[str, CellSummary, PairedDifference]]) -> str:
+    if not entries:
+        return ""
+    ranked = sorted(entries, key=lambda entry: abs(entry[2].mean))
+    amounts = enumerated([f"{norm} {amount_text(metric, each, cell.mean or 0.0)}" for norm, cell, each in ranked])
+    p = at_most([each.p_value or 0.0 for _, _, each in ranked])
+    return f"{word}: {with_difference_unit(metric, amounts)} (p {p})"
 
 
 # The effect of the batch size
 
 
 def _effect(summary: Summary, table: Table) -> Iterator[str]:
-    """Say which norm suffers most from the largest batch size to the smallest, and whether significantly so.
+    """Say which norm loses most from the largest batch size to the smallest, and than which significantly more.
 
     Norms of which runs failed or diverged have no part in it, and are named first.
     """
+    sizes = summary.matrix.batch_sizes
+    if len(sizes) < 2:
+        return
     partial = [row for row in table.rows if row.is_partial]
     whole = {row.norm: row for row in table.rows if row.change is not None and not row.is_partial}
     if partial:
         names = enumerated([f"{row.norm} ({_failed_at(row)})" for row in partial])
-        yield f"the effect of the batch size is not compared for {names}, as these runs failed or diverged"
+        yield f"The effect of the batch size is not compared for {names}: these runs failed or diverged."
     if whole:
-        yield "; ".join(_effect_clauses(summary, table, whole, "of the others " if partial else ""))
+        yield f"From batch size {sizes[-1]} to {sizes[0]}, {_largest_drop(summary, table, whole)}."
 
 
 def _failed_at(row: Row) -> str:
     return ", ".join(f"{cell.n_failed} of {cell.planned} at {cell.batch_size}" for cell in row.cells if cell.n_failed)
 
 
-def _effect_clauses(summary: Summary, table: Table, whole: Mapping[str, Row], rest: str) -> Iterator[str]:
-    metric, sizes = summary.metric, summary.matrix.batch_sizes
+def _largest_drop(summary: Summary, table: Table, whole: Mapping[str, Row]) -> str:
+    metric = summary.metric
     changes = {norm: row.change for norm, row in whole.items() if row.change is not None}
     norm = min(changes, key=lambda each: metric.sign * changes[each].mean)
-    change, like = changes[norm], whole[norm].least_mean
-    where, n = f"from batch size {sizes[-1]} to {sizes[0]}", f"(paired, n = {change.pairs})"
-    if metric.sign * change.mean + (change.half_width or 0.0) >= 0:
-        verb, which = ("loses", "lowest") if metric.higher_is_better else ("gets worse in", "highest")
-        amount = with_difference_unit(metric, difference_text(metric, change, like))
-        change_text = f"the {which} change is that of {norm}, {amount} {n}"
-        yield f"{where}, {rest}no norm clearly {verb} {metric.title}; {change_text}"
-        return
-    amount = with_difference_unit(metric, amount_text(metric, change, like))
-    if metric.higher_is_better:
-        text = f"{norm} loses {'most, ' if len(whole) > 1 else ''}{amount}"
+    change = changes[norm]
+    amount = with_difference_unit(metric, difference_text(metric, change, whole[norm].least_mean))
+    contrasts = {other: each for other, each in _contrasts(table, norm).items() if other in whole}
+    tested = {other: each for other, each in contrasts.items() if each.p_value is not None}
+    more = [other for other, each in tested.items() if each.is_significant and metric.sign * each.mean > 0]
+    if more:
+        whom = "every other norm" if len(more) == len(table.rows) - 1 else enumerated(more)
+        p = at_most([tested[other].p_value or 0.0 for other in more])
+        rest = [other for other in tested if other not in more]
+        also = f"; not significantly more than {enumerated(rest)}" if rest else ""
+        return f"{norm} changes by {amount}, its slope significantly worse than that of {whom} (p {p}){also}"
+    drop = "drop" if metric.higher_is_better else "rise"
+    if metric.sign * change.mean >= 0:
+        text = f"no mean gets worse; the least gain is that of {norm}, {amount}"
     else:
-        text = f"{norm} gets worse {'most, ' if len(whole) > 1 else ''}by {amount}"
-    first, *others = _contrast_clauses(summary, table, norm, whole) if len(whole) > 1 else [""]
-    yield f"{where}, {rest}{text} {n}{first}"
-    yield from others
-
-
-def _contrast_clauses(summary: Summary, table: Table, norm: str, whole: Collection[str]) -> list[str]:
-    """Say than whom the norm that suffers most suffers significantly more, by its slope; and how the rest compare."""
-    found = {other: each for other, each in _contrasts(table, norm).items() if other in whole}
-    tested = {other: each for other, each in found.items() if each.adjusted is not None}
+        text = f"{norm} has the largest {drop}, {amount} (not tested)"
+    significant = [each for each in table.contrasts if each.difference.is_significant]
     if not tested:
-        needed = f", not compared with the others, which needs at least {summary.contrasts.needed} seeds"
-        return [needed if found else ""]
-    sign = summary.metric.sign
-    more = [other for other, each in tested.items() if each.is_significant and sign * each.mean > 0]
-    rest = [other for other in tested if other not in more]
-    if not more:
-        return [f", by its slope not significantly more than {enumerated(rest)}"]
-    highest = max(tested[other].adjusted or 0.0 for other in more)
-    p = f"(p {at_most(highest, len(more))})"
-    if rest or len(more) == 1 or len(more) < len(table.rows) - 1:
-        clauses = [f", by its slope significantly more than {enumerated(more)} {p}"]
-    else:
-        clauses = [f", by its slope significantly more than every other norm {p}"]
-    if rest:
-        clauses.append(f"not significantly more than {enumerated(rest)}")
-    elif _are_alike(table, more):
-        clauses.append("the slopes of the others do not differ significantly from one another")
-    return clauses
+        return text
+    if not significant:
+        return f"{text}; the slopes of no two norms differ significantly"
+    names = enumerated([f"{each.first} and {each.second}" for each in significant])
+    return f"{text}; slopes differ significantly between {names} (p {_highest(significant)})"
+
+
+def _highest(contrasts: Sequence[Contrast]) -> str:
+    return at_most([each.difference.p_value or 0.0 for each in contrasts])
 
 
 def _contrasts(table: Table, norm: str) -> Mapping[str, PairedDifference]:
@@ -231,12 +207,6 @@ def _contrasts(table: Table, norm: str) -> Mapping[str, PairedDifference]:
         for contrast in table.contrasts
         if norm in (contrast.first, contrast.second)
     }
-
-
-def _are_alike(table: Table, norms: Collection[str]) -> bool:
-    """Whether there are several norms, and all contrasts between two of them were tested and none is significant."""
-    among = [each.difference for each in table.contrasts if each.first in norms and each.second in norms]
-    return len(norms) > 1 and all(each.adjusted is not None and not each.is_significant for each in among)
 
 
 # Runs without a result
@@ -253,7 +223,8 @@ def _without_result(table: Table) -> Iterator[str]:
             if getattr(cell, status)
         ]
         if where:
-            yield f"{sum(getattr(cell, status) for cell in table.cells)} of {planned} runs {status}: {', '.join(where)}"
+            total = sum(getattr(cell, status) for cell in table.cells)
+            yield f"{total} of {planned} runs {status}: {', '.join(where)}."
     missing = sum(cell.missing for cell in table.cells)
     if missing:
-        yield f"{missing} of {planned} runs {'is' if missing == 1 else 'are'} missing"
+        yield f"{missing} of {planned} runs {'is' if missing == 1 else 'are'} missing."

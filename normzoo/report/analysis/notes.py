@@ -1,16 +1,16 @@
-"""Where the numbers come from, and what a reader should know besides them: notes, missing tests, failures."""
+"""Where the numbers come from, and what a reader should know of them: notes and failures."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from normzoo.experiment.results.records import RunRecord
-from normzoo.report.analysis.numbers import Row
+from normzoo.metric import Metric
+from normzoo.report.analysis.numbers import CellSummary, Row
 from normzoo.report.analysis.selection import diverged_or_failed
-from normzoo.report.statistics.family import Family
-from normzoo.report.statistics.standings import seeds_for
+from normzoo.report.analysis.wording import value_text, with_unit
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,9 @@ def _flat(environment: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
             yield f"{prefix}{name}", str(value)
 
 
+EXPLODED = 1.5
+"""From how many times the first training loss on a validation loss says that a network does worse than at its start."""
+
 MAX_SHOWN = 10
 """Failures that are listed one by one."""
 
@@ -78,25 +81,48 @@ def _headed(note: str, about: Sequence[str], norms: Sequence[str]) -> str:
     return note if names_itself or len(about) == len(norms) else f"{', '.join(about)}: {note}"
 
 
-def mark_notes(rows: Sequence[Row], before: Family) -> list[str]:
-    """Say where nothing was tested against the best, and why; ``before`` is the family that is tested first."""
-    cells = [(row.norm, cell) for row in rows for cell in row.cells]
-    unmarked = [cell for _, cell in cells if cell.mark == "leading"]
-    partial = sorted(cell.batch_size for cell in unmarked if cell.is_partial)
-    counts = Counter(cell.batch_size for _, cell in cells if cell.mark is not None)
-    few = sorted(cell.batch_size for cell in unmarked if not cell.is_partial and counts[cell.batch_size] > 1)
-    notes = []
-    if partial:
-        notes.append(f"no norm has all of its runs at batch size {_listed(partial)}, so none is marked as best")
-    if few:
-        needed = max(seeds_for(len(rows)), before.needed)
-        notes.append(f"no norm is marked as best at batch size {_listed(few)}: a test needs at least {needed} seeds")
-    notes += [
-        f"not tested: {norm} at batch size {cell.batch_size} shares too few seeds with the best"
-        for norm, cell in cells
-        if cell.mark == "untested" and cell.batch_size not in (*partial, *few)
+def mark_notes(rows: Sequence[Row]) -> list[str]:
+    """Say where no norm has all of its runs, so that none is marked as best."""
+    partial = sorted(
+        {cell.batch_size for row in rows for cell in row.cells if cell.mark == "leading" and cell.is_partial}
+    )
+    if not partial:
+        return []
+    return [f"no norm has all of its runs at batch size {_listed(partial)}, so none is marked as best"]
+
+
+def collapse_notes(metric: Metric, rows: Sequence[Row]) -> list[str]:
+    """Say where a few seeds lie far from the others, so that the mean is nobody's run."""
+    return [
+        f"{row.norm} at batch size {cell.batch_size}: {cell.n_collapsed} of {cell.ok} seeds far "
+        f"{'below' if metric.higher_is_better else 'above'} the median, "
+        f"{with_unit(metric, value_text(metric, cell.median or 0.0))}; the mean describes no run, and the test "
+        "compares whole distributions"
+        for row in rows
+        for cell in row.cells
+        if cell.n_collapsed
     ]
-    return notes
+
+
+def learning_notes(loss: Metric, rows: Sequence[Row]) -> list[str]:
+    """Say where runs got worse on validation data while they got better on what they were trained on."""
+    return [
+        f"{row.norm} at batch size {cell.batch_size}: training loss falls while validation loss ends at "
+        f"{f'{value:.3g} {loss.unit}'.rstrip()}, above where training began"
+        for row in rows
+        for cell in row.cells
+        if (value := _exploded(cell)) is not None
+    ]
+
+
+def _exploded(cell: CellSummary) -> float | None:
+    """Return the mean validation loss where it is far beyond what training began with, while training loss falls."""
+    runs = [epochs for epochs in cell.epochs.values() if epochs]
+    if not runs:
+        return None
+    first, last = fmean(each[0].train_loss for each in runs), fmean(each[-1].train_loss for each in runs)
+    loss = fmean(each[-1].validation["loss"] for each in runs)
+    return loss if loss > EXPLODED * first and last <= first else None
 
 
 def _listed(sizes: Iterable[int]) -> str:
@@ -123,14 +149,9 @@ def failure_lines(records: Mapping[str, RunRecord], *, shown: int = MAX_SHOWN) -
 
     Interrupted runs are merely unfinished, and are not among them.
     """
-    ended = sorted(runs_without_result(records), key=_order)
+    ended = sorted(filter(diverged_or_failed, records.values()), key=_order)
     lines = [record.trouble for record in ended[:shown]]
     return lines if len(ended) <= shown else [*lines, f"and {len(ended) - shown} more"]
-
-
-def runs_without_result(records: Mapping[str, RunRecord]) -> list[RunRecord]:
-    """Return the runs that ended without a result, or diverged."""
-    return list(filter(diverged_or_failed, records.values()))
 
 
 def _order(record: RunRecord) -> tuple[str, str, int, float, int]:

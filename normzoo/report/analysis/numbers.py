@@ -7,7 +7,8 @@ from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import EpochRecord
 from normzoo.metric import CROSS_ENTROPY, Metric
 from normzoo.report.statistics.differences import PairedDifference
-from normzoo.report.statistics.family import Family, Power
+from normzoo.report.statistics.family import Family
+from normzoo.report.statistics.power import Power
 from normzoo.report.statistics.standings import Mark
 
 
@@ -72,11 +73,12 @@ class CellSummary:
         values: the metric on the test set after the last epoch by seed, of the ok runs.
         half_width: half the width of the 95 % t interval of the mean; None for fewer than two runs.
         median, lowest, highest: of the values.
-        mark: how it stands to the best of its column; None where no run is ok.
-        behind: how much worse it is than the best of its column, paired by seed; None for the best itself.
+        n_collapsed: how many seeds lie far on the bad side of the median.
+        mark: how it stands to the best of its block; None where no run is ok.
+        behind: how much worse it is than the best of its block, paired by seed; None for the best itself.
         vs_baseline: how it stands to the baseline; None for the baseline itself.
-        rank: mean over seeds of its rank in the column, 1 the best, ties shared, a diverged run last; None without
-            a seed in which all norms of the column that have a result have one.
+        rank: mean over seeds of its rank in the block, 1 the best, ties shared, a diverged run last; None without
+            a seed in which all norms of the block that have a result have one.
         seconds_per_epoch: median over the ok runs of their training seconds an epoch, timed while nothing else was
             trained; None where nothing was.
         epochs: the metrics of every epoch by seed, of the ok runs.
@@ -97,6 +99,7 @@ class CellSummary:
     median: float | None = None
     lowest: float | None = None
     highest: float | None = None
+    n_collapsed: int = 0
     mark: Mark | None
     behind: PairedDifference | None
     vs_baseline: VsBaseline | None = None
@@ -180,8 +183,7 @@ class Summary:
 
     Attributes:
         metrics: of the task, as the records name them; the first decides.
-        vs_baseline: the family of all differences from the baseline, over all templates and batch sizes.
-        contrasts: the family of all contrasts between two norms' slopes, over all templates.
+        family: all that was tested: every two norms of every block, and every two norms' slopes.
         train_samples, test_samples: the sizes of the training and the test set; None where no record tells.
         loss: what the runs were trained by.
     """
@@ -189,8 +191,7 @@ class Summary:
     matrix: MatrixSpec
     metrics: tuple[Metric, ...]
     tables: tuple[Table, ...]
-    vs_baseline: Family
-    contrasts: Family
+    family: Family
     train_samples: int | None = None
     test_samples: int | None = None
     loss: Metric = CROSS_ENTROPY
@@ -239,7 +240,7 @@ def _record(summary: Summary, cell: CellSummary) -> Record:
         "reference": summary.matrix.reference,
         "vs_reference": difference.mean if difference else None,
         "vs_reference_half_width": difference.half_width if difference else None,
-        "p": difference.adjusted if difference else None,
+        "p": difference.p_value if difference else None,
         "rank": cell.rank,
         "seconds_per_epoch": cell.seconds_per_epoch,
         "lr": cell.rate,

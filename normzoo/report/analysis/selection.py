@@ -53,7 +53,7 @@ def selected_runs(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> dict[
 
     def runs_of(cell: CellKey, rate: float) -> list[RunRecord]:
         lr = matrix.lr_at(cell.batch_size, rate) if matrix.lrs else None
-        planned = [(*cell, lr, seed) for seed in range(matrix.seeds)]
+        planned = [(*cell, lr, seed) for seed in matrix.seed_range]
         return [runs[each] for each in planned if each in runs]
 
     cells = [

@@ -8,12 +8,12 @@ from statistics import median
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import RunRecord
 from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric
-from normzoo.report.analysis.comparisons import Comparisons, Values, compare_norms, summarize_batch_size
-from normzoo.report.analysis.notes import edge_notes, mark_notes, record_notes
+from normzoo.report.analysis.comparisons import Comparisons, Values, compare_norms, summarize_block
+from normzoo.report.analysis.notes import collapse_notes, edge_notes, learning_notes, mark_notes, record_notes
 from normzoo.report.analysis.numbers import CellSummary, Contrast, Row, Summary, Table
 from normzoo.report.analysis.selection import CellKey, LrSelection, selected_runs, values_by_seed
 from normzoo.report.statistics.differences import PairedDifference, difference, paired
-from normzoo.report.statistics.family import Power, power_hint
+from normzoo.report.statistics.power import Power, power_hint
 
 SMALL = 0.01
 """A small difference, as a part of the baseline's median, of a metric whose differences have no unit."""
@@ -29,16 +29,16 @@ def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
     values = {cell: values_by_seed(each.runs) for cell, each in selected.items()}
     metrics = next((record.metrics for record in records.values()), (ACCURACY,))
     comparisons = compare_norms(matrix, values, {cell for cell, each in selected.items() if each.n_failed})
+    loss = next((record.loss for record in records.values()), CROSS_ENTROPY)
     size = partial(_dataset_size, records)
     return Summary(
         matrix,
         metrics,
-        tuple(_table(matrix, metrics, template, selected, values, comparisons) for template in matrix.templates),
-        comparisons.vs_baseline_family,
-        comparisons.contrast_family,
+        tuple(_table(matrix, metrics, template, selected, values, comparisons, loss) for template in matrix.templates),
+        comparisons.family,
         train_samples=size("train_samples"),
         test_samples=size("test_samples"),
-        loss=next((record.loss for record in records.values()), CROSS_ENTROPY),
+        loss=loss,
     )
 
 
@@ -54,16 +54,19 @@ def _table(
     selected: Mapping[CellKey, LrSelection],
     values: Values,
     comparisons: Comparisons,
+    loss: Metric,
 ) -> Table:
-    by_size = []
-    family = comparisons.vs_baseline_family
-    for size in matrix.batch_sizes:
-        keys = {norm: CellKey(template, norm, size) for norm in matrix.norms}
-        selections = {norm: selected[key] for norm, key in keys.items()}
-        tested = comparisons.vs_baseline
-        differences = {norm: tested[key] for norm, key in keys.items() if key in tested}
-        after = family if family.size else None
-        by_size.append(summarize_batch_size(matrix, metrics, size, selections, differences, after))
+    by_size = [
+        summarize_block(
+            matrix,
+            metrics,
+            template,
+            size,
+            {norm: selected[CellKey(template, norm, size)] for norm in matrix.norms},
+            comparisons,
+        )
+        for size in matrix.batch_sizes
+    ]
     rows = tuple(
         _row(norm, tuple(cells[norm] for cells in by_size), comparisons.slopes[template, norm]) for norm in matrix.norms
     )
@@ -76,11 +79,17 @@ def _table(
     return Table(
         template,
         rows,
-        (*mark_notes(rows, family), *edge_notes(rows, matrix.rates), *noted),
+        (
+            *mark_notes(rows),
+            *collapse_notes(metrics[0], rows),
+            *learning_notes(loss, rows),
+            *edge_notes(rows, matrix.rates),
+            *noted,
+        ),
         tuple(
-            Contrast(first, second, found)
-            for (where, first, second), found in comparisons.contrasts.items()
-            if where == template
+            Contrast(pair.first, pair.second, found)
+            for pair, found in comparisons.contrasts.items()
+            if pair.template == template
         ),
         tuple(_powers(matrix, metrics[0], template, values, comparisons)),
     )
@@ -89,8 +98,8 @@ def _table(
 def _row(norm: str, cells: tuple[CellSummary, ...], slopes: Mapping[int, float]) -> Row:
     change: PairedDifference | None = None
     if len(cells) > 1:
-        change = difference(paired(cells[0].values, cells[-1].values))
-    return Row(norm, cells, change, difference(list(slopes.values())))
+        change = difference(paired(cells[0].values, cells[-1].values).values())
+    return Row(norm, cells, change, difference(slopes.values()))
 
 
 def _powers(matrix: MatrixSpec, metric: Metric, template: str, values: Values, comparisons: Comparisons) -> list[Power]:
@@ -105,11 +114,12 @@ def _powers(matrix: MatrixSpec, metric: Metric, template: str, values: Values, c
         power_hint(
             size,
             [
-                sample
-                for key, sample in comparisons.samples.items()
-                if (key.template, key.batch_size) == (template, size)
+                list(sample.values())
+                for pair, sample in comparisons.samples.items()
+                if (pair.template, pair.batch_size) == (template, size)
+                and matrix.reference in (pair.first, pair.second)
             ],
-            comparisons.vs_baseline_family.size,
+            comparisons.family,
             target,
         )
         for size in matrix.batch_sizes

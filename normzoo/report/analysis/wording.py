@@ -1,11 +1,16 @@
 """How values of a metric, differences and p values are written, and small pieces of sentences."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
 
 from normzoo.metric import Metric
 from normzoo.report.statistics.differences import PairedDifference
 
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
+
+WIDE = 9.95
+"""Half the width, in written units, from which an interval has no decimals."""
 
 MIN_P = 0.001
 """Below which a p value is not written out."""
@@ -19,6 +24,7 @@ def value_text(metric: Metric, value: float, half_width: float | None = None, *,
     '93.1 ±0.8'
     """
     like = value if like is None else like
+    metric = _fitting(metric, half_width)
     return _with_interval(metric.write(value, like=like), metric, half_width, like)
 
 
@@ -37,6 +43,7 @@ def difference_text(metric: Metric, difference: PairedDifference, like: float) -
     '-0.012 ±0.004'
     """
     like = max(abs(difference.mean), abs(like))
+    metric = _fitting(metric, difference.half_width)
     return _with_interval(metric.write_signed(difference.mean, like=like), metric, difference.half_width, like)
 
 
@@ -46,8 +53,32 @@ def amount_text(metric: Metric, difference: PairedDifference, like: float) -> st
     return value_text(metric, abs(difference.mean), difference.half_width, like=like)
 
 
+def bound_text(metric: Metric, bound: float) -> str:
+    """Write what a difference is at most, rounded up in its last digit, without its unit.
+
+    >>> from normzoo.metric import ACCURACY
+    >>> bound_text(ACCURACY, 0.0081), bound_text(Metric(name="rmse", higher_is_better=False), 0.0123)
+    ('0.9', '0.0123')
+    """
+    text = metric.write(bound, like=bound)
+    if metric.decimals is None or "e" in text:
+        return text
+    step = 10.0**metric.decimals
+    return metric.write(ceil(round(bound * metric.scale * step, 6)) / step / metric.scale, like=bound)
+
+
+def _fitting(metric: Metric, half_width: float | None) -> Metric:
+    """Return the metric without decimals where the interval is that wide."""
+    is_wide = half_width is not None and metric.scale * half_width >= WIDE
+    return replace(metric, decimals=0) if is_wide and metric.decimals else metric
+
+
 def _with_interval(text: str, metric: Metric, half_width: float | None, like: float) -> str:
-    return text if half_width is None else f"{text} {PLUS_MINUS}{metric.write(half_width, like=like)}"
+    if half_width is None:
+        return text
+    if metric.lowest is not None and metric.highest is not None and half_width > (metric.highest - metric.lowest) / 2:
+        return f"{text} {PLUS_MINUS}>{metric.write((metric.highest - metric.lowest) / 2, like=like)}"
+    return f"{text} {PLUS_MINUS}{metric.write(half_width, like=like)}"
 
 
 def with_unit(metric: Metric, text: str) -> str:
@@ -103,15 +134,16 @@ def p_value_text(p_value: float) -> str:
     return f"<{MIN_P}" if p_value < MIN_P else "1" if p_value >= 0.9995 else f"{p_value:.3f}"
 
 
-def at_most(p_value: float, count: int) -> str:
-    """Write the highest p value of so many.
+def at_most(p_values: Sequence[float]) -> str:
+    """Write the highest of several p values.
 
-    >>> at_most(0.047, 1), at_most(0.047, 3), at_most(0.0001, 3)
+    >>> at_most([0.047]), at_most([0.008, 0.047]), at_most([0.0001, 0.0002])
     ('= 0.047', 'at most 0.047', '< 0.001')
     """
-    if p_value < MIN_P:
+    highest = max(p_values)
+    if highest < MIN_P:
         return f"< {MIN_P}"
-    return f"= {p_value:.3f}" if count == 1 else f"at most {p_value:.3f}"
+    return f"= {highest:.3f}" if len(p_values) == 1 else f"at most {highest:.3f}"
 
 
 def enumerated(names: Sequence[str]) -> str:

@@ -108,9 +108,9 @@ FAR_DIFFERENCE = 2.5
 
 @page.styled()
 def forest(summary: Summary) -> Figure:
-    """Draw every norm's difference from the baseline with its 95 % interval, by batch size.
+    """Draw every norm's difference from the reference with its 95 % interval, by batch size.
 
-    A marker is filled where the difference is significant after Holm's correction. One that lies far beyond most
+    A marker is filled where the difference is significant. One that lies far beyond most
     others is an arrow at the edge of the axis, with its number at the right as all others.
     """
     reference, metric = summary.matrix.reference, summary.metric
@@ -217,12 +217,12 @@ def _difference_marker(marker: str, color: str, *, is_filled: bool) -> dict[str,
 def _difference_handles(found: Sequence[PairedDifference], low: float, high: float, scale: float) -> list[Line2D]:
     """Return what stands for the kinds of markers in the legend: those that occur."""
     significant = [each.is_significant for each in found]
-    untested = [each.adjusted is None for each in found]
+    untested = [each.p_value is None for each in found]
     hollow = "too few seeds for a test" if all(untested) else "not significant" + ", or untested" * any(untested)
     cut = [(each, left < low) for each in found for left, right in [_ends(each, scale)] if left < low or right > high]
     arrow = "<" if any(is_left for _, is_left in cut) else ">"
     kinds = {
-        "significant (Holm)": (any(significant), "o", True),
+        "significant": (any(significant), "o", True),
         hollow: (not all(significant), "o", False),
         "beyond the axis": (bool(cut), arrow, any(each.is_significant for each, _ in cut)),
     }

@@ -16,12 +16,11 @@ ARROW = "\N{RIGHTWARDS ARROW}"
 PARTIAL = "\N{DAGGER}"
 """Follows what is over completed runs only, as others diverged or failed."""
 
+SAME = "same"
+"""Instead of a difference that is zero in every run."""
+
 SIGNIFICANT = "*"
 """Follows a difference that is significant."""
-
-BARS = "\N{LOWER ONE EIGHTH BLOCK}\N{LOWER ONE QUARTER BLOCK}\N{LOWER THREE EIGHTHS BLOCK}\N{LOWER HALF BLOCK}" + (
-    "\N{LOWER FIVE EIGHTHS BLOCK}\N{LOWER THREE QUARTERS BLOCK}\N{LOWER SEVEN EIGHTHS BLOCK}\N{FULL BLOCK}"
-)
 
 
 def value_lines(metric: Metric, cell: CellSummary) -> list[str]:
@@ -67,7 +66,8 @@ def difference_lines(
     if difference is None:
         return [NOTHING]
     sign = PARTIAL if is_partial else SIGNIFICANT if is_marked and difference.is_significant else ""
-    value = f"{difference_text(metric, difference, like)} {sign}".rstrip()
+    text = SAME if difference.is_zero else difference_text(metric, difference, like)
+    value = f"{text} {sign}".rstrip()
     return [value, *([f"(n={difference.pairs})"] if difference.pairs < seeds else [])]
 
 
@@ -81,12 +81,6 @@ def change_lines(metric: Metric, row: Row) -> list[str]:
 def change_header(batch_sizes: Sequence[int]) -> str:
     """Write the header of the change from the largest to the smallest batch size."""
     return f"{batch_sizes[-1]} {ARROW} {batch_sizes[0]}"
-
-
-def trend(row: Row, lowest: float, highest: float) -> str:
-    """Draw the means of a row over the batch sizes, a bar for each, on the scale from ``lowest`` to ``highest``."""
-    scale = (len(BARS) - 1) / (highest - lowest) if highest > lowest else 0.0
-    return "".join(NOTHING if cell.mean is None else BARS[round(scale * (cell.mean - lowest))] for cell in row.cells)
 
 
 def seconds_range(row: Row) -> str:
@@ -141,14 +135,14 @@ def vs_baseline_lines(metric: Metric, cell: CellSummary) -> list[str]:
 
 
 def p_text(difference: PairedDifference | None) -> str:
-    """Write the adjusted p value, marked where it is below the level.
+    """Write the p value, marked where the difference is significant.
 
-    >>> p_text(PairedDifference(0.02, 0.01, 10, 0.002, 0.047)), p_text(PairedDifference(0.02, 0.01, 10, 0.5, 1.0))
+    >>> p_text(PairedDifference(0.02, 0.01, 10, 0.047)), p_text(PairedDifference(0.02, 0.01, 10, 1.0))
     ('0.047 *', '1')
     """
-    if difference is None or difference.adjusted is None:
+    if difference is None or difference.p_value is None:
         return NOTHING
-    text = p_value_text(difference.adjusted)
+    text = p_value_text(difference.p_value)
     return f"{text} {SIGNIFICANT}" if difference.is_significant else text
 
 
@@ -238,13 +232,6 @@ def value_grid(summary: Summary, table: Table) -> Grid:
         columns.append(TextColumn(change_header(sizes), [change_lines(metric, row) for row in table.rows]))
     columns.append(TextColumn("s/epoch", [[seconds_range(row)] for row in table.rows]))
     return Grid([row.norm for row in table.rows], columns)
-
-
-def trend_column(table: Table) -> TextColumn:
-    """Return a small picture of each norm's means over the batch sizes, all on one scale."""
-    means = [cell.mean for cell in table.cells if cell.mean is not None]
-    lowest, highest = min(means, default=0.0), max(means, default=0.0)
-    return TextColumn("trend", [[trend(row, lowest, highest)] for row in table.rows])
 
 
 def baseline_grid(summary: Summary, table: Table) -> Grid:

@@ -188,7 +188,7 @@ def _forest(summary: Summary) -> str:
     return (
         f"Differences in test {metric.title}{better} from {reference} on {data}, paired by seed{',' if measure else ''}"
         f"{measure}, {_panels(summary)}, one row per batch size and norm. The marker is filled where the difference is "
-        "significant after Holm's correction, and hollow where it is not."
+        "significant, and hollow where it is not."
     )
 
 
@@ -214,7 +214,7 @@ _PLOTS: dict[str, tuple[Callable[[Metric], str], Callable[[Summary], str], Calla
     "error": (lambda _: "Test error against batch size", _error, _has_error),
     "curves": (lambda _: "Learning curves against epochs", _curves, _has_curves),
     "seconds": (lambda _: "Learning curves against training time", _seconds, _has_seconds),
-    "forest": (lambda _: "Differences from the baseline", _forest, _has_differences),
+    "forest": (lambda _: "Differences from the reference norm", _forest, _has_differences),
     "gap": (lambda _: "Training, validation and test loss", _gap, _has_losses),
 }
 """By kind: the title, the text, and whether there is something to show; in the order of a report."""

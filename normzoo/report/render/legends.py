@@ -10,7 +10,6 @@ from normzoo.report.analysis.wording import (
     MIN_P,
     PLUS_MINUS,
     counted,
-    counts_samples,
     difference_unit,
     direction,
     enumerated,
@@ -18,9 +17,10 @@ from normzoo.report.analysis.wording import (
     value_text,
     with_difference_unit,
 )
-from normzoo.report.render.cells import BEST, PARTIAL, SIGNIFICANT, TIED, change_header
-from normzoo.report.statistics.differences import LEVEL, MAX_EXACT, least_p_value
-from normzoo.report.statistics.family import MAX_SEEDS, Family, Power, seeds_needed
+from normzoo.report.render.cells import BEST, PARTIAL, SAME, SIGNIFICANT, TIED, change_header
+from normzoo.report.statistics.differences import LEVEL
+from normzoo.report.statistics.family import MAX_EXACT, MIN_SEEDS, RANDOM_FLIPS, Family
+from normzoo.report.statistics.power import MAX_SEEDS, Power
 
 RULES = {
     "linear": "scaled linearly with the batch size",
@@ -92,18 +92,8 @@ def training(summary: Summary) -> str:
 
 
 def baseline_heading(matrix: MatrixSpec) -> str:
-    """Name the part of a report in which every norm is compared with the baseline."""
-    return f"Comparison with the baseline ({matrix.reference})"
-
-
-def baseline_title(matrix: MatrixSpec, template: str) -> str:
-    """Name the table that compares every norm with the baseline."""
-    return f"{template}: comparison with the baseline ({matrix.reference}) at each batch size"
-
-
-def effect_title(summary: Summary, template: str) -> str:
-    """Name the table of slopes."""
-    return f"{template}: effect of the batch size,{in_unit(difference_unit(summary.metric))} per doubling"
+    """Name the part of a report in which every norm is compared with the reference."""
+    return f"Comparison with the reference norm, {matrix.reference}"
 
 
 def lr_title(summary: Summary, template: str) -> str:
@@ -125,20 +115,16 @@ def selection(summary: Summary) -> str:
     return "none; the numbers are those of the test set after the last epoch."
 
 
-TEST = f"exact paired sign-flip test over seeds (t test from {MAX_EXACT + 1} seeds on)"
-
-
 def legend(summary: Summary) -> str:
     """Explain the first table of each template."""
     metric, cells = summary.metric, list(summary.cells)
     marks = {cell.mark for cell in cells}
     parts = [_values(metric, summary.matrix, is_whole=all(cell.ok == cell.planned for cell in cells))]
-    if summary.test_samples:
-        parts.append(f"{_test_set(metric, summary.test_samples)}.")
     if "best" in marks:
         parts.append(
-            f"{BEST} best of its column, {TIED} not significantly different from it, the others are behind: {TEST}, "
-            f"adjusted by Holm over all pairs of the column, level {LEVEL:g}."
+            f"{BEST} highest mean, {TIED} not significantly different from it, by {tested_with(summary.family)}."
+            if metric.higher_is_better
+            else f"{BEST} lowest mean, {TIED} not significantly different from it, by {tested_with(summary.family)}."
         )
     if any(cell.is_partial for cell in cells):
         parts.append(
@@ -146,46 +132,53 @@ def legend(summary: Summary) -> str:
             "behind those without, and what leaves runs out is not tested."
         )
     if len(summary.matrix.batch_sizes) > 1:
-        change = f"mean paired difference{in_unit(difference_unit(metric))}, untested"
-        parts.append(f"{change_header(summary.matrix.batch_sizes)}: {change}.")
-    parts.append(
-        "s/epoch: training seconds of a run per epoch, over the batch sizes, timed while nothing else was trained."
-    )
+        parts.append(
+            f"{change_header(summary.matrix.batch_sizes)}: change{in_unit(difference_unit(metric))}, untested."
+        )
     return " ".join(parts)
 
 
-def _values(metric: Metric, matrix: MatrixSpec, *, is_whole: bool) -> str:
-    what = (
-        f"Test {metric.title}{in_unit(metric.unit)} ({direction(metric)}), after the last of "
-        f"{counted(matrix.epochs, 'epoch')}"
+def tested_with(family: Family) -> str:
+    """Name the family in few words."""
+    return f"one test of all {family.size:,} comparisons at {LEVEL:.0%}".replace("%", " %")
+
+
+def how_tested(family: Family) -> str:
+    """Say what was tested, and how."""
+    flips = (
+        f"all {2 ** (family.seeds - 1):,} flips that differ"
+        if family.seeds <= MAX_EXACT
+        else f"{RANDOM_FLIPS:,} random flips"
     )
+    return (
+        f"{counted(family.size, 'difference')} of one family: every two norms at every batch size, and the slopes of "
+        f"every two norms, over all templates. Joint sign flips of the seeds ({flips}), step-down over the "
+        f"largest, on a scale moderated over the family; two-sided, level {LEVEL:g} for all together."
+    )
+
+
+def _values(metric: Metric, matrix: MatrixSpec, *, is_whole: bool) -> str:
+    what = f"Test {metric.title}{in_unit(metric.unit)} after {counted(matrix.epochs, 'epoch')}"
+    what += "" if metric.higher_is_better else f" ({direction(metric)})"
     if matrix.seeds == 1:
         return f"{what}, of a single seed."
     fewer = "" if is_whole else ", fewer where the cell says so"
-    return f"{what}: mean {PLUS_MINUS} half width of the 95 % t interval over n = {matrix.seeds} seeds{fewer}."
-
-
-def _test_set(metric: Metric, samples: int) -> str:
-    text = f"The test set has {samples:,} samples"
-    if not counts_samples(metric):
-        return text
-    return f"{text}: one is {with_difference_unit(metric, f'{metric.scale / samples:.2g}')}"
+    return f"{what}: mean over {matrix.seeds} seeds{fewer}, {PLUS_MINUS} its 95 % interval, each for itself."
 
 
 def further_legend(matrix: MatrixSpec) -> str:
     """Explain the tables of further metrics."""
     interval = "" if matrix.seeds == 1 else f": mean {PLUS_MINUS} half width of the 95 % t interval"
-    return f"On the test set, of the same runs as above{interval}. None of these is tested."
+    return f"On the test set, of the same runs as above{interval}. They are not tested."
 
 
 def baseline_legend(summary: Summary) -> str:
-    """Explain the table that compares every norm with the baseline, and its family of tests."""
+    """Explain the table that compares every norm with the reference."""
     reference, metric = summary.matrix.reference, summary.metric
     parts = [
         f"vs {reference}: mean difference from {reference} at the same batch size"
         f"{_comma(in_unit(difference_unit(metric)))}, paired by seed{_interval(summary.matrix)}.",
-        f"p: {_verdict(summary.vs_baseline, 'differences', 'over all templates and batch sizes')}"
-        f"{_floor(summary.vs_baseline) if summary.vs_baseline.is_tested else ''}",
+        f"p: {_verdict(summary.family)}",
         f"beats: share of the seeds that both have in which it is better than {reference}; a tie counts half, a "
         "diverged run as worse.",
         "rank: mean rank among the norms, 1 the best, over the seeds that all of them have; a diverged run is last.",
@@ -195,8 +188,13 @@ def baseline_legend(summary: Summary) -> str:
     if any(count < summary.matrix.seeds for count in pairs):
         parts.append(
             "(n=...): pairs, where a seed lacks one of the two; such a difference is over the seeds in common, and "
-            f"with fewer than {seeds_needed(1)} it is not tested."
+            f"with fewer than {MIN_SEEDS} it is not tested."
         )
+    if any(
+        cell.vs_baseline and cell.vs_baseline.difference and cell.vs_baseline.difference.is_zero
+        for cell in summary.cells
+    ):
+        parts.append(f"{SAME}: no difference in any run.")
     return " ".join(parts)
 
 
@@ -205,28 +203,18 @@ def _comma(text: str) -> str:
 
 
 def _interval(matrix: MatrixSpec) -> str:
-    return "" if matrix.seeds == 1 else f", {PLUS_MINUS} half width of its 95 % t interval"
+    return "" if matrix.seeds == 1 else f", {PLUS_MINUS} its 95 % interval, each for itself"
 
 
-def _verdict(family: Family, what: str, where: str) -> str:
-    """Say by which test, over which family, or why there is none."""
+def _verdict(family: Family) -> str:
+    """Say how p values came about, or why there is none."""
     if not family.size:
         return "nothing to test."
     if not family.is_tested:
-        return "not tested, as seeds are too few."
-    return (
-        f"{TEST}, adjusted by Holm over the family of {counted(family.size, what.removesuffix('s'))} ({where}); "
-        f"{SIGNIFICANT} below {LEVEL:g}."
-    )
-
-
-def _floor(family: Family) -> str:
-    """Say how small a p value can be, and why an interval may say otherwise."""
-    floor = family.size * least_p_value(family.pairs)
-    least = f" With n = {family.pairs} it cannot be less than {floor:.3f}." if floor >= MIN_P else ""
-    return (
-        f"{least} An interval is of one difference by itself, so it may leave out zero where p is not below the level."
-    )
+        return f"not tested, which needs at least {MIN_SEEDS} seeds."
+    least = family.least_p_value
+    floor = f" With {family.seeds} seeds it cannot be less than {least:.3f}." if least >= MIN_P else ""
+    return f"adjusted for all {family.size:,} comparisons; {SIGNIFICANT} at most {LEVEL:g}.{floor}"
 
 
 def effect_legend(summary: Summary) -> str:
@@ -240,32 +228,26 @@ def effect_legend(summary: Summary) -> str:
             f"base-2 logarithm{_interval(summary.matrix)}.",
             "minus X: by how much the row's slope exceeds that of X, paired by seed; where that is "
             f"{where}, the row {suffers} more than X when the batch size shrinks.",
-            f"Tests: {_verdict(summary.contrasts, 'contrasts', 'of every two norms, over all templates')}",
+            f"p: {_verdict(summary.family)}",
         ]
     )
 
 
 def power_sentence(summary: Summary, table: Table) -> str | None:
-    """Say what this number of seeds can detect against the baseline, and how many a small difference would need."""
+    """Say what this number of seeds can detect against the reference, and how many a small difference would need."""
     if not table.powers:
         return None
     metric, reference = summary.metric, summary.matrix.reference
-    is_one = len({power.pairs for power in table.powers}) == 1
     found = [
         f"{_amount(metric, power.detectable, summary)} at batch size {power.batch_size}"
-        + ("" if is_one else f" (n = {power.pairs})")
         for power in table.powers
         if power.detectable is not None
     ]
-    lacking = [str(power.batch_size) for power in table.powers if power.detectable is None]
-    n = f", n = {table.powers[0].pairs}" if is_one else ""
-    parts = [f"Minimum detectable difference vs {reference} (80 % power{n}): {enumerated(found)}."] if found else []
-    if lacking:
-        parts.append(
-            f"With so few seeds no difference, however large, is detectable at batch size {enumerated(lacking)}."
-        )
-    seeds = [f"{_seeds(power)} seeds at {power.batch_size}" for power in table.powers]
-    return " ".join([*parts, f"Detecting {_target(metric, table.powers[0].target)} would need {enumerated(seeds)}."])
+    parts = [f"Minimum detectable difference vs {reference} (80 % power): {enumerated(found)}."] if found else []
+    seeds = [f"{_seeds(power)} at {power.batch_size}" for power in table.powers]
+    return " ".join(
+        [*parts, f"Detecting {_target(metric, table.powers[0].target)} needs about {enumerated(seeds)} seeds."]
+    )
 
 
 def _amount(metric: Metric, difference: float, summary: Summary) -> str:
@@ -281,19 +263,3 @@ def _target(metric: Metric, target: float) -> str:
 
 def _seeds(power: Power) -> str:
     return f"{'over ' if power.seeds_for_target >= MAX_SEEDS else ''}{power.seeds_for_target:,}"
-
-
-def untested_note(family: Family, what: str) -> str | None:
-    """Say that a family of tests has too few seeds, and how many would do; None where it has enough.
-
-    >>> str(untested_note(Family(size=1, pairs=2), "differences from none")).partition(".")[0]
-    'Not tested: 1 difference from none needs at least 6 seeds'
-    """
-    if family.is_tested or not family.size:
-        return None
-    noun, _, rest = what.partition(" ")
-    number = " ".join(filter(None, (counted(family.size, noun.removesuffix("s")), rest)))
-    return (
-        f"Not tested: {number} need{'s' if family.size == 1 else ''} at least {family.needed} seeds. Rerun with "
-        f"--seeds {family.needed}; only the missing runs are trained."
-    )

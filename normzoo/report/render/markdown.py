@@ -1,169 +1,64 @@
-"""The report in markdown, for a code host. The same records give the same text."""
+"""The sections in markdown, for a code host. The same records give the same text."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
-import yaml
-
-from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report.analysis.findings import findings
-from normzoo.report.analysis.notes import Provenance
-from normzoo.report.analysis.numbers import Summary
-from normzoo.report.analysis.wording import difference_unit, direction, in_unit
-from normzoo.report.render.cells import (
-    NORM,
-    Grid,
-    baseline_grid,
-    effect_grid,
-    further_grid,
-    lr_grid,
-    value_grid,
-)
+from normzoo.report.render.cells import NORM, Grid
 from normzoo.report.render.illustrations import Plot
-from normzoo.report.render.legends import (
-    baseline_heading,
-    baseline_legend,
-    dataset,
-    effect_legend,
-    further_legend,
-    legend,
-    lr_title,
-    power_sentence,
-    title,
-    untested_note,
-)
-from normzoo.report.render.method import limitations, method
+from normzoo.report.render.sections import Part, Section
 
 
-def to_markdown(
-    summary: Summary,
-    *,
-    provenance: Provenance,
-    command: str,
-    plots: Sequence[Plot] = (),
-    failures: Sequence[str] = (),
-) -> str:
+def to_markdown(heading: str, sections: Sequence[Section], *, plots: Sequence[Plot] = ()) -> str:
     """Write the report.
 
     Args:
-        summary: the numbers.
-        provenance: where they come from.
-        command: what to type to get them again.
+        heading: its name.
+        sections: what it says.
         plots: images in the folder of the report.
-        failures: one line per run without a result.
     """
     images = {plot.kind: _image(plot) for plot in plots}
-    blocks = [
-        f"# {escaped(_heading(summary.matrix))}",
-        _bullets(map(escaped, findings(summary))),
-        *_values(summary, images),
-        *_vs_baseline(summary, images),
-        *_effect(summary),
-        *_further(summary),
-        *_training(images),
-        *_failures(failures),
-        "## How it was measured",
-        _bullets(method(summary, provenance)),
-        "## Limitations",
-        _bullets(limitations(summary)),
-        "## How to reproduce",
-        _fenced(command, "sh"),
-        _details(summary.matrix, provenance),
-    ]
+    blocks = [f"# {escaped(heading)}", *(block for section in sections for block in _section(section, images))]
     return "\n\n".join(blocks) + "\n"
 
 
-def brief(summary: Summary) -> str:
-    """Write the findings and the tables of values alone, in markdown."""
-    blocks = [f"# {escaped(_heading(summary.matrix))}", _bullets(map(escaped, findings(summary)))]
-    return "\n\n".join([*blocks, *_values(summary, {})]) + "\n"
+def _section(section: Section, images: Mapping[str, str]) -> Iterator[str]:
+    """Yield the blocks of a section; none of one that consists of plots that there are not."""
+    blocks = list(_blocks(section, images))
+    if not blocks:
+        return
+    if section.folded:
+        yield f"<details>\n<summary>{escaped(section.title)}</summary>"
+        yield from blocks
+        yield "</details>"
+    else:
+        yield f"## {escaped(section.title)}"
+        yield from blocks
 
 
-def _heading(matrix: MatrixSpec) -> str:
-    sizes = ", ".join(map(str, matrix.batch_sizes))
-    return f"Norms in {' and '.join(matrix.templates)} on {dataset(matrix)} at batch size {sizes}"
+def _blocks(section: Section, images: Mapping[str, str]) -> Iterator[str]:
+    for part in section.parts:
+        yield from _part(part)
+    if section.code:
+        yield _fenced(section.code[1], section.code[0])
+    if section.bullets:
+        yield _bullets(section.bullets)
+    if section.legend:
+        yield escaped(section.legend)
+    yield from (images[kind] for kind in section.figures if kind in images)
+
+
+def _part(part: Part) -> Iterator[str]:
+    if part.title:
+        yield f"### {escaped(part.title)}"
+    if part.grid:
+        yield _pipe_table(part.grid)
+    if part.findings or part.notes:
+        yield _bullets([*part.findings, *part.notes])
 
 
 def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _values(summary: Summary, images: Mapping[str, str]) -> Iterator[str]:
-    for table in summary.tables:
-        yield f"## {escaped(title(summary.matrix, table.template))}"
-        yield _pipe_table(value_grid(summary, table))
-        if summary.matrix.lrs:
-            yield lr_title(summary, table.template)
-            yield _pipe_table(lr_grid(summary, table))
-        if table.notes:
-            yield _bullets(map(escaped, table.notes))
-    yield escaped(legend(summary))
-    yield from _present(images, "values", "error")
-
-
-def _vs_baseline(summary: Summary, images: Mapping[str, str]) -> Iterator[str]:
-    if len(summary.matrix.norms) < 2:
-        return
-    yield f"## {escaped(baseline_heading(summary.matrix))}"
-    for table in summary.tables:
-        yield f"### {table.template}"
-        yield _pipe_table(baseline_grid(summary, table))
-        notes = [
-            untested_note(summary.vs_baseline, f"differences from {summary.matrix.reference}"),
-            power_sentence(summary, table),
-        ]
-        if any(notes):
-            yield _bullets(map(escaped, filter(None, notes)))
-    yield escaped(baseline_legend(summary))
-    yield from _present(images, "forest")
-
-
-def _effect(summary: Summary) -> Iterator[str]:
-    if len(summary.matrix.batch_sizes) < 2:
-        return
-    unit = in_unit(difference_unit(summary.metric))
-    yield "## Effect of the batch size"
-    for table in summary.tables:
-        yield f"### {table.template},{unit} per doubling"
-        yield _pipe_table(effect_grid(summary, table))
-        if note := untested_note(summary.contrasts, "contrasts"):
-            yield f"- {note}"
-    yield escaped(effect_legend(summary))
-
-
-def _further(summary: Summary) -> Iterator[str]:
-    metrics = [metric for metric in summary.metrics[1:] if any(metric.name in cell.further for cell in summary.cells)]
-    if not metrics:
-        return
-    yield "## Further metrics"
-    for metric in metrics:
-        for table in summary.tables:
-            yield f"### {table.template}: {escaped(metric.title)}{in_unit(metric.unit)} ({direction(metric)})"
-            yield _pipe_table(further_grid(summary, table, metric))
-    yield further_legend(summary.matrix)
-
-
-def _training(images: Mapping[str, str]) -> Iterator[str]:
-    curves, gap = _present(images, "curves", "seconds"), _present(images, "gap")
-    if curves:
-        yield "## Learning curves"
-        yield from curves
-    if gap:
-        yield "## Training, validation and test"
-        yield from gap
-
-
-def _failures(failures: Sequence[str]) -> Iterator[str]:
-    if failures:
-        yield "## Runs without a result"
-        yield _fenced("\n".join(failures), "text")
-        if any(not line.startswith("diverged") for line in failures):
-            yield "The command below with `--rerun failed` tries again those that did not diverge."
-
-
-def _present(images: Mapping[str, str], *names: str) -> list[str]:
-    return [images[name] for name in names if name in images]
+    return "\n".join(f"- {escaped(line)}" for line in lines)
 
 
 def _pipe_table(grid: Grid) -> str:
@@ -203,24 +98,3 @@ def _fenced(text: str, language: str) -> str:
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _details(matrix: MatrixSpec, provenance: Provenance) -> str:
-    resolved = {**matrix.model_dump(mode="json"), "baseline": matrix.reference}
-    configuration = yaml.safe_dump(resolved, sort_keys=False, default_flow_style=None)
-    facts = {
-        **provenance.environment,
-        "strategy": provenance.strategies,
-        "runs recorded": (str(provenance.runs),),
-        "training time, all runs": (f"{provenance.training_seconds:.1f} s",),
-        "compute time, all runs, evaluation included": (f"{provenance.compute_seconds:.1f} s",),
-    }
-    lines = "\n".join(f"- {name}: {', '.join(values)}" for name, values in facts.items() if values)
-    return "\n\n".join(
-        [
-            "<details>\n<summary>Configuration, versions and time</summary>",
-            _fenced(configuration.rstrip(), "yaml"),
-            lines,
-            "</details>",
-        ]
-    )

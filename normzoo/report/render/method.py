@@ -9,14 +9,14 @@ from normzoo.metric import Metric
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary
 from normzoo.report.analysis.wording import counted, counts_samples, value_text, with_unit
-from normzoo.report.render.legends import TEST, dataset, placement, selection, training
+from normzoo.report.render.legends import dataset, how_tested, placement, selection, training
 from normzoo.report.statistics.differences import LEVEL
 
 
 def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
     """Say what was varied, what was held equal, how a choice was made, and by which tests."""
     matrix = summary.matrix
-    checksums = ", ".join(f"`{checksum}`" for checksum in provenance.dataset_checksums) or "unknown"
+    checksums = ", ".join(provenance.dataset_checksums) or "unknown"
     yield (
         f"Varied: {counted(len(matrix.norms), 'norm')}, {counted(len(matrix.templates), 'template')}, "
         f"{counted(len(matrix.batch_sizes), 'batch size')} and {counted(matrix.seeds, 'seed')}; with the batch size "
@@ -31,10 +31,12 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
             yield f"Placement: the norm stands {where} the activation ({', '.join(placed)})."
     yield f"Selection: {selection(summary)}"
     yield (
-        f"Pairing: {counted(matrix.seeds, 'seed')}, counted from 0; with the same seed all norms have the same initial "
-        "weights where they share them, and see the data in the same order."
+        f"Pairing: {counted(matrix.seeds, 'seed')}, counted from {matrix.first_seed}; with the same seed all norms "
+        "have the same initial weights where they share them, and see the data in the same order."
     )
-    yield _families(summary)
+    if summary.family.is_tested:
+        yield f"Tests: {how_tested(summary.family)}"
+    yield "Seconds per epoch: training alone, of a run, timed while nothing else was trained; over the batch sizes."
     yield (
         "Diverged runs rank last and count as worse than all others; means and differences are over the seeds that "
         "have a result."
@@ -58,23 +60,6 @@ def _updates(summary: Summary) -> str:
     return f"{text}: {', '.join(counts)}. The last samples of an epoch that fill no batch are left out."
 
 
-def _families(summary: Summary) -> str:
-    """Name the families of tests."""
-    matrix = summary.matrix
-    parts = [
-        f"Tests: {TEST}, two-sided. Each family is held to the level {LEVEL:g} by Holm's correction: the differences "
-        f"from {matrix.reference} of the whole matrix first ({summary.vs_baseline.size})"
-    ]
-    if summary.contrasts.size and len(matrix.batch_sizes) > 1:
-        parts.append(f", the contrasts between slopes ({summary.contrasts.size})")
-    parts.append(
-        ", and for the marks of best all pairs of norms in a column, each column by itself. No p value of the others "
-        "counts as less than the least of the first family: where no norm differs, a claim of any kind is made in at "
-        "most 5 % of matrices. Where one does, each family is held to the level by itself."
-    )
-    return "".join(parts)
-
-
 def _follows(matrix: MatrixSpec) -> str:
     """Say what changes with the batch size."""
     return "the number of updates" if matrix.lr_rule == "fixed" else "the number of updates and the learning rate"
@@ -89,7 +74,7 @@ def limitations(summary: Summary) -> Iterator[str]:
         "otherwise."
     )
     if matrix.lrs is None:
-        yield "One learning rate serves all norms; one that wants another is at a disadvantage (see `--lrs`)."
+        yield "One learning rate serves all norms; one that wants another is at a disadvantage (see --lrs)."
     else:
         yield (
             "The learning rate was picked on the validation set by the same seeds, among those tried; a finer or a "
@@ -100,15 +85,18 @@ def limitations(summary: Summary) -> Iterator[str]:
         yield _test_set(summary, summary.test_samples)
     yield (
         "Each confidence interval holds 95 % by itself, not all of them together, and takes the differences as roughly "
-        f"normal{_crude(summary.metric)}. The tests up to twelve seeds do not rest on it."
+        f"normal{_crude(summary.metric)}. The tests do not rest on it. Bounds on those that are not "
+        "behind the best hold together within a batch size of a template."
     )
+    if summary.family.is_tested:
+        yield (
+            "A test asks whether the differences over seeds are symmetric about zero. Where a norm collapses on some "
+            "seeds, it may find a difference between distributions whose means are alike."
+        )
     if len(matrix.batch_sizes) > 1:
         yield f"With equal epochs a batch size also changes {_follows(matrix)}."
     if len(matrix.batch_sizes) > 2:
         yield "A slope is that of a straight line through all batch sizes; a norm may fall in one step alone."
-    families = len(matrix.batch_sizes) * len(matrix.templates) + 2
-    if len(matrix.norms) > 1:
-        yield f"Once any difference is significant, {families} families are each held to 5 %, not all of them together."
     if any(cell.is_partial for cell in summary.cells):
         yield "Where runs diverged or failed, mean, interval and difference are over completed runs only."
 

@@ -1,10 +1,9 @@
-"""What is printed in the terminal: the tables, and what their numbers are.
+"""The sections in the terminal.
 
 A table is continued below itself where it is wider than the screen; no number is ever cut.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from rich import box
 from rich.console import RenderableType
@@ -12,34 +11,8 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from normzoo.report.analysis.numbers import Summary, Table
-from normzoo.report.render.cells import (
-    BEST,
-    NORM,
-    PICK,
-    SIGNIFICANT,
-    TIED,
-    Grid,
-    TextColumn,
-    baseline_grid,
-    effect_grid,
-    lr_grid,
-    trend_column,
-    value_grid,
-)
-from normzoo.report.render.legends import (
-    baseline_legend,
-    baseline_title,
-    effect_legend,
-    effect_title,
-    legend,
-    lr_title,
-    metric_title,
-    power_sentence,
-    title,
-    training,
-    untested_note,
-)
+from normzoo.report.render.cells import BEST, NORM, SIGNIFICANT, TIED, Grid, TextColumn
+from normzoo.report.render.sections import Depth, Part, Section
 
 GAP = 2
 """Blanks between two columns."""
@@ -48,80 +21,47 @@ MAX_LABEL = 24
 """A longer name, such as an import path, is folded."""
 
 
-def to_rich(summary: Summary, *, width: int = 80) -> list[RenderableType]:
-    """Return what to print: per template its tables and notes, then what the numbers are.
+def to_rich(sections: Sequence[Section], *, width: int = 80, depth: Depth = Depth.BRIEF) -> list[RenderableType]:
+    """Return what to print of the sections, down to a depth.
 
     A table with more columns than fit in ``width`` characters is continued below itself.
     """
-    shown: list[RenderableType] = []
-    for table in summary.tables:
-        shown += _template(summary, table, width)
-    shown.append(_paragraph(legend(summary), "dim"))
-    if _has_effect(summary):
-        shown.append(
-            _paragraph("trend: the means over the batch sizes, between the table's lowest and highest.", "dim")
-        )
-    if _has_baseline(summary):
-        shown.append(_paragraph(baseline_legend(summary), "dim"))
-    if _has_effect(summary):
-        shown.append(_paragraph(effect_legend(summary), "dim"))
-    return [*shown, _paragraph(training(summary), "dim")]
+    return [shown for section in sections if section.depth <= depth for shown in _section(section, width)]
 
 
-def _template(summary: Summary, table: Table, width: int) -> Iterator[RenderableType]:
-    # Not the tables' own titles, which would wrap at the width of a narrow table.
-    yield _paragraph(f"{title(summary.matrix, table.template)}: {metric_title(summary.metric)}", "bold")
-    yield from _rich_tables(_with_trend(value_grid(summary, table), table, width), width)
-    for note in table.notes:
-        yield _paragraph(note, "yellow")
-    if summary.matrix.lrs:
-        yield _paragraph(f"{lr_title(summary, table.template)}; {PICK} chosen", "bold")
-        yield from _rich_tables(lr_grid(summary, table), width)
-    if _has_baseline(summary):
-        yield _paragraph(baseline_title(summary.matrix, table.template), "bold")
-        yield from _rich_tables(baseline_grid(summary, table), width)
-        yield from _noted(untested_note(summary.vs_baseline, f"differences from {summary.matrix.reference}"), "yellow")
-        yield from _noted(power_sentence(summary, table), "")
-    if _has_effect(summary):
-        yield _paragraph(effect_title(summary, table.template), "bold")
-        yield from _rich_tables(effect_grid(summary, table), width)
-        yield from _noted(untested_note(summary.contrasts, "contrasts"), "yellow")
+def _section(section: Section, width: int) -> Iterator[RenderableType]:
+    yield _paragraph(section.title, "bold")
+    for part in section.parts:
+        yield from _part(part, width)
+    for bullet in section.bullets:
+        yield _bullet(bullet)
+    if section.code:
+        yield Text(section.code[1])
+    if section.legend:
+        yield _paragraph(section.legend, "dim")
 
 
-def _with_trend(grid: Grid, table: Table, width: int) -> Grid:
-    """Add the trend where it does not push a number off the table."""
-    wider = replace(grid, columns=[trend_column(table), *grid.columns])
-    return wider if len(table.rows[0].cells) > 1 and _min_width(wider) <= width else grid
+def _part(part: Part, width: int) -> Iterator[RenderableType]:
+    if part.title:
+        yield _paragraph(part.title, "bold")
+    if part.grid:
+        yield from (_table(part.grid, columns, width) for columns in _deal(part.grid, width))
+    for finding in part.findings:
+        yield _bullet(finding)
+    for note in part.notes:
+        yield _bullet(note, "yellow")
 
 
-def _has_baseline(summary: Summary) -> bool:
-    """Whether there is a norm to compare with the baseline."""
-    return len(summary.matrix.norms) > 1
-
-
-def _has_effect(summary: Summary) -> bool:
-    """Whether there is more than one batch size."""
-    return len(summary.matrix.batch_sizes) > 1
-
-
-def _noted(text: str | None, style: str) -> Iterator[RenderableType]:
-    if text is not None:
-        yield _paragraph(text, style)
-
-
-def _paragraph(text: str, style: str) -> Padding:
+def _paragraph(text: str, style: str) -> RenderableType:
     """Set a text off by a blank line above it."""
     return Padding(Text(text, style=style), (1, 0, 0, 0), expand=False)
 
 
-def _rich_tables(grid: Grid, width: int) -> list[RichTable]:
-    """Return the grid as one table, or as several below each other if its columns do not fit."""
-    return [_table(grid, columns, width) for columns in _deal(grid, width)]
-
-
-def _min_width(grid: Grid) -> int:
-    """Return the width that the grid takes as one table."""
-    return _label_width(grid) + sum(GAP + column.min_width for column in grid.columns)
+def _bullet(text: str, style: str = "") -> RenderableType:
+    """Indent the lines below the first."""
+    item = RichTable.grid(padding=(0, 1, 0, 0))
+    item.add_row("-", Text(text, style=style))
+    return item
 
 
 def _label_width(grid: Grid) -> int:

@@ -1,187 +1,171 @@
-"""Families of tests, and what a number of seeds can resolve in them."""
+"""One test for all differences of a comparison: joint sign flips of the seeds, adjusted for their number.
 
-import math
-from bisect import bisect_left
-from collections.abc import Container, Hashable, Mapping, Sequence
+Where a norm makes no difference, the sign of a paired difference is chance, and flipping the signs of whole seeds gives
+differences that were as likely. The test compares what was found with what flipping finds, for all differences at once:
+the p value of the largest is the share of flips in which any is as large (step-down max-T, Westfall & Young 1993,
+Winkler et al. 2014). So correlations between differences, which share norms and seeds, cost nothing, and the least p
+value, 2^(1 - seeds), does not depend on how many differences there are.
+"""
+
+from collections.abc import Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from statistics import fmean, median, stdev
 from typing import TypeVar
 
 import numpy as np
-from scipy import optimize, stats
+from numpy.typing import NDArray
+from scipy import optimize, special
 
-from normzoo.report.statistics.differences import (
-    LEVEL,
-    MAX_EXACT,
-    PairedDifference,
-    difference,
-    least_p_value,
-    p_values,
-)
+from normzoo.report.statistics.differences import LEVEL, PairedDifference, difference
 
 Key = TypeVar("Key", bound=Hashable)
+Array = NDArray[np.float64]
+
+MIN_SEEDS = 6
+"""With fewer, the least p value is above the level."""
+
+MAX_EXACT = 13
+"""Up to how many seeds all flips are tried: 2^12 that differ."""
+
+RANDOM_FLIPS = 4999
+"""How many are drawn for more seeds; the same every time."""
+
+MIN_MODERATED = 3
+"""From how many differences on their spreads say what is common to them."""
+
+DIGITS = 9
+"""Digits of a statistic that count: sums of the same numbers in another order are the same."""
+
+VALUES_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True)
 class Family:
-    """How many differences are tested together, and whether there are seeds enough for it.
+    """The differences that are tested together.
 
     Attributes:
-        size: how many differences are adjusted for one another.
-        pairs: the most pairs that one of them has.
-        before: how many seeds a family needs that is tested before this one.
-        least: the smallest adjusted p value; None where nothing was tested.
+        size: how many there are.
+        seeds: the most pairs that one of them has.
+        critical: what a statistic must reach that is tested against all others; None where nothing was tested.
+        prior: the squared spread that is common to the differences, and by how many seeds it counts.
     """
 
-    size: int
-    pairs: int
-    before: int = 0
-    least: float | None = None
-
-    @property
-    def needed(self) -> int:
-        """The least number of seeds at which one of them could be significant."""
-        return max(self.before, seeds_needed(self.size))
+    size: int = 0
+    seeds: int = 0
+    critical: float | None = None
+    prior: tuple[float, float] = (0.0, 0.0)
 
     @property
     def is_tested(self) -> bool:
         """Whether there are p values."""
-        return self.least is not None
+        return self.critical is not None
 
-
-def seeds_needed(size: int) -> int:
-    """Return the least number of pairs at which the exact test can reach the level in a family of that size.
-
-    >>> seeds_needed(1), seeds_needed(4), seeds_needed(24)
-    (6, 8, 10)
-    """
-    enough = (count for count in range(2, MAX_EXACT + 1) if max(1, size) * least_p_value(count) <= LEVEL)
-    return next(enough, MAX_EXACT + 1)
+    @property
+    def least_p_value(self) -> float:
+        """The least p value that so many seeds can give."""
+        return 2.0 ** (1 - self.seeds) if self.seeds <= MAX_EXACT else 1 / (RANDOM_FLIPS + 1)
 
 
 def assess(
-    samples: Mapping[Key, Sequence[float]], *, after: Family | None = None, skip: Container[Key] = ()
+    samples: Mapping[Key, Mapping[int, float]], *, skip: Container[Key] = ()
 ) -> tuple[dict[Key, PairedDifference], Family]:
-    """Test samples of paired differences as one family, adjusted by Holm (1979); empty ones are left out.
+    """Test paired differences as one family; empty ones are left out.
 
-    Those with fewer pairs than a single test needs are not tested and belong to no family; none is tested if there are
-    too few for the whole family.
+    Those with fewer than ``MIN_SEEDS`` pairs are not tested, and are no part of the family.
 
     Args:
-        samples: the paired differences.
-        after: a family that is tested before this one: no p value here is below the least there, and nothing is
-            tested if nothing was tested there. So a matrix in which no norm differs is said to show any difference no
-            more often than the first family allows (serial gatekeeping, Westfall & Krishen 2001).
+        samples: the differences, by seed.
         skip: what is measured and not tested.
     """
-    found = {key: measured for key, values in samples.items() if (measured := difference(values)) is not None}
+    found = {key: each for key, sample in samples.items() if (each := difference(sample.values())) is not None}
     eligible = [key for key in found if key not in skip]
-    testable = [key for key in eligible if least_p_value(found[key].pairs) <= LEVEL]
-    pairs = max((found[key].pairs for key in eligible), default=0)
-    family = Family(len(testable) or len(eligible), pairs, after.needed if after else 0)
-    gate = 0.0 if after is None else after.least
-    if not testable or pairs < family.needed or gate is None:
-        return found, family
-    unadjusted = p_values([samples[key] for key in testable])
-    adjusted = [max(gate, value) for value in holm(unadjusted)]
-    for key, p_value, value in zip(testable, unadjusted, adjusted, strict=True):
-        found[key] = replace(found[key], p_value=p_value, adjusted=value)
-    return found, replace(family, least=min(adjusted))
+    tested = [key for key in eligible if found[key].pairs >= MIN_SEEDS]
+    if not tested:
+        return found, Family(len(eligible), max((found[key].pairs for key in eligible), default=0))
+    seeds = sorted({seed for key in tested for seed in samples[key]})
+    table = np.array([[samples[key].get(seed, np.nan) for key in tested] for seed in seeds])
+    p_values, family = joint_sign_flips(table)
+    for key, p_value in zip(tested, map(float, p_values), strict=True):
+        found[key] = replace(found[key], p_value=p_value)
+    return found, family
 
 
-def holm(unadjusted: Sequence[float]) -> list[float]:
-    """Adjust p values for their number (Holm 1979).
+def joint_sign_flips(differences: Array) -> tuple[Array, Family]:
+    """Return the adjusted p value of each column of paired differences ``(seeds, columns)``, and the family.
 
-    The i-th smallest of m is multiplied by ``m - i + 1``; none is then below a smaller one's, or above 1. One that is
-    no number counts to m, and stays what it is.
+    A pair that is missing is NaN. A statistic is the sum of a column over its moderated spread about zero, which is
+    the same whatever the signs, so that the test is exact.
 
-    >>> [round(p, 4) for p in holm([0.01, 0.04, 0.03])]
-    [0.03, 0.06, 0.06]
+    >>> p_values, _ = joint_sign_flips(np.array([[0.1, 0.1], [0.2, -0.1], [0.3, 0.1], [0.1, -0.1], [0.2, 0], [0.1, 0]]))
+    >>> p_values.tolist()
+    [0.03125, 1.0]
     """
-    given = np.array(unadjusted, dtype=np.float64)
-    order = np.argsort(given)  # those that are no numbers come last
-    multiplied = given[order] * np.arange(len(order), 0, -1)
-    adjusted = np.empty_like(multiplied)
-    adjusted[order] = np.minimum(np.maximum.accumulate(multiplied), 1.0)
-    return [float(p) for p in adjusted]
+    counts = np.sum(~np.isnan(differences), axis=0).astype(np.float64)
+    values = np.nan_to_num(differences)
+    squares = np.square(values).sum(axis=0) / np.maximum(counts, 1)
+    prior = common_spread(squares, counts)
+    spreads = np.sqrt(counts * moderated(squares, counts, prior))
+    scale = np.where(spreads > 0, spreads, 1.0)
+    observed = np.round(np.abs(values.sum(axis=0)) / scale, DIGITS)
+    ascending = np.argsort(observed, kind="stable")
+    reached, largest, flips = np.zeros(len(observed)), list[Array](), 0
+    for signs in _blocks_of_flips(*values.shape):
+        statistics = np.round(np.abs(signs @ values) / scale, DIGITS)[:, ascending]
+        maxima = largest_so_far(statistics)
+        reached += (maxima >= observed[ascending]).sum(axis=0)
+        largest.append(maxima[:, -1])
+        flips += len(signs)
+    p_values = np.empty_like(reached)
+    p_values[ascending] = np.maximum.accumulate((reached / flips)[::-1])[::-1]
+    critical = float(np.quantile(np.concatenate(largest), 1 - LEVEL, method="higher"))
+    return p_values, Family(len(observed), len(values), critical, prior)
 
 
-POWER = 0.8
-MAX_SEEDS = 100_000
-"""Beyond which nobody will go."""
-
-DRAWS = 400
-"""By how many simulated samples the power of the exact test is known: to two percent."""
-EFFECTS = [0.5 + 0.02 * step for step in range(200)]
-"""In which effects, in standard deviations, the one that is found is looked for."""
+def largest_so_far(statistics: Array) -> Array:
+    """Return, of columns in ascending order of what was observed, the largest of each and all before it."""
+    return np.maximum.accumulate(statistics, axis=1)
 
 
-@dataclass(frozen=True)
-class Power:
-    """What the number of seeds at a batch size can resolve, for a typical norm compared with the baseline.
+def _blocks_of_flips(seeds: int, columns: int) -> Iterator[Array]:
+    signs = sign_flips(seeds)
+    rows = max(1, VALUES_AT_ONCE // columns)
+    return (signs[start : start + rows] for start in range(0, len(signs), rows))
 
-    Attributes:
-        spread: median over the norms of the standard deviation of the paired differences.
-        pairs: the median number of pairs.
-        detectable: the least true difference that the test finds with a power of 80 %; None where no test is possible.
-        target: a small difference.
-        seeds_for_target: how many seeds it would take to find that one with the same power.
+
+@lru_cache(maxsize=4)
+def sign_flips(seeds: int) -> Array:
+    """Return signs ``(flips, seeds)``, the first of them as they are: all that differ, or some thousands at random.
+
+    Flipping all seeds changes no statistic's size, so that the first seed keeps its sign where all flips are tried.
+
+    >>> sign_flips(2).tolist()
+    [[1.0, 1.0], [1.0, -1.0]]
     """
-
-    batch_size: int
-    spread: float
-    pairs: int
-    detectable: float | None
-    target: float
-    seeds_for_target: int
+    if seeds > MAX_EXACT:
+        drawn = np.random.default_rng(0).choice([-1.0, 1.0], (RANDOM_FLIPS, seeds))
+        return np.vstack([np.ones(seeds), drawn])
+    bits = (np.arange(2 ** (seeds - 1))[:, None] >> np.arange(seeds - 1)) & 1
+    return np.hstack([np.ones((len(bits), 1)), 1.0 - 2.0 * bits])
 
 
-def power_hint(batch_size: int, samples: Sequence[Sequence[float]], family_size: int, target: float) -> Power | None:
-    """Return the hint for a column: paired differences from the baseline, one sample per norm.
+def common_spread(squares: Array, counts: Array) -> tuple[float, float]:
+    """Return the mean square that columns have in common, and by how many seeds it counts (Smyth 2004).
 
-    None where no norm has two pairs, or where seeds do not differ, so that the spread is unknown.
-
-    It is the power at the level that Holm's first step leaves, ``LEVEL / family_size``, for normal differences: that of
-    the exact test, by simulation, or with more pairs that of the t test.
+    Estimated from how far the logarithms of the mean squares ``(columns,)`` scatter beyond chance: the less, the more
+    it counts. It counts nothing where there are too few columns to tell.
     """
-    usable = [sample for sample in samples if len(sample) > 1]
-    if not usable or not any(map(stdev, usable)):
-        return None
-    spread = median(value for value in map(stdev, usable) if value)
-    pairs = round(median(map(len, usable)))
-    least = seeds_needed(family_size)
-    alpha = LEVEL / max(1, family_size)
-    detectable = spread * effect_found(pairs, alpha) if pairs >= least else None
-    return Power(batch_size, spread, pairs, detectable, target, pairs_for(target / spread, alpha, least))
+    known = squares > 0
+    if known.sum() < MIN_MODERATED:
+        return 0.0, 0.0
+    halves = counts[known] / 2
+    logarithms = np.log(squares[known]) - special.digamma(halves) + np.log(halves)
+    excess = float(logarithms.var(ddof=1) - special.polygamma(1, halves).mean())
+    half = 1e6 if excess <= 1e-6 else optimize.brentq(lambda each: special.polygamma(1, each) - excess, 1e-6, 1e7)
+    return float(np.exp(logarithms.mean() + special.digamma(half) - np.log(half))), 2 * float(half)
 
 
-@lru_cache
-def effect_found(pairs: int, alpha: float) -> float:
-    """Return the effect, in standard deviations, that so many pairs find with a power of 80 %."""
-    if pairs > MAX_EXACT:
-        return float(optimize.brentq(lambda effect: t_power(effect, pairs, alpha) - POWER, 0.0, 10.0))
-    place = bisect_left(EFFECTS, POWER, key=lambda effect: exact_power(effect, pairs, alpha))
-    return EFFECTS[min(place, len(EFFECTS) - 1)]
-
-
-def t_power(effect: float, pairs: int, alpha: float) -> float:
-    """Return how often the two-sided t test finds an effect in its direction, by the noncentral t distribution."""
-    critical = stats.t.isf(alpha / 2, pairs - 1)
-    return float(stats.nct.sf(critical, pairs - 1, effect * math.sqrt(pairs)))
-
-
-def exact_power(effect: float, pairs: int, alpha: float) -> float:
-    """Return how often the exact test finds an effect, by the same simulated samples every time."""
-    draws = np.random.default_rng(pairs).standard_normal((DRAWS, pairs)) + effect
-    return fmean(p_value <= alpha for p_value in p_values(draws.tolist()))
-
-
-def pairs_for(effect: float, alpha: float, least: int) -> int:
-    """Return the least number of pairs that find the effect with a power of 80 %: from ``least`` to ``MAX_SEEDS``."""
-    counts = range(2, MAX_SEEDS)
-    by_t = counts[0] + bisect_left(counts, POWER, key=lambda count: t_power(effect, count, alpha))
-    if by_t > MAX_EXACT:
-        return by_t
-    exact = range(max(least, by_t), MAX_EXACT + 1)
-    return next((count for count in exact if exact_power(effect, count, alpha) >= POWER), max(least, MAX_EXACT + 1))
+def moderated(squares: Array, counts: Array, prior: tuple[float, float]) -> Array:
+    """Return mean squares ``(columns,)`` moved towards what is common to them."""
+    common, weight = prior
+    averaged: Array = (weight * common + counts * squares) / np.maximum(weight + counts, 1)
+    return averaged

@@ -1,16 +1,14 @@
-"""Which norm of a column is best, which do not differ significantly from it, and how norms stand seed by seed."""
+"""Which norm of a block is best, which do not differ significantly from it, and how norms stand seed by seed."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from statistics import StatisticsError, correlation, fmean
+from statistics import StatisticsError, correlation, fmean, median
 from typing import Literal
 
 from scipy import stats
 
-from normzoo.report.statistics.differences import PairedDifference, difference, paired
-from normzoo.report.statistics.family import Family, assess, seeds_needed
+from normzoo.report.statistics.differences import PairedDifference
 
 Mark = Literal["best", "leading", "tied", "untested", ""]
 """``best``: the best mean, tested against the others; ``leading``: the same where nothing could be tested;
@@ -32,7 +30,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the column says of a contender.
+    """What the block says of a contender.
 
     Attributes:
         mark: None where there is no score.
@@ -43,78 +41,80 @@ class Verdict:
     behind: PairedDifference | None = None
 
 
-def judge(column: Sequence[Contender], *, after: Family | None = None) -> list[Verdict]:
-    """Mark the best of a column and those that do not differ significantly from it.
+Differences = Callable[[int, int], PairedDifference | None]
+"""Makes, of two positions in a block, the first's scores minus the second's, paired by seed."""
+
+
+def judge(block: Sequence[Contender], difference: Differences) -> list[Verdict]:
+    """Mark the best of a block and those that do not differ significantly from it.
 
     The best has the highest mean among the whole contenders (no diverged or failed run); one that is not whole ranks
-    behind them whatever its completed runs reached. Where none is whole, nothing is tested. The others are tied
-    unless the test over the common seeds shows them behind. Since the best is picked by the same results, the
-    family of tests is that of all pairs of the column; ``after`` is the family that is tested before it.
+    behind them whatever its completed runs reached. The others are tied unless the test shows them behind. Since the
+    best is picked by the same results, all pairs of the block are to be in the family of the tests.
     """
-    best = _best(column)
+    best = _best(block)
     if best is None:
-        return [Verdict(None) for _ in column]
-    if not column[best].is_whole:
-        return [
-            Verdict(("leading" if index == best else "untested") if other.scores else None)
-            for index, other in enumerate(column)
-        ]
-    rivals = [index for index, other in enumerate(column) if other.scores and other.is_whole]
-    behind = _behind(column, best, rivals, after)
-    marks: dict[int, Mark] = {rival: _mark(behind[rival]) for rival in rivals if rival != best}
-    is_alone = sum(bool(other.scores) for other in column) == 1
-    is_untested = is_alone or (bool(marks) and all(mark == "untested" for mark in marks.values()))
-    marks[best] = "leading" if is_untested else "best"
+        return [Verdict(None) for _ in block]
+    behind = [None if index == best else difference(best, index) for index in range(len(block))]
+    marks = [_mark(each) if other.is_whole else "" for each, other in zip(behind, block, strict=True)]
+    if not block[best].is_whole:
+        marks = ["untested"] * len(block)
+    others = [mark for index, mark in enumerate(marks) if index != best and block[index].scores]
+    marks[best] = "leading" if all(mark == "untested" for mark in others) else "best"
     return [
-        Verdict(marks.get(index, "") if other.scores else None, behind[index]) for index, other in enumerate(column)
+        Verdict(mark if other.scores else None, each) for mark, other, each in zip(marks, block, behind, strict=True)
     ]
 
 
-def seeds_for(contenders: int) -> int:
-    """Return how many seeds a column of so many norms needs before any could differ significantly from the best.
-
-    >>> seeds_for(2), seeds_for(5)
-    (6, 9)
-    """
-    return seeds_needed(contenders * (contenders - 1) // 2)
-
-
-def _best(column: Sequence[Contender]) -> int | None:
-    present = [index for index, contender in enumerate(column) if contender.scores]
-    ranks = {index: (column[index].is_whole, fmean(column[index].scores.values())) for index in present}
+def _best(block: Sequence[Contender]) -> int | None:
+    present = [index for index, contender in enumerate(block) if contender.scores]
+    ranks = {index: (block[index].is_whole, fmean(block[index].scores.values())) for index in present}
     return max(present, key=ranks.__getitem__, default=None)
 
 
-def _behind(
-    column: Sequence[Contender], best: int, rivals: Sequence[int], after: Family | None
-) -> list[PairedDifference | None]:
-    """Return the best minus each contender, tested for the rivals."""
-    scores = [contender.scores for contender in column]
-    pairs = {pair: paired(*(scores[index] for index in pair)) for pair in combinations(rivals, 2)}
-    found, _ = assess(pairs, after=after)
-    behind: list[PairedDifference | None] = []
-    for index, other in enumerate(scores):
-        if (best, index) in found:
-            behind.append(found[best, index])
-        elif (index, best) in found:
-            behind.append(found[index, best].reversed())
-        else:
-            behind.append(None if index == best else difference(paired(scores[best], other)))
-    return behind
-
-
 def _mark(behind: PairedDifference | None) -> Mark:
-    if behind is None or behind.adjusted is None:
+    if behind is None or behind.p_value is None:
         return "untested"
     # Over the seeds they share, a rival may be ahead of a best whose other seeds are missing.
     return "" if behind.is_significant and behind.mean > 0 else "tied"
 
 
-DIVERGED = -math.inf
-"""The score of a diverged run, behind every other."""
-
 MIN_CORRELATED = 3
 """From how many pairs on a correlation says anything: two points always lie on a line."""
+
+FAR = 15.0
+"""From how many median absolute deviations on a seed is far from the others: ten standard deviations of a normal."""
+
+
+def collapse_scale(block: Sequence[Sequence[float]]) -> float:
+    """Return the median over norms of how far seeds lie from their median: their median absolute deviation."""
+    return median(map(_deviation, filter(None, block))) if any(block) else 0.0
+
+
+def _deviation(values: Sequence[float]) -> float:
+    center = median(values)
+    return median(abs(value - center) for value in values)
+
+
+def collapsed(scores: Sequence[float], scale: float) -> int:
+    """Return how many seeds lie far below their median, if the mean is below that of every other seed.
+
+    Args:
+        scores: of a cell; the higher the better.
+        scale: that of the block.
+
+    >>> collapsed([0.95, 0.96, 0.94, 0.95, 0.31], scale=0.01)
+    1
+    """
+    if len(scores) < MIN_CORRELATED:
+        return 0
+    center, reach = median(scores), FAR * max(_deviation(scores), scale)
+    others = [score for score in scores if score >= center - reach]
+    return len(scores) - len(others) if fmean(scores) < min(others) else 0
+
+
+DIVERGED = -math.inf
+"""The score of a diverged run, behind every other."""
 
 
 def wins(left: Mapping[int, float], right: Mapping[int, float]) -> float:
@@ -129,19 +129,19 @@ def wins(left: Mapping[int, float], right: Mapping[int, float]) -> float:
     )
 
 
-def mean_ranks(column: Sequence[Mapping[int, float]]) -> list[float | None]:
+def mean_ranks(block: Sequence[Mapping[int, float]]) -> list[float | None]:
     """Return each norm's mean rank over the seeds in which all norms that have a result have one; 1 is the best.
 
     >>> mean_ranks([{0: 0.9, 1: 0.8}, {0: 0.7, 1: 0.8}, {}])
     [1.25, 1.75, None]
     """
-    present = [index for index, norm in enumerate(column) if norm]
-    seeds = sorted(set.intersection(*(set(column[index]) for index in present))) if present else []
+    present = [index for index, norm in enumerate(block) if norm]
+    seeds = sorted(set.intersection(*(set(block[index]) for index in present))) if present else []
     if not seeds:
-        return [None for _ in column]
-    ranks = stats.rankdata([[-column[index][seed] for index in present] for seed in seeds], axis=1).mean(axis=0)
+        return [None for _ in block]
+    ranks = stats.rankdata([[-block[index][seed] for index in present] for seed in seeds], axis=1).mean(axis=0)
     by_norm = dict(zip(present, map(float, ranks), strict=True))
-    return [by_norm.get(index) for index in range(len(column))]
+    return [by_norm.get(index) for index in range(len(block))]
 
 
 def seed_correlation(left: Mapping[int, float], right: Mapping[int, float]) -> float | None:

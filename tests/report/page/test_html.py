@@ -8,10 +8,9 @@ from itertools import product
 import pytest
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.report import provenance, summarize, to_markdown
 from normzoo.report.page.html import to_html
 
-from ..synthetic import filled
+from ..synthetic import filled, markdown
 from .markdowns import HOSTILE, Given, far_too_wide, of_the_repository, plot
 
 REPORTS = {"of the repository": of_the_repository, "far too wide": far_too_wide}
@@ -234,7 +233,7 @@ def test_links_that_would_run_a_script_are_text() -> None:
 def test_a_norm_with_markup_in_its_name_is_text_in_a_real_report() -> None:
     matrix = MatrixSpec(norms=("batch", HOSTILE), seeds=2)
     records = filled(matrix, lambda norm, _, seed: 0.5 + 0.01 * len(norm) * seed, notes=("<b>note</b>",))
-    found = page(to_markdown(summarize(matrix, records), provenance=provenance(records), command=f"compare {HOSTILE}"))
+    found = page(markdown(matrix, records, command=f"compare {HOSTILE}"))
     assert HOSTILE in found.texts["td"]
     assert not {"script", "b"} & set(found.texts)
 

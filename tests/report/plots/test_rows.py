@@ -56,7 +56,7 @@ def test_rows_are_all_norms_but_the_baseline_by_batch_size() -> None:
 @pytest.mark.parametrize(
     ("seeds", "gain", "fill", "meaning"),
     [
-        (6, 0.05, "filled", "significant (Holm)"),
+        (6, 0.05, "filled", "significant"),
         (6, 0.0, "hollow", "not significant"),
         (5, 0.05, "hollow", "too few seeds for a test"),
     ],

@@ -1,21 +1,24 @@
-"""Which norm of a column is best, which do not differ from it, and how norms stand seed by seed."""
+"""Which norm of a block is best, which do not differ from it, and how norms stand seed by seed."""
+
+from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from normzoo.report import VsBaseline, summarize
-from normzoo.report.statistics.differences import p_values
-from normzoo.report.statistics.family import Family
+from normzoo.report.statistics.differences import PairedDifference, paired
+from normzoo.report.statistics.family import assess
 from normzoo.report.statistics.standings import (
     DIVERGED,
     Contender,
     Mark,
     Verdict,
+    collapse_scale,
+    collapsed,
     judge,
     mean_ranks,
     seed_correlation,
-    seeds_for,
     wins,
 )
 
@@ -30,8 +33,25 @@ def contender(values: tuple[float, ...], *, is_whole: bool = True, first: int = 
     return Contender(dict(enumerate(values, first)), is_whole)
 
 
-def marks(*column: Contender) -> list[Mark | None]:
-    return [verdict.mark for verdict in judge(column)]
+def verdicts(*block: Contender) -> list[Verdict]:
+    """Judge a block, all pairs of which are tested as one family."""
+    pairs = {
+        (left, right): paired(block[left].scores, block[right].scores)
+        for left, right in combinations(range(len(block)), 2)
+    }
+    whole = {pair for pair in pairs if all(block[index].is_whole for index in pair)}
+    found, _ = assess(pairs, skip=pairs.keys() - whole)
+
+    def difference(left: int, right: int) -> PairedDifference | None:
+        if (left, right) in found:
+            return found[left, right]
+        return found[right, left].reversed() if (right, left) in found else None
+
+    return judge(block, difference)
+
+
+def marks(*block: Contender) -> list[Mark | None]:
+    return [verdict.mark for verdict in verdicts(*block)]
 
 
 def test_best_tied_and_behind() -> None:
@@ -39,23 +59,11 @@ def test_best_tied_and_behind() -> None:
 
 
 def test_the_differences_are_those_of_the_best_minus_the_other() -> None:
-    far, best = judge([contender(FAR), contender(BEST)])
+    far, best = verdicts(contender(FAR), contender(BEST))
     assert best.behind is None
     assert far.behind is not None
     assert far.behind.mean == pytest.approx(0.1525)
-    assert far.behind.p_value == p_values([[left - right for left, right in zip(BEST, FAR, strict=True)]])[0] == 2 / 256
-
-
-def test_the_family_is_all_pairs_of_the_column_since_the_results_pick_the_best() -> None:
-    """With seven seeds three pairs can be told apart (3 * 2/128), six cannot."""
-    first, second, third, fourth = (tuple(0.9 - lag - 0.001 * seed for seed in range(7)) for lag in (0, 0.1, 0.2, 0.3))
-    assert marks(contender(first), contender(second), contender(third)) == ["best", "", ""]
-    column = [contender(values) for values in (first, second, third, fourth)]
-    assert marks(*column) == ["leading", "untested", "untested", "untested"]
-
-
-def test_a_column_says_how_many_seeds_would_do() -> None:
-    assert [seeds_for(norms) for norms in (2, 3, 4, 5, 6)] == [6, 7, 8, 9, 10]
+    assert far.behind.p_value == 2 / 256
 
 
 def test_equal_norms_are_best_and_tied() -> None:
@@ -74,19 +82,15 @@ def test_a_norm_with_a_lost_run_ranks_behind_the_whole_ones() -> None:
 
 def test_where_no_norm_is_whole_nothing_is_tested() -> None:
     """What survived is no fair picture of any of them."""
-    column = [contender(BEST, is_whole=False), contender(FAR, is_whole=False), contender(())]
-    assert judge(column) == [Verdict("leading"), Verdict("untested"), Verdict(None)]
+    assert marks(contender(BEST, is_whole=False), contender(FAR, is_whole=False), contender(())) == [
+        "leading",
+        "untested",
+        None,
+    ]
 
 
 def test_a_norm_by_itself_is_not_marked() -> None:
     assert marks(contender(BEST)) == ["leading"]
-
-
-def test_no_norm_is_behind_where_the_family_before_shows_nothing() -> None:
-    column = [contender(FAR), contender(BEST)]
-    families = {least: Family(1, 8, least=least) for least in (0.04, 0.06, None)}
-    shown = {least: [each.mark for each in judge(column, after=family)] for least, family in families.items()}
-    assert shown == {0.04: ["", "best"], 0.06: ["tied", "best"], None: ["untested", "leading"]}
 
 
 def test_one_seed_is_no_test() -> None:
@@ -174,3 +178,30 @@ def test_the_correlation_is_scipys_over_common_seeds() -> None:
 )
 def test_two_pairs_or_a_constant_have_no_correlation(left: dict[int, float], right: dict[int, float]) -> None:
     assert seed_correlation(left, right) is None
+
+
+SPREAD = (0.95, 0.96, 0.94, 0.955, 0.945, 0.96, 0.95, 0.94)
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        (SPREAD, 0),
+        ((*SPREAD[:7], 0.10), 1),
+        ((*SPREAD[:6], 0.10, 0.20), 2),
+        ((*SPREAD[:7], 0.85), 0),  # far, but not so far
+        ((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), 0),  # all over the place
+        ((*SPREAD[:7], 1.90), 0),  # far above is no collapse
+        ((0.9, 0.1), 0),
+        ((1.0,) * 7 + (0.1,), 1),
+    ],
+)
+def test_seeds_that_collapse_are_far_below_the_median_and_pull_the_mean_from_all_others(
+    scores: tuple[float, ...], expected: int
+) -> None:
+    assert collapsed(scores, collapse_scale([SPREAD, SPREAD, scores])) == expected
+
+
+def test_the_scale_of_a_collapse_is_that_of_a_norm_in_the_middle() -> None:
+    assert collapse_scale([(0.1, 0.2, 0.3), (0.5, 0.5, 0.5), (0.1, 0.5, 0.9)]) == pytest.approx(0.1)
+    assert collapse_scale([(), ()]) == 0.0

@@ -1,0 +1,158 @@
+"""Comparisons whose sentences and tables are held in files: one for every kind of thing that can be said."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import RunRecord
+
+from .synthetic import R2, RMSE, Outcome, epoch, filled, run
+
+Made = tuple[MatrixSpec, Mapping[str, RunRecord]]
+
+
+def _noise(norm: str, size: int, seed: int, template: str = "") -> float:
+    """Return a normal number, the same every time, much of which all norms of a seed share."""
+    own = np.random.default_rng([seed, size, *norm.encode(), *template.encode()]).standard_normal()
+    shared = np.random.default_rng([seed, size]).standard_normal()
+    return float(0.6 * own + 0.8 * shared)
+
+
+def clear() -> Made:
+    """Batch norm wins at 32 and collapses at 2 in all seeds; the others stand close together; sizes are known."""
+    matrix = MatrixSpec(norms="batch,layer,group,none", templates="cnn,lstm")
+    means = {"batch": {2: 0.52, 8: 0.97, 32: 0.985}, "layer": {2: 0.96, 8: 0.965, 32: 0.97}}
+
+    def outcome(norm: str, size: int, seed: int) -> Outcome:
+        mean = means.get(norm, {}).get(size, 0.955 if norm == "group" else 0.93)
+        return min(1.0, mean + 0.004 * _noise(norm, size, seed))
+
+    return matrix, filled(matrix, outcome, train_samples=1078, test_samples=360)
+
+
+def nothing_differs() -> Made:
+    """Fourteen seeds of noise, so that flips are drawn at random."""
+    matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", seeds=14)
+    return matrix, filled(matrix, lambda *place: 0.9 + 0.01 * _noise(*place))
+
+
+def five_seeds() -> Made:
+    """Too few for a test."""
+    matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", seeds=5)
+    return matrix, filled(
+        matrix, lambda norm, size, seed: 0.9 - 0.3 * (norm == "batch") + 0.01 * _noise(norm, size, seed)
+    )
+
+
+def one_of_everything() -> Made:
+    """One norm, template, batch size and seed."""
+    matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="8", seeds=1)
+    return matrix, filled(matrix, lambda *_: 0.9)
+
+
+def one_batch_size() -> Made:
+    """Two norms of which one is best, and one that gives the same numbers as the other."""
+    matrix = MatrixSpec(norms="layer,group:groups=1,none", templates="cnn", batch_sizes="8", baseline="layer")
+    return matrix, filled(
+        matrix, lambda norm, size, seed: 0.95 - 0.05 * (norm == "none") + 0.01 * _noise("", size, seed)
+    )
+
+
+def troubled() -> Made:
+    """Runs that diverged, failed or are missing; and a training that explodes."""
+    matrix = MatrixSpec(norms="batch,layer,group,none", templates="cnn", batch_sizes="2,32")
+    gone: dict[tuple[str, int, int], Outcome] = {
+        **{("batch", 2, seed): "diverged" for seed in range(3)},
+        **{("group", 32, seed): "failed" for seed in range(8)},
+        ("layer", 2, 1): None,
+        **{("none", 2, seed): None for seed in range(5)},
+    }
+
+    def outcome(*place: object) -> Outcome:
+        norm, size, seed = place
+        value = 0.9 + 0.05 * (norm == "layer") + 0.01 * _noise(str(norm), int(str(size)), int(str(seed)))
+        return gone.get((str(norm), int(str(size)), int(str(seed))), value)
+
+    records = filled(matrix, outcome, notes=("a note of the template's",))
+    exploded = run(0.3, norm="batch", batch_size=2, seed=7)
+    epochs = (
+        epoch(1, 0.3, train_loss=2.0, validation_loss=100.0),
+        epoch(2, 0.3, train_loss=1.0, validation_loss=500.0),
+    )
+    for seed in range(3, 8):
+        key = exploded.spec.model_copy(update={"seed": seed}).key
+        records[key] = records[key].model_copy(update={"epochs": epochs})
+    return matrix, records
+
+
+def collapse() -> Made:
+    """Two of ten seeds collapse."""
+    matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", batch_sizes="2,32", seeds=10)
+
+    def outcome(norm: str, size: int, seed: int) -> Outcome:
+        if (norm, size) == ("batch", 2) and seed in (3, 8):
+            return 0.2
+        return 0.95 + 0.005 * _noise(norm, size, seed)
+
+    return matrix, filled(matrix, outcome)
+
+
+def regression() -> Made:
+    """Lower is better, without a unit or a highest value, and there is a further metric."""
+    matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", task="regression", batch_sizes="2,32")
+
+    def outcome(norm: str, size: int, seed: int) -> Outcome:
+        return 0.5 + 0.4 * (norm == "batch" and size == 2) + 0.02 * _noise(norm, size, seed)
+
+    records = {}
+    for key, record in filled(matrix, outcome, metric=RMSE).items():
+        *before, last = record.epochs
+        last = last.model_copy(update={"test": {**last.test, "r2": 1 - last.test["rmse"] ** 2}})
+        records[key] = record.model_copy(update={"metrics": (RMSE, R2), "epochs": (*before, last)})
+    return matrix, records
+
+
+def learning_rates() -> Made:
+    """A choice among three learning rates."""
+    matrix = MatrixSpec(norms="batch,none", templates="cnn", batch_sizes="2,32", seeds=6, lrs="0.01,0.1,1")
+    records = {}
+    for norm in matrix.norms:
+        for size in matrix.batch_sizes:
+            for rate in matrix.rates:
+                for seed in range(matrix.seeds):
+                    value = 0.9 - 0.05 * (norm == "none") - 0.1 * (rate == 0.01) + 0.005 * _noise(norm, size, seed)
+                    is_lost = rate == 1 and norm == "none"
+                    record = run(
+                        "diverged" if is_lost else value,
+                        norm=norm,
+                        batch_size=size,
+                        seed=seed,
+                        lr=matrix.lr_at(size, rate),
+                    )
+                    last = epoch(2, value, validation=value)
+                    epochs = () if is_lost else (record.epochs[0], last)
+                    records[record.spec.key] = record.model_copy(update={"epochs": epochs})
+    return matrix, records
+
+
+def nothing() -> Made:
+    """No run at all."""
+    return MatrixSpec(), {}
+
+
+SCENARIOS: dict[str, Callable[[], Made]] = {
+    made.__name__: made
+    for made in (
+        clear,
+        nothing_differs,
+        five_seeds,
+        one_of_everything,
+        one_batch_size,
+        troubled,
+        collapse,
+        regression,
+        learning_rates,
+        nothing,
+    )
+}
