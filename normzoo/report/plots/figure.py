@@ -46,9 +46,9 @@ def legend(figure: Figure, handles: Sequence[Artist]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, max(1, len(handles))))
 
 
-def norm_handles(norms: Sequence[str]) -> list[Line2D]:
+def norm_handles(norms: tuple[str, ...]) -> list[Line2D]:
     """Return what stands for every norm in a legend."""
-    return [Line2D([], [], label=norm, **line_options(index)) for index, norm in enumerate(norms)]
+    return [Line2D([], [], label=norm, **line_options(line)) for norm, line in style.line_styles(norms).items()]
 
 
 def label_columns(axes: Sequence[Axes], label: str) -> None:
@@ -62,9 +62,8 @@ def label_columns(axes: Sequence[Axes], label: str) -> None:
         axis.set_xlabel(label)
 
 
-def line_options(index: int) -> dict[str, Any]:
-    """Return how the line of the norm at that position of the matrix is drawn."""
-    line = style.line_style(index)
+def line_options(line: style.LineStyle) -> dict[str, Any]:
+    """Return how a line of that style is drawn."""
     return {"color": line.color, "marker": line.marker, "linestyle": line.dashes}
 
 

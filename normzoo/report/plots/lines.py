@@ -127,15 +127,15 @@ def _size_panel(axis: Axes, table: Table, summary: Summary, measure: Measure) ->
     metric, batch_sizes = summary.metric, summary.matrix.batch_sizes
     axis.set_title(table.template)
     batch_size_axis(axis, batch_sizes)
+    styles = style.line_styles(summary.matrix.norms)
     for index, row in enumerate(table.rows):
+        line = styles[row.norm]
         shift = 2 ** (style.offset(index, len(table.rows)) * least_gap(batch_sizes))
         places = [size * shift for size in batch_sizes]
         means = [nan if cell.mean is None else measure(cell.mean) for cell in row.cells]
-        axis.plot(places, means, label=row.norm, zorder=3, **page.line_options(index))
-        _intervals(
-            axis, places, [interval_ends(metric, cell, measure) for cell in row.cells], style.line_style(index).color
-        )
-        _seeds(axis, row, places, measure, style.line_style(index).color)
+        axis.plot(places, means, label=row.norm, zorder=3, **page.line_options(line))
+        _intervals(axis, places, [interval_ends(metric, cell, measure) for cell in row.cells], line.color)
+        _seeds(axis, row, places, measure, line.color)
     if not any(cell.ok for cell in table.cells):
         page.say(axis, "no results")
 
@@ -233,7 +233,8 @@ def _curve_heading(summary: Summary, note: str) -> str:
 def _curve_panel(axis: Axes, table: Table, place: int, unit: Unit, metric: Metric) -> None:
     cells = table.at_batch_size(place)
     axis.set_title(_title(table, place))
-    drawn = [_curve(axis, metric, cell, unit(cell), index) for index, (_, cell) in enumerate(cells)]
+    styles = style.line_styles(tuple(norm for norm, _ in cells))
+    drawn = [_curve(axis, metric, cell, unit(cell), styles[norm]) for norm, cell in cells]
     if not any(drawn):
         page.say(axis, "never timed alone" if any(cell.epochs for _, cell in cells) else "no results")
 
@@ -248,7 +249,7 @@ def _title(table: Table, place: int) -> str:
     return f"{title}\nseeds: {', '.join(few[:2])}{', ...' if len(few) > 2 else ''}"
 
 
-def _curve(axis: Axes, metric: Metric, cell: CellSummary, unit: float | None, index: int) -> bool:
+def _curve(axis: Axes, metric: Metric, cell: CellSummary, unit: float | None, line: style.LineStyle) -> bool:
     """Draw a norm's mean over seeds after every epoch with its interval, and say whether there was one."""
     length = min((len(epochs) for epochs in cell.epochs.values()), default=0)
     if not length or not unit:
@@ -256,12 +257,12 @@ def _curve(axis: Axes, metric: Metric, cell: CellSummary, unit: float | None, in
     x = [unit * count for count in range(1, length + 1)]
     samples = [[epochs[place].test[metric.name] for epochs in cell.epochs.values()] for place in range(length)]
     means = np.array([fmean(sample) for sample in samples])
-    axis.plot(x, metric.scale * means, markevery=ceil(length / MAX_MARKERS), zorder=3, **page.line_options(index))
+    axis.plot(x, metric.scale * means, markevery=ceil(length / MAX_MARKERS), zorder=3, **page.line_options(line))
     widths = [width for sample in samples if (width := half_width(sample)) is not None]
     if len(widths) == length:
         low, high = (
             [metric.scale * clipped(metric, mean + sign * width) for mean, width in zip(means, widths, strict=True)]
             for sign in (-1, 1)
         )
-        axis.fill_between(x, low, high, color=style.line_style(index).color, alpha=style.BAND_ALPHA, linewidth=0)
+        axis.fill_between(x, low, high, color=line.color, alpha=style.BAND_ALPHA, linewidth=0)
     return True

@@ -31,10 +31,11 @@ MINUS = "\N{MINUS SIGN}"
 
 @dataclass(frozen=True)
 class Line:
-    """A row: how far down it stands, and the norm that it is of, by its position in the matrix."""
+    """A row: how far down it stands, and the norm that it is of."""
 
     place: int
-    norm: int
+    norm: str
+    style: style.LineStyle
     cell: CellSummary
 
 
@@ -63,7 +64,7 @@ def rows_figure(
     found = [(axis, _lines(table, norms)) for axis, table in zip(axes, summary.tables, strict=False)]
     for (axis, lines), table in zip(found, summary.tables, strict=True):
         axis.set_title(table.template)
-        _label(axis, lines, summary)
+        _label(axis, lines)
         _write(axis, lines, number, column)
     for spare in axes[count:]:
         spare.remove()
@@ -73,17 +74,18 @@ def rows_figure(
 
 def _lines(table: Table, norms: Sequence[str]) -> list[Line]:
     """Place the rows from the top; a batch size has a row of its own above those of its norms."""
+    styles = style.line_styles(tuple(row.norm for row in table.rows))
     found = []
     for group in range(len(table.rows[0].cells)):
-        cells = [(index, cell) for index, (norm, cell) in enumerate(table.at_batch_size(group)) if norm in norms]
+        cells = [(norm, cell) for norm, cell in table.at_batch_size(group) if norm in norms]
         first = group * (len(cells) + 1) + 1
-        found += [Line(first + step, index, cell) for step, (index, cell) in enumerate(cells)]
+        found += [Line(first + step, norm, styles[norm], cell) for step, (norm, cell) in enumerate(cells)]
     return found
 
 
-def _label(axis: Axes, lines: Sequence[Line], summary: Summary) -> None:
+def _label(axis: Axes, lines: Sequence[Line]) -> None:
     """Name the rows and the batch sizes at the left."""
-    names = {line.place: summary.matrix.norms[line.norm] for line in lines}
+    names = {line.place: line.norm for line in lines}
     sizes = {line.place - 1: f"batch size {line.cell.batch_size}" for line in lines if line.place - 1 not in names}
     axis.set_yticks([*sizes, *names], [*sizes.values(), *names.values()])
     for label in axis.get_yticklabels()[: len(sizes)]:
@@ -189,7 +191,7 @@ def _draw_difference(axis: Axes, line: Line, low: float, high: float, scale: flo
     difference = _difference(line.cell)
     if difference is None:
         return
-    look = style.line_style(line.norm)
+    look = line.style
     left, right = _ends(difference, scale)
     if left <= high and right >= low:
         ends = [max(left, low), min(right, high)]
@@ -306,7 +308,7 @@ def decimals(value: float) -> int:
 
 
 def _draw_losses(axis: Axes, line: Line, losses: dict[str, float]) -> None:
-    color = style.line_style(line.norm).color
+    color = line.style.color
     edge = axis.get_xlim()[1]
     ends = [min(losses[name], edge) for name in ("training", "validation")]
     axis.plot(ends, [line.place] * 2, color=color, linewidth=style.THIN_WIDTH)

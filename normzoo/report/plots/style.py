@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from math import ceil, floor, log2, log10
+from math import ceil, floor, lcm, log2, log10
 from typing import Any, Final, Literal
+from zlib import crc32
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 
 from normzoo.metric import Metric
+from normzoo.registry import NORMS
 from normzoo.report.analysis.wording import direction
 
 Dashes = Literal["-", "--", "-.", ":"]
@@ -106,9 +109,29 @@ STEP, SPREAD = 0.06, 0.24
 """From one norm to the next around a batch size, and over all norms at most: as a part of the way to the next size."""
 
 
-def line_style(index: int) -> LineStyle:
-    """Return the style of the norm at that position of the matrix; no two of the first 56 are alike."""
-    return LineStyle(COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)], DASHES[index % len(DASHES)])
+STYLES = tuple(
+    LineStyle(COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)], DASHES[index % len(DASHES)])
+    for index in range(lcm(len(COLORS), len(MARKERS)))
+)
+"""All that differ, the first of which are those of the norms of :mod:`normzoo.registry`."""
+
+
+@lru_cache
+def line_styles(norms: tuple[str, ...]) -> dict[str, LineStyle]:
+    """Return the style of every norm, which does not depend on their order.
+
+    One of the registry's, with its default options, always has the same. Any other has one by its name, or the next
+    one if another of them has its colour, or, once all colours are taken, if another of them has it.
+    """
+    named = dict(zip(NORMS, STYLES, strict=False))
+    found = {norm: named[norm] for norm in norms if norm in named}
+    for norm in sorted(set(norms) - set(found)):
+        start = crc32(norm.encode())
+        candidates = [STYLES[(start + step) % len(STYLES)] for step in range(len(STYLES))]
+        colors = {each.color for each in found.values()}
+        free = [each for each in candidates if each.color not in colors] or candidates
+        found[norm] = next((each for each in free if each not in found.values()), free[0])
+    return {norm: found[norm] for norm in norms}
 
 
 def offset(index: int, norms: int) -> float:

@@ -96,8 +96,12 @@ def _has_values(summary: Summary) -> bool:
     return any(cell.values for cell in summary.cells)
 
 
+def _has_sizes(summary: Summary) -> bool:
+    return len(summary.matrix.batch_sizes) > 1 and _has_values(summary)
+
+
 def _has_error(summary: Summary) -> bool:
-    return has_error(summary.metric) and _has_values(summary)
+    return has_error(summary.metric) and _has_sizes(summary)
 
 
 def has_error(metric: Metric) -> bool:
@@ -210,7 +214,7 @@ def _averaged_with_interval(summary: Summary) -> str:
 
 
 _PLOTS: dict[str, tuple[Callable[[Metric], str], Callable[[Summary], str], Callable[[Summary], bool]]] = {
-    "values": (lambda metric: f"Test {metric.title} against batch size", _values, _has_values),
+    "values": (lambda metric: f"Test {metric.title} against batch size", _values, _has_sizes),
     "error": (lambda _: "Test error against batch size", _error, _has_error),
     "curves": (lambda _: "Learning curves against epochs", _curves, _has_curves),
     "seconds": (lambda _: "Learning curves against training time", _seconds, _has_seconds),

@@ -4,21 +4,48 @@ from itertools import pairwise
 
 import pytest
 
-from normzoo.report.plots.style import GRID_COLOR, INK, MAX_TICKS, SPREAD, line_style, log_ticks, offset
+from normzoo.registry import NORMS
+from normzoo.report.plots.style import (
+    COLORS,
+    GRID_COLOR,
+    INK,
+    MAX_TICKS,
+    SPREAD,
+    STYLES,
+    line_styles,
+    log_ticks,
+    offset,
+)
 
 
 def test_neighbouring_norms_are_distinct_without_colour() -> None:
-    styles = [line_style(index) for index in range(8)]
-    assert len({style.marker for style in styles}) == 8
-    assert all(one.dashes != two.dashes for one, two in pairwise(styles))
-    assert len({line_style(index) for index in range(56)}) == 56
+    assert len({style.marker for style in STYLES[:8]}) == 8
+    assert all(one.dashes != two.dashes for one, two in pairwise(STYLES))
+    assert len(set(STYLES)) == 56
+
+
+def test_a_norm_looks_the_same_in_every_report() -> None:
+    """Whatever stands beside it, and in whatever order."""
+    expected = line_styles(tuple(NORMS))
+    assert line_styles(tuple(NORMS)[::-1]) == expected
+    assert all(line_styles((norm, "my.own:Norm"))[norm] == expected[norm] for norm in NORMS)
+    own = ("my.own:Norm", "group:groups=4", "batch", "other:Norm")
+    assert line_styles(own) == line_styles(own[::-1])
+    assert list(line_styles(own)) == list(own)
+
+
+def test_norms_have_colours_of_their_own_as_long_as_there_are_any() -> None:
+    for count in (len(COLORS) - len(NORMS), 20, 50):
+        norms = (*NORMS, *(f"my.own:Norm:number={number}" for number in range(count)))
+        styles = line_styles(norms).values()
+        assert len({style.color for style in styles}) == min(len(norms), len(COLORS))
+        assert len(set(styles)) == len(norms)
 
 
 def test_the_black_norm_has_the_colour_that_a_page_replaces() -> None:
     """It would not be seen on a dark page otherwise; and none has that of the grid."""
-    colors = [line_style(index).color for index in range(7)]
-    assert INK in colors
-    assert not {"#000000", GRID_COLOR} & set(colors)
+    assert INK in COLORS
+    assert not {"#000000", GRID_COLOR} & set(COLORS)
 
 
 @pytest.mark.parametrize("norms", [1, 2, 5, 20])
