@@ -23,6 +23,7 @@ from normzoo.experiment.executor.in_process import InProcessExecutor
 from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.executor.protocol import Executor
 from normzoo.experiment.plan import Plan
+from normzoo.experiment.results.lookup import earlier_looks, find_comparison
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Listener
@@ -168,7 +169,8 @@ def _carry_out(
         )
         if outcome.is_interrupted:
             raise KeyboardInterrupt
-        return Comparison(configuration.matrix, store.records(outcome.keys))
+        matrix = configuration.matrix
+        return Comparison(matrix, store.records(outcome.keys), earlier_looks(matrix, store.comparisons()))
 
 
 def _display(configuration: Configuration, store: Store, progress: bool) -> Display:
@@ -206,10 +208,11 @@ class Comparison:
     Attributes:
         matrix: what was asked for.
         records: by key, every run.
+        earlier: the numbers of seeds at which the same comparison was looked at before.
     """
 
-    def __init__(self, matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> None:
-        self.matrix, self.records = matrix, dict(records)
+    def __init__(self, matrix: MatrixSpec, records: Mapping[str, RunRecord], earlier: Sequence[int] = ()) -> None:
+        self.matrix, self.records, self.earlier = matrix, dict(records), tuple(earlier)
 
     @classmethod
     def load(cls, store: Path | str = "normzoo.sqlite", number: int | None = None) -> "Comparison":
@@ -218,21 +221,19 @@ class Comparison:
         Raises:
             StoreError: there is none.
         """
-        from normzoo.experiment.results.lookup import find_comparison
-
         path = Path(store)
         with Store(path, writable=False) as opened:
             known = opened.comparisons()
             latest = max(known, key=lambda each: (each.created_at, each.id), default=None) if number is None else None
             chosen = latest or find_comparison(number or 0, known, path)
-            return cls(chosen.matrix, opened.records(chosen.keys))
+            return cls(chosen.matrix, opened.records(chosen.keys), earlier_looks(chosen.matrix, known))
 
     @cached_property
     def summary(self) -> "Summary":
         """The numbers of the tables."""
         from normzoo.report import summarize  # scipy takes a while
 
-        return summarize(self.matrix, self.records)
+        return summarize(self.matrix, self.records, earlier=self.earlier)
 
     @property
     def findings(self) -> list[str]:
@@ -333,4 +334,4 @@ class Comparison:
         from normzoo.report.page.html import fragment
 
         brief = [section for section in sections(self.summary) if section.depth is Depth.BRIEF]
-        return fragment(to_markdown(heading(self.matrix), brief))
+        return fragment(to_markdown(heading(self.summary), brief))

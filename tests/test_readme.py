@@ -106,7 +106,7 @@ def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
         command=reproducing_command(sweep.matrix),
         failures=failure_lines(records),
     )
-    text = to_markdown(heading(sweep.matrix), said, plots=plots)
+    text = to_markdown(heading(summary), said, plots=plots)
     assert path.read_text(encoding="utf-8") == text
     assert all(plot.png.exists() and plot.svg.exists() for plot in plots)
 

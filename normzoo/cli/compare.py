@@ -29,6 +29,7 @@ from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.plan import Plan, Stored, make_plan
 from normzoo.experiment.planning.groups import total_steps
+from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Listener
@@ -143,7 +144,8 @@ class _Comparison:
         if self._interrupted and all(not record.status.is_final for record in records.values()):
             sys.stderr.write(f"normzoo: interrupted before any run was finished; {self._how_to_go_on()}\n")
             return EXIT_INTERRUPTED
-        summary = summarize(self._configuration.matrix, records)
+        matrix = self._configuration.matrix
+        summary = summarize(matrix, records, earlier=earlier_looks(matrix, store.comparisons()))
         written = write_report(self._report, summary, records, html=self._html) if self._report else []
         with suppress(BrokenPipeError):  # whoever read the tables has seen enough
             console = Console()

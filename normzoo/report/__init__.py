@@ -17,6 +17,7 @@ from normzoo.report.analysis.numbers import (
 )
 from normzoo.report.analysis.summary import summarize
 from normzoo.report.render.illustrations import Plot, planned_plots
+from normzoo.report.render.latex import to_latex
 from normzoo.report.render.markdown import to_markdown
 from normzoo.report.render.sections import Depth, Part, Section, heading, sections
 from normzoo.report.render.terminal import to_rich
@@ -48,6 +49,7 @@ __all__ = [
     "sections",
     "summarize",
     "summary_rows",
+    "to_latex",
     "to_markdown",
     "to_rich",
 ]

@@ -37,7 +37,7 @@ def write_report(path: Path, summary: "Summary", records: Mapping[str, RunRecord
             command=reproducing_command(summary.matrix),
             failures=failure_lines(records),
         )
-        text = to_markdown(heading(summary.matrix), said, plots=plots)
+        text = to_markdown(heading(summary), said, plots=plots)
         path.write_text(text, encoding="utf-8")
         written = [path, *(file for plot in plots for file in (plot.svg, plot.png))]
         if html:

@@ -144,8 +144,8 @@ def markdown(
 ) -> str:
     """Write the report of records."""
     given = {"command": "normzoo compare", "failures": failure_lines(records), **options}
-    said = sections(summarize(matrix, records), provenance=provenance(records), **given)
-    return to_markdown(heading(matrix), said, plots=plots)
+    summary = summarize(matrix, records)
+    return to_markdown(heading(summary), sections(summary, provenance=provenance(records), **given), plots=plots)
 
 
 def terminal(summary: Summary, *, width: int = 80, depth: Depth = Depth.DETAILS, **options: Any) -> str:

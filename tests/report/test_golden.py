@@ -50,7 +50,7 @@ def shown(name: str) -> dict[str, str]:
     return {
         f"{name}.txt": screen(said, Depth.BRIEF),
         f"{name}-details.txt": screen(said, Depth.DETAILS),
-        f"{name}.md": to_markdown(heading(matrix), said, plots=plots),
+        f"{name}.md": to_markdown(heading(summary), said, plots=plots),
     }
 
 

@@ -1,10 +1,11 @@
 """Finds what a user names in a store: a run by the beginning of its key, a comparison by its number. Torch-free."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from normzoo.errors import StoreError
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.store import StoredComparison
 
 SHORTEST = 7
@@ -68,3 +69,8 @@ def find_comparison(number: int, comparisons: Sequence[StoredComparison], path: 
     if not comparisons:
         raise StoreError(f"store: '{path}' holds no comparison yet; `normzoo compare` makes one")
     raise StoreError(f"store: '{path}' holds no comparison {number}; it holds 1 to {comparisons[-1].id}")
+
+
+def earlier_looks(matrix: MatrixSpec, known: Iterable[StoredComparison]) -> list[int]:
+    """Return the numbers of seeds at which a comparison was carried out that is otherwise the same."""
+    return [each.matrix.seeds for each in known if each.matrix.model_copy(update={"seeds": matrix.seeds}) == matrix]

@@ -42,7 +42,7 @@ def reference_findings(summary: Summary, table: Table) -> list[str]:
     """Say, for each batch size, which norms differ significantly from the reference norm."""
     sizes = summary.matrix.batch_sizes
     found = ((size, _vs_reference(summary, _results(table, index))) for index, size in enumerate(sizes))
-    reference = summary.matrix.reference
+    reference = summary.reference
     return [f"At batch size {size}, compared with {reference}: {text}." for size, text in found if text]
 
 

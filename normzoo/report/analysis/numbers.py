@@ -126,6 +126,7 @@ class Row:
     """A norm at every batch size.
 
     Attributes:
+        norm: as it is called in the tables.
         change: its value at the smallest batch size minus that at the largest, paired by seed; None where there
             is one batch size only, or no seed is ok at both.
         slope: the mean over seeds of the least-squares slope of the value against the base-2 logarithm of the batch
@@ -159,7 +160,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Table:
-    """A template: one row per norm, what follows from them, and notes for the reader."""
+    """A template, as it is called in the tables: one row per norm, what follows from them, and notes for the reader."""
 
     template: str
     rows: tuple[Row, ...]
@@ -186,6 +187,9 @@ class Summary:
         family: all that was tested: every two norms of every block, and every two norms' slopes.
         train_samples, test_samples: the sizes of the training and the test set; None where no record tells.
         loss: what the runs were trained by.
+        labels: what norms and templates are called in the tables, where that is not their spec.
+        title: what the comparison is called; empty for a name by its parts.
+        looks: the numbers of seeds at which the same was tested before.
     """
 
     matrix: MatrixSpec
@@ -195,6 +199,24 @@ class Summary:
     train_samples: int | None = None
     test_samples: int | None = None
     loss: Metric = CROSS_ENTROPY
+    labels: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+    looks: tuple[int, ...] = ()
+
+    @property
+    def norms(self) -> tuple[str, ...]:
+        """The norms, as they are called in the tables."""
+        return tuple(self.labels.get(norm, norm) for norm in self.matrix.norms)
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The templates, as they are called in the tables."""
+        return tuple(self.labels.get(template, template) for template in self.matrix.templates)
+
+    @property
+    def reference(self) -> str:
+        """The norm that the others are compared with, as it is called in the tables."""
+        return self.labels.get(self.matrix.reference, self.matrix.reference)
 
     @property
     def metric(self) -> Metric:
@@ -217,9 +239,9 @@ def summary_rows(summary: Summary) -> list[Record]:
     the mean, ``vs_...`` the difference from the reference norm and ``p`` its adjusted p value, where there was a test.
     """
     return [
-        {"template": table.template, "norm": row.norm, **_record(summary, cell)}
-        for table in summary.tables
-        for row in table.rows
+        {"template": template, "norm": norm, **_record(summary, cell)}
+        for template, table in zip(summary.matrix.templates, summary.tables, strict=True)
+        for norm, row in zip(summary.matrix.norms, table.rows, strict=True)
         for cell in row.cells
     ]
 

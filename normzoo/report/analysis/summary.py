@@ -1,30 +1,50 @@
 """From records to numbers: what a table, a plot and a finding say, before it is said."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from math import floor, log10
 from statistics import median
+from typing import Any
 
+from normzoo.errors import NormzooError, UsageError
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import RunRecord
 from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric
+from normzoo.registry import NORMS, TEMPLATES, Registry
 from normzoo.report.analysis.comparisons import Comparisons, Values, compare_norms, summarize_block
 from normzoo.report.analysis.notes import collapse_notes, edge_notes, learning_notes, mark_notes, record_notes
 from normzoo.report.analysis.numbers import CellSummary, Contrast, Row, Summary, Table
 from normzoo.report.analysis.selection import CellKey, LrSelection, selected_runs, values_by_seed
 from normzoo.report.statistics.differences import PairedDifference, difference, paired
+from normzoo.report.statistics.family import MIN_SEEDS
 from normzoo.report.statistics.power import Power, power_hint
 
 SMALL = 0.01
 """A small difference, as a part of the baseline's median, of a metric whose differences have no unit."""
 
 
-def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
+def summarize(
+    matrix: MatrixSpec,
+    records: Mapping[str, RunRecord],
+    *,
+    labels: Mapping[str, str] | None = None,
+    title: str = "",
+    earlier: Collection[int] = (),
+) -> Summary:
     """Summarize the records of a matrix, by run key; planned runs without a record count as missing.
 
+    Args:
+        matrix: what was asked for.
+        records: what came of it.
+        labels: what norms and templates are to be called, by their specs.
+        title: what the comparison is to be called.
+        earlier: the numbers of seeds at which the same comparison was looked at before.
+
     Raises:
-        UsageError: two records stand at the same place of the matrix, so they are not of one matrix.
+        UsageError: two records stand at the same place of the matrix, so they are not of one matrix; or a label is of
+            nothing that was compared, or two are the same.
     """
+    labels = canonical_labels(matrix, labels or {})
     selected = selected_runs(matrix, records)
     values = {cell: values_by_seed(each.runs) for cell, each in selected.items()}
     metrics = next((record.metrics for record in records.values()), (ACCURACY,))
@@ -34,12 +54,56 @@ def summarize(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> Summary:
     return Summary(
         matrix,
         metrics,
-        tuple(_table(matrix, metrics, template, selected, values, comparisons, loss) for template in matrix.templates),
+        tuple(
+            _table(matrix, metrics, template, selected, values, comparisons, loss, labels)
+            for template in matrix.templates
+        ),
         comparisons.family,
         train_samples=size("train_samples"),
         test_samples=size("test_samples"),
         loss=loss,
+        labels=labels,
+        title=title,
+        looks=tuple(sorted(seeds for seeds in set(earlier) if MIN_SEEDS <= seeds < matrix.seeds)),
     )
+
+
+def canonical_labels(matrix: MatrixSpec, labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels by the specs of the matrix.
+
+    >>> canonical_labels(MatrixSpec(norms="batch,group:groups=8"), {"group": "GN (ours)"})
+    {'group': 'GN (ours)'}
+
+    Raises:
+        UsageError: a label is of nothing that is compared, or two norms or two templates would be called the same.
+    """
+    found: dict[str, str] = {}
+    for name, label in labels.items():
+        known = [
+            spec
+            for registry, specs in ((NORMS, matrix.norms), (TEMPLATES, matrix.templates))
+            for spec in specs
+            if spec in (name, _canonical(registry, name))
+        ]
+        if not known:
+            raise UsageError(
+                f"labels: '{name}' is not compared; it is one of {', '.join((*matrix.norms, *matrix.templates))}"
+            )
+        if not label.strip() or not label.isprintable():
+            raise UsageError(f"labels: '{name}' is to be called {label!r}; a label is a line of text")
+        found.update(dict.fromkeys(known, label))
+    for specs in (matrix.norms, matrix.templates):
+        shown = [found.get(spec, spec) for spec in specs]
+        if twice := next((label for label in shown if shown.count(label) > 1), None):
+            raise UsageError(f"labels: two of {', '.join(specs)} would be called '{twice}'")
+    return found
+
+
+def _canonical(registry: Registry[Any], name: str) -> str | None:
+    try:
+        return registry.canonical(name)
+    except NormzooError:
+        return None
 
 
 def _dataset_size(records: Mapping[str, RunRecord], name: str) -> int | None:
@@ -55,6 +119,7 @@ def _table(
     values: Values,
     comparisons: Comparisons,
     loss: Metric,
+    labels: Mapping[str, str],
 ) -> Table:
     by_size = [
         summarize_block(
@@ -68,16 +133,19 @@ def _table(
         for size in matrix.batch_sizes
     ]
     rows = tuple(
-        _row(norm, tuple(cells[norm] for cells in by_size), comparisons.slopes[template, norm]) for norm in matrix.norms
+        _row(labels.get(norm, norm), tuple(cells[norm] for cells in by_size), comparisons.slopes[template, norm])
+        for norm in matrix.norms
     )
     noted = record_notes(
         {
-            norm: [run for key, each in selected.items() if key[:2] == (template, norm) for run in each.runs]
+            labels.get(norm, norm): [
+                run for key, each in selected.items() if key[:2] == (template, norm) for run in each.runs
+            ]
             for norm in matrix.norms
         }
     )
     return Table(
-        template,
+        labels.get(template, template),
         rows,
         (
             *mark_notes(rows),
@@ -87,7 +155,7 @@ def _table(
             *noted,
         ),
         tuple(
-            Contrast(pair.first, pair.second, found)
+            Contrast(labels.get(pair.first, pair.first), labels.get(pair.second, pair.second), found)
             for pair, found in comparisons.contrasts.items()
             if pair.template == template
         ),

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from normzoo.report.analysis.numbers import Summary
 from normzoo.report.plots import style
 
 
@@ -46,9 +47,14 @@ def legend(figure: Figure, handles: Sequence[Artist]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, max(1, len(handles))))
 
 
-def norm_handles(norms: tuple[str, ...]) -> list[Line2D]:
+def looks(summary: Summary) -> dict[str, style.LineStyle]:
+    """Return how every norm is drawn, by what it is called."""
+    return dict(zip(summary.norms, style.line_styles(summary.matrix.norms).values(), strict=True))
+
+
+def norm_handles(summary: Summary) -> list[Line2D]:
     """Return what stands for every norm in a legend."""
-    return [Line2D([], [], label=norm, **line_options(line)) for norm, line in style.line_styles(norms).items()]
+    return [Line2D([], [], label=norm, **line_options(line)) for norm, line in looks(summary).items()]
 
 
 def label_columns(axes: Sequence[Axes], label: str) -> None:

@@ -1,6 +1,6 @@
 """A line per norm: the metric, and its error, against batch size; learning curves against epochs and seconds."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 from math import ceil, nan
 from statistics import fmean
@@ -84,7 +84,7 @@ def _against_size(summary: Summary, measure: Measure, label: str) -> tuple[Figur
     for row in grid:
         row[0].set_ylabel(label)
     page.heading(figure, _size_heading(summary))
-    page.legend(figure, page.norm_handles(summary.matrix.norms))
+    page.legend(figure, page.norm_handles(summary))
     return figure, axes[:count]
 
 
@@ -127,7 +127,7 @@ def _size_panel(axis: Axes, table: Table, summary: Summary, measure: Measure) ->
     metric, batch_sizes = summary.metric, summary.matrix.batch_sizes
     axis.set_title(table.template)
     batch_size_axis(axis, batch_sizes)
-    styles = style.line_styles(summary.matrix.norms)
+    styles = page.looks(summary)
     for index, row in enumerate(table.rows):
         line = styles[row.norm]
         shift = 2 ** (style.offset(index, len(table.rows)) * least_gap(batch_sizes))
@@ -208,7 +208,7 @@ def _learning(summary: Summary, unit: Unit, note: str = "") -> tuple[Figure, lis
     for number, table in enumerate(summary.tables):
         own = list(chain(*grid[number * lines : (number + 1) * lines]))
         for axis, place in zip(own, places, strict=False):
-            _curve_panel(axis, table, place, unit, summary.metric)
+            _curve_panel(axis, table, place, unit, summary.metric, page.looks(summary))
             axes.append(axis)
         for spare in own[len(places) :]:
             spare.remove()
@@ -218,7 +218,7 @@ def _learning(summary: Summary, unit: Unit, note: str = "") -> tuple[Figure, lis
             log_axis(axis, "y", drawn)
     figure.supylabel(axis_label(summary.metric), fontsize=style.TEXT_SIZE)
     page.heading(figure, _curve_heading(summary, note))
-    page.legend(figure, page.norm_handles(summary.matrix.norms))
+    page.legend(figure, page.norm_handles(summary))
     return figure, axes
 
 
@@ -230,10 +230,11 @@ def _curve_heading(summary: Summary, note: str) -> str:
     return f"{dataset(summary.matrix)}: {', '.join(parts)}{note}"
 
 
-def _curve_panel(axis: Axes, table: Table, place: int, unit: Unit, metric: Metric) -> None:
+def _curve_panel(
+    axis: Axes, table: Table, place: int, unit: Unit, metric: Metric, styles: Mapping[str, style.LineStyle]
+) -> None:
     cells = table.at_batch_size(place)
     axis.set_title(_title(table, place))
-    styles = style.line_styles(tuple(norm for norm, _ in cells))
     drawn = [_curve(axis, metric, cell, unit(cell), styles[norm]) for norm, cell in cells]
     if not any(drawn):
         page.say(axis, "never timed alone" if any(cell.epochs for _, cell in cells) else "no results")

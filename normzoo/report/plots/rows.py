@@ -1,6 +1,6 @@
 """A row per norm and batch size: the forest plot, and how far training, validation and test loss are apart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import floor, log10
@@ -61,7 +61,9 @@ def rows_figure(
     size = (style.WIDTH if columns > 1 else style.NARROW_WIDTH, stacked * (style.LINE_HEIGHT * length + 0.6) + 1.0)
     figure, grid = panels(stacked, columns, size, sharex=sharex, sharey=True)
     axes = [axis for row in grid for axis in row]
-    found = [(axis, _lines(table, norms)) for axis, table in zip(axes, summary.tables, strict=False)]
+    found = [
+        (axis, _lines(table, norms, page.looks(summary))) for axis, table in zip(axes, summary.tables, strict=False)
+    ]
     for (axis, lines), table in zip(found, summary.tables, strict=True):
         axis.set_title(table.template)
         _label(axis, lines)
@@ -72,9 +74,8 @@ def rows_figure(
     return figure, found
 
 
-def _lines(table: Table, norms: Sequence[str]) -> list[Line]:
+def _lines(table: Table, norms: Sequence[str], styles: Mapping[str, style.LineStyle]) -> list[Line]:
     """Place the rows from the top; a batch size has a row of its own above those of its norms."""
-    styles = style.line_styles(tuple(row.norm for row in table.rows))
     found = []
     for group in range(len(table.rows[0].cells)):
         cells = [(norm, cell) for norm, cell in table.at_batch_size(group) if norm in norms]
@@ -115,8 +116,8 @@ def forest(summary: Summary) -> Figure:
     A marker is filled where the difference is significant. One that lies far beyond most
     others is an arrow at the edge of the axis, with its number at the right as all others.
     """
-    reference, metric = summary.matrix.reference, summary.metric
-    norms = [norm for norm in summary.matrix.norms if norm != reference]
+    reference, metric = summary.reference, summary.metric
+    norms = [norm for norm in summary.norms if norm != reference]
     figure, panels = rows_figure(
         summary, norms, partial(_difference_number, metric), difference_unit(metric) or "difference", sharex=True
     )
@@ -180,7 +181,7 @@ def _difference_label(metric: Metric, reference: str) -> str:
 
 def _heading(summary: Summary) -> str:
     text = f"{dataset(summary.matrix)}, test {summary.metric.title} minus that of "
-    text += f"{summary.matrix.reference}: {averaged(summary)}"
+    text += f"{summary.reference}: {averaged(summary)}"
     text += ", paired, 95 % interval" if summary.matrix.seeds > 1 else ""
     if any(cell.vs_baseline and cell.vs_baseline.is_partial and _difference(cell) for cell in summary.cells):
         text += f"; {PARTIAL} completed runs only"
@@ -251,7 +252,7 @@ def gap(summary: Summary) -> Figure:
     """Draw training, validation and test loss after the last epoch, with a line from training to validation."""
     unit = f" ({summary.loss.unit})" if summary.loss.unit else ""
     column = f"validation -\ntraining{unit}"
-    figure, panels = rows_figure(summary, summary.matrix.norms, _loss_gap, column, sharex=False)
+    figure, panels = rows_figure(summary, summary.norms, _loss_gap, column, sharex=False)
     is_cut = [_loss_panel(axis, lines) for axis, lines in panels]
     for axis, _ in panels:
         axis.set_xlabel(f"loss{unit}")

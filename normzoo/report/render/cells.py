@@ -242,7 +242,7 @@ def baseline_grid(summary: Summary, table: Table) -> Grid:
         "n": count_lines,
         "median": lambda cell: [median_text(metric, cell)],
         "range": lambda cell: [range_text(metric, cell)],
-        f"vs {summary.matrix.reference}": lambda cell: vs_baseline_lines(metric, cell),
+        f"vs {summary.reference}": lambda cell: vs_baseline_lines(metric, cell),
         "p": lambda cell: [p_text(cell.vs_baseline.difference) if cell.vs_baseline else NOTHING],
         "beats": lambda cell: [probability_text(cell.vs_baseline)],
         "rank": lambda cell: [rank_text(cell)],

@@ -78,7 +78,7 @@ def averaged(summary: Summary) -> str:
     >>> from normzoo.experiment.config.spec import MatrixSpec
     >>> from normzoo.report.analysis.summary import summarize
     >>> averaged(summarize(MatrixSpec(), {}))
-    'mean of up to 5 seeds'
+    'mean of up to 8 seeds'
     """
     seeds = summary.matrix.seeds
     if seeds == 1:
@@ -185,7 +185,7 @@ def _seconds(summary: Summary) -> str:
 
 
 def _forest(summary: Summary) -> str:
-    reference, data, metric = summary.matrix.reference, dataset(summary.matrix), summary.metric
+    reference, data, metric = summary.reference, dataset(summary.matrix), summary.metric
     interval = " with their 95 % intervals" if summary.matrix.seeds > 1 else ""
     measure = f"{in_unit(difference_unit(metric))}{interval}"
     better = "" if metric.higher_is_better else f" ({direction(metric)})"

@@ -39,14 +39,11 @@ def dataset(matrix: MatrixSpec) -> str:
     return str(spec._replace(argument=PurePath(spec.argument).name))
 
 
-def title(matrix: MatrixSpec, template: str) -> str:
-    """Name what was trained: the template, its dataset, and the norm's placement where it has one.
-
-    >>> title(MatrixSpec(), "cnn")
-    'cnn on digits, norm after the activation'
-    """
+def title(summary: Summary, template: str) -> str:
+    """Name what was trained: the template, its dataset, and the norm's placement where it has one."""
     where = placement(template)
-    return f"{template} on {dataset(matrix)}{f', norm {where} the activation' if where else ''}"
+    name = summary.labels.get(template, template)
+    return f"{name} on {dataset(summary.matrix)}{f', norm {where} the activation' if where else ''}"
 
 
 def placement(template: str) -> str:
@@ -91,9 +88,9 @@ def training(summary: Summary) -> str:
     )
 
 
-def baseline_heading(matrix: MatrixSpec) -> str:
+def baseline_heading(summary: Summary) -> str:
     """Name the part of a report in which every norm is compared with the reference."""
-    return f"Comparison with the reference norm, {matrix.reference}"
+    return f"Comparison with the reference norm, {summary.reference}"
 
 
 def lr_title(summary: Summary, template: str) -> str:
@@ -135,7 +132,18 @@ def legend(summary: Summary) -> str:
         parts.append(
             f"{change_header(summary.matrix.batch_sizes)}: change{in_unit(difference_unit(metric))}, untested."
         )
+    if summary.looks and summary.family.is_tested:
+        parts.append(looks_sentence(summary))
     return " ".join(parts)
+
+
+def looks_sentence(summary: Summary) -> str:
+    """Say that the seeds were added after a look."""
+    looks = [*map(str, summary.looks), str(summary.matrix.seeds)]
+    return (
+        f"Look {len(looks)} at this comparison, with {enumerated(looks)} seeds, not planned: the level of {LEVEL:.0%} "
+        "is that of one look, and all of them together claim too much more often."
+    ).replace("%", " %")
 
 
 def tested_with(family: Family) -> str:
@@ -174,7 +182,7 @@ def further_legend(matrix: MatrixSpec) -> str:
 
 def baseline_legend(summary: Summary) -> str:
     """Explain the table that compares every norm with the reference."""
-    reference, metric = summary.matrix.reference, summary.metric
+    reference, metric = summary.reference, summary.metric
     parts = [
         f"vs {reference}: mean difference from {reference} at the same batch size"
         f"{_comma(in_unit(difference_unit(metric)))}, paired by seed{_interval(summary.matrix)}.",
@@ -237,7 +245,7 @@ def power_sentence(summary: Summary, table: Table) -> str | None:
     """Say what this number of seeds can detect against the reference, and how many a small difference would need."""
     if not table.powers:
         return None
-    metric, reference = summary.metric, summary.matrix.reference
+    metric, reference = summary.metric, summary.reference
     found = [
         f"{_amount(metric, power.detectable, summary)} at batch size {power.batch_size}"
         for power in table.powers

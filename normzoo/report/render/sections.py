@@ -6,7 +6,6 @@ from enum import IntEnum
 
 import yaml
 
-from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report.analysis.findings import main_findings, reference_findings
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary, Table
@@ -76,10 +75,11 @@ class Section:
     folded: bool = False
 
 
-def heading(matrix: MatrixSpec) -> str:
+def heading(summary: Summary) -> str:
     """Name the report."""
+    matrix = summary.matrix
     sizes = ", ".join(map(str, matrix.batch_sizes))
-    return f"Norms in {' and '.join(matrix.templates)} on {dataset(matrix)} at batch size {sizes}"
+    return summary.title or f"Norms in {' and '.join(summary.templates)} on {dataset(matrix)} at batch size {sizes}"
 
 
 def sections(
@@ -107,14 +107,14 @@ def sections(
 
 def _values(summary: Summary) -> Iterator[Section]:
     """Give every template a section; what explains all of them stands in the last."""
-    for table in summary.tables:
+    for template, table in zip(summary.matrix.templates, summary.tables, strict=True):
         is_last = table is summary.tables[-1]
         parts = [
             Part(grid=value_grid(summary, table), findings=main_findings(summary, table), notes=table.notes),
             *_learning_rates(summary, table),
         ]
         yield Section(
-            title=title(summary.matrix, table.template),
+            title=title(summary, template),
             depth=Depth.BRIEF,
             parts=parts,
             legend=legend(summary) if is_last else "",
@@ -151,7 +151,7 @@ def _vs_reference(summary: Summary) -> Iterator[Section]:
         for table in summary.tables
     ]
     yield Section(
-        title=baseline_heading(summary.matrix),
+        title=baseline_heading(summary),
         depth=Depth.DETAILS,
         parts=parts,
         legend=baseline_legend(summary),

@@ -84,7 +84,7 @@ def seeds_for(effect: float, family: Family) -> int:
     By the normal distribution, at the level that Bonferroni's correction leaves one of the family.
 
     >>> seeds_for(0.5, Family(size=80))
-    70
+    73
     """
     needed = (stats.norm.isf(LEVEL / (2 * max(1, family.size))) + stats.norm.isf(1 - POWER)) / effect
     count = min(float(MAX_SEEDS), max(float(MIN_SEEDS), needed**2))

@@ -1,0 +1,62 @@
+"""What norms, templates and the report are called; and that a comparison was looked at before."""
+
+import re
+
+import pytest
+
+from normzoo.errors import UsageError
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.report import findings, heading, planned_plots, sections, summarize, summary_rows, to_markdown
+
+from .synthetic import filled, terminal
+
+MATRIX = MatrixSpec(norms="batch,group:groups=4,none", templates="cnn,cnn:placement=pre", batch_sizes="2,8", seeds=8)
+RECORDS = filled(MATRIX, lambda norm, size, seed: 0.5 + 0.01 * len(norm) * size + 0.01 * seed)
+LABELS = {"batch": "BN", "group:groups=4": "Ours", "none": "no norm", "cnn:placement=pre": "CNN, norm first"}
+
+
+def test_a_label_stands_wherever_the_name_would() -> None:
+    summary = summarize(MATRIX, RECORDS, labels=LABELS, title="My title")
+    shown = to_markdown(heading(summary), sections(summary)) + terminal(summary) + " ".join(findings(summary))
+    assert shown.startswith("# My title\n")
+    for label in LABELS.values():
+        assert label in shown
+    assert not re.search(r"group:groups=4|cnn:placement=pre|\bnone\b|\bbatch\b (?!size|\d)", shown)
+    assert "vs no norm" in shown
+    assert "minus Ours" in shown
+    assert "CNN, norm first on digits, norm before the activation" in shown
+    assert any("from no norm" in plot.text for plot in planned_plots(summary, "report"))
+
+
+def test_numbers_and_exports_are_those_without_labels() -> None:
+    with_labels, without = summarize(MATRIX, RECORDS, labels=LABELS), summarize(MATRIX, RECORDS)
+    assert summary_rows(with_labels) == summary_rows(without)
+
+
+def test_a_label_is_given_by_any_form_of_a_spec() -> None:
+    matrix = MatrixSpec(norms="group:groups=8,none", templates="cnn", seeds=1)
+    assert summarize(matrix, {}, labels={"group": "GN"}).norms == ("GN", "none")
+    assert summarize(matrix, {}, labels={"none": "no"}).reference == "no"
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"layer": "LN"}, r"labels: 'layer' is not compared; it is one of batch, group:groups=4, none, cnn, "),
+        ({"no such": "x"}, r"labels: 'no such' is not compared"),
+        ({"batch": "none"}, r"labels: two of batch, group:groups=4, none would be called 'none'"),
+        ({"batch": " "}, r"labels: 'batch' is to be called ' '; a label is a line of text"),
+        ({"batch": "a\nb"}, r"labels: 'batch' is to be called"),
+    ],
+)
+def test_labels_that_make_no_sense_are_refused(labels: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        summarize(MATRIX, {}, labels=labels)
+
+
+def test_seeds_that_were_added_after_a_look_are_said_to_be() -> None:
+    """Looks at fewer seeds than a test needs tested nothing, and the same number is the same look."""
+    summary = summarize(MATRIX, RECORDS, earlier=[3, 6, 8, 7, 6, 20])
+    assert "Look 3 at this comparison, with 6, 7 and 8 seeds, not planned" in " ".join(terminal(summary).split())
+    for earlier in ([], [5], [8], [9]):
+        assert "Look" not in terminal(summarize(MATRIX, RECORDS, earlier=earlier))
