@@ -7,8 +7,8 @@ TEMPLATES = Registry(
     {
         "cnn": Entry(
             target="normzoo.templates:Cnn",
-            options={"placement": "post", "widths": "32-64", "hidden": 64},
-            summary="two 3x3 convolutions with max pooling, then a dense layer; a norm at each",
+            options={"placement": "post", "widths": "32-64", "hidden": 64, "sites": "all"},
+            summary="two 3x3 convolutions with max pooling, then a dense layer; a norm at each or at those of one kind",
             source="the classic Keras MNIST network",
         ),
         "lstm": Entry(

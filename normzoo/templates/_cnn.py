@@ -29,10 +29,12 @@ class Cnn(nn.Module):
         placement: the norm after the ReLU (``post``) or before it (``pre``).
         widths: channels of the convolutions.
         hidden: units of the dense layer.
+        sites: where norms stand: after the convolutions (``maps``), after the dense layer (``vectors``), or ``all``.
+            Elsewhere there is the ReLU alone.
 
     Raises:
-        ValueError: the images are too small for as many poolings as there are widths.
-        ComponentError: the norm takes neither maps nor vectors.
+        ValueError: the images are too small for as many poolings as there are widths, or there is nowhere to stand.
+        ComponentError: the norm takes neither maps nor vectors, or not those of its sites.
     """
 
     consists_of_parts: ClassVar[bool] = True
@@ -46,6 +48,7 @@ class Cnn(nn.Module):
         placement: Literal["post", "pre"] = "post",
         widths: Sequence[int] = (32, 64),
         hidden: int = 64,
+        sites: Literal["all", "maps", "vectors"] = "all",
     ) -> None:
         super().__init__()
         channels, height, width = shape
@@ -55,16 +58,28 @@ class Cnn(nn.Module):
                 f"Cnn: {len(widths)} poolings need images of at least {2 ** len(widths)}x{2 ** len(widths)}, "
                 f"got {height}x{width}; use fewer widths"
             )
+        if sites == "maps" and not widths:
+            raise ValueError("Cnn: sites=maps needs convolutions, got no widths; use sites=vectors")
         layers: list[nn.Module] = []
+        slots: list[tuple[str, int, Kind]] = []
+
+        def add_slot(where: str, features: int, kind: Kind) -> None:
+            """Append an activation, and the norm if it is to stand here."""
+            if sites not in ("all", kind):
+                layers.append(nn.ReLU())
+                return
+            layers.extend(norm_act(norm, features, kind, placement=placement))
+            slots.append((where, features, kind))
+
         for fan_in, fan_out in zip((channels, *widths), widths, strict=False):
-            convolution = nn.Conv2d(fan_in, fan_out, 3, padding=1)
-            layers += [convolution, *norm_act(norm, fan_out, "maps", placement=placement), MaxPool(2)]
-        dense = nn.Linear((widths[-1] if widths else channels) * shrunk[0] * shrunk[1], hidden)
-        after_dense = norm_act(norm, hidden, "vectors", placement=placement)
-        layers += [nn.Flatten(), dense, *after_dense, nn.Linear(hidden, outputs)]
+            layers.append(nn.Conv2d(fan_in, fan_out, 3, padding=1))
+            add_slot("after the convolutions", fan_out, "maps")
+            layers.append(MaxPool(2))
+        layers += [nn.Flatten(), nn.Linear((widths[-1] if widths else channels) * shrunk[0] * shrunk[1], hidden)]
+        add_slot("after the dense layer", hidden, "vectors")
+        layers.append(nn.Linear(hidden, outputs))
         self.layers = nn.Sequential(*layers)
-        slots: list[tuple[str, int, Kind]] = [("after the convolutions", width, "maps") for width in widths]
-        self.notes = left_out(norm, [*slots, ("after the dense layer", hidden, "vectors")])
+        self.notes = left_out(norm, slots)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``(N, C, H, W)`` to outputs ``(N, outputs)``."""

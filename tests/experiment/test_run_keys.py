@@ -100,7 +100,7 @@ def test_options_of_a_template_are_in_the_keys_of_its_runs_alone() -> None:
     smaller = plain.model_copy(update={"templates": ("cnn:hidden=8,widths=4", "lstm")})
     assert not set(keys(smaller)[: plain.seeds]) & set(keys(plain))
     assert keys(smaller)[plain.seeds :] == keys(plain)[plain.seeds :]
-    spelled = MatrixSpec(norms=("none",), batch_sizes=(8,), templates=("cnn:widths=32-64,placement=post", "lstm"))
+    spelled = MatrixSpec(norms=("none",), batch_sizes=(8,), templates=("cnn:widths=32-64,sites=all", "lstm"))
     assert keys(spelled) == keys(plain)
 
 

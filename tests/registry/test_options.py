@@ -158,6 +158,7 @@ def test_a_value_of_another_type_is_refused(option: str, message: str) -> None:
         (NORMS, "none:eps=1", "it has no option 'eps' (it takes no options)"),
         (TEMPLATES, "cnn:widths=thick", "widths must be a list of whole numbers, such as 16-32, got 'thick'"),
         (TEMPLATES, "cnn:placement=past", "placement must be one of post, pre, got 'past'; did you mean 'post'?"),
+        (TEMPLATES, "cnn:sites=map", "sites must be one of all, maps, vectors, got 'map'; did you mean 'maps'?"),
         (TEMPLATES, "cnn:width=8", "it has no option 'width'; did you mean 'widths'? (it takes: placement, widths"),
         (TEMPLATES, "cnn:shape=8", "shape is no option; normzoo sets it"),
         (TEMPLATES, "lstm:norm=batch", "norm is no option; normzoo sets it"),
@@ -175,7 +176,7 @@ def test_options_of_the_registered_are_checked(kind: Registry[Any], text: str, m
 def test_lists_reach_a_template_as_numbers() -> None:
     assert TEMPLATES.load("cnn:widths=16-32")[1]["widths"] == (16, 32)
     assert TEMPLATES.load("cnn:widths=16")[1]["widths"] == (16,)
-    assert TEMPLATES.load("cnn")[1] == {"placement": "post", "widths": (32, 64), "hidden": 64}
+    assert TEMPLATES.load("cnn")[1] == {"placement": "post", "widths": (32, 64), "hidden": 64, "sites": "all"}
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 """Which layers is the ``cnn`` made of, and in which order?"""
 
+from typing import Any
+
 import pytest
+import torch
 from torch import nn
 
+from normzoo.errors import ComponentError
 from normzoo.layers import BatchNorm, GroupNorm, InstanceNorm, norm_factory
 from normzoo.templates import Cnn
 
@@ -68,6 +72,53 @@ def test_instance_leaves_the_dense_place_without_norm_and_says_so(placement: str
     assert sum(isinstance(layer, InstanceNorm) for layer in network.layers) == 2
     assert not any(isinstance(layer, InstanceNorm) for layer in after_flattening)
     assert network.notes == ("no norm after the dense layer, whose vectors have no positions",)
+
+
+@pytest.mark.parametrize("placement", ["post", "pre"])
+@pytest.mark.parametrize(("sites", "norms"), [("all", 3), ("maps", 2), ("vectors", 1)])
+def test_sites_say_where_norms_stand_and_elsewhere_is_the_relu_alone(sites: Any, norms: int, placement: Any) -> None:
+    """Of the layers of the whole network those norms are missing, and nothing else; that needs no note."""
+    shape = (1, 8, 8)
+    whole, network = (
+        Cnn(norm_factory("batch"), shape=shape, outputs=10, placement=placement, sites=each) for each in ("all", sites)
+    )
+    dense = kinds(whole).index(nn.Flatten)
+    here = {"all": range(len(whole.layers)), "maps": range(dense), "vectors": range(dense, len(whole.layers))}[sites]
+    assert kinds(network) == [kind for index, kind in enumerate(kinds(whole)) if kind is not BatchNorm or index in here]
+    assert kinds(network).count(BatchNorm) == norms
+    assert network.notes == ()
+
+
+@pytest.mark.parametrize("sites", ["maps", "vectors"])
+def test_sites_do_not_change_the_initial_weights(sites: Any) -> None:
+    """With the same seed, so that what differs comes from the norms that are not there."""
+    weights = []
+    for each in ("all", sites):
+        torch.manual_seed(3)
+        network = Cnn(norm_factory("batch"), shape=(1, 8, 8), outputs=10, sites=each)
+        weights.append([layer.weight for layer in network.layers if isinstance(layer, nn.Conv2d | nn.Linear)])
+    for mine, theirs in zip(*weights, strict=True):
+        assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("norm", "sites", "message"),
+    [
+        ("instance", "vectors", r"^vectors have no positions, which it declares to need"),
+        ("torch.nn:BatchNorm2d", "vectors", r"^ValueError on vectors of shape \(4, 64\): expected 4D input"),
+        ("torch.nn:BatchNorm1d", "maps", r"^ValueError on maps of shape \(4, 32, 6, 6\): expected 2D or 3D input"),
+    ],
+)
+def test_a_norm_that_fits_none_of_its_sites_is_refused(norm: str, sites: Any, message: str) -> None:
+    """Though it would have stood elsewhere."""
+    with pytest.raises(ComponentError, match=message):
+        Cnn(norm_factory(norm), shape=(1, 8, 8), outputs=10, sites=sites)
+
+
+def test_maps_without_convolutions_are_no_sites() -> None:
+    """No norm would stand anywhere, and nobody would notice."""
+    with pytest.raises(ValueError, match=r"^Cnn: sites=maps needs convolutions, got no widths; use sites=vectors$"):
+        Cnn(norm_factory("batch"), shape=(1, 8, 8), outputs=10, widths=(), sites="maps")
 
 
 def test_a_norm_of_the_users_own_may_declare_that_it_needs_positions() -> None:

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from normzoo.layers import norm_factory
 from normzoo.registry import NORMS, TEMPLATES, load
 
-SETTINGS: dict[str, Any] = {"placement": "post", "widths": (8, 16), "hidden": 32}
+SETTINGS: dict[str, Any] = {"placement": "post", "widths": (8, 16), "hidden": 32, "sites": "all"}
 
 pytestmark = [
     pytest.mark.parametrize("norm", NORMS),

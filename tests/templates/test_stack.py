@@ -17,7 +17,7 @@ from normzoo.templates import Cnn, Lstm, keep_members, stack
 from . import own_norms
 
 MEMBERS, SAMPLES = 3, 5
-SETTINGS: dict[str, Any] = {"placement": "post", "widths": (8, 16), "hidden": 32}
+SETTINGS: dict[str, Any] = {"placement": "post", "widths": (8, 16), "hidden": 32, "sites": "all"}
 OWN: list[NormFactory] = [
     own_norms.Rolling,
     own_norms.Positional,
