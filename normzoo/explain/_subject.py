@@ -4,7 +4,7 @@ import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from normzoo.errors import ComponentError
 from normzoo.registry import NORMS, Explanation, HeldTensor, Line, NormEntry, Option
@@ -188,27 +188,18 @@ def _blocks(text: str, about: Explanation, options: Mapping[str, Option], sizes:
     """Return into how many blocks samples, channels and positions are cut; None: there are no pools."""
     if about.pooling is None:
         return None
-    samples, channels, positions = (
-        _blocks_along(text, name, share, options, size)
-        for name, share, size in zip(DIMENSIONS, about.pooling.shares, sizes, strict=True)
-    )
-    return samples, channels, positions
-
-
-def _blocks_along(text: str, dimension: str, share: str, options: Mapping[str, Option], size: int) -> int:
-    if share in ("each", "all"):
-        return size if share == "each" else 1
-    blocks = cast("int", options[share])  # a whole number: it has been checked
-    if size % blocks:
-        nearest = min(
-            (each for each in range(1, min(size, 2 * blocks) + 1) if size % each == 0),
-            key=lambda each: abs(each - blocks),
-        )
-        raise ComponentError(
-            f"norm '{text}': {share} must divide {dimension}, got {dimension}={size}, {share}={blocks}; use "
-            f"{share}={nearest} or {(size // blocks + 1) * blocks} {dimension}"
-        )
-    return blocks
+    found = about.pooling.blocks(sizes, options)
+    for dimension, share, size, blocks in zip(DIMENSIONS, about.pooling.shares, sizes, found, strict=True):
+        if size % blocks:
+            nearest = min(
+                (each for each in range(1, min(size, 2 * blocks) + 1) if size % each == 0),
+                key=lambda each: abs(each - blocks),
+            )
+            raise ComponentError(
+                f"norm '{text}': {share} must divide {dimension}, got {dimension}={size}, {share}={blocks}; use "
+                f"{share}={nearest} or {(size // blocks + 1) * blocks} {dimension}"
+            )
+    return found
 
 
 class Section(NamedTuple):

@@ -7,7 +7,7 @@ from normzoo.registry._component import Entry, Registry, Spec, find, is_of_sessi
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
 from normzoo.registry._options import Option, first_parameter
 from normzoo.registry.entries import DATASETS, TASKS, TEMPLATES
-from normzoo.registry.norms import CHANNELS, NORMS, NormEntry
+from normzoo.registry.norms import CHANNELS, NORMS, NormEntry, values_per_statistic
 
 __all__ = [
     "CHANNELS",
@@ -30,4 +30,5 @@ __all__ = [
     "is_of_session",
     "load",
     "spec_of",
+    "values_per_statistic",
 ]

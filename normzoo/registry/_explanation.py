@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from normzoo.registry._options import Option
 
@@ -22,6 +23,18 @@ class Pooling:
     def shares(self) -> tuple[Share, Share, Share]:
         """What is shared along samples, channels and positions."""
         return self.samples, self.channels, self.positions
+
+    def blocks(self, sizes: tuple[int, int, int], options: Mapping[str, Option]) -> tuple[int, int, int]:
+        """Return into how many blocks so many samples, channels and positions are divided; each block is a pool.
+
+        >>> Pooling(samples="each", channels="groups", positions="all").blocks((2, 64, 49), {"groups": 8})
+        (2, 8, 1)
+        """
+        samples, channels, positions = (
+            size if share == "each" else 1 if share == "all" else cast("int", options[share])
+            for share, size in zip(self.shares, sizes, strict=True)
+        )
+        return samples, channels, positions
 
     @property
     def over(self) -> str:

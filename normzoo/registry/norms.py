@@ -1,6 +1,7 @@
 """The norms, one entry each: its formula, its source, and what there is to say of it, first of all what it pools."""
 
 from dataclasses import dataclass, field
+from math import prod
 
 from normzoo.registry import explanations
 from normzoo.registry._component import Entry, Registry
@@ -72,3 +73,24 @@ _ENTRIES = {
 
 NORMS = Registry("norm", _ENTRIES, given=("device", "dtype"), first=CHANNELS, own="pkg.module:MyNorm")
 """The norms by name."""
+
+
+def values_per_statistic(norm: str, *, samples: int, channels: int, positions: int = 1) -> int | None:
+    """Return at how many values a norm takes each of its statistics in training.
+
+    None where nothing is measured, as by the control, and for norms that are not of the registry.
+
+    >>> values_per_statistic("batch", samples=2, channels=32, positions=8 * 8)
+    128
+    >>> values_per_statistic("batch", samples=2, channels=64)
+    2
+    """
+    spec = NORMS.parse(norm)
+    if spec.is_own:
+        return None
+    entry = NORMS.entry(spec)
+    about = entry.explanation
+    if about.pooling is None:
+        return None
+    sizes = (samples, channels, positions)
+    return prod(sizes) // prod(about.pooling.blocks(sizes, {**about.options, **entry.options, **spec.options}))

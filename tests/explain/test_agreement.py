@@ -14,7 +14,7 @@ from normzoo.explain import Subject, subject
 from normzoo.explain._subject import formula, held, tensor_shape
 from normzoo.layers import make_norm
 from normzoo.layers._pool import Pool, WithinGroups
-from normzoo.registry import NORMS, Option, Pooling, load
+from normzoo.registry import NORMS, Option, Pooling, load, values_per_statistic
 
 from .cases import SHAPES, SPECS, SPECS_AND_SHAPES
 
@@ -90,6 +90,36 @@ def test_a_value_moves_the_outputs_of_its_letter_and_no_others(spec: str, shape:
     numbers = pool_numbers(subject(spec, shape))
     for value in range(x.numel()):
         assert outputs_moved_by(layer, x, value).equal(numbers == numbers.view(-1)[value]), value
+
+
+@pytest.mark.parametrize(("spec", "shape"), SPECS_AND_SHAPES)
+def test_values_per_statistic_are_those_of_a_letter(spec: str, shape: tuple[int, ...]) -> None:
+    """As many as a value of the input moves outputs of the layer; of the control there is no statistic."""
+    samples, channels, *positions = shape
+    counted = values_per_statistic(spec, samples=samples, channels=channels, positions=math.prod(positions))
+    if spec == "none":
+        assert counted is None
+        return
+    layer, x = layer_and_input(spec, shape)
+    assert counted == int(outputs_moved_by(layer, x, 0).sum())
+
+
+@pytest.mark.parametrize(
+    ("norm", "sizes", "values"),
+    [
+        ("batch", (2, 64, 1), 2),
+        ("batch", (2, 32, 64), 128),
+        ("group", (2, 64, 1), 8),
+        ("group:groups=4", (32, 64, 16), 256),
+        ("instance", (2, 32, 64), 64),
+        ("layer", (2, 32, 64), 2048),
+        ("torch.nn:BatchNorm2d", (2, 32, 64), None),
+    ],
+)
+def test_values_per_statistic_of_known_cases(norm: str, sizes: tuple[int, int, int], values: int | None) -> None:
+    """By the sizes of a place: samples, channels, positions."""
+    samples, channels, positions = sizes
+    assert values_per_statistic(norm, samples=samples, channels=channels, positions=positions) == values
 
 
 @pytest.mark.parametrize("spec", SPECS)
