@@ -37,7 +37,8 @@ ROOMS = ("config", "planning", "results", "worker", "executor", "")
 """The folders of the experiment, each of which imports from those before it alone; last its own files."""
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning"}
 IN_WORKERS = {
-    f"normzoo.experiment.worker.{name}" for name in ("train", "epochs", "time_steps", "prepare", "memory", "serve")
+    f"normzoo.experiment.worker.{name}"
+    for name in ("train", "epochs", "time_steps", "prepare", "places", "memory", "serve")
 } | {f"normzoo.bench.{name}" for name in ("worker", "measure")}
 """Those of the experiment's and the benchmark's modules that only a worker imports."""
 

@@ -17,7 +17,7 @@ from normzoo.experiment.results.store import Store, StoredComparison
 from normzoo.experiment.results.tabular import flat
 from normzoo.metric import Metric
 
-_ELSEWHERE = {"spec", "status", "epochs", "environment", "notes", "error", "traceback", "metrics", "loss"}
+_ELSEWHERE = {"spec", "status", "epochs", "environment", "notes", "places", "error", "traceback", "metrics", "loss"}
 """What of a record has a place of its own; the rest is listed by name."""
 
 
@@ -118,8 +118,13 @@ def _account(record: RunRecord, comparisons: Sequence[StoredComparison]) -> list
 
 
 def _show_texts(record: RunRecord, console: Console) -> None:
-    """Print what was said in words: notes, the error and its traceback."""
-    texts = {"Notes": "\n".join(record.notes), "Error": record.error, "Traceback": record.traceback}
+    """Print what was said in words: notes, where norms stand, the error and its traceback."""
+    texts = {
+        "Notes": "\n".join(record.notes),
+        "Places": "\n".join(map(str, record.places)),
+        "Error": record.error,
+        "Traceback": record.traceback,
+    }
     for title, text in texts.items():
         if text:
             _section(title, console)

@@ -11,9 +11,9 @@ from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.executor.interrupts import interrupts_deferred
 from normzoo.experiment.executor.protocol import Executor, Handle, Slots
-from normzoo.experiment.planning.facts import Prepared
+from normzoo.experiment.planning.facts import NetworkFacts, Prepared
 from normzoo.experiment.planning.groups import Group
-from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
+from normzoo.experiment.results.records import EpochRecord, Place, RunRecord, Status
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.worker.messages import EpochDone, Message, RunDone, Started, TaskDone, Train, WorkerDied
 
@@ -148,7 +148,10 @@ class Runner:
         if job.group.seconds_per_step is not None and not record.compiled:
             steps = job.group.steps / record.spec.epochs
             alone = job.group.seconds_per_step * steps / len(job.group.runs)
-        record = record.model_copy(update={"contended": job.contended, "epoch_seconds_alone": alone})
+        spec = record.spec
+        network = self.prepared.networks.get((spec.template, spec.norm), NetworkFacts())
+        places = tuple(Place.at(spec.batch_size, facts) for facts in network.places)
+        record = record.model_copy(update={"contended": job.contended, "epoch_seconds_alone": alone, "places": places})
         self.store.add(record)
         self.listener.finished(record)
 

@@ -62,14 +62,16 @@ class Cnn(nn.Module):
             raise ValueError("Cnn: sites=maps needs convolutions, got no widths; use sites=vectors")
         layers: list[nn.Module] = []
         slots: list[tuple[str, int, Kind]] = []
+        self.places: dict[str, str] = {}
 
         def add_slot(where: str, features: int, kind: Kind) -> None:
             """Append an activation, and the norm if it is to stand here."""
-            if sites not in ("all", kind):
-                layers.append(nn.ReLU())
-                return
-            layers.extend(norm_act(norm, features, kind, placement=placement))
-            slots.append((where, features, kind))
+            parts: list[nn.Module] = [nn.ReLU()]
+            if sites in ("all", kind):
+                parts = norm_act(norm, features, kind, placement=placement)
+                slots.append((where, features, kind))
+            self.places[f"layers.{len(layers) + (len(parts) - 1 if placement == 'post' else 0)}"] = where
+            layers.extend(parts)
 
         for fan_in, fan_out in zip((channels, *widths), widths, strict=False):
             layers.append(nn.Conv2d(fan_in, fan_out, 3, padding=1))

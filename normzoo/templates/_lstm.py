@@ -34,6 +34,12 @@ class Lstm(nn.Module):
         self.lstm = NormalizedLstm(norm, inputs=channels * width, hidden=hidden, steps=height)
         self.head = nn.Linear(hidden, outputs)
         self.notes = self.lstm.notes
+        self.places = {
+            "lstm.norm_ih": "on the input-to-hidden transform",
+            "lstm.norm_hh": "on the hidden-to-hidden transform",
+            "lstm.norm_cell": "on the cell",
+            "lstm.over_time": "on the input-to-hidden transform, over time",
+        }
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``(N, C, H, W)`` to outputs ``(N, outputs)``."""

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from normzoo.experiment.results.records import Place
 from normzoo.experiment.results.store import Store
 
 from .in_process import call, cells, fill
 from .synthetic import run_record, run_spec
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 3, in [bold]f[/bold]\nValueError: [red]no[/red]\n'
-SECTIONS = {"Configuration", "Epochs", "How it went", "Environment", "Notes", "Error", "Traceback", "Train it again"}
+SECTIONS = {
+    *("Configuration", "Epochs", "How it went", "Environment"),
+    *("Notes", "Places", "Error", "Traceback", "Train it again"),
+}
 
 
 def sections(text: str) -> dict[str, list[list[str]]]:
@@ -49,6 +53,23 @@ def test_configuration_account_and_environment_are_listed(capsys: pytest.Capture
     assert shown["Environment"] == [["torch", "2.9"], ["threads", "2"], ["commit", "-"]]
     assert shown["Notes"] == [["no norm [here]"]]
     assert "Error" not in shown
+
+
+def test_where_the_norm_stands_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A line for each place; older records have none."""
+    maps = Place(where="after the convolutions", kind="maps", channels=32, positions=64, has_norm=True, pooled=128)
+    left_out = Place(where="at the end", kind="vectors", channels=8, positions=1, has_norm=False, pooled=None)
+    record = run_record(places=(maps, left_out))
+    shown = sections(call(capsys, "show", record.spec.key, "--store", fill(tmp_path / "s.sqlite", record)).stdout)
+    assert shown["Places"] == [
+        ["after the convolutions: maps, channels 32, positions 64, values per statistic 128"],
+        ["at the end: vectors, channels 8, no norm"],
+    ]
+    assert "places" not in dict(shown["How it went"])
+    plain = run_record(run_spec(seed=1))
+    assert "Places" not in sections(
+        call(capsys, "show", plain.spec.key, "--store", fill(tmp_path / "t.sqlite", plain)).stdout
+    )
 
 
 def test_every_epoch_is_a_row_and_every_metric_a_curve(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

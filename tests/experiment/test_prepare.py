@@ -39,6 +39,17 @@ def test_the_facts_are_those_of_the_dataset() -> None:
     assert prepared.environment["torch"] == torch.__version__.partition("+")[0]
 
 
+def test_where_the_norms_of_each_network_stand_is_found_out() -> None:
+    """In the trial of each template with each norm, whatever the smallest batch size."""
+    prepared, _ = prepare(MatrixSpec(norms=("batch", "none"), batch_sizes=(3, 8)), CPU)
+    assert set(prepared.networks) == {(template, norm) for template in ("cnn", "lstm") for norm in ("batch", "none")}
+    for (_, norm), network in prepared.networks.items():
+        assert len(network.places) == 3
+        assert {place.has_norm for place in network.places} == {norm == "batch"}
+    dense = prepared.networks["cnn", "batch"].places[-1]
+    assert (dense.where, dense.pooled(2), dense.pooled(32)) == ("after the dense layer", 2, 32)
+
+
 def test_the_source_of_ones_own_norm_is_a_checksum_of_its_file(own_module: Path) -> None:
     """A change anywhere in the file changes it, for a class and for a function alike."""
     before = NORMS.source("own_norm_to_prepare:Mine")

@@ -10,9 +10,9 @@ from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.executor.protocol import Slots
-from normzoo.experiment.planning.facts import Prepared
+from normzoo.experiment.planning.facts import NetworkFacts, Networks, PlaceFacts, Prepared
 from normzoo.experiment.planning.groups import Group
-from normzoo.experiment.results.records import RunRecord, Status
+from normzoo.experiment.results.records import Place, RunRecord, Status
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Runner
 from normzoo.experiment.worker.messages import EpochDone, Message, RunDone, Started, TaskDone, Train, WorkerDied
@@ -36,11 +36,12 @@ def run(
     listener: Listening | None = None,
     slots: int = 1,
     each: int | None = None,
+    networks: Networks | None = None,
     **group: Any,
 ) -> dict[str, RunRecord]:
     """Train runs in groups of ``each``, or all in one, by a script, and return what is stored of each."""
     configuration = Configuration(MatrixSpec(), Execution(timeout=timeout))
-    prepared = Prepared(FACTS, {}, {}, (ACCURACY,), "cpu", {})
+    prepared = Prepared(FACTS, {}, networks or {}, (ACCURACY,), "cpu", {})
     size = each or len(specs)
     parts = [specs[start : start + size] for start in range(0, len(specs), size)]
     with Store(tmp_path / "store") as store:
@@ -192,3 +193,19 @@ def test_an_interrupt_replaces_no_result(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, ScriptedExecutor([Started(A), KeyboardInterrupt()]), A)
     assert kept(tmp_path, A) == ["ok"]
+
+
+def test_records_say_where_their_norms_stand(tmp_path: Path) -> None:
+    """As it was found out before, at each run's batch size; also that of a run that was lost."""
+    small, large = run_spec(norm="batch", batch_size=2), run_spec(norm="batch", batch_size=32)
+    facts = PlaceFacts(where="in the middle", kind="maps", channels=4, positions=9, pools_as="batch")
+    nothing = PlaceFacts(where="at the end", kind="vectors", channels=4, positions=1, has_norm=False)
+    script: Sequence[Message] = [Started(small), done(small), Started(large), WorkerDied("gone")]
+    networks = {("cnn", "batch"): NetworkFacts(places=(facts, nothing))}
+    records = run(tmp_path, ScriptedExecutor(script), small, large, networks=networks)
+    for spec, pooled in ((small, 18), (large, 288)):
+        assert records[spec.key].places == (
+            Place(where="in the middle", kind="maps", channels=4, positions=9, has_norm=True, pooled=pooled),
+            Place(where="at the end", kind="vectors", channels=4, positions=1, has_norm=False, pooled=None),
+        )
+    assert run(tmp_path, ScriptedExecutor([Started(A), done(A), TaskDone()]), A)[A.key].places == ()

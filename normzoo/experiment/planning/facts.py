@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from normzoo.metric import Metric
+from normzoo.registry import values_per_statistic
+
+Kind = Literal["maps", "sequences", "vectors"]
+"""Of what a norm is given: ``(N, C, H, W)``, ``(N, C, T)`` or ``(N, C)``."""
 
 Device = str
 """``cpu`` or the kind of an accelerator, as torch names it: ``cuda``, ``mps``, ``xpu``."""
@@ -24,16 +28,48 @@ class DatasetFacts:
 
 
 @dataclass(frozen=True)
+class PlaceFacts:
+    """A place of a network where its norm stands, or none.
+
+    Attributes:
+        where: in the template's words, or the name of the module.
+        kind: of what is there.
+        channels: how many.
+        positions: of each channel: H * W, T, or 1.
+        rows: of a batch, for each sample; more than one where a network puts positions among the samples.
+        has_norm: False where none stands, or the control.
+        pools_as: the norm of the registry whose pools it has; empty where nothing is pooled, or that is not known.
+    """
+
+    where: str
+    kind: Kind
+    channels: int
+    positions: int
+    rows: int = 1
+    has_norm: bool = True
+    pools_as: str = ""
+
+    def pooled(self, batch_size: int) -> int | None:
+        """Return at how many values each statistic is taken in training; None where that is not known."""
+        if not self.pools_as:
+            return None
+        sizes = {"samples": batch_size * self.rows, "channels": self.channels, "positions": self.positions}
+        return values_per_statistic(self.pools_as, **sizes)
+
+
+@dataclass(frozen=True)
 class NetworkFacts:
     """What was found out of a template with a norm by trying it once.
 
     Attributes:
         flops: floating-point operations of a forward pass over one sample.
         unstackable: why its seeds cannot be trained side by side; empty where they can.
+        places: where its norms stand, in the order of a forward pass.
     """
 
     flops: int = 0
     unstackable: str = ""
+    places: tuple[PlaceFacts, ...] = ()
 
 
 Networks = Mapping[tuple[str, str], NetworkFacts]

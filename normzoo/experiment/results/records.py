@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.planning.facts import Kind, PlaceFacts
 from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric
 
 
@@ -63,6 +64,55 @@ class EpochRecord(BaseModel):
         return values
 
 
+class Place(BaseModel):
+    """A place of the network where its norm stands, or none.
+
+    Attributes:
+        where: in the template's words, or the name of the module.
+        kind: of what is there.
+        channels: how many.
+        positions: of each channel: H * W of maps, the length of sequences, 1 of vectors.
+        has_norm: False where none stands, or the control.
+        pooled: at how many values each mean and variance is taken in training, at the run's batch size; None where
+            nothing is pooled, or that is not known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    where: str
+    kind: Kind
+    channels: int
+    positions: int
+    has_norm: bool
+    pooled: int | None
+
+    @classmethod
+    def at(cls, batch_size: int, facts: PlaceFacts) -> Self:
+        """Return a place that was found, as it is at a batch size."""
+        return cls(
+            where=facts.where,
+            kind=facts.kind,
+            channels=facts.channels,
+            positions=facts.positions,
+            has_norm=facts.has_norm,
+            pooled=facts.pooled(batch_size),
+        )
+
+    def __str__(self) -> str:
+        """Write the place in a line, without what is not known.
+
+        >>> str(Place(where="on the cell", kind="vectors", channels=64, positions=1, has_norm=True, pooled=2))
+        'on the cell: vectors, channels 64, values per statistic 2'
+        """
+        parts = [f"{self.where}: {self.kind}", f"channels {self.channels}"]
+        parts += [f"positions {self.positions}"] if self.kind != "vectors" else []
+        if not self.has_norm:
+            parts.append("no norm")
+        elif self.pooled is not None:
+            parts.append(f"values per statistic {self.pooled}")
+        return ", ".join(parts)
+
+
 class RunRecord(BaseModel):
     """The outcome of one run, whatever it was.
 
@@ -85,6 +135,7 @@ class RunRecord(BaseModel):
         validation_samples: how many the validation metrics are over.
         test_samples: how many the test metrics are over.
         notes: what a reader of the table should know, such as a place without a norm.
+        places: where the norm stands in the network; empty in older records, and where it is not known.
         environment: versions, device, CPU, threads and commit.
     """
 
@@ -109,6 +160,7 @@ class RunRecord(BaseModel):
     validation_samples: int | None = None
     test_samples: int | None = None
     notes: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
     environment: dict[str, Any] = {}
 
     @model_validator(mode="before")

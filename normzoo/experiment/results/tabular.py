@@ -23,7 +23,8 @@ def flat_run(key: str, record: RunRecord) -> Row:
         **flat(record.spec.model_dump(mode="json")),
         "test": record.test_value,
         **flat({"last": last}),
-        **flat(record.model_dump(exclude={"spec", "status", "epochs", "environment", "metrics", "loss"})),
+        **flat(record.model_dump(exclude={"spec", "status", "epochs", "environment", "metrics", "loss", "places"})),
+        **flat({"places": list(map(str, record.places))}),
         **flat({"environment": record.environment}),
     }
 

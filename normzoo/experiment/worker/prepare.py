@@ -11,9 +11,11 @@ from normzoo.data import Dataset, load_dataset
 from normzoo.errors import ComponentError, ConfigError, DeviceError, NormzooError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
-from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, Prepared
+from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, PlaceFacts, Prepared
 from normzoo.experiment.planning.groups import expand
+from normzoo.experiment.worker.places import look_for_places, marking
 from normzoo.experiment.worker.train import build_network, worker_environment
+from normzoo.layers import norm_factory
 from normzoo.registry import NORMS, TASKS, TEMPLATES
 from normzoo.tasks import Task, make_task
 from normzoo.templates import member_losses, stack
@@ -93,7 +95,8 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
         ComponentError: it cannot be built, or fails at the run's batch size.
     """
     try:
-        members = [build_network(run.model_copy(update={"seed": seed}), dataset) for seed in (0, 1)]
+        norm = marking(norm_factory(run.norm))
+        members = [build_network(run.model_copy(update={"seed": seed}), dataset, norm) for seed in (0, 1)]
     except ComponentError as error:
         reason = str(error)
         named = reason if run.norm in reason else f"norm '{run.norm}': {reason}"
@@ -104,8 +107,8 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
     inputs, targets = dataset.train.inputs[:_SAMPLES], dataset.train.targets[:_SAMPLES]
     with torch.random.fork_rng(devices=[]):
         flops = _flops(run, members[0], inputs)
-        _check_training(run, members[0], dataset.train.inputs[: min(run.batch_size, _LARGEST_BATCH)])
-        return NetworkFacts(flops // len(inputs), _why_unstackable(members, task, inputs, targets))
+        places = _check_training(run, members[0], dataset.train.inputs[: min(run.batch_size, _LARGEST_BATCH)])
+        return NetworkFacts(flops // len(inputs), _why_unstackable(members, task, inputs, targets), places)
 
 
 def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> int:
@@ -121,11 +124,11 @@ def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> int:
     return int(counter.get_total_flops())
 
 
-def _check_training(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> None:
-    """Refuse what cannot be trained at a batch size, as a single value has no variance."""
+def _check_training(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> tuple[PlaceFacts, ...]:
+    """Refuse what cannot be trained at a batch size, as a single value has no variance; return where norms stand."""
     with torch.no_grad():
         try:
-            copy.deepcopy(network).train()(inputs)
+            return look_for_places(copy.deepcopy(network).train(), inputs, run.norm)
         except Exception as error:
             raise ComponentError(
                 f"batch_sizes: the {run.template} with norm '{run.norm}' cannot be trained at batch size "

@@ -22,6 +22,7 @@ from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.worker.epochs import EpochRecorder, OnEpoch, is_finite
 from normzoo.experiment.worker.memory import peak_memory_bytes, reset_peak_memory
 from normzoo.layers import backend, norm_factory
+from normzoo.layers._make import NormFactory
 from normzoo.registry import TEMPLATES
 from normzoo.registry.backends import Backend, backend_of_process
 from normzoo.tasks import make_task
@@ -154,11 +155,17 @@ class _Training:
             trainer.fit(module, train_dataloaders=train, val_dataloaders=evaluation)
 
 
-def build_network(spec: RunSpec, dataset: Dataset) -> nn.Module:
-    """Build the template of a run; the same seed gives shared parameters the same values under every norm."""
+def build_network(spec: RunSpec, dataset: Dataset, norm: NormFactory | None = None) -> nn.Module:
+    """Build the template of a run; the same seed gives shared parameters the same values under every norm.
+
+    Args:
+        spec: the run.
+        dataset: what it is trained on.
+        norm: makes the run's norms, if not as they are.
+    """
     template, options = TEMPLATES.load(spec.template)
     torch.manual_seed(spec.seed)
-    network = template(norm_factory(spec.norm), shape=dataset.shape, outputs=dataset.outputs, **options)
+    network = template(norm or norm_factory(spec.norm), shape=dataset.shape, outputs=dataset.outputs, **options)
     if not isinstance(network, nn.Module):
         raise ComponentError(
             f"template '{spec.template}': it must make a torch.nn.Module, it made a {type(network).__name__}"
