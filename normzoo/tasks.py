@@ -84,6 +84,14 @@ class Task(ABC):
     def torchmetric(self, name: str, outputs: int) -> "TorchMetric":
         """Return a new metric of torchmetrics for one of ``metrics``, to be updated with outputs and targets."""
 
+    def hits(self, outputs: Tensor, targets: Tensor) -> Tensor | None:  # noqa: ARG002
+        """Return for each sample whether it is right, ``(N,)`` of bools, where the deciding metric is their share.
+
+        It is given what that metric is given; where their share is not the metric, they are not recorded. None where
+        samples are neither right nor wrong.
+        """
+        return None
+
     def in_units(self, values: Tensor, scale: Scale) -> Tensor:  # noqa: ARG002
         """Return outputs or targets in the units of the data, as the metrics are to see them."""
         return values
@@ -148,6 +156,10 @@ class Classification(Task):
         from torchmetrics.classification import MulticlassAccuracy
 
         return MulticlassAccuracy(outputs, average="micro", validate_args=False)
+
+    def hits(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return whether the largest logit is that of the class; of equal ones the first counts."""
+        return outputs.argmax(-1) == targets
 
     def strata(self, targets: Array) -> Array:
         """Return the classes: a hold-out keeps their shares."""

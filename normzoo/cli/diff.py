@@ -68,7 +68,7 @@ def _by_part(one: RunRecord, other: RunRecord) -> dict[str, list[Difference]]:
 
 
 def _parts(record: RunRecord) -> dict[str, Row]:
-    values = flat(record.model_dump(exclude={"spec", "epochs", "environment", "traceback", "places"}))
+    values = flat(record.model_dump(exclude={"spec", "epochs", "environment", "traceback", "places", "test_hits"}))
     values |= flat({"places": list(map(str, record.places))})
     last = record.epochs[-1].model_dump(exclude={"epoch"}) if record.epochs else {}
     seconds = {"last.seconds": last.pop("seconds", None)}

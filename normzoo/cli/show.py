@@ -17,8 +17,11 @@ from normzoo.experiment.results.store import Store, StoredComparison
 from normzoo.experiment.results.tabular import flat
 from normzoo.metric import Metric
 
-_ELSEWHERE = {"spec", "status", "epochs", "environment", "notes", "places", "error", "traceback", "metrics", "loss"}
-"""What of a record has a place of its own; the rest is listed by name."""
+_ELSEWHERE = {
+    *("spec", "status", "epochs", "environment", "notes", "places", "error", "traceback"),
+    *("metrics", "loss", "test_hits"),
+}
+"""What of a record has a place of its own, or is not for reading; the rest is listed by name."""
 
 
 def show(

@@ -61,6 +61,7 @@ class MemberMetrics:
         self._metrics: dict[str, list[Metric]] = {}
         self._waiting: list[tuple[Tensor, Tensor]] = []
         self._values = 0
+        self._hits: list[Tensor] = []
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         """Count in a batch: outputs ``(N, M, *)`` and the targets ``(N, *)`` of all members."""
@@ -89,6 +90,10 @@ class MemberMetrics:
         for metrics in self._metrics.values():
             for member, metric in enumerate(metrics):
                 metric.update(outputs[:, member].contiguous(), targets)  # torchmetrics takes views of them
+        if self._task.metrics[0].is_share:
+            everyones = targets.unsqueeze(1).expand(-1, self._members, *targets.shape[1:])
+            hits = self._task.hits(outputs.flatten(0, 1), everyones.flatten(0, 1))
+            self._hits += [] if hits is None else [hits.view(outputs.shape[:2])]
 
     def compute(self) -> list[dict[str, float]]:
         """Return, for each member, its mean loss as ``loss``, and each metric by its name."""
@@ -99,6 +104,12 @@ class MemberMetrics:
             for values, metric in zip(found, metrics, strict=True):
                 values[name] = float(metric.compute())
         return found
+
+    @property
+    def hits(self) -> Tensor | None:
+        """For each sample and member whether it is right, ``(N, M)``, on the device; None where that is no question."""
+        self._count()
+        return torch.cat(self._hits) if self._hits else None
 
 
 def _precise(values: Tensor) -> Tensor:
@@ -165,6 +176,7 @@ class MemberModule(LightningModule):
             self.network.parameters(), optimizer, lrs, clip_norm=clip_norm, stacked=stacked, recorded=is_recorded
         )
         self.evaluations: list[list[dict[str, float]]] = []
+        self.hits: list[Tensor | None] = []
         self._splits = splits
         self._metrics: list[MemberMetrics] = []
         self._loss_sum, self._steps = torch.zeros(len(members)), 0
@@ -230,8 +242,12 @@ class MemberModule(LightningModule):
         self._metrics[dataloader_idx].update(self.network(everyones), targets)
 
     def on_validation_epoch_end(self) -> None:
-        """Put ``loss`` and the metrics of every split and member into ``evaluations[split][member]``."""
+        """Put ``loss`` and the metrics of every split and member into ``evaluations[split][member]``.
+
+        Which samples of a split are right is in ``hits[split]``.
+        """
         self.evaluations = [metrics.compute() for metrics in self._metrics]
+        self.hits = [metrics.hits for metrics in self._metrics]
         self._metrics = []
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:

@@ -13,13 +13,23 @@ import pyarrow.parquet
 import pytest
 
 from normzoo.experiment.config.spec import RunSpec
-from normzoo.experiment.results.records import EpochRecord, RunRecord
+from normzoo.experiment.results.records import EpochRecord, Place, RunRecord
 from normzoo.experiment.results.store import Store
 
 from .in_process import call, fill
 from .synthetic import run_record, run_spec
 
-OK = run_record(losses=(0.1 + 0.2, 1 / 3), notes=("one", "two"), environment={"torch": "2.9", "threads": 2})
+PLACES = (
+    Place(where="on the cell", kind="vectors", channels=64, positions=1, has_norm=True, pooled=2),
+    Place(where="at the end", kind="vectors", channels=8, positions=1, has_norm=False, pooled=None),
+)
+OK = run_record(
+    losses=(0.1 + 0.2, 1 / 3),
+    notes=("one", "two"),
+    places=PLACES,
+    test_hits="oA==",
+    environment={"torch": "2.9", "threads": 2},
+)
 DIVERGED = run_record(run_spec(seed=1), "diverged", losses=(2.0, math.nan), environment={"torch": "2.9"})
 INFINITE = run_record(run_spec(seed=2), "diverged", losses=(math.inf,))
 FAILED = run_record(
@@ -61,6 +71,11 @@ def test_a_row_holds_everything_of_a_run(capsys: pytest.CaptureFixture[str], sto
     assert (row["norm"], row["template"], row["lr"]) == ("group", "cnn", "0.05")
     assert (row["last.epoch"], float(row["last.train_loss"])) == ("2", 1 / 3)
     assert (row["environment.threads"], row["notes"], row["compiled"]) == ("2", "one; two", "False")
+    assert (
+        row["places"]
+        == "on the cell: vectors, channels 64, values per statistic 2; at the end: vectors, channels 8, no norm"
+    )
+    assert row["test_hits"] == "oA=="
     assert float(row["test"]) == OK.epochs[-1].test["accuracy"]
 
 

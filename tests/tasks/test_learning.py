@@ -56,6 +56,40 @@ def test_the_loss_of_a_regression_is_the_squared_error(random: Random) -> None:
     np.testing.assert_allclose(Regression().losses(outputs, targets).numpy(), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_share_of_hits_is_the_accuracy_exactly(random: Random, dtype: torch.dtype) -> None:
+    """Of each member, over batches of unequal size, in the order of the samples; ties and NaN count the same way."""
+    logits, labels = classes(random)
+    outputs = torch.stack([logits, -logits, logits.round()], 1).to(dtype)
+    outputs[3, 0], outputs[5, 1, 2], outputs[6] = 1.0, torch.nan, 0.0
+    metrics = MemberMetrics(Classification(), 3, Scale(), torch.device("cpu"))
+    for part in (slice(0, 7), slice(7, 8), slice(8, None)):
+        metrics.update(outputs[part], labels[part])
+    hits = metrics.hits
+    assert hits is not None
+    assert (hits.shape, hits.dtype) == ((40, 3), torch.bool)
+    assert torch.equal(hits, outputs.argmax(-1) == labels.unsqueeze(1))
+    accuracies = torch.tensor([found["accuracy"] for found in metrics.compute()])
+    assert torch.equal(accuracies, hits.float().sum(0) / 40)
+    assert 0 < hits[:, 0].sum() < 40
+
+
+def test_where_the_metric_is_no_share_nothing_is_a_hit(random: Random) -> None:
+    """Nor where a task does not say what is right."""
+    metrics = MemberMetrics(Regression(), 2, Scale(), torch.device("cpu"))
+    outputs, targets = numbers(random)
+    metrics.update(outputs.unsqueeze(1).expand(-1, 2, -1), targets)
+    assert metrics.hits is None
+
+    class Silent(Classification):
+        hits = Task.hits  # type: ignore[assignment]
+
+    logits, labels = classes(random)
+    metrics = MemberMetrics(Silent(), 1, Scale(), torch.device("cpu"))
+    metrics.update(logits.unsqueeze(1), labels)
+    assert metrics.hits is None
+
+
 def test_classification_is_evaluated_as_by_scikit_learn_and_torchmetrics(random: Random) -> None:
     logits, labels = classes(random)
     (found,) = evaluated(Classification(), logits.unsqueeze(1), labels)

@@ -132,6 +132,19 @@ def test_evaluations_are_those_of_the_last_epoch_alone(stacked: bool) -> None:
     assert module.evaluations[0][0] == pytest.approx(by_hand(trained, split))
 
 
+def test_hits_are_those_of_the_last_epoch_sample_by_sample() -> None:
+    """In the order of each split, for each member."""
+    networks, splits = [linear(), linear()], (Batches([7, 2]), Batches([5, 1]))
+    module = MemberModule(networks, lrs=[0.5, 0.2], splits=2)
+    fit(module, Blocks([2], members=2), *splits, epochs=2)
+    for hits, split in zip(module.hits, splits, strict=True):
+        inputs, labels = (torch.cat(parts) for parts in zip(*split, strict=True))
+        assert hits is not None
+        for member, network in enumerate(networks):
+            expected = of_member(module, member, network)(inputs).argmax(1) == labels
+            assert torch.equal(hits[:, member], expected)
+
+
 @pytest.mark.parametrize("stacked", [False, True])
 def test_the_training_loss_is_the_mean_over_the_steps_as_the_weights_change(stacked: bool) -> None:
     """The reference takes plain gradient steps with momentum and averages its losses; blocks are of unequal length."""

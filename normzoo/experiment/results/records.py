@@ -1,14 +1,19 @@
 """What a run leaves behind. Torch-free."""
 
+import base64
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Kind, PlaceFacts
 from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class Status(StrEnum):
@@ -134,6 +139,8 @@ class RunRecord(BaseModel):
             those of runs whose worker was lost.
         validation_samples: how many the validation metrics are over.
         test_samples: how many the test metrics are over.
+        test_hits: which test samples were right after the last epoch, packed (``pack_hits``); ``hits`` has them. None
+            unless the run is ok and the deciding metric is a share of samples, and in older records.
         notes: what a reader of the table should know, such as a place without a norm.
         places: where the norm stands in the network; empty in older records, and where it is not known.
         environment: versions, device, CPU, threads and commit.
@@ -159,6 +166,7 @@ class RunRecord(BaseModel):
     train_samples: int | None = None
     validation_samples: int | None = None
     test_samples: int | None = None
+    test_hits: str | None = None
     notes: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     environment: dict[str, Any] = {}
@@ -185,8 +193,29 @@ class RunRecord(BaseModel):
         return self.epochs[-1].test[self.metric.name] if self.status is Status.OK and self.epochs else None
 
     @property
+    def hits(self) -> "npt.NDArray[np.bool_] | None":
+        """For each test sample, in their order, whether it was right after the last epoch; None where not known."""
+        if self.test_hits is None:
+            return None
+        import numpy as np
+
+        packed = np.frombuffer(base64.b64decode(self.test_hits), np.uint8)
+        return np.unpackbits(packed, count=self.test_samples).astype(np.bool_)
+
+    @property
     def trouble(self) -> str:
         """What went wrong, in one line; of a diverged run with its learning rate."""
         rate = f", learning rate {self.spec.lr:g}" if self.status is Status.DIVERGED else ""
         reason = (self.error or "").strip().partition("\n")[0]
         return f"{self.status}: {self.spec.label}{rate}" + (f": {reason}" if reason else "")
+
+
+def pack_hits(hits: "npt.ArrayLike") -> str:
+    """Return bools as text, eight in a byte: a bit for each sample, in base64.
+
+    >>> pack_hits([True, False, True])
+    'oA=='
+    """
+    import numpy as np
+
+    return base64.b64encode(np.packbits(np.asarray(hits, dtype=np.bool_)).tobytes()).decode()

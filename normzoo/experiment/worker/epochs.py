@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
 
 from normzoo.data import BlocksOfSteps
 from normzoo.experiment.config.spec import RunSpec
@@ -16,10 +17,16 @@ OnEpoch = Callable[[RunSpec, EpochRecord], None]
 
 
 class EpochRecorder(Callback):
-    """Makes an EpochRecord of each run and epoch, and takes a run whose loss is not finite out of the stack."""
+    """Makes an EpochRecord of each run and epoch, and takes a run whose loss is not finite out of the stack.
+
+    Attributes:
+        epochs: by the key of the run.
+        hits: by the key of the run, which test samples were right after its last epoch, on the device.
+    """
 
     def __init__(self, specs: Sequence[RunSpec], emit: OnEpoch) -> None:
         self.epochs: dict[str, list[EpochRecord]] = {spec.key: [] for spec in specs}
+        self.hits: dict[str, Tensor] = {}
         self.batches: BlocksOfSteps | None = None
         self._alive, self._emit = list(specs), emit
         self._start = self._seconds = 0.0
@@ -50,6 +57,8 @@ class EpochRecorder(Callback):
         for spec, record in zip(self._alive, records, strict=True):
             self.epochs[spec.key].append(record)
             self._emit(spec, record)
+        if (hits := pl_module.hits[1]) is not None:
+            self.hits.update({spec.key: hits[:, member] for member, spec in enumerate(self._alive)})
         finite = [index for index, record in enumerate(records) if is_finite(record)]
         trainer.should_stop = not finite
         if finite and len(finite) < len(records):

@@ -18,11 +18,12 @@ from normzoo.errors import ComponentError
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Device
-from normzoo.experiment.results.records import RunRecord, Status
+from normzoo.experiment.results.records import EpochRecord, RunRecord, Status, pack_hits
 from normzoo.experiment.worker.epochs import EpochRecorder, OnEpoch, is_finite
 from normzoo.experiment.worker.memory import peak_memory_bytes, reset_peak_memory
 from normzoo.layers import backend, norm_factory
 from normzoo.layers._make import NormFactory
+from normzoo.metric import Metric
 from normzoo.registry import TEMPLATES
 from normzoo.registry.backends import Backend, backend_of_process
 from normzoo.tasks import make_task
@@ -137,9 +138,17 @@ class _Training:
             error=error,
             traceback=trace,
             epochs=tuple(epochs),
+            test_hits=self._test_hits(spec, epochs[-1], common["metrics"][0]) if status is Status.OK else None,
             samples_per_second=samples / training_seconds if training_seconds else None,
             **common,
         )
+
+    def _test_hits(self, spec: RunSpec, last: EpochRecord, metric: Metric) -> str | None:
+        """Return which test samples were right, packed; None where there is no such thing, or it is not the metric."""
+        hits = self._callback.hits.get(spec.key)
+        if hits is None or round(float(hits.double().mean() - last.test[metric.name]), 6):  # the metric is in float32
+            return None
+        return pack_hits(hits.cpu().numpy())
 
     def _fit(self, networks: list[nn.Module]) -> None:
         first = self._specs[0]
