@@ -62,6 +62,7 @@ def compare(
     precision: Literal["32-true", "bf16-mixed"] | None = None,
     strategy: Literal["auto", "stacked", "sequential"] | None = None,
     compile: Literal["auto", "always", "never"] | None = None,  # noqa: A002  # the flag's name
+    eval_stats: Sequence[Literal["running", "recalibrated", "batch"]] | str | None = None,
     baseline: Component | None = None,
     device: Literal["auto", "cpu", "cuda"] | None = None,
     jobs: Literal["auto"] | int | None = None,
@@ -100,6 +101,7 @@ def compare(
         precision: by Lightning's names.
         strategy: seeds side by side or one after the other.
         compile: whether training steps are compiled.
+        eval_stats: statistics by which norms that keep running ones are evaluated, too.
         baseline: reference norm.
         device: to train on.
         jobs: worker processes.

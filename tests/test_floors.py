@@ -38,7 +38,7 @@ ROOMS = ("config", "planning", "results", "worker", "executor", "")
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning"}
 IN_WORKERS = {
     f"normzoo.experiment.worker.{name}"
-    for name in ("train", "epochs", "time_steps", "prepare", "places", "memory", "serve")
+    for name in ("train", "epochs", "evaluation", "time_steps", "prepare", "places", "memory", "serve")
 } | {f"normzoo.bench.{name}" for name in ("worker", "measure")}
 """Those of the experiment's and the benchmark's modules that only a worker imports."""
 

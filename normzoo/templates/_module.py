@@ -201,6 +201,14 @@ class MemberModule(LightningModule):
         outputs: Tensor = self.network(inputs)
         return outputs
 
+    def for_all(self, inputs: Tensor) -> Tensor:
+        """Return inputs ``(N, *)`` that are the same for all members, as ``(N, M, *)``."""
+        return inputs.unsqueeze(1).expand(-1, self.members, *inputs.shape[1:])
+
+    def new_metrics(self) -> MemberMetrics:
+        """Return what counts outputs of all members into their metrics."""
+        return MemberMetrics(self.task, self.members, self._scale, self.device)
+
     def on_train_epoch_start(self) -> None:
         """Start new sums of losses; they stay on the device until they are asked for."""
         if self._loss_sum.shape != (self.members,) or self._loss_sum.device != self.device:
@@ -233,13 +241,12 @@ class MemberModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Make new metrics."""
-        self._metrics = [MemberMetrics(self.task, self.members, self._scale, self.device) for _ in range(self._splits)]
+        self._metrics = [self.new_metrics() for _ in range(self._splits)]
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
         """Count a batch into the metrics of its split, for every member."""
         inputs, targets = batch
-        everyones = inputs.unsqueeze(1).expand(-1, self.members, *inputs.shape[1:])
-        self._metrics[dataloader_idx].update(self.network(everyones), targets)
+        self._metrics[dataloader_idx].update(self.network(self.for_all(inputs)), targets)
 
     def on_validation_epoch_end(self) -> None:
         """Put ``loss`` and the metrics of every split and member into ``evaluations[split][member]``.

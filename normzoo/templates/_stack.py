@@ -204,9 +204,14 @@ class Mapped(nn.Module):
             buffer = tensors([member.get_buffer(name) for member in members])
             self.register_buffer(name.replace(".", "/"), buffer, persistent=name in saved)
 
+    @property
+    def skeleton(self) -> nn.Module:
+        """The module that is mapped; its tensors are those of no member."""
+        return self._skeleton[0]
+
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, M, *)`` to ``(N, M, *)``."""
-        skeleton = self._skeleton[0]
+        skeleton = self.skeleton
         if skeleton.training != self.training:
             skeleton.train(self.training)
 

@@ -28,6 +28,7 @@ OK = run_record(
     notes=("one", "two"),
     places=PLACES,
     test_hits="oA==",
+    eval_stats={"batch": {"loss": 0.5, "accuracy": 0.75}},
     environment={"torch": "2.9", "threads": 2},
 )
 DIVERGED = run_record(run_spec(seed=1), "diverged", losses=(2.0, math.nan), environment={"torch": "2.9"})
@@ -67,6 +68,7 @@ def test_a_row_holds_everything_of_a_run(capsys: pytest.CaptureFixture[str], sto
         "metrics",
         "loss",
     }
+    assert (row["eval_stats.batch.accuracy"], rows[DIVERGED.spec.key]["eval_stats.batch.accuracy"]) == ("0.75", "")
     assert {"last.epoch", "last.train_loss", "last.validation.loss", "last.test.accuracy", "last.seconds"} <= set(row)
     assert (row["norm"], row["template"], row["lr"]) == ("group", "cnn", "0.05")
     assert (row["last.epoch"], float(row["last.train_loss"])) == ("2", 1 / 3)

@@ -23,6 +23,7 @@ SPEC: dict[str, Any] = {
     "lr": 0.05,
     "clip_norm": None,
     "precision": "32-true",
+    "further_eval_stats": (),
 }
 FACTS = DatasetFacts(
     name="digits", checksum="0123456789abcdef", shape=(1, 8, 8), outputs=10, train=100, validation=30, test=30

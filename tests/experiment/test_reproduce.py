@@ -7,7 +7,7 @@ import pytest
 
 from normzoo.experiment.config.resolve import resolve
 from normzoo.experiment.config.spec import RunSpec
-from normzoo.experiment.planning.facts import DatasetFacts
+from normzoo.experiment.planning.facts import DatasetFacts, NetworkFacts
 from normzoo.experiment.planning.groups import expand
 from normzoo.experiment.results.reproduce import command_for
 
@@ -35,7 +35,8 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
     facts = DatasetFacts(matrix.dataset, spec.dataset_checksum, (1, 8, 8), outputs=10, train=1, validation=1, test=1)
     named = {"template": spec.template, "norm": spec.norm, "task": spec.task}
     sources = {kind: {named[kind]: checksum} for kind, checksum in spec.sources.items()}
-    return expand(matrix, facts, sources=sources), configuration.execution
+    networks = {(spec.template, spec.norm): NetworkFacts(keeps_statistics=True)}
+    return expand(matrix, facts, sources=sources, networks=networks), configuration.execution
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,7 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
         ({"task": "regression", "dataset": "npz"}, "npz:own.npz"),
         (ALL_OWN, "digits"),
         ({"optimizer": "adam", "clip_norm": 0.5, "precision": "bf16-mixed"}, "digits"),
+        ({"further_eval_stats": ("recalibrated", "batch")}, "digits"),
         (LSTM, "digits"),
         (OWN, "npz:some folder/own.npz"),
     ],

@@ -29,6 +29,7 @@ OTHER: dict[str, Any] = {
     "lr": 0.050001,
     "clip_norm": 1.0,
     "precision": "bf16-mixed",
+    "further_eval_stats": ("batch",),
 }
 
 

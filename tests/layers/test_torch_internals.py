@@ -155,8 +155,9 @@ def test_plain_types() -> None:
     [
         (torch_internals.TorchBatchNorm, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)),
         (torch_internals.TorchInstanceNorm, (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)),
+        (torch_internals.TorchTrackedNorm, (torch_internals.TorchBatchNorm, torch_internals.TorchInstanceNorm)),
     ],
-    ids=["batch", "instance"],
+    ids=["batch", "instance", "tracked"],
 )
 def test_the_bases_by_which_tools_find_norms(base: type, kinds: Sequence[type]) -> None:
     """Without them, SWA, ``update_bn`` and the conversion to synchronized norms would pass ours over in silence."""

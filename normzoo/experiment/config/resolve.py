@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -133,7 +133,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str,
         case "value_error":
             rule = str(context["error"])
         case "literal_error":
-            choices = [str(choice) for choice in get_args(model.model_fields[key].annotation)]
+            choices = _choices(model.model_fields[key].annotation)
             rule = f"unknown {key} '{value}'{nearest(str(value), choices)} (known: {', '.join(choices)})"
         case "too_short":
             rule = "must not be empty"
@@ -154,3 +154,10 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str,
         case _:
             rule = f"{detail['msg']}, got '{value}'"
     return f"{origins.get(key, key)}: {rule}"
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Return what there is to choose from, also in a list of choices."""
+    if get_origin(annotation) is Literal:
+        return [str(choice) for choice in get_args(annotation)]
+    return [choice for part in get_args(annotation) for choice in _choices(part)]

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -17,6 +17,8 @@ Strategy = Literal["stacked", "sequential"]
 StrategyChoice = Literal["auto", "stacked", "sequential"]
 CompileChoice = Literal["auto", "always", "never"]
 Precision = Literal["32-true", "bf16-mixed"]
+EvalStats = Literal["running", "recalibrated", "batch"]
+"""By which statistics norms that keep running ones normalize when a network is evaluated."""
 
 
 def split_list(value: Any) -> Any:
@@ -50,6 +52,7 @@ Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_n
 Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
 Sizes = Annotated[tuple[Count, ...], BeforeValidator(split_list), Field(min_length=1)]
 Rates = Annotated[tuple[Rate, ...], BeforeValidator(split_list), Field(min_length=1)]
+Stats = Annotated[tuple[EvalStats, ...], BeforeValidator(split_list), Field(min_length=1)]
 
 
 class RunSpec(BaseModel):
@@ -70,6 +73,8 @@ class RunSpec(BaseModel):
         lr: the learning rate in force, after the rule for the batch size.
         clip_norm: limit for the norm of the gradient over all parameters; None for none.
         precision: float32, or bfloat16 where autocast deems it fit, by Lightning's names.
+        further_eval_stats: by which statistics the trained network is evaluated, too, beside the running ones; none
+            where its norm keeps no running ones. It decides nothing but what is recorded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,6 +94,7 @@ class RunSpec(BaseModel):
     lr: float
     clip_norm: float | None = None
     precision: Precision = "32-true"
+    further_eval_stats: tuple[EvalStats, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -105,8 +111,12 @@ class RunSpec(BaseModel):
 
     @property
     def key(self) -> str:
-        """Hash of the canonical JSON of the spec and the protocol version; the same on every machine."""
-        return _digest({"protocol": PROTOCOL, **self.model_dump(mode="json")})
+        """Hash of the canonical JSON of the spec and the protocol version; the same on every machine.
+
+        Further statistics are in it only where there are any: without them a run is what it was before there were.
+        """
+        values = self.model_dump(mode="json", exclude=None if self.further_eval_stats else {"further_eval_stats"})
+        return _digest({"protocol": PROTOCOL, **values})
 
     @property
     def label(self) -> str:
@@ -168,6 +178,11 @@ class MatrixSpec(BaseModel):
         "auto", description="Train all seeds side by side (stacked) or one after the other; auto: by size."
     )
     compile: CompileChoice = Field("auto", description="Compile the training step; auto: where training takes long.")
+    eval_stats: Stats = Field(
+        ("running",),
+        description="Statistics by which norms that keep running ones are evaluated: running (which decide), and also "
+        "recalibrated (over the training set) or batch (of each test batch).",
+    )
     baseline: str | None = Field(
         None, description="Reference norm. Default: none if it is compared, otherwise the first norm."
     )
@@ -209,6 +224,11 @@ class MatrixSpec(BaseModel):
     @classmethod
     def _distinct_rates(cls, rates: tuple[float, ...] | None) -> tuple[float, ...] | None:
         return None if rates is None else tuple(sorted(set(rates)))
+
+    @field_validator("eval_stats")
+    @classmethod
+    def _running_first(cls, stats: tuple[EvalStats, ...]) -> tuple[EvalStats, ...]:
+        return tuple(each for each in get_args(EvalStats) if each in ("running", *stats))
 
     @field_validator("baseline")
     @classmethod

@@ -65,11 +65,13 @@ class NetworkFacts:
         flops: floating-point operations of a forward pass over one sample.
         unstackable: why its seeds cannot be trained side by side; empty where they can.
         places: where its norms stand, in the order of a forward pass.
+        keeps_statistics: some of its norms keep running statistics, and are evaluated by them.
     """
 
     flops: int = 0
     unstackable: str = ""
     places: tuple[PlaceFacts, ...] = ()
+    keeps_statistics: bool = False
 
 
 Networks = Mapping[tuple[str, str], NetworkFacts]

@@ -92,6 +92,7 @@ def expand(
             named = {"template": template, "norm": norm, "task": matrix.task}
             own = {kind: (sources or {}).get(kind, {}).get(spec) for kind, spec in named.items()}
             common["sources"] = {kind: checksum for kind, checksum in own.items() if checksum}
+            common["further_eval_stats"] = matrix.eval_stats[1:] if network.keeps_statistics else ()
             for batch_size in matrix.batch_sizes:
                 samples = matrix.epochs * (dataset.train // batch_size) * batch_size
                 common["strategy"] = strategy_for(matrix.strategy, network, device, batch_size)

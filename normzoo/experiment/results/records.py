@@ -141,12 +141,14 @@ class RunRecord(BaseModel):
         test_samples: how many the test metrics are over.
         test_hits: which test samples were right after the last epoch, packed (``pack_hits``); ``hits`` has them. None
             unless the run is ok and the deciding metric is a share of samples, and in older records.
+        eval_stats: ``loss`` and the task's metrics on the test set after the last epoch, by the statistics that norms
+            with running ones normalized by instead: ``recalibrated`` or ``batch``, where that was asked for.
         notes: what a reader of the table should know, such as a place without a norm.
         places: where the norm stands in the network; empty in older records, and where it is not known.
         environment: versions, device, CPU, threads and commit.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     spec: RunSpec
     status: Status
@@ -167,6 +169,7 @@ class RunRecord(BaseModel):
     validation_samples: int | None = None
     test_samples: int | None = None
     test_hits: str | None = None
+    eval_stats: dict[str, dict[str, float]] = {}
     notes: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     environment: dict[str, Any] = {}

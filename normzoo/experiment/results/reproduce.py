@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from normzoo.experiment.config.resolve import reproducing_command
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
-from normzoo.experiment.planning.facts import DatasetFacts
+from normzoo.experiment.planning.facts import DatasetFacts, NetworkFacts
 from normzoo.experiment.planning.groups import expand
 from normzoo.experiment.results.records import RunRecord
 
@@ -32,7 +32,8 @@ def command_for(key: str, record: RunRecord, dataset: str) -> str | None:
     facts = DatasetFacts(dataset, spec.dataset_checksum, shape=(1, 1, 1), outputs=1, train=1, validation=1, test=1)
     named = {"template": spec.template, "norm": spec.norm, "task": spec.task}
     sources = {kind: {named[kind]: checksum} for kind, checksum in spec.sources.items()}
-    if key not in {run.key for run in expand(matrix, facts, sources=sources)}:
+    networks = {(spec.template, spec.norm): NetworkFacts(keeps_statistics=bool(spec.further_eval_stats))}
+    if key not in {run.key for run in expand(matrix, facts, sources=sources, networks=networks)}:
         return None
     device = str(record.environment.get("device", "")).partition(":")[0]
     where = f" --device {device}" if device in ("cpu", "cuda") else ""
@@ -54,6 +55,7 @@ def _matrix(spec: RunSpec, dataset: str) -> MatrixSpec:
         "optimizer": spec.optimizer,
         "clip_norm": spec.clip_norm,
         "precision": spec.precision,
+        "eval_stats": ("running", *spec.further_eval_stats),
     }
     matrix = MatrixSpec(**settings)
     if matrix.lr_at(spec.batch_size) == spec.lr:

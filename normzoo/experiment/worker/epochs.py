@@ -11,6 +11,7 @@ from torch import Tensor
 from normzoo.data import BlocksOfSteps
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.results.records import EpochRecord
+from normzoo.experiment.worker.evaluation import Evaluations
 from normzoo.templates import MemberModule
 
 OnEpoch = Callable[[RunSpec, EpochRecord], None]
@@ -22,12 +23,17 @@ class EpochRecorder(Callback):
     Attributes:
         epochs: by the key of the run.
         hits: by the key of the run, which test samples were right after its last epoch, on the device.
+        eval_stats: by the key of the run, what ``at_end`` makes of it.
+        batches: what is trained on.
+        at_end: evaluates the members that are left after the last epoch, in another way.
     """
 
     def __init__(self, specs: Sequence[RunSpec], emit: OnEpoch) -> None:
         self.epochs: dict[str, list[EpochRecord]] = {spec.key: [] for spec in specs}
         self.hits: dict[str, Tensor] = {}
+        self.eval_stats: dict[str, Evaluations] = {}
         self.batches: BlocksOfSteps | None = None
+        self.at_end: Callable[[MemberModule], list[Evaluations]] | None = None
         self._alive, self._emit = list(specs), emit
         self._start = self._seconds = 0.0
 
@@ -66,6 +72,9 @@ class EpochRecorder(Callback):
             pl_module.keep(finite)
             if self.batches is not None:
                 self.batches.keep(finite)
+        if finite and self.at_end is not None and trainer.current_epoch + 1 == trainer.max_epochs:
+            keys = [spec.key for spec in self._alive]
+            self.eval_stats = dict(zip(keys, self.at_end(pl_module), strict=True))
 
 
 def is_finite(epoch: EpochRecord) -> bool:

@@ -18,7 +18,7 @@ from normzoo.experiment.worker.train import build_network, worker_environment
 from normzoo.layers import norm_factory
 from normzoo.registry import NORMS, TASKS, TEMPLATES
 from normzoo.tasks import Task, make_task
-from normzoo.templates import member_losses, stack
+from normzoo.templates import keeps_statistics, member_losses, stack
 
 _SAMPLES = 4
 """That every network is tried on."""
@@ -108,7 +108,12 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
     with torch.random.fork_rng(devices=[]):
         flops = _flops(run, members[0], inputs)
         places = _check_training(run, members[0], dataset.train.inputs[: min(run.batch_size, _LARGEST_BATCH)])
-        return NetworkFacts(flops // len(inputs), _why_unstackable(members, task, inputs, targets), places)
+        return NetworkFacts(
+            flops=flops // len(inputs),
+            unstackable=_why_unstackable(members, task, inputs, targets),
+            places=places,
+            keeps_statistics=keeps_statistics(members[0]),
+        )
 
 
 def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> int:

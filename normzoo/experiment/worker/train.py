@@ -7,6 +7,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Device
 from normzoo.experiment.results.records import EpochRecord, RunRecord, Status, pack_hits
 from normzoo.experiment.worker.epochs import EpochRecorder, OnEpoch, is_finite
+from normzoo.experiment.worker.evaluation import EVALUATION_SAMPLES, evaluate_further
 from normzoo.experiment.worker.memory import peak_memory_bytes, reset_peak_memory
 from normzoo.layers import backend, norm_factory
 from normzoo.layers._make import NormFactory
@@ -28,9 +30,6 @@ from normzoo.registry import TEMPLATES
 from normzoo.registry.backends import Backend, backend_of_process
 from normzoo.tasks import make_task
 from normzoo.templates import CudaGraph, MemberModule
-
-EVALUATION_SAMPLES = 100
-"""How many samples are evaluated at once: as many in a stack as alone, as a norm may pool over them then, too."""
 
 OnStart = Callable[[RunSpec], None]
 OnRecord = Callable[[RunRecord], None]
@@ -138,6 +137,7 @@ class _Training:
             error=error,
             traceback=trace,
             epochs=tuple(epochs),
+            eval_stats=self._callback.eval_stats.get(spec.key, {}) if status is Status.OK else {},
             test_hits=self._test_hits(spec, epochs[-1], common["metrics"][0]) if status is Status.OK else None,
             samples_per_second=samples / training_seconds if training_seconds else None,
             **common,
@@ -146,7 +146,7 @@ class _Training:
     def _test_hits(self, spec: RunSpec, last: EpochRecord, metric: Metric) -> str | None:
         """Return which test samples were right, packed; None where there is no such thing, or it is not the metric."""
         hits = self._callback.hits.get(spec.key)
-        if hits is None or round(float(hits.double().mean() - last.test[metric.name]), 6):  # the metric is in float32
+        if hits is None or abs(hits.double().mean() - last.test[metric.name]) > 1e-6:  # some metrics are in float32
             return None
         return pack_hits(hits.cpu().numpy())
 
@@ -155,6 +155,8 @@ class _Training:
         module = make_module(self._specs, networks, self._dataset, self._device, compiled=self._compiled)
         train = BlocksOfSteps(self._dataset.train, first.batch_size, seeds=[spec.seed for spec in self._specs])
         self._callback.batches = train
+        if first.further_eval_stats:
+            self._callback.at_end = partial(evaluate_further, spec=first, dataset=self._dataset)
         splits = (self._dataset.validation, self._dataset.test)
         evaluation = [OrderedBatches(split, EVALUATION_SAMPLES) for split in splits]
         with warnings.catch_warnings():

@@ -13,12 +13,14 @@ from torch.autograd import Function, forward_ad
 from torch.jit import TracerWarning, is_tracing  # type: ignore[attr-defined]
 from torch.nn import Buffer, Parameter
 from torch.nn.modules.batchnorm import _BatchNorm as TorchBatchNorm
+from torch.nn.modules.batchnorm import _NormBase as TorchTrackedNorm
 from torch.nn.modules.instancenorm import _InstanceNorm as TorchInstanceNorm
 
 __all__ = [
     "PLAIN_TYPES",
     "TorchBatchNorm",
     "TorchInstanceNorm",
+    "TorchTrackedNorm",
     "TracerWarning",
     "apply_directly",
     "compiler",
