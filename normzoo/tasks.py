@@ -92,6 +92,13 @@ class Task(ABC):
         """
         return None
 
+    def constant(self, targets: Tensor, outputs: int) -> Tensor | None:  # noqa: ARG002
+        """Return the outputs ``(outputs,)`` that serve all samples best, learned from training targets ``(N, *)``.
+
+        What a network reaches is compared with what they reach. None where there is no such thing.
+        """
+        return None
+
     def in_units(self, values: Tensor, scale: Scale) -> Tensor:  # noqa: ARG002
         """Return outputs or targets in the units of the data, as the metrics are to see them."""
         return values
@@ -160,6 +167,10 @@ class Classification(Task):
     def hits(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return whether the largest logit is that of the class; of equal ones the first counts."""
         return outputs.argmax(-1) == targets
+
+    def constant(self, targets: Tensor, outputs: int) -> Tensor:
+        """Return the logarithms of the shares of the classes: the most frequent one is always chosen."""
+        return targets.bincount(minlength=outputs).double().div(len(targets)).log()
 
     def strata(self, targets: Array) -> Array:
         """Return the classes: a hold-out keeps their shares."""
@@ -259,6 +270,10 @@ class Regression(Task):
         if name == "r2":
             return R2Score()
         return MeanSquaredError(squared=False)
+
+    def constant(self, targets: Tensor, outputs: int) -> Tensor:  # noqa: ARG002
+        """Return the means."""
+        return targets.mean(0)
 
     def in_units(self, values: Tensor, scale: Scale) -> Tensor:
         """Return numbers in the units of the data."""

@@ -139,6 +139,8 @@ class RunRecord(BaseModel):
             those of runs whose worker was lost.
         validation_samples: how many the validation metrics are over.
         test_samples: how many the test metrics are over.
+        constant_value: the deciding metric on the test set of the constant outputs that serve the training set best,
+            such as always the most frequent class; None in older records, and where the task has no such outputs.
         test_hits: which test samples were right after the last epoch, packed (``pack_hits``); ``hits`` has them. None
             unless the run is ok and the deciding metric is a share of samples, and in older records.
         eval_stats: ``loss`` and the task's metrics on the test set after the last epoch, by the statistics that norms
@@ -168,6 +170,7 @@ class RunRecord(BaseModel):
     train_samples: int | None = None
     validation_samples: int | None = None
     test_samples: int | None = None
+    constant_value: float | None = None
     test_hits: str | None = None
     eval_stats: dict[str, dict[str, float]] = {}
     notes: tuple[str, ...] = ()

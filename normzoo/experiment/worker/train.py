@@ -28,8 +28,8 @@ from normzoo.layers._make import NormFactory
 from normzoo.metric import Metric
 from normzoo.registry import TEMPLATES
 from normzoo.registry.backends import Backend, backend_of_process
-from normzoo.tasks import make_task
-from normzoo.templates import CudaGraph, MemberModule
+from normzoo.tasks import Task, make_task
+from normzoo.templates import CudaGraph, MemberMetrics, MemberModule
 
 OnStart = Callable[[RunSpec], None]
 OnRecord = Callable[[RunRecord], None]
@@ -118,6 +118,7 @@ class _Training:
             "train_samples": len(self._dataset.train),
             "validation_samples": len(self._dataset.validation),
             "test_samples": len(self._dataset.test),
+            "constant_value": constant_value(task, self._dataset),
             "notes": notes,
             "environment": worker_environment(self._device),
         }
@@ -164,6 +165,17 @@ class _Training:
             warnings.filterwarnings("ignore", message=".*capturable=True.*")  # of the steps before one is recorded
             trainer = _light_trainer(first, self._device, self._callback)
             trainer.fit(module, train_dataloaders=train, val_dataloaders=evaluation)
+
+
+def constant_value(task: Task, dataset: Dataset) -> float | None:
+    """Return the deciding metric on the test set of the constant outputs that serve the training set best."""
+    constant = task.constant(dataset.train.targets, dataset.outputs)
+    if constant is None:
+        return None
+    targets = dataset.test.targets
+    metrics = MemberMetrics(task, 1, dataset.scale, targets.device)
+    metrics.update(constant.float().expand(len(targets), 1, -1), targets)
+    return metrics.compute()[0][task.metrics[0].name]
 
 
 def build_network(spec: RunSpec, dataset: Dataset, norm: NormFactory | None = None) -> nn.Module:
