@@ -7,6 +7,8 @@ from itertools import combinations
 from statistics import fmean, median
 from typing import NamedTuple
 
+import numpy as np
+
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.metric import Metric
@@ -25,6 +27,7 @@ from normzoo.report.statistics.standings import (
     seed_correlation,
     wins,
 )
+from normzoo.report.statistics.two_way import TwoWay, two_way
 
 Values = Mapping[CellKey, Mapping[int, float]]
 """Values on the test set by cell and seed."""
@@ -216,6 +219,8 @@ def _cell(
         median=median(values) if values else None,
         lowest=min(values, default=None),
         highest=max(values, default=None),
+        n_constant=_n_constant(ok, metrics[0]),
+        constant=next((record.constant_value for record in records if record.constant_value is not None), None),
         n_collapsed=collapsed([metrics[0].sign * value for value in values], scale),
         mark=verdict.mark,
         behind=verdict.behind,
@@ -226,15 +231,47 @@ def _cell(
         rate=selection.rate if matrix.lrs else None,
         tried=selection.tried if matrix.lrs else (),
         further={
-            metric.name: estimate for metric in metrics[1:] if (estimate := _estimate(ok, metric.name)) is not None
+            metric.name: estimate
+            for metric in metrics[1:]
+            if (estimate := _estimate(_last(ok, metric.name))) is not None
         },
+        eval_stats={
+            stats: estimate
+            for stats in ("running", *matrix.eval_stats[1:])
+            if any(record.eval_stats for record in ok)
+            and (estimate := _estimate(_evaluated(ok, stats, metrics[0].name))) is not None
+        },
+        places=next((record.places for record in records if record.places), ()),
     )
 
 
-def _estimate(records: Sequence[RunRecord], name: str) -> Estimate | None:
-    """Return the mean of a metric on the test set; None where a run has no finite value."""
-    values = [record.epochs[-1].test.get(name, math.nan) for record in records]
+def _last(records: Sequence[RunRecord], name: str) -> list[float]:
+    """Return a metric on the test set after the last epoch."""
+    return [record.epochs[-1].test.get(name, math.nan) for record in records]
+
+
+def _evaluated(records: Sequence[RunRecord], stats: str, name: str) -> list[float]:
+    """Return a metric on the test set by some statistics; the running ones are those of every epoch."""
+    if stats == "running":
+        return _last(records, name)
+    return [record.eval_stats.get(stats, {}).get(name, math.nan) for record in records]
+
+
+def _estimate(values: Sequence[float]) -> Estimate | None:
+    """Return the mean; None where a value is not finite."""
     return Estimate(fmean(values), half_width(values)) if values and all(map(math.isfinite, values)) else None
+
+
+def _n_constant(records: Sequence[RunRecord], metric: Metric) -> int:
+    """Return how many runs are no better than constant outputs, but for the luck of the test samples."""
+    count = 0
+    for record in records:
+        constant, value, samples = record.constant_value, record.test_value, record.test_samples
+        if constant is None or value is None:
+            continue
+        luck = 2 * math.sqrt(constant * (1 - constant) / samples) if metric.is_share and samples else 0.0
+        count += metric.sign * (value - constant) <= luck
+    return count
 
 
 def _vs_baseline(
@@ -254,7 +291,19 @@ def _vs_baseline(
         seeds=len(left.keys() & right.keys()),
         correlation=seed_correlation(values_by_seed(own), values_by_seed(other)),
         is_partial=any(map(diverged_or_failed, (*own, *other))),
+        with_samples=_with_samples(own, other),
     )
+
+
+def _with_samples(own: Sequence[RunRecord], other: Sequence[RunRecord]) -> TwoWay | None:
+    """Return how sure a difference is over seeds and test samples, by which samples were right in both."""
+    left, right = (
+        {record.spec.seed: record.hits for record in records if record.hits is not None} for records in (own, other)
+    )
+    seeds = sorted(left.keys() & right.keys())
+    if len(seeds) < 2 or len({len(hits) for hits in (*left.values(), *right.values())}) != 1:
+        return None
+    return two_way(np.array([left[seed].astype(np.int8) - right[seed] for seed in seeds]))
 
 
 def _seconds_per_epoch(records: Sequence[RunRecord]) -> float | None:

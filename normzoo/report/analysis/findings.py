@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from normzoo.metric import Metric
-from normzoo.report.analysis.numbers import CellSummary, Contrast, Row, Summary, Table
+from normzoo.report.analysis.numbers import CellSummary, Contrast, Estimate, Row, Summary, Table
 from normzoo.report.analysis.wording import (
     amount_text,
     at_most,
@@ -207,6 +207,29 @@ def _contrasts(table: Table, norm: str) -> Mapping[str, PairedDifference]:
         for contrast in table.contrasts
         if norm in (contrast.first, contrast.second)
     }
+
+
+# By which statistics a norm is evaluated
+
+
+def eval_stats_findings(metric: Metric, table: Table) -> list[str]:
+    """Say, at the smallest batch size, how much of what a norm loses comes back with recalibrated statistics."""
+    found = []
+    for norm, cell in table.at_batch_size(0):
+        running, recalibrated = (cell.eval_stats.get(stats) for stats in ("running", "recalibrated"))
+        if running is None or recalibrated is None:
+            continue
+        gain = metric.write_signed(recalibrated.mean - running.mean, like=running.mean)
+        found.append(
+            f"At batch size {cell.batch_size}, recalibrating {norm} changes its mean by "
+            f"{with_difference_unit(metric, gain)}, from {_estimated(metric, running)} to "
+            f"{_estimated(metric, recalibrated)} (not tested)."
+        )
+    return found
+
+
+def _estimated(metric: Metric, estimate: Estimate) -> str:
+    return with_unit(metric, value_text(metric, estimate.mean, estimate.half_width))
 
 
 # Runs without a result

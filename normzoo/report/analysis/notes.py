@@ -10,7 +10,7 @@ from normzoo.experiment.results.records import RunRecord
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import CellSummary, Row
 from normzoo.report.analysis.selection import diverged_or_failed
-from normzoo.report.analysis.wording import value_text, with_unit
+from normzoo.report.analysis.wording import enumerated, value_text, with_unit
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,47 @@ def mark_notes(rows: Sequence[Row]) -> list[str]:
     if not partial:
         return []
     return [f"no norm has all of its runs at batch size {_listed(partial)}, so none is marked as best"]
+
+
+def place_notes(rows: Sequence[Row]) -> list[str]:
+    """Say at how many values the norms that pool over the batch take their statistics, at the smallest batch size."""
+    return [
+        f"{row.norm} at batch size {row.cells[0].batch_size} takes each mean and variance over {_pools(row.cells[0])}"
+        for row in rows
+        if _pools_the_batch(row)
+    ]
+
+
+def _pools(cell: CellSummary) -> str:
+    """Write how many values are pooled where."""
+    values: dict[str, dict[str, None]] = {}
+    for place in cell.places:
+        if place.has_norm and place.pooled is not None:
+            values.setdefault(place.where, {})[f"{place.pooled:,}"] = None
+    places: dict[str, list[str]] = {}
+    for where, numbers in values.items():
+        places.setdefault(" or ".join(numbers), []).append(where)
+    parts = [
+        f"{number} values {enumerated(where)}{' (each becomes +1 or -1)' if number == '2' else ''}"
+        for number, where in places.items()
+    ]
+    return ", over ".join(parts)
+
+
+def _pools_the_batch(row: Row) -> bool:
+    """Whether the number of values of a statistic depends on the batch size; with a single one that is not known."""
+    return len({tuple(place.pooled for place in cell.places) for cell in row.cells if cell.places}) > 1
+
+
+def constant_notes(metric: Metric, rows: Sequence[Row]) -> list[str]:
+    """Say where seeds learned nothing that shows on the test set."""
+    return [
+        f"{row.norm} at batch size {cell.batch_size}: {cell.n_constant} of {cell.ok} seeds no better than always the "
+        f"same output, which reaches {with_unit(metric, value_text(metric, cell.constant))}"
+        for row in rows
+        for cell in row.cells
+        if cell.n_constant and cell.constant is not None
+    ]
 
 
 def collapse_notes(metric: Metric, rows: Sequence[Row]) -> list[str]:

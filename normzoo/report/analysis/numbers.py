@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.experiment.results.records import EpochRecord
+from normzoo.experiment.results.records import EpochRecord, Place
 from normzoo.metric import CROSS_ENTROPY, Metric
 from normzoo.report.statistics.differences import PairedDifference
 from normzoo.report.statistics.family import Family
 from normzoo.report.statistics.power import Power
 from normzoo.report.statistics.standings import Mark
+from normzoo.report.statistics.two_way import TwoWay
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,8 @@ class VsBaseline:
         correlation: Pearson's, of both over the seeds that are ok under both; None where one of them is constant, or
             for fewer than three seeds.
         is_partial: runs diverged or failed on either side, so that the difference is over completed runs only.
+        with_samples: how sure the difference is over other seeds and other test samples; None where it is not known
+            which samples were right.
     """
 
     difference: PairedDifference | None
@@ -47,6 +50,7 @@ class VsBaseline:
     seeds: int
     correlation: float | None
     is_partial: bool
+    with_samples: TwoWay | None = None
 
     @property
     def probability(self) -> float | None:
@@ -73,6 +77,8 @@ class CellSummary:
         values: the metric on the test set after the last epoch by seed, of the ok runs.
         half_width: half the width of the 95 % t interval of the mean; None for fewer than two runs.
         median, lowest, highest: of the values.
+        n_constant: how many seeds are no better than constant outputs.
+        constant: what those reach; None where that is not known.
         n_collapsed: how many seeds lie far on the bad side of the median.
         mark: how it stands to the best of its block; None where no run is ok.
         behind: how much worse it is than the best of its block, paired by seed; None for the best itself.
@@ -85,6 +91,8 @@ class CellSummary:
         rate: the learning rate chosen on validation, at the reference batch size; None where there was no choice.
         tried: what each learning rate reached, if there was a choice.
         further: the other metrics of the task by name, on the test set after the last epoch.
+        eval_stats: the metric on the test set by the statistics that it was evaluated with, where that was asked for.
+        places: where the norm stands in the network, and at how many values it takes each statistic.
     """
 
     batch_size: int
@@ -100,6 +108,8 @@ class CellSummary:
     lowest: float | None = None
     highest: float | None = None
     n_collapsed: int = 0
+    n_constant: int = 0
+    constant: float | None = None
     mark: Mark | None
     behind: PairedDifference | None
     vs_baseline: VsBaseline | None = None
@@ -109,6 +119,8 @@ class CellSummary:
     rate: float | None = None
     tried: tuple[LrTrial, ...] = ()
     further: Mapping[str, Estimate] = field(default_factory=dict)
+    eval_stats: Mapping[str, Estimate] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
 
     @property
     def n_failed(self) -> int:

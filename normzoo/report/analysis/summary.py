@@ -12,7 +12,15 @@ from normzoo.experiment.results.records import RunRecord
 from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric
 from normzoo.registry import NORMS, TEMPLATES, Registry
 from normzoo.report.analysis.comparisons import Comparisons, Values, compare_norms, summarize_block
-from normzoo.report.analysis.notes import collapse_notes, edge_notes, learning_notes, mark_notes, record_notes
+from normzoo.report.analysis.notes import (
+    collapse_notes,
+    constant_notes,
+    edge_notes,
+    learning_notes,
+    mark_notes,
+    place_notes,
+    record_notes,
+)
 from normzoo.report.analysis.numbers import CellSummary, Contrast, Row, Summary, Table
 from normzoo.report.analysis.selection import CellKey, LrSelection, selected_runs, values_by_seed
 from normzoo.report.statistics.differences import PairedDifference, difference, paired
@@ -149,6 +157,8 @@ def _table(
         rows,
         (
             *mark_notes(rows),
+            *place_notes(rows),
+            *constant_notes(metrics[0], rows),
             *collapse_notes(metrics[0], rows),
             *learning_notes(loss, rows),
             *edge_notes(rows, matrix.rates),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import CellSummary, Estimate, LrTrial, Row, Summary, Table, VsBaseline
-from normzoo.report.analysis.wording import difference_text, p_value_text, value_text
+from normzoo.report.analysis.wording import PLUS_MINUS, difference_text, p_value_text, value_text
 from normzoo.report.statistics.differences import PairedDifference
 
 BEST = "\N{BLACK CIRCLE}"
@@ -134,6 +134,12 @@ def vs_baseline_lines(metric: Metric, cell: CellSummary) -> list[str]:
     )
 
 
+def samples_text(metric: Metric, cell: CellSummary) -> str:
+    """Write half the width of the interval that also covers other test samples."""
+    found = cell.vs_baseline.with_samples if cell.vs_baseline else None
+    return NOTHING if found is None else f"{PLUS_MINUS}{metric.write(found.half_width, like=cell.mean or 0.0)}"
+
+
 def p_text(difference: PairedDifference | None) -> str:
     """Write the p value, marked where the difference is significant.
 
@@ -243,12 +249,53 @@ def baseline_grid(summary: Summary, table: Table) -> Grid:
         "median": lambda cell: [median_text(metric, cell)],
         "range": lambda cell: [range_text(metric, cell)],
         f"vs {summary.reference}": lambda cell: vs_baseline_lines(metric, cell),
+        **({"also samples": lambda cell: [samples_text(metric, cell)]} if _has_samples(table) else {}),
         "p": lambda cell: [p_text(cell.vs_baseline.difference) if cell.vs_baseline else NOTHING],
         "beats": lambda cell: [probability_text(cell.vs_baseline)],
         "rank": lambda cell: [rank_text(cell)],
         "r": lambda cell: [correlation_text(cell.vs_baseline)],
     }
     columns = [TextColumn(header, [write(cell) for _, cell in rows]) for header, write in kinds.items()]
+    return Grid([norm for norm, _ in rows], columns, [f"batch {cell.batch_size}" for _, cell in rows])
+
+
+def _has_samples(table: Table) -> bool:
+    return any(cell.vs_baseline and cell.vs_baseline.with_samples for cell in table.cells)
+
+
+def places_grid(table: Table) -> Grid:
+    """Return the table of the values per statistic: a row per norm, a column per place, a number per batch size."""
+    places = dict.fromkeys((place.where, place.positions) for row in table.rows for place in row.cells[0].places)
+    columns = []
+    for where, positions in places:
+        header = f"{where}, {positions} positions" if positions > 1 else where
+        columns.append(TextColumn(header, [[_pooled(row, where, positions)] for row in table.rows]))
+    return Grid([row.norm for row in table.rows], columns)
+
+
+def _pooled(row: Row, where: str, positions: int) -> str:
+    """Write at how many values a norm takes each statistic in a place, once if that is the same at every batch size."""
+    numbers: list[str] = []
+    for cell in row.cells:
+        found = next((each for each in cell.places if (each.where, each.positions) == (where, positions)), None)
+        if found is None or not found.has_norm:
+            return NOTHING
+        numbers.append("?" if found.pooled is None else f"{found.pooled:,}")
+    return " / ".join(numbers if len(set(numbers)) > 1 else numbers[:1])
+
+
+def eval_stats_grid(summary: Summary, table: Table) -> Grid:
+    """Return the table of the metric by the statistics of evaluation, grouped by batch size."""
+    rows = [
+        (norm, cell)
+        for index in range(len(summary.matrix.batch_sizes))
+        for norm, cell in table.at_batch_size(index)
+        if cell.eval_stats
+    ]
+    columns = [
+        TextColumn(stats, [[estimate_text(summary.metric, cell.eval_stats.get(stats))] for _, cell in rows])
+        for stats in summary.matrix.eval_stats
+    ]
     return Grid([norm for norm, _ in rows], columns, [f"batch {cell.batch_size}" for _, cell in rows])
 
 

@@ -17,7 +17,7 @@ from normzoo.report.analysis.wording import (
     value_text,
     with_difference_unit,
 )
-from normzoo.report.render.cells import BEST, PARTIAL, SAME, SIGNIFICANT, TIED, change_header
+from normzoo.report.render.cells import BEST, NOTHING, PARTIAL, SAME, SIGNIFICANT, TIED, change_header
 from normzoo.report.statistics.differences import LEVEL
 from normzoo.report.statistics.family import MAX_EXACT, MIN_SEEDS, RANDOM_FLIPS, Family
 from normzoo.report.statistics.power import MAX_SEEDS, Power
@@ -186,6 +186,11 @@ def baseline_legend(summary: Summary) -> str:
     parts = [
         f"vs {reference}: mean difference from {reference} at the same batch size"
         f"{_comma(in_unit(difference_unit(metric)))}, paired by seed{_interval(summary.matrix)}.",
+        *(
+            ["also samples: the interval over other seeds and other test samples."]
+            if any(cell.vs_baseline and cell.vs_baseline.with_samples for cell in summary.cells)
+            else []
+        ),
         f"p: {_verdict(summary.family)}",
         f"beats: share of the seeds that both have in which it is better than {reference}; a tie counts half, a "
         "diverged run as worse.",
@@ -255,6 +260,46 @@ def power_sentence(summary: Summary, table: Table) -> str | None:
     seeds = [f"{_seeds(power)} at {power.batch_size}" for power in table.powers]
     return " ".join(
         [*parts, f"Detecting {_target(metric, table.powers[0].target)} needs about {enumerated(seeds)} seeds."]
+    )
+
+
+def samples_sentence(summary: Summary, table: Table) -> str | None:
+    """Say how much of the uncertainty is that of the test samples, which more seeds do not lessen."""
+    metric, limits = summary.metric, dict[int, float]()
+    for cell in table.cells:
+        found = cell.vs_baseline.with_samples if cell.vs_baseline else None
+        if found is not None:
+            limits[cell.batch_size] = max(found.limit, limits.get(cell.batch_size, 0.0))
+    if not limits:
+        return None
+    amounts = enumerated([f"{_amount(metric, limit, summary)} at batch size {size}" for size, limit in limits.items()])
+    return (
+        f"On other test samples differences vary, too. However many seeds there are, an interval over both is up to "
+        f"{PLUS_MINUS}{amounts}."
+    )
+
+
+def eval_stats_legend(summary: Summary) -> str:
+    """Explain the table of the statistics of evaluation."""
+    words = {
+        "running": "running: by the averages kept while training, which decide in every other table",
+        "recalibrated": "recalibrated: by statistics of the whole training set with the final weights",
+        "batch": "batch: each test batch by its own statistics",
+    }
+    metric = summary.metric
+    said = "; ".join(words[stats] for stats in summary.matrix.eval_stats)
+    return (
+        f"Test {metric.title}{in_unit(metric.unit)} of norms that keep running statistics. {said}. What recalibrating "
+        "gains was lost at evaluation, the rest in training (Wu & Johnson 2021). Not tested."
+    )
+
+
+def places_legend(matrix: MatrixSpec) -> str:
+    """Explain the table of values per statistic."""
+    sizes = " / ".join(map(str, matrix.batch_sizes))
+    return (
+        f"At how many values each mean and variance is taken in training, at batch size {sizes} where that differs; "
+        f"{NOTHING} no norm or nothing pooled, ? not known."
     )
 
 

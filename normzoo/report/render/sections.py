@@ -6,20 +6,32 @@ from enum import IntEnum
 
 import yaml
 
-from normzoo.report.analysis.findings import main_findings, reference_findings
+from normzoo.report.analysis.findings import eval_stats_findings, main_findings, reference_findings
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary, Table
 from normzoo.report.analysis.wording import difference_unit, direction, in_unit
-from normzoo.report.render.cells import Grid, baseline_grid, effect_grid, further_grid, lr_grid, value_grid
+from normzoo.report.render.cells import (
+    Grid,
+    baseline_grid,
+    effect_grid,
+    eval_stats_grid,
+    further_grid,
+    lr_grid,
+    places_grid,
+    value_grid,
+)
 from normzoo.report.render.legends import (
     baseline_heading,
     baseline_legend,
     dataset,
     effect_legend,
+    eval_stats_legend,
     further_legend,
     legend,
     lr_title,
+    places_legend,
     power_sentence,
+    samples_sentence,
     title,
 )
 from normzoo.report.render.method import limitations, method
@@ -95,9 +107,11 @@ def sections(
     """
     return [
         *_values(summary),
+        *_eval_stats(summary),
         *_failures(failures),
         *_vs_reference(summary),
         *_effect(summary),
+        *_places(summary),
         *_further(summary),
         Section(title="Learning curves", depth=Depth.FILE, figures=("curves", "seconds")),
         Section(title="Training, validation and test", depth=Depth.FILE, figures=("gap",)),
@@ -127,6 +141,34 @@ def _learning_rates(summary: Summary, table: Table) -> Iterator[Part]:
         yield Part(title=lr_title(summary, table.template), grid=lr_grid(summary, table))
 
 
+def _eval_stats(summary: Summary) -> Iterator[Section]:
+    parts = [
+        Part(
+            title=table.template,
+            grid=eval_stats_grid(summary, table),
+            findings=eval_stats_findings(summary.metric, table),
+        )
+        for table in summary.tables
+        if any(cell.eval_stats for cell in table.cells)
+    ]
+    if parts:
+        yield Section(
+            title="Statistics at evaluation", depth=Depth.BRIEF, parts=parts, legend=eval_stats_legend(summary)
+        )
+
+
+def _places(summary: Summary) -> Iterator[Section]:
+    parts = [
+        Part(title=table.template, grid=places_grid(table))
+        for table in summary.tables
+        if any(cell.places for cell in table.cells)
+    ]
+    if parts:
+        yield Section(
+            title="Values per statistic", depth=Depth.DETAILS, parts=parts, legend=places_legend(summary.matrix)
+        )
+
+
 def _failures(failures: Sequence[str]) -> Iterator[Section]:
     if failures:
         is_worth_a_retry = any(not line.startswith("diverged") for line in failures)
@@ -146,7 +188,10 @@ def _vs_reference(summary: Summary) -> Iterator[Section]:
         Part(
             title=table.template,
             grid=baseline_grid(summary, table),
-            findings=[*reference_findings(summary, table), *filter(None, [power_sentence(summary, table)])],
+            findings=[
+                *reference_findings(summary, table),
+                *filter(None, [power_sentence(summary, table), samples_sentence(summary, table)]),
+            ],
         )
         for table in summary.tables
     ]
