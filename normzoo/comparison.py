@@ -318,7 +318,7 @@ class Comparison:
         console = Console(width=100, no_color=True)
         with console.capture() as capture:
             console.print(self)
-        return capture.get()
+        return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
     def __repr__(self) -> str:
         matrix = self.matrix

@@ -9,6 +9,7 @@ from cyclopts import App, Group
 from cyclopts.exceptions import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 import normzoo
+from normzoo.cli._console import stdout_console
 from normzoo.errors import NormzooError
 
 __all__ = ["EXIT_FAILED_RUNS", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_USAGE", "app", "main"]
@@ -166,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # an encoding that lacks a sign prints a question mark in its place
             stream.reconfigure(errors="replace")
     try:
-        return app(arguments, exit_on_error=False, print_error=False) or EXIT_OK
+        return app(arguments, console=stdout_console(), exit_on_error=False, print_error=False) or EXIT_OK
     except CycloptsError as error:
         return _refuse(_usage_message(error))
     except NormzooError as error:

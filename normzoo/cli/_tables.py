@@ -1,11 +1,10 @@
-"""Values, curves and tables of plain text, without markup; in a file or a pipe a table is as wide as its contents."""
+"""Values, curves and tables of plain text, without markup."""
 
 import math
-import os
 from collections.abc import Collection, Iterable, Sequence
 
 from rich.cells import cell_len
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -81,15 +80,6 @@ def curve(values: Sequence[float], lowest: float, highest: float, *, ascii_only:
 
 
 GAP = 2
-_BOUNDLESS = 100_000
-
-
-def plain_console() -> Console:
-    """Return a console on stdout as wide as the terminal; in a file or a pipe lines are as long as they get."""
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _BOUNDLESS
-    return console
 
 
 def plain_table(

@@ -14,6 +14,7 @@ from normzoo.bench.run import run_bench
 from normzoo.bench.spec import BenchSpec, Measurement, problems
 from normzoo.bench.summary import to_markdown, to_rich
 from normzoo.cli import EXIT_OK
+from normzoo.cli._console import stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
 from normzoo.registry.backends import backend_of_process
@@ -51,7 +52,7 @@ def layers(
             progress.update(task, advance=1, description=str(measurement.case))
 
         bench = run_bench(spec, show)
-    console = Console()
+    console = stdout_console()
     for part in to_rich(bench, every_case=details):
         console.print(part, highlight=False)
     write_files(bench, lambda name, notes: to_markdown(bench, name=name, notes=notes), json=json, report=report)

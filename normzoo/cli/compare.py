@@ -20,6 +20,7 @@ from rich.status import Status
 from rich.table import Table
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
+from normzoo.cli._console import stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
 from normzoo.experiment.comparison import Rerun, carry_out, done_keys, early_workers, stored
@@ -85,7 +86,7 @@ def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
             known = stored(store, rerun)
     with LocalExecutor(configuration.execution) as executor, _status():
         plan = make_plan(configuration, known, executor, with_estimate=True)
-    show_plan(configuration, plan, Console())
+    show_plan(configuration, plan, stdout_console())
     return EXIT_OK
 
 
@@ -148,7 +149,7 @@ class _Comparison:
         summary = summarize(matrix, records, earlier=earlier_looks(matrix, store.comparisons()))
         written = write_report(self._report, summary, records, html=self._html) if self._report else []
         with suppress(BrokenPipeError):  # whoever read the tables has seen enough
-            console = Console()
+            console = stdout_console()
             _print_summary(summary, records, console, details=self._details)
             if not self._interrupted:
                 _print_next(

@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_OK, _checks, _probe
 from normzoo.cli._checks import CACHE_VARIABLE, PACKAGES, Check
-from normzoo.cli._tables import facts, plain_console, plain_table
+from normzoo.cli._console import plain_console
+from normzoo.cli._tables import facts, plain_table
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.executor.local import WORKER_ENVIRONMENT, machine_has_gpus
 from normzoo.registry.backends import VARIABLE

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
+from normzoo.cli._console import stdout_console
 from normzoo.errors import ConfigError, UsageError
 from normzoo.experiment.config.spec import split_list
 from normzoo.explain import subject, to_rich, to_svg
@@ -32,7 +32,7 @@ def explain(
     subjects = [subject(name, sizes) for name in names]
     if svg is not None:
         _write(svg, to_svg(subjects))
-    console = Console()
+    console = stdout_console()
     for part in to_rich(subjects, width=console.width):
         console.print(part, highlight=False)
     if svg is not None:

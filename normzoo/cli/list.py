@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from rich.console import Console
 from rich.table import Table
 
+from normzoo.cli._console import stdout_console
 from normzoo.registry import DATASETS, NORMS, TASKS, TEMPLATES, Entry
 
 
 def list_entries() -> int:
     """Show the norms (what each pools, formula, source), templates, datasets and tasks."""
-    console = Console()
+    console = stdout_console()
     norms = _table("Norms", "norm", "pools", "formula", "source")
     for name, norm in NORMS.items():
         options = "".join(f"\n{key}={value}" for key, value in norm.options.items())

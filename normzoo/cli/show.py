@@ -9,7 +9,8 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._tables import curve, facts, format_value, indented, moment, plain_console, plain_table
+from normzoo.cli._console import plain_console
+from normzoo.cli._tables import curve, facts, format_value, indented, moment, plain_table
 from normzoo.experiment.results.lookup import find_key
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.reproduce import command_for

@@ -1,9 +1,13 @@
 """Do the tables say what was measured?"""
 
+import re
+
 import pytest
 
 from normzoo.bench.spec import Bench
 from normzoo.bench.summary import TableData, aims, bandwidth_share, details, geometric_mean, ratio, tables, to_markdown
+from normzoo.cli import bench as command
+from normzoo.cli import main
 
 from .sample import bench, measurement
 
@@ -134,3 +138,15 @@ def test_the_report_holds_tables_aims_method_and_machine() -> None:
     partial = measured.model_copy(update={"spec": measured.spec.model_copy(update={"norms": ("batch",)})})
     assert "## Aims" not in to_markdown(partial, name="speed")
     assert to_markdown(Bench.model_validate_json(measured.model_dump_json()), name="speed") == text
+
+
+def test_no_line_that_is_printed_ends_in_blanks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a file or a pipe, of the tables and of every case."""
+    measured = bench(measurement(auto=50), measurement(auto=123.4, norm="group"))
+    monkeypatch.setattr(command, "run_bench", lambda spec, show: measured)  # noqa: ARG005
+    assert main(["bench", "layers", "--details"]) == 0
+    printed = capsys.readouterr().out
+    assert "group" in printed
+    assert re.findall(r".*[ \t]\n", printed) == []

@@ -34,6 +34,12 @@ def test_it_ends_well_with_a_table_per_template_on_stdout(growth: Growth) -> Non
     assert outcome.stdout.count("- At batch size 64, ") == 2
 
 
+def test_no_line_of_what_is_printed_ends_in_blanks(growth: Growth) -> None:
+    """Nor of a preview: the output goes into files and mails."""
+    for step in (growth.first, growth.dry):
+        assert re.findall(r".*[ \t]\n", step.outcome.stdout) == []
+
+
 def test_the_table_shows_what_is_stored(growth: Growth) -> None:
     """The accuracies of the records, in percent."""
     tables = rows(growth.first.outcome.stdout)
