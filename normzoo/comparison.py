@@ -26,6 +26,7 @@ from normzoo.experiment.plan import Plan
 from normzoo.experiment.results.lookup import earlier_looks, find_comparison
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
+from normzoo.experiment.results.union import Numbers, read_comparison
 from normzoo.experiment.runner import Listener
 from normzoo.registry import NORMS, TASKS, TEMPLATES, Registry, is_of_session, spec_of
 
@@ -217,18 +218,20 @@ class Comparison:
         self.matrix, self.records, self.earlier = matrix, dict(records), tuple(earlier)
 
     @classmethod
-    def load(cls, store: Path | str = "normzoo.sqlite", number: int | None = None) -> "Comparison":
-        """Read a comparison from a store: the latest, or that of a number.
+    def load(cls, store: Path | str = "normzoo.sqlite", numbers: Numbers = None) -> "Comparison":
+        """Read a comparison from a store: the latest, that of a number, or several as one.
+
+        Args:
+            store: the file.
+            numbers: a number, a list of them, or ``all``. Several must be parts of one comparison: they may differ in
+                norms, templates, batch sizes and seeds, and in nothing else that results depend on.
 
         Raises:
-            StoreError: there is none.
+            StoreError: there is none, or they are not parts of one.
         """
-        path = Path(store)
-        with Store(path, writable=False) as opened:
-            known = opened.comparisons()
-            latest = max(known, key=lambda each: (each.created_at, each.id), default=None) if number is None else None
-            chosen = latest or find_comparison(number or 0, known, path)
-            return cls(chosen.matrix, opened.records(chosen.keys), earlier_looks(chosen.matrix, known))
+        with Store(Path(store), writable=False) as opened:
+            matrix, records = read_comparison(opened, numbers)
+            return cls(matrix, records, earlier_looks(matrix, opened.comparisons()))
 
     @cached_property
     def summary(self) -> "Summary":

@@ -30,6 +30,10 @@ _REPORT = """Write stored results as a report: markdown with plots, or one page.
 Findings, tables, plots, failures, method, limitations, and how to make it again. Also while a comparison is still
 running. Plots go beside the report, each as SVG and PNG; with --html all of it is in one page that loads nothing.
 
+Comparisons that are parts of one, such as those of a merged store, are reported as one: --comparison 1,3, or --all.
+They may differ in norms, templates, batch sizes and seeds; those that differ in any other setting, in the data or in
+your own code are refused.
+
 Example: normzoo report -o reports/digits.md --html
 """
 

@@ -7,10 +7,11 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import ValidationError
 
+from normzoo.cli._flags import all_flag, chosen_comparisons, comparisons_flag
 from normzoo.errors import ConfigError
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.store import Store
+from normzoo.experiment.results.union import read_comparison
 
 
 def report(
@@ -19,8 +20,10 @@ def report(
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="Markdown file to write; its plots go beside it.")],
     html: Annotated[bool, Parameter(help="Also write it as one self-contained page, NAME.html.", negative="")] = False,
     comparison: Annotated[
-        int | None, Parameter(help="Number of the comparison in the store; the latest by default.")
+        list[int] | None,
+        comparisons_flag("Number of the comparison in the store; the latest by default. Of several, 1,3, as one."),
     ] = None,
+    all_: Annotated[bool, all_flag("All comparisons in the store as one.")] = False,
     baseline: Annotated[
         str | None, Parameter(help="Norm that the others are held against, if not that of the comparison.")
     ] = None,
@@ -29,12 +32,10 @@ def report(
     from normzoo.report import summarize
     from normzoo.report.files import write_report, written_line  # scipy and matplotlib take a while
 
+    numbers = chosen_comparisons(comparison, all_)
     with Store(store, writable=False) as opened:
-        comparisons = opened.comparisons()
-        latest = max(comparisons, key=lambda each: (each.created_at, each.id), default=None)
-        chosen = latest if latest and comparison is None else find_comparison(comparison or 0, comparisons, store)
-        records = opened.records(chosen.keys)
-    matrix = chosen.matrix if baseline is None else _against(chosen.matrix, baseline)
+        matrix, records = read_comparison(opened, numbers)
+    matrix = matrix if baseline is None else _against(matrix, baseline)
     written = write_report(output, summarize(matrix, records), records, html=html)
     sys.stdout.write(written_line(written))
     return 0

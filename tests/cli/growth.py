@@ -42,6 +42,8 @@ class Growth:
     against: Outcome
     nowhere: Outcome
     absent: Outcome
+    whole: Outcome
+    ambiguous: Outcome
 
 
 def grow(folder: Path) -> Growth:
@@ -64,4 +66,6 @@ def grow(folder: Path) -> Growth:
         against=run(folder, "report", "--comparison", "3", "-o", "against.md", "--baseline", "batch"),
         nowhere=run(folder, "report", "-o", "nowhere.md", "--baseline", "layer"),
         absent=run(folder, "report", "--comparison", "99", "-o", "absent.md"),
+        whole=run(folder, "report", "--all", "-o", "whole.md"),
+        ambiguous=run(folder, "report", "--all", "--comparison", "1,2", "-o", "ambiguous.md"),
     )

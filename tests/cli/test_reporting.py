@@ -82,3 +82,16 @@ def test_a_comparison_that_is_not_there_is_refused(growth: Growth) -> None:
     message = "normzoo: error: store: 'normzoo.sqlite' holds no comparison 99; it holds 1 to 5\n"
     assert growth.absent.stderr == message
     assert not (growth.folder / "absent.md").exists()
+
+
+def test_all_comparisons_are_reported_as_one(growth: Growth) -> None:
+    """With the norms, batch sizes and seeds of any of them; what no comparison trained is missing."""
+    assert growth.whole.code == 0
+    text = check_report(
+        growth.folder / "whole.md",
+        f"normzoo compare --batch-sizes 64,128 --norms none,batch,layer --templates {CNN},{LSTM} --seeds 2",
+    )
+    assert "runs are missing" in text
+    assert growth.ambiguous.code == 2
+    assert growth.ambiguous.stderr == ("normzoo: error: --all: stands beside --comparison, which names some; use one\n")
+    assert not (growth.folder / "ambiguous.md").exists()

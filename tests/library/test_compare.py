@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import normzoo
 from normzoo.cli import main
-from normzoo.errors import ComponentError, ConfigError, UnknownNameError, UsageError
+from normzoo.errors import ComponentError, ConfigError, StoreError, UnknownNameError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.executor.in_process import InProcessExecutor
@@ -162,6 +162,19 @@ def test_it_shows_plots_and_writes_itself(tmp_path: Path) -> None:
     assert {path.suffix for path in written} == {".md", ".html", ".svg", ".png"}
     assert all(path.stat().st_size > 0 for path in written)
     assert normzoo.Comparison.load(tmp_path / "normzoo.sqlite").records == comparison.records
+
+
+def test_several_comparisons_of_a_store_are_loaded_as_one() -> None:
+    """By their numbers, or all there are."""
+    first, second = in_process(norms=["batch", "none"]), in_process(norms=["none", "layer"], seeds=1)
+    whole = normzoo.Comparison.load(numbers="all")
+    assert whole.matrix.norms == ("batch", "none", "layer")
+    assert whole.records == {**first.records, **second.records}
+    assert normzoo.Comparison.load(numbers=[2, 1]).matrix.norms == ("none", "layer", "batch")
+    assert normzoo.Comparison.load(numbers=1).records == first.records
+    in_process(norms=["none"], epochs=2)
+    with pytest.raises(StoreError, match="epochs is 1 in comparisons 1 and 2, 2 in comparison 3; choose some"):
+        normzoo.Comparison.load(numbers="all")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,135 @@
+"""Several comparisons of a store as one, such as the parts of one that were trained on several machines. Torch-free."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from normzoo.errors import StoreError
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.lookup import find_comparison
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.store import Store, StoredComparison
+from normzoo.registry import DATASETS
+
+Numbers = int | Sequence[int] | Literal["all"] | None
+"""Which comparisons: that of a number, those of several, all of the store; None: the latest."""
+
+_FREE = {"norms", "templates", "batch_sizes", "seeds", "baseline", "dataset"}
+"""In what the parts of a comparison may differ: its axes, what is held against what, and the path of the data."""
+
+_NAMED = 3
+"""How many differences a message names at most."""
+
+
+def read_comparison(store: Store, numbers: Numbers = None) -> tuple[MatrixSpec, dict[str, RunRecord]]:
+    """Return a comparison of a store, or several as one, with the records there are, by key.
+
+    Raises:
+        StoreError: there is none of that number, or they are not parts of one.
+    """
+    chosen = _chosen(store, numbers)
+    keys = dict.fromkeys(key for comparison in chosen for key in comparison.keys)
+    records = store.records(list(keys))
+    return together(chosen, records), records
+
+
+def _chosen(store: Store, numbers: Numbers) -> list[StoredComparison]:
+    known = store.comparisons()
+    if not known:
+        raise StoreError(f"store: '{store.path}' holds no comparison yet; `normzoo compare` makes one")
+    if numbers is None:
+        return [max(known, key=lambda each: (each.created_at, each.id))]
+    if numbers == "all":
+        return known
+    asked = [numbers] if isinstance(numbers, int) else dict.fromkeys(numbers)
+    return [find_comparison(number, known, store.path) for number in asked]
+
+
+def together(comparisons: Sequence[StoredComparison], records: Mapping[str, RunRecord]) -> MatrixSpec:
+    """Return the one matrix that holds the runs of all comparisons.
+
+    Its norms, templates and batch sizes are those of any of them, the seeds those of the largest; the reference norm
+    is theirs if they name the same, else the default.
+
+    Raises:
+        StoreError: they differ in a setting, in the data or in the code that was trained, or the same run was trained
+            by two strategies: their numbers do not stand in one table.
+    """
+    values = _settings(comparisons)
+    for comparison in comparisons:
+        for what, value in _origins(comparison, records):
+            values.setdefault(what, {})[comparison.id] = value
+    differing = [what for what, by_number in values.items() if len(set(by_number.values())) > 1]
+    if differing:
+        named = "; ".join(f"{what} is {_by_value(values[what])}" for what in differing[:_NAMED])
+        more = f"; and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
+        raise StoreError(
+            f"these comparisons are not parts of one: {named}{more}; choose some that agree (`normzoo runs` lists them)"
+        )
+    matrices = [comparison.matrix for comparison in comparisons]
+    baselines = {matrix.baseline for matrix in matrices}
+    axes: dict[str, Any] = {
+        name: tuple(dict.fromkeys(value for matrix in matrices for value in getattr(matrix, name)))
+        for name in ("norms", "templates", "batch_sizes")
+    }
+    return MatrixSpec.model_validate(
+        {
+            **matrices[0].model_dump(),
+            **axes,
+            "seeds": max(matrix.seeds for matrix in matrices),
+            "baseline": baselines.pop() if len(baselines) == 1 else None,
+        }
+    )
+
+
+def _settings(comparisons: Sequence[StoredComparison]) -> dict[str, dict[int, str]]:
+    """Return by name the settings that must agree, by the number of the comparison."""
+    values = {
+        name: {each.id: _text(getattr(each.matrix, name)) for each in comparisons}
+        for name in MatrixSpec.model_fields
+        if name not in _FREE
+    }
+    named = {each.id: str(DATASETS.parse(each.matrix.dataset)._replace(argument="")) for each in comparisons}
+    return {"dataset": named, **values}
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else "not set" if value is None else str(value)
+
+
+def _origins(comparison: StoredComparison, records: Mapping[str, RunRecord]) -> Iterator[tuple[str, str]]:
+    """Yield what the runs of a comparison must share with those of the others beside their settings."""
+    for key in comparison.keys:
+        if key not in records:
+            continue
+        record = records[key]
+        spec = record.spec
+        yield "the checksum of the data", spec.dataset_checksum
+        if "protocol" in record.environment:
+            yield "the version of the training procedure", str(record.environment["protocol"])
+        for kind, checksum in spec.sources.items():
+            yield f"the file of {getattr(spec, kind)}", checksum
+        strategy = spec.strategy + (", compiled" if spec.compile else "")
+        yield f"the strategy of {spec.label}, learning rate {spec.lr:g}", strategy
+
+
+def _by_value(values: Mapping[int, str]) -> str:
+    """Write which comparisons have which value.
+
+    >>> _by_value({1: "4", 2: "4", 3: "1"})
+    '4 in comparisons 1 and 2, 1 in comparison 3'
+    """
+    numbers: dict[str, list[str]] = {}
+    for number, value in values.items():
+        numbers.setdefault(value, []).append(str(number))
+    return ", ".join(
+        f"{value} in comparison{'' if len(having) == 1 else 's'} {_listed(having)}" for value, having in numbers.items()
+    )
+
+
+def _listed(items: Sequence[str]) -> str:
+    """Write items as in a sentence.
+
+    >>> _listed(["1"]), _listed(["1", "2", "4"])
+    ('1', '1, 2 and 4')
+    """
+    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
