@@ -26,6 +26,7 @@ from normzoo.experiment.plan import Plan
 from normzoo.experiment.results.lookup import earlier_looks, find_comparison
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
+from normzoo.experiment.results.tabular import Kind, even, flat_epochs, flat_run
 from normzoo.experiment.results.union import Numbers, read_comparison
 from normzoo.experiment.runner import Listener
 from normzoo.registry import NORMS, TASKS, TEMPLATES, Registry, is_of_session, spec_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console, ConsoleOptions, RenderableType
 
+    from normzoo.export.files import Rows
     from normzoo.report import Summary
 
 Arrays = Mapping[str, Any]
@@ -255,7 +257,7 @@ class Comparison:
 
         return Group(*to_rich(sections(self.summary), width=width, depth=Depth.DETAILS if details else Depth.BRIEF))
 
-    def to_frame(self, kind: Literal["summary", "runs", "epochs"] = "summary") -> "pd.DataFrame":
+    def to_frame(self, kind: Kind = "summary") -> "pd.DataFrame":
         """Return a data frame.
 
         Args:
@@ -264,18 +266,30 @@ class Comparison:
         """
         import pandas as pd
 
-        from normzoo.experiment.results.tabular import flat_epochs, flat_run
+        return pd.DataFrame(self._rows(kind))
 
+    def export(self, path: Path | str, kind: Kind = "summary") -> None:
+        """Write the rows of ``to_frame`` to a file: ``.csv``, ``.json``, or ``.parquet``, which needs pyarrow.
+
+        Raises:
+            ConfigError: the name says no format, or the file cannot be written.
+        """
+        from normzoo.export.files import format_of, write_rows
+
+        path = Path(path)
+        write_rows(self._rows(kind), path, format_of(path))
+
+    def _rows(self, kind: Kind) -> "Rows":
         match kind:
             case "summary":
                 from normzoo.report import summary_rows
 
-                return pd.DataFrame(summary_rows(self.summary))
+                return summary_rows(self.summary)
             case "runs":
-                return pd.DataFrame([flat_run(key, record) for key, record in self.records.items()])
+                return even(flat_run(key, record) for key, record in self.records.items())
             case "epochs":
-                return pd.DataFrame([row for key, record in self.records.items() for row in flat_epochs(key, record)])
-        raise UsageError(f"to_frame: expected summary, runs or epochs, got '{kind}'")
+                return even(row for key, record in self.records.items() for row in flat_epochs(key, record))
+        raise UsageError(f"expected summary, runs or epochs, got '{kind}'")
 
     def plot(self, name: str | None = None) -> "Figure":
         """Return a plot as a figure of matplotlib.

@@ -28,6 +28,7 @@ FLOORS = {
     "report": 5,
     "progress": 5,
     "explain": 5,
+    "export": 5,
     "bench": 6,
     "comparison": 6,
     "cli": 7,

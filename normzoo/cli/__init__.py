@@ -61,12 +61,17 @@ two machines agree on a run, name it twice, and the second one's store with --ot
 Example: normzoo diff 5c12806 2007911
 """
 
-_EXPORT = """Write stored results as CSV, JSON or Parquet, a row for every run.
+_EXPORT = """Write stored results as CSV, JSON or Parquet, or to an experiment tracker.
 
 A row holds all of the run's configuration (norm, lr and so on), its status, its metrics after the last finished epoch
 (last.train_loss, last.test.accuracy and so on), the deciding one as test if its status is ok, times, and machine
-(environment.torch and so on). Accuracies are fractions. What is not there is an empty field in CSV and null elsewhere;
-a loss that is not a number is nan, inf or -inf in CSV, and "NaN", "Infinity" or "-Infinity" in JSON.
+(environment.torch and so on). With --kind summary it holds what the tables say of a norm at a batch size: mean and
+interval, difference from the reference norm and p. Accuracies are fractions. What is not there is an empty field in CSV
+and null elsewhere; a loss that is not a number is nan, inf or -inf in CSV, and "NaN", "Infinity" or "-Infinity" in
+JSON.
+
+With --to tensorboard:DIR, mlflow:URI or wandb:PROJECT each run becomes one there, with its parameters and the curves of
+its epochs. Exporting again leaves alone what is there as it is, and replaces what has changed.
 
 Example: normzoo export -o results.csv
 """

@@ -1,52 +1,84 @@
-"""``normzoo export``: stored results as a table for other programs."""
+"""``normzoo export``: stored results as a table for other programs, or in an experiment tracker."""
 
-import csv
-import io
-import json
-import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import track
 
 from normzoo.cli import EXIT_OK
+from normzoo.cli._flags import all_flag, chosen_comparisons, comparisons_flag
 from normzoo.cli._tables import counted
 from normzoo.errors import ConfigError
 from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.records import RunRecord
-from normzoo.experiment.results.store import Store
-from normzoo.experiment.results.tabular import Row, Value, even, flat_epochs, flat_run
-
-Format = Literal["csv", "parquet", "json"]
+from normzoo.experiment.results.store import Store, StoredComparison
+from normzoo.experiment.results.tabular import Kind, even, flat_epochs, flat_run
+from normzoo.experiment.results.union import Numbers, read_comparison
+from normzoo.export.files import Format, Rows, format_of, to_csv, to_json, write_rows
+from normzoo.export.trackers import parse_target, tracked, write_runs
 
 
 def export(
     *,
     store: Annotated[Path, Parameter(help="File in which results are kept.")] = Path("normzoo.sqlite"),
+    kind: Annotated[
+        Kind | None,
+        Parameter(help="A row for every run (the default), for every epoch of every run, or for every cell."),
+    ] = None,
     format_: Annotated[
         Format | None, Parameter(name="--format", help="By default what the name of the file says, or csv.")
     ] = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="File to write; stdout by default.")] = None,
-    epochs: Annotated[bool, Parameter(help="A row for every epoch of every run.", negative="")] = False,
-    comparison: Annotated[int | None, Parameter(help="Only runs of the comparison of this number.")] = None,
+    to: Annotated[
+        str | None, Parameter(help="A tracker to write runs to: tensorboard:DIR, mlflow:URI or wandb:PROJECT.")
+    ] = None,
+    comparison: Annotated[
+        list[int] | None,
+        comparisons_flag("Only that of this number, or those of several, 1,3; a summary is of the latest by default."),
+    ] = None,
+    all_: Annotated[bool, all_flag("All comparisons; a summary is of all as one.")] = False,
 ) -> int:
-    """Write a row for every run, or for every epoch of every run."""
+    """Write a row for every run, epoch or cell to a file, or runs to a tracker."""
+    numbers = chosen_comparisons(comparison, all_)
+    if to is not None:
+        for flag, value in (("--kind", kind), ("--format", format_), ("--output", output)):
+            if value is not None:
+                raise ConfigError(f"{flag}: is for files, and --to for trackers; use one")
+        return _to_tracker(to, store, numbers)
     chosen = _format(format_, output)
     if output is not None:
         _check(output, store)
-    with Store(store, writable=False) as opened:
-        listed = [run.key for run in opened.listed()]
-        if comparison is not None:
-            of_comparison = set(find_comparison(comparison, opened.comparisons(), store).keys)
-            _tell(len(of_comparison.difference(listed)), f"of comparison {comparison} not there yet, and not written")
-            listed = [key for key in listed if key in of_comparison]
-        records = opened.records(listed)
-    rows = _rows(records, epochs=epochs)
-    _write(rows, chosen, output)
-    if output is not None:
+    rows = _summary(store, numbers) if kind == "summary" else _rows(store, numbers, by_epoch=kind == "epochs")
+    if output is None:
+        sys.stdout.write(to_csv(rows) if chosen == "csv" else to_json(rows))
+    else:
+        write_rows(rows, output, chosen)
         sys.stdout.write(f"written: {output} ({counted(len(rows), 'row')})\n")
+    return EXIT_OK
+
+
+def _to_tracker(to: str, store: Path, numbers: Numbers) -> int:
+    name, place = parse_target(to)
+    path = Path(place.removeprefix("sqlite:///"))
+    if path.exists() and store.exists() and path.samefile(store):
+        raise ConfigError(f"--to: '{to}' is the store itself; name another place")
+    with Store(store, writable=False) as opened:
+        records, comparisons = _records(opened, numbers), opened.comparisons()
+    of_run: dict[str, list[int]] = {}
+    for each in comparisons:
+        for key in each.keys:
+            of_run.setdefault(key, []).append(each.id)
+    runs = (tracked(key, record, of_run.get(key, [])) for key, record in records.items())
+    console = Console(stderr=True)
+    written = write_runs(name, place, runs)
+    is_silent = not console.is_terminal
+    done = list(track(written, to, len(records), console=console, transient=True, disable=is_silent))
+    there = f", {done.count(False):,} there already" if False in done else ""
+    sys.stdout.write(f"written: {to} ({counted(done.count(True), 'run')}{there})\n")
     return EXIT_OK
 
 
@@ -56,14 +88,7 @@ def _format(asked: Format | None, output: Path | None) -> Format:
         raise ConfigError("--format parquet is not for a terminal; name a file with --output")
     if asked is not None:
         return asked
-    if output is None:
-        return "csv"
-    formats: dict[str, Format] = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
-    if output.suffix.lower() not in formats:
-        raise ConfigError(
-            f"output: '{output}' does not say its format; end it in .csv, .json or .parquet, or use --format"
-        )
-    return formats[output.suffix.lower()]
+    return "csv" if output is None else format_of(output)
 
 
 def _check(output: Path, store: Path) -> None:
@@ -74,77 +99,35 @@ def _check(output: Path, store: Path) -> None:
         raise ConfigError(f"output: '{output}' cannot be written: it must be a file in a folder that is there")
 
 
-def _rows(records: Mapping[str, RunRecord], *, epochs: bool) -> list[Row]:
-    if not epochs:
+def _summary(store: Path, numbers: Numbers) -> Rows:
+    from normzoo.report import summarize, summary_rows  # scipy takes a while
+
+    with Store(store, writable=False) as opened:
+        return summary_rows(summarize(*read_comparison(opened, numbers)))
+
+
+def _rows(store: Path, numbers: Numbers, *, by_epoch: bool) -> Rows:
+    with Store(store, writable=False) as opened:
+        records = _records(opened, numbers)
+    if not by_epoch:
         return even(flat_run(key, record) for key, record in records.items())
     _tell(sum(not record.epochs for record in records.values()), "without a finished epoch, and not written")
     return even(row for key, record in records.items() for row in flat_epochs(key, record))
 
 
+def _records(store: Store, numbers: Numbers) -> dict[str, RunRecord]:
+    """Return the runs in the order in which they began: all, or those of some comparisons, as far as they are there."""
+    listed = [run.key for run in store.listed()]
+    if isinstance(numbers, Sequence) and numbers != "all":
+        known = store.comparisons()
+        asked: list[StoredComparison] = [find_comparison(number, known, store.path) for number in numbers]
+        wanted = {key for each in asked for key in each.keys}
+        named = ", ".join(str(each.id) for each in asked)
+        _tell(len(wanted.difference(listed)), f"of comparison {named} not there yet, and not written")
+        listed = [key for key in listed if key in wanted]
+    return store.records(listed)
+
+
 def _tell(runs: int, what: str) -> None:
     if runs:
         sys.stderr.write(f"normzoo: {counted(runs, 'run')} {what}\n")
-
-
-def _write(rows: Sequence[Row], chosen: Format, output: Path | None) -> None:
-    try:
-        if chosen == "parquet" and output is not None:
-            _write_parquet(rows, output)
-            return
-        text = to_csv(rows) if chosen == "csv" else to_json(rows)
-        if output is None:
-            sys.stdout.write(text)
-        else:
-            output.write_text(text, encoding="utf-8", newline="")
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise ConfigError(f"output: '{output}' cannot be written: {error.strerror or error}") from error
-
-
-def to_csv(rows: Sequence[Row]) -> str:
-    r"""Write rows as CSV: nothing is an empty field, a loss that is not finite is nan, inf or -inf.
-
-    >>> to_csv([{"loss": float("nan"), "error": None}])
-    'loss,error\nnan,\n'
-    """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["key"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def to_json(rows: Sequence[Row]) -> str:
-    r"""Write rows as a JSON list of objects, one a line; JSON has no NaN, so what is not finite is a string.
-
-    >>> to_json([{"loss": float("inf"), "error": None}])
-    '[\n{"loss": "Infinity", "error": null}\n]\n'
-    """
-    lines = [json.dumps({name: _finite(value) for name, value in row.items()}, allow_nan=False) for row in rows]
-    return "[\n" + ",\n".join(lines) + "\n]\n"
-
-
-def _finite(value: Value) -> Value:
-    if not isinstance(value, float) or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _write_parquet(rows: Sequence[Row], output: Path) -> None:
-    """Write rows as Parquet: nothing is null, NaN is NaN; a column of more than one kind of value becomes text."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            "--format parquet needs pyarrow, which is not installed; `pip install 'normzoo[parquet]'`, or use csv"
-        ) from error
-    columns = {}
-    for name in rows[0] if rows else ["key"]:
-        values = [row[name] for row in rows]
-        try:
-            columns[name] = pyarrow.array(values)
-        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
-            columns[name] = pyarrow.array([None if value is None else str(value) for value in values])
-    pyarrow.parquet.write_table(pyarrow.table(columns), output)

@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from normzoo.experiment.config.spec import RunSpec
+from normzoo.comparison import Comparison
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.results.records import EpochRecord, Place, RunRecord
 from normzoo.experiment.results.store import Store
 
@@ -133,7 +135,7 @@ def test_a_column_of_several_kinds_becomes_text_in_parquet(capsys: pytest.Captur
 
 def test_epochs_are_rows_where_asked_for(capsys: pytest.CaptureFixture[str], store: Path) -> None:
     """A run without any has no row, and that is told."""
-    outcome = call(capsys, "export", "--store", store, "--epochs")
+    outcome = call(capsys, "export", "--store", store, "--kind", "epochs")
     rows = list(csv.DictReader(io.StringIO(outcome.stdout)))
     assert [(row["key"], row["epoch"], row["train_loss"]) for row in rows] == [
         (OK.spec.key, "1", repr(0.1 + 0.2)),
@@ -155,6 +157,57 @@ def test_a_comparison_is_exported_alone(capsys: pytest.CaptureFixture[str], stor
     assert len(from_csv(call(capsys, "export", "--store", store, "--comparison", "2").stdout)) == 1
 
 
+def test_several_comparisons_are_exported_together(capsys: pytest.CaptureFixture[str], store: Path) -> None:
+    """Each of their runs once; they need not be of one matrix."""
+    fill(store, run_record(run_spec(seed=8)), dataset="mnist")
+    fill(store, OK, run_record(run_spec(seed=9)), absent=["beefbeefbeefbeef"])
+    outcome = call(capsys, "export", "--store", store, "--comparison", "3,2")
+    rows = list(csv.DictReader(io.StringIO(outcome.stdout)))
+    assert sorted(row["seed"] for row in rows) == ["0", "8", "9"]
+    assert outcome.stderr == "normzoo: 1 run of comparison 3, 2 not there yet, and not written\n"
+    assert len(from_csv(call(capsys, "export", "--store", store, "--all").stdout)) == len(RECORDS) + 2
+
+
+def seeds_of(**changes: Any) -> list[RunRecord]:
+    """Return two runs of a cell; the test accuracy of the second is five points higher."""
+    return [run_record(run_spec(seed=seed, **changes), losses=(1.0,) * (seed + 1)) for seed in (0, 1)]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.json", "x.parquet"])
+def test_a_summary_has_a_row_for_every_cell(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    """Those of the library, in every format; what is not there is nothing."""
+    records = [*seeds_of(), *seeds_of(norm="none", batch_size=8)]
+    path = fill(tmp_path / "s.sqlite", *records)
+    outcome = call(capsys, "export", "--store", path, "--kind", "summary", "-o", tmp_path / name)
+    read = {"x.csv": pd.read_csv, "x.json": pd.read_json, "x.parquet": pd.read_parquet}[name]
+    frame, expected = read(tmp_path / name), Comparison.load(path).to_frame()
+    assert outcome.stdout == f"written: {tmp_path / name} ({len(expected)} rows)\n"
+    assert (list(frame.columns), len(frame)) == (list(expected.columns), len(expected))
+    (cell,) = frame.query("template == 'cnn' and norm == 'group' and batch_size == 32").itertuples()
+    assert (cell.n, cell.n + cell.n_missing, cell.mean) == (2, MatrixSpec().seeds, pytest.approx(0.275))
+    assert cell.low < 0.25 < 0.3 < cell.high
+    assert frame["mean"].notna().sum() == 2
+
+
+def test_a_summary_is_of_the_latest_comparison_or_of_several_as_one(
+    capsys: pytest.CaptureFixture[str], store: Path
+) -> None:
+    """As a report is; what are not parts of one are refused in a line."""
+    fill(store, *seeds_of(norm="none"))
+
+    def means(*flags: str) -> list[str]:
+        text = call(capsys, "export", "--store", store, "--kind", "summary", *flags).stdout
+        return [row["norm"] for row in csv.DictReader(io.StringIO(text)) if row["mean"]]
+
+    assert means() == ["none"]
+    assert means("--comparison", "1") == ["group"]
+    assert means("--comparison", "1,2") == means("--all") == ["group", "none"]
+    fill(store, dataset="mnist")
+    outcome = call(capsys, "export", "--store", store, "--kind", "summary", "--all")
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "are not parts of one: dataset is digits in comparisons 1 and 2, mnist in comparison 3" in outcome.stderr
+
+
 @pytest.mark.parametrize(("name", "text"), [("x.csv", "key\n"), ("x.json", "[]"), ("x.parquet", None)])
 def test_an_empty_store_makes_a_file_without_rows(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, text: str | None
@@ -173,11 +226,14 @@ def test_an_empty_store_makes_a_file_without_rows(
     ("arguments", "message"),
     [
         ("--format parquet", "--format parquet is not for a terminal; name a file with --output"),
-        ("-o x.txt", "output: 'x.txt' does not say its format; end it in .csv, .json or .parquet, or use --format"),
+        ("-o x.txt", "output: 'x.txt' does not say its format; end it in .csv, .json or .parquet"),
         ("-o s.sqlite --format csv", "output: 's.sqlite' is the store itself; name another file"),
         ("-o nowhere/x.csv", "output: 'nowhere/x.csv' cannot be written: it must be a file in a folder that is there"),
         ("--comparison 7", "store: 's.sqlite' holds no comparison 7; it holds 1 to 1"),
         ("--format xml", 'Invalid value "xml" for --format'),
+        ("--kind cells", 'Invalid value "cells" for --kind'),
+        ("--comparison 1,x", "expected numbers such as 1 or 1,3, got '1,x'"),
+        ("--comparison 1 --all", "--all: stands beside --comparison, which names some; use one"),
     ],
 )
 def test_what_cannot_be_written_is_refused(
@@ -201,8 +257,7 @@ def test_without_pyarrow_the_way_out_is_named(
     outcome = call(capsys, "export", "--store", store, "-o", store.parent / "x.parquet")
     assert outcome.code == 2
     assert outcome.stderr == (
-        "normzoo: error: --format parquet needs pyarrow, which is not installed; `pip install 'normzoo[parquet]'`, "
-        "or use csv\n"
+        "normzoo: error: parquet needs pyarrow, which is not installed; `pip install 'normzoo[parquet]'`, or use csv\n"
     )
     assert not (store.parent / "x.parquet").exists()
 
@@ -213,7 +268,7 @@ def test_ten_thousand_runs_are_exported_in_seconds(capsys: pytest.CaptureFixture
     records = [run_record(run_spec(seed=seed), losses=(2.0, 1.5, 1.0, 0.5)) for seed in range(10_000)]
     path = fill(tmp_path / "s.sqlite", *records)
     start = time.process_time()
-    text = call(capsys, "export", "--store", path, "--epochs").stdout
+    text = call(capsys, "export", "--store", path, "--kind", "epochs").stdout
     taken = time.process_time() - start
     assert taken < 10, f"took {taken:.1f} s"
     assert text.count("\n") == 40_001

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -143,6 +144,24 @@ def test_frames_hold_runs_epochs_and_the_summary() -> None:
     assert EpochRecord.model_fields
     with pytest.raises(UsageError, match="expected summary, runs or epochs, got 'run'"):
         comparison.to_frame("run")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["summary", "runs", "epochs"])
+def test_what_is_in_a_frame_goes_to_a_file(tmp_path: Path, kind: Any) -> None:
+    """By its name as CSV, JSON or Parquet; a name that says no format is refused."""
+    comparison = in_process(norms=["batch", "none"])
+    frame = comparison.to_frame(kind)
+    for suffix, read in ((".csv", pd.read_csv), (".json", pd.read_json), (".parquet", pd.read_parquet)):
+        comparison.export(tmp_path / f"x{suffix}", kind)
+        written = read(tmp_path / f"x{suffix}")
+        assert list(written.columns) == list(frame.columns)
+        assert list(written["norm"]) == list(frame["norm"])
+    with pytest.raises(ConfigError, match=r"'x\.txt' does not say its format; end it in \.csv, \.json or \.parquet"):
+        comparison.export("x.txt", kind)
+    with pytest.raises(UsageError, match="expected summary, runs or epochs, got 'run'"):
+        comparison.export("x.csv", "run")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"'nowhere/x\.csv' cannot be written: No such file or directory"):
+        comparison.export("nowhere/x.csv", kind)
 
 
 def test_it_shows_plots_and_writes_itself(tmp_path: Path) -> None:

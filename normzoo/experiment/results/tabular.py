@@ -1,12 +1,14 @@
 """Records as rows of plain values, for other programs to read. Pure and torch-free."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from normzoo.experiment.results.records import RunRecord
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]
+Kind = Literal["summary", "runs", "epochs"]
+"""Of what there is a row: of every cell of the tables, every run, or every epoch of every run."""
 
 
 def flat_run(key: str, record: RunRecord) -> Row:
