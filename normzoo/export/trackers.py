@@ -138,7 +138,7 @@ def to_tensorboard(runs: Iterable[TrackedRun], place: str) -> Iterator[bool]:
 
     for run in runs:
         name = re.sub(r"[^-\w.,:=+ ]", "_", run.name)
-        folder = Path(place) / f"{name}, {run.key}"
+        folder = Path(place).expanduser() / f"{name}, {run.key}"
         finished = folder / f"events.out.tfevents.{run.began:.0f}.normzoo.{run.fingerprint(with_tags=True)}"
         if finished.exists():
             yield False

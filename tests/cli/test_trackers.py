@@ -13,6 +13,7 @@ import pytest
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.export.trackers import TRACKERS, tracked
+from normzoo.metric import Metric
 
 from .in_process import call, fill
 from .synthetic import run_record, run_spec
@@ -161,12 +162,15 @@ def read_mlflow(mlflow: Any, place: str) -> dict[str, Any]:
 
 
 @warnings_are_theirs
-@pytest.mark.parametrize("place", ["mlruns", pytest.param("sqlite:///runs.db", marks=pytest.mark.slow)])
-def test_mlflow_has_each_run_once(capsys: pytest.CaptureFixture[str], store: Path, mlflow: Any, place: str) -> None:
+@pytest.mark.parametrize("place", ["{}/mlruns", pytest.param("sqlite:///{}/runs.db", marks=pytest.mark.slow)])
+def test_mlflow_has_each_run_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, store: Path, mlflow: Any, place: str
+) -> None:
     """With parameters, the history of its metrics, times, status and tags; after a change again, and once."""
     if place.startswith("sqlite"):
         pytest.importorskip("sqlalchemy")
         pytest.importorskip("alembic")
+    place = place.format(tmp_path)  # MLflow remembers folders by their names
     command = ("export", "--store", store, "--to", f"mlflow:{place}")
     assert call(capsys, *command).stdout == f"written: mlflow:{place} (4 runs)\n"
     runs = read_mlflow(mlflow, place)
@@ -198,6 +202,22 @@ def test_mlflow_has_each_run_once(capsys: pytest.CaptureFixture[str], store: Pat
     assert runs[OK.spec.key].info.run_id == ours.info.run_id
     assert runs[OK.spec.key].data.tags["normzoo.comparison"] == "1,2,3"
     assert [each.step for each in runs[INTERRUPTED.spec.key].history["train/loss"]] == [1, 2]
+
+
+@warnings_are_theirs
+def test_a_metric_of_any_name_is_one_of_mlflow(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, mlflow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signs that it refuses are underlines there."""
+    monkeypatch.chdir(tmp_path)
+    values = {"loss": 1.0, "top 5 (%)": 0.5}
+    epoch = OK.epochs[0].model_copy(update={"validation": values, "test": values})
+    metric = Metric(name="top 5 (%)", higher_is_better=True)
+    store = fill(Path("s.sqlite"), OK.model_copy(update={"epochs": (epoch,), "metrics": (metric,)}))
+    place = str(tmp_path / "mlruns")
+    assert call(capsys, "export", "--store", store, "--to", f"mlflow:{place}").code == 0
+    (run,) = read_mlflow(mlflow, place).values()
+    assert (run.data.metrics["final/top 5 ___"], run.data.metrics["validation/top 5 ___"]) == (0.5, 0.5)
 
 
 @warnings_are_theirs
