@@ -36,7 +36,7 @@ def refusal(tmp_path: Path, *parts: tuple[dict[str, Any], tuple[RunRecord, ...]]
 
 
 def test_the_whole_has_the_axes_of_its_parts(tmp_path: Path) -> None:
-    """In the order in which they were asked for, the most seeds, each run once, in whatever order of the numbers."""
+    """In the order in which they were asked for, all seeds, each run once, in whatever order of the numbers."""
     one, two, three = (run_record(run_spec(norm=norm)) for norm in ("batch", "group", "layer"))
     parts = (
         ({"norms": ("batch", "none")}, (one, two)),
@@ -53,6 +53,14 @@ def test_the_whole_has_the_axes_of_its_parts(tmp_path: Path) -> None:
     assert backwards.norms == ("group", "batch", "none")
     assert backwards.templates == ("lstm", "cnn")
     assert (everything.norms, everything.seeds) == (("batch", "none", "group", "rms"), 9)
+
+
+def test_the_seeds_are_those_from_the_first_to_the_last(tmp_path: Path) -> None:
+    """Parts may be seeds."""
+    parts = (({"first_seed": 4, "seeds": 2}, ()), ({"first_seed": 2, "seeds": 3}, ()), ({"first_seed": 8}, ()))
+    with fill(tmp_path / "s.sqlite", *parts) as store:
+        assert read_comparison(store, [1, 2])[0].seed_range == range(2, 6)
+        assert read_comparison(store, "all")[0].seed_range == range(2, 10)
 
 
 @pytest.mark.parametrize("numbers", [None, 2, [2]])
@@ -98,7 +106,8 @@ SETTINGS: dict[str, tuple[Any, str]] = {
 
 def test_every_setting_is_asked() -> None:
     """But those in which the parts of a comparison may differ."""
-    assert set(MatrixSpec.model_fields) - set(SETTINGS) == {"norms", "templates", "batch_sizes", "seeds", "baseline"}
+    free = {"norms", "templates", "batch_sizes", "seeds", "first_seed", "baseline"}
+    assert set(MatrixSpec.model_fields) - set(SETTINGS) == free
 
 
 @pytest.mark.parametrize("name", SETTINGS)

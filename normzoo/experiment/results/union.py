@@ -13,7 +13,7 @@ from normzoo.registry import DATASETS
 Numbers = int | Sequence[int] | Literal["all"] | None
 """Which comparisons: that of a number, those of several, all of the store; None: the latest."""
 
-_FREE = {"norms", "templates", "batch_sizes", "seeds", "baseline", "dataset"}
+_FREE = {"norms", "templates", "batch_sizes", "seeds", "first_seed", "baseline", "dataset"}
 """In what the parts of a comparison may differ: its axes, what is held against what, and the path of the data."""
 
 _NAMED = 3
@@ -47,8 +47,8 @@ def _chosen(store: Store, numbers: Numbers) -> list[StoredComparison]:
 def together(comparisons: Sequence[StoredComparison], records: Mapping[str, RunRecord]) -> MatrixSpec:
     """Return the one matrix that holds the runs of all comparisons.
 
-    Its norms, templates and batch sizes are those of any of them, the seeds those of the largest; the reference norm
-    is theirs if they name the same, else the default.
+    Its norms, templates and batch sizes are those of any of them, its seeds those from the first to the last of any;
+    the reference norm is theirs if they name the same, else the default.
 
     Raises:
         StoreError: they differ in a setting, in the data or in the code that was trained, or the same run was trained
@@ -67,6 +67,7 @@ def together(comparisons: Sequence[StoredComparison], records: Mapping[str, RunR
         )
     matrices = [comparison.matrix for comparison in comparisons]
     baselines = {matrix.baseline for matrix in matrices}
+    first_seed = min(matrix.seed_range.start for matrix in matrices)
     axes: dict[str, Any] = {
         name: tuple(dict.fromkeys(value for matrix in matrices for value in getattr(matrix, name)))
         for name in ("norms", "templates", "batch_sizes")
@@ -75,7 +76,8 @@ def together(comparisons: Sequence[StoredComparison], records: Mapping[str, RunR
         {
             **matrices[0].model_dump(),
             **axes,
-            "seeds": max(matrix.seeds for matrix in matrices),
+            "first_seed": first_seed,
+            "seeds": max(matrix.seed_range.stop for matrix in matrices) - first_seed,
             "baseline": baselines.pop() if len(baselines) == 1 else None,
         }
     )
