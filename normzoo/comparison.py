@@ -23,7 +23,7 @@ from normzoo.experiment.executor.in_process import InProcessExecutor
 from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.executor.protocol import Executor
 from normzoo.experiment.plan import Plan
-from normzoo.experiment.results.lookup import earlier_looks, find_comparison
+from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.results.tabular import Kind, even, flat_epochs, flat_run
