@@ -307,19 +307,26 @@ class Comparison:
         figure._repr_png_ = lambda: _as_png(figure)  # a notebook shows figures by itself only with pyplot
         return figure  # type: ignore[no-any-return]
 
-    def report(self, path: Path | str, *, html: bool = False) -> list[Path]:
-        """Write the report as markdown with its plots beside it, and return the files.
+    def report(
+        self, path: Path | str, *, html: bool = False, title: str = "", labels: Mapping[str, str] | None = None
+    ) -> list[Path]:
+        """Write the report as markdown with its plots beside it, or the tables as LaTeX, and return the files.
 
         Args:
-            path: a markdown file.
+            path: a markdown file, or a LaTeX file.
             html: also write it as one self-contained page.
+            title: of the report.
+            labels: what norms and templates are called, by their specs.
 
         Raises:
-            ConfigError: the path is no markdown file, or cannot be written.
+            ConfigError: the path is of another kind, or cannot be written.
+            UsageError: a label is of nothing that was compared.
         """
+        from normzoo.report import summarize
         from normzoo.report.files import write_report
 
-        return write_report(Path(path), self.summary, self.records, html=html)
+        summary = summarize(self.matrix, self.records, labels=labels, title=title, earlier=self.earlier)
+        return write_report(Path(path), summary, self.records, html=html)
 
     @property
     def command(self) -> str:

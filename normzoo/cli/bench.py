@@ -18,7 +18,7 @@ from normzoo.cli._console import stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
 from normzoo.registry.backends import backend_of_process
-from normzoo.report.files import check_report_path
+from normzoo.report.files import MARKDOWN, check_report_path
 
 _COMMAND = Group("This command", sort_key=2)
 _Spec = TypeVar("_Spec", bound=BaseModel)
@@ -75,7 +75,7 @@ def read_settings(model: type[_Spec], settings: dict[str, Any]) -> _Spec:
 def check_paths(json: Path | None, report: Path | None) -> None:
     """Refuse files that cannot be written, before anything is measured for them."""
     if report is not None:
-        check_report_path(report)
+        check_report_path(report, suffixes=(MARKDOWN,))
     if json is not None and (json.is_dir() or not json.parent.is_dir()):
         raise ConfigError(f"json: '{json}' cannot be written: it must be a file in a folder that is there")
 

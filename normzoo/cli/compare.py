@@ -59,7 +59,9 @@ def compare(
     details: Annotated[
         bool, _own("Print every comparison, the effect of the batch size, and how it was measured.")
     ] = False,
-    report: Annotated[Path | None, _own("Also write the report to PATH, a markdown file.")] = None,
+    report: Annotated[
+        Path | None, _own("Also write the report to PATH: NAME.md, or the tables alone, NAME.tex.")
+    ] = None,
     html: Annotated[bool, _own("With --report: also as one self-contained page, NAME.html.")] = False,
     **settings: Any,
 ) -> int:
@@ -109,7 +111,7 @@ class _Comparison:
         if self._report is not None:
             from normzoo.report.files import check_report_path
 
-            check_report_path(self._report)
+            check_report_path(self._report, html=self._html)
         execution = self._configuration.execution
         early = early_workers(self._configuration)
         with Store(execution.store) as store, LocalExecutor(execution, early=early) as executor:

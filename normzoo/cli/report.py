@@ -1,4 +1,4 @@
-"""``normzoo report``: write stored results as markdown."""
+"""``normzoo report``: write stored results as markdown, or their tables as LaTeX."""
 
 import sys
 from pathlib import Path
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from normzoo.cli._flags import all_flag, chosen_comparisons, comparisons_flag
 from normzoo.errors import ConfigError
 from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.results.union import read_comparison
 
@@ -17,28 +18,51 @@ from normzoo.experiment.results.union import read_comparison
 def report(
     *,
     store: Annotated[Path, Parameter(help="File in which results are kept.")] = Path("normzoo.sqlite"),
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Markdown file to write; its plots go beside it.")],
+    output: Annotated[
+        Path,
+        Parameter(
+            name=["--output", "-o"], help="File to write: NAME.md, with its plots beside it, or NAME.tex, the tables."
+        ),
+    ],
     html: Annotated[bool, Parameter(help="Also write it as one self-contained page, NAME.html.", negative="")] = False,
     comparison: Annotated[
         list[int] | None,
         comparisons_flag("Number of the comparison in the store; the latest by default. Of several, 1,3, as one."),
     ] = None,
     all_: Annotated[bool, all_flag("All comparisons in the store as one.")] = False,
-    baseline: Annotated[
-        str | None, Parameter(help="Norm that the others are held against, if not that of the comparison.")
+    baseline: Annotated[str | None, Parameter(help="Reference norm, if not that of the comparison.")] = None,
+    title: Annotated[str, Parameter(help="Title of the report.", show_default=False)] = "",
+    labels: Annotated[
+        list[str] | None,
+        Parameter(help='What a norm or a template is called, as my_norms:Good="Ours"; repeatable.', negative=""),
     ] = None,
 ) -> int:
-    """Write the results of a comparison as markdown."""
+    """Write the results of a comparison as markdown, or its tables as LaTeX."""
     from normzoo.report import summarize
     from normzoo.report.files import write_report, written_line  # scipy and matplotlib take a while
 
     numbers = chosen_comparisons(comparison, all_)
     with Store(store, writable=False) as opened:
         matrix, records = read_comparison(opened, numbers)
+        earlier = earlier_looks(matrix, opened.comparisons())
     matrix = matrix if baseline is None else _against(matrix, baseline)
-    written = write_report(output, summarize(matrix, records), records, html=html)
+    named = dict(map(_label, labels or ()))
+    summary = summarize(matrix, records, labels=named, title=title, earlier=earlier)
+    written = write_report(output, summary, records, html=html)
     sys.stdout.write(written_line(written))
     return 0
+
+
+def _label(text: str) -> tuple[str, str]:
+    """Split what is called something from what it is called, which has no equals sign.
+
+    >>> _label("my_norms:Good:groups=4=Ours")
+    ('my_norms:Good:groups=4', 'Ours')
+    """
+    name, equals, label = text.rpartition("=")
+    if not equals or not name:
+        raise ConfigError(f"labels: '{text}' is no NAME=LABEL, such as batch=BN")
+    return name, label
 
 
 def _against(matrix: MatrixSpec, baseline: str) -> MatrixSpec:

@@ -64,8 +64,15 @@ AT_ONCE = {
     "store-newer": _compare("--store newer.sqlite", "store: 'newer.sqlite' is from a newer normzoo (format 99"),
     "store-folder": _compare("--store folder", "store: 'folder' is a folder; name a file in it"),
     "store-nowhere": _compare("--store missing/s.sqlite", "store: 'missing/s.sqlite' cannot be opened or written"),
-    "report-suffix": _compare("--report out.txt", "report: 'out.txt' must be a markdown file, NAME.md"),
-    "report-folder": _compare("--report folder", "report: 'folder' must be a markdown file, NAME.md"),
+    "report-suffix": _compare(
+        "--report out.txt", "report: 'out.txt' must be a markdown file, NAME.md or a LaTeX file, NAME.tex"
+    ),
+    "report-page": _compare(
+        "--report out.tex --html", "html: a page is made of a markdown file, not of 'out.tex'; name it NAME.md"
+    ),
+    "report-folder": _compare(
+        "--report folder", "report: 'folder' must be a markdown file, NAME.md or a LaTeX file, NAME.tex"
+    ),
     "report-store-missing": Refusal(("report", "-o", "r.md", "--store", "none.sqlite"), "there is no 'none.sqlite'"),
     "report-store-newer": Refusal(("report", "-o", "r.md", "--store", "newer.sqlite"), "from a newer normzoo"),
     "report-store-text": Refusal(("report", "-o", "r.md", "--store", "notes.sqlite"), "is not a normzoo store"),

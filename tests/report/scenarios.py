@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.records import Place, RunRecord, pack_hits
 
 from .synthetic import R2, RMSE, Outcome, epoch, filled, run
 
@@ -20,15 +20,50 @@ def _noise(norm: str, size: int, seed: int, template: str = "") -> float:
 
 
 def clear() -> Made:
-    """Batch norm wins at 32 and collapses at 2 in all seeds; the others stand close together; sizes are known."""
-    matrix = MatrixSpec(norms="batch,layer,group,none", templates="cnn,lstm")
+    """Batch norm wins at 32 and collapses at 2 in all seeds; all that a record can hold is known."""
+    matrix = MatrixSpec(
+        norms="batch,layer,group,none", templates="cnn,cnn:sites=maps", eval_stats="running,recalibrated,batch"
+    )
     means = {"batch": {2: 0.52, 8: 0.97, 32: 0.985}, "layer": {2: 0.96, 8: 0.965, 32: 0.97}}
 
     def outcome(norm: str, size: int, seed: int) -> Outcome:
         mean = means.get(norm, {}).get(size, 0.955 if norm == "group" else 0.93)
-        return min(1.0, mean + 0.004 * _noise(norm, size, seed))
+        return round(360 * min(1.0, mean + 0.004 * _noise(norm, size, seed))) / 360
 
-    return matrix, filled(matrix, outcome, train_samples=1078, test_samples=360)
+    records = filled(matrix, outcome, train_samples=1078, test_samples=360, constant_value=0.1)
+    return matrix, {key: _with_everything(record) for key, record in records.items()}
+
+
+def _with_everything(record: RunRecord) -> RunRecord:
+    """Add where norms stand, which samples were right, and what other statistics reach."""
+    spec = record.spec
+    norm = spec.norm.partition(":")[0]
+    pools = {"batch": (64 * spec.batch_size, spec.batch_size), "layer": (2048, 64), "group": (256, 8)}
+    maps, vectors = pools.get(norm, (None, None))
+    places = (
+        Place(where="after the convolutions", kind="maps", channels=32, positions=64, has_norm=bool(maps), pooled=maps),
+        Place(
+            where="after the dense layer",
+            kind="vectors",
+            channels=64,
+            positions=1,
+            has_norm=bool(vectors) and spec.template == "cnn",
+            pooled=vectors if spec.template == "cnn" else None,
+        ),
+    )
+    value = record.test_value or 0.0
+    luck = np.random.default_rng([spec.seed, spec.batch_size, len(norm)]).standard_normal(360)
+    order = np.argsort(np.arange(360) + 40 * luck)
+    hits = np.zeros(360, dtype=bool)
+    hits[order[: round(360 * value)]] = True
+    stats = {"recalibrated": min(1.0, value + 0.05), "batch": value - 0.1} if norm == "batch" else {}
+    return record.model_copy(
+        update={
+            "places": places,
+            "test_hits": pack_hits(hits),
+            "eval_stats": {name: {"loss": 1.0, "accuracy": each} for name, each in stats.items()},
+        }
+    )
 
 
 def nothing_differs() -> Made:
@@ -87,15 +122,15 @@ def troubled() -> Made:
 
 
 def collapse() -> Made:
-    """Two of ten seeds collapse."""
+    """Two of ten seeds collapse to what always the same output reaches."""
     matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", batch_sizes="2,32", seeds=10)
 
     def outcome(norm: str, size: int, seed: int) -> Outcome:
         if (norm, size) == ("batch", 2) and seed in (3, 8):
-            return 0.2
+            return 0.11
         return 0.95 + 0.005 * _noise(norm, size, seed)
 
-    return matrix, filled(matrix, outcome)
+    return matrix, filled(matrix, outcome, constant_value=0.1, test_samples=360)
 
 
 def regression() -> Made:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from normzoo.errors import UsageError
+from normzoo.cli.report import _label
+from normzoo.errors import ConfigError, UsageError
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import findings, heading, planned_plots, sections, summarize, summary_rows, to_markdown
 
@@ -52,6 +53,13 @@ def test_a_label_is_given_by_any_form_of_a_spec() -> None:
 def test_labels_that_make_no_sense_are_refused(labels: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         summarize(MATRIX, {}, labels=labels)
+
+
+def test_a_label_that_the_command_is_given_is_split_at_its_last_equals_sign() -> None:
+    assert _label("my.norms:Good:groups=4=Ours (4)") == ("my.norms:Good:groups=4", "Ours (4)")
+    for text in ("batch", "=BN"):
+        with pytest.raises(ConfigError, match=f"labels: '{text}' is no NAME=LABEL"):
+            _label(text)
 
 
 def test_seeds_that_were_added_after_a_look_are_said_to_be() -> None:

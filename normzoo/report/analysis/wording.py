@@ -74,11 +74,16 @@ def _fitting(metric: Metric, half_width: float | None) -> Metric:
 
 
 def _with_interval(text: str, metric: Metric, half_width: float | None, like: float) -> str:
-    if half_width is None:
-        return text
-    if metric.lowest is not None and metric.highest is not None and half_width > (metric.highest - metric.lowest) / 2:
-        return f"{text} {PLUS_MINUS}>{metric.write((metric.highest - metric.lowest) / 2, like=like)}"
-    return f"{text} {PLUS_MINUS}{metric.write(half_width, like=like)}"
+    return text if half_width is None else f"{text} {interval_text(metric, half_width, like)}"
+
+
+def interval_text(metric: Metric, half_width: float, like: float) -> str:
+    """Write half the width of an interval with its sign; one of half of all possible values as at least that."""
+    if metric.lowest is not None and metric.highest is not None:
+        most = (metric.highest - metric.lowest) / 2
+        if half_width > most:
+            return f"{PLUS_MINUS}>{metric.write(most, like=like)}"
+    return f"{PLUS_MINUS}{_fitting(metric, half_width).write(half_width, like=like)}"
 
 
 def with_unit(metric: Metric, text: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import CellSummary, Estimate, LrTrial, Row, Summary, Table, VsBaseline
-from normzoo.report.analysis.wording import PLUS_MINUS, difference_text, p_value_text, value_text
+from normzoo.report.analysis.wording import difference_text, interval_text, p_value_text, value_text
 from normzoo.report.statistics.differences import PairedDifference
 
 BEST = "\N{BLACK CIRCLE}"
@@ -125,19 +125,17 @@ def range_text(metric: Metric, cell: CellSummary) -> str:
 
 
 def vs_baseline_lines(metric: Metric, cell: CellSummary) -> list[str]:
-    """Write the difference from the baseline."""
+    """Write the difference from the reference; in parentheses how sure it is over other test samples, too."""
     vs_baseline = cell.vs_baseline
     if vs_baseline is None:
         return [NOTHING]
-    return difference_lines(
-        metric, vs_baseline.difference, like=cell.mean or 0.0, seeds=cell.planned, is_partial=vs_baseline.is_partial
+    like = cell.mean or 0.0
+    value, *below = difference_lines(
+        metric, vs_baseline.difference, like=like, seeds=cell.planned, is_partial=vs_baseline.is_partial
     )
-
-
-def samples_text(metric: Metric, cell: CellSummary) -> str:
-    """Write half the width of the interval that also covers other test samples."""
-    found = cell.vs_baseline.with_samples if cell.vs_baseline else None
-    return NOTHING if found is None else f"{PLUS_MINUS}{metric.write(found.half_width, like=cell.mean or 0.0)}"
+    if vs_baseline.with_samples is not None:
+        value += f" ({interval_text(metric, vs_baseline.with_samples.half_width, like)})"
+    return [value, *below]
 
 
 def p_text(difference: PairedDifference | None) -> str:
@@ -249,7 +247,6 @@ def baseline_grid(summary: Summary, table: Table) -> Grid:
         "median": lambda cell: [median_text(metric, cell)],
         "range": lambda cell: [range_text(metric, cell)],
         f"vs {summary.reference}": lambda cell: vs_baseline_lines(metric, cell),
-        **({"also samples": lambda cell: [samples_text(metric, cell)]} if _has_samples(table) else {}),
         "p": lambda cell: [p_text(cell.vs_baseline.difference) if cell.vs_baseline else NOTHING],
         "beats": lambda cell: [probability_text(cell.vs_baseline)],
         "rank": lambda cell: [rank_text(cell)],
@@ -257,10 +254,6 @@ def baseline_grid(summary: Summary, table: Table) -> Grid:
     }
     columns = [TextColumn(header, [write(cell) for _, cell in rows]) for header, write in kinds.items()]
     return Grid([norm for norm, _ in rows], columns, [f"batch {cell.batch_size}" for _, cell in rows])
-
-
-def _has_samples(table: Table) -> bool:
-    return any(cell.vs_baseline and cell.vs_baseline.with_samples for cell in table.cells)
 
 
 def places_grid(table: Table) -> Grid:

@@ -187,7 +187,7 @@ def baseline_legend(summary: Summary) -> str:
         f"vs {reference}: mean difference from {reference} at the same batch size"
         f"{_comma(in_unit(difference_unit(metric)))}, paired by seed{_interval(summary.matrix)}.",
         *(
-            ["also samples: the interval over other seeds and other test samples."]
+            [f"({PLUS_MINUS}...): the interval over other seeds and other test samples."]
             if any(cell.vs_baseline and cell.vs_baseline.with_samples for cell in summary.cells)
             else []
         ),
