@@ -197,11 +197,16 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         module, _, name = spec.target.partition(":")
         if module == "session" and name in SESSION:
             return SESSION[name][1]
+        path = self.source_file(text)
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path else None
+
+    def source_file(self, text: str) -> Path | None:
+        """Return the file that a user's own component is written in; None where there is none."""
         try:
-            path = inspect.getsourcefile(cast("Any", load(spec.target, f"{self.kind} '{text}'")))
+            path = inspect.getsourcefile(cast("Any", load(self.parse(text).target, f"{self.kind} '{text}'")))
         except (OSError, TypeError):  # it has no file, or is neither a class nor a function
             path = None
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path and Path(path).is_file() else None
+        return Path(path) if path and Path(path).is_file() else None
 
 
 def find(kind: str, table: Mapping[str, Known], name: str, hint: str = "") -> Known:

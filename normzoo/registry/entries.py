@@ -1,6 +1,20 @@
 """The templates, datasets and tasks, one entry each. The dataset npz:PATH reads the user's own arrays."""
 
+from dataclasses import dataclass
+
 from normzoo.registry._component import Entry, Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetEntry(Entry):
+    """A dataset that can be asked for by name.
+
+    Attributes:
+        folders: all that it is read from besides the path in its argument, below the folder of the downloaded datasets.
+    """
+
+    folders: tuple[str, ...]
+
 
 TEMPLATES = Registry(
     "template",
@@ -28,33 +42,39 @@ TEMPLATES = Registry(
 DATASETS = Registry(
     "dataset",
     {
-        "digits": Entry(
+        "digits": DatasetEntry(
             target="normzoo.data.digits:load",
+            folders=(),
             summary="1,797 handwritten digits, 8x8, 10 classes; comes with scikit-learn, no network needed",
             source="Alpaydin & Kaynak 1998 (UCI)",
         ),
-        "mnist": Entry(
+        "mnist": DatasetEntry(
             target="normzoo.data.torchvision:load_mnist",
+            folders=("MNIST",),
             summary="70,000 handwritten digits, 28x28, 10 classes; through torchvision",
             source="LeCun et al. 1998",
         ),
-        "fashion-mnist": Entry(
+        "fashion-mnist": DatasetEntry(
             target="normzoo.data.torchvision:load_fashion_mnist",
+            folders=("FashionMNIST",),
             summary="70,000 pieces of clothing, 28x28, 10 classes; through torchvision",
             source="Xiao et al. 2017",
         ),
-        "cifar10": Entry(
+        "cifar10": DatasetEntry(
             target="normzoo.data.torchvision:load_cifar10",
+            folders=("cifar-10-batches-py",),
             summary="60,000 colour photographs, 32x32, 10 classes; through torchvision",
             source="Krizhevsky 2009",
         ),
-        "cifar100": Entry(
+        "cifar100": DatasetEntry(
             target="normzoo.data.torchvision:load_cifar100",
+            folders=("cifar-100-python",),
             summary="60,000 colour photographs, 32x32, 100 classes; through torchvision",
             source="Krizhevsky 2009",
         ),
-        "npz": Entry(
+        "npz": DatasetEntry(
             target="normzoo.data.npz:load",
+            folders=(),
             argument="PATH",
             summary="your own x_train and x_test (N, H, W[, C]), y_train and y_test, in an .npz file",
             source="your own",
