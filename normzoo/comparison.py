@@ -127,7 +127,11 @@ def compare(
         for name, registry in (("task", TASKS), ("baseline", NORMS)):
             asked[name] = None if asked[name] is None else spec_of(registry, asked[name])
         configuration = resolve([], [], asked)
-        return _carry_out(configuration, executor or _executor_for(configuration), rerun, progress=progress)
+        if executor is not None:
+            return _carry_out(configuration, executor, rerun, progress=progress)
+        ours = _executor_for(configuration)
+        recalls = isinstance(ours, LocalExecutor) and (dataset is None or isinstance(dataset, str))
+        return _carry_out(configuration, ours, rerun, progress=progress, recalls=recalls)
 
 
 def _specs(registry: Registry[Any], given: Sequence[Component] | Component | None) -> Any:
@@ -165,12 +169,18 @@ def _executor_for(configuration: Configuration) -> Executor:
 
 
 def _carry_out(
-    configuration: Configuration, executor: Executor, rerun: Rerun | None, *, progress: bool
+    configuration: Configuration, executor: Executor, rerun: Rerun | None, *, progress: bool, recalls: bool = False
 ) -> "Comparison":
     command = shlex.join([Path(sys.argv[0]).name or "python", *sys.argv[1:]])
     with Store(configuration.execution.store) as store, executor:
         outcome = carry_out(
-            configuration, store, executor, _display(configuration, store, progress), command=command, rerun=rerun
+            configuration,
+            store,
+            executor,
+            _display(configuration, store, progress),
+            command=command,
+            rerun=rerun,
+            recalls=recalls,
         )
         if outcome.is_interrupted:
             raise KeyboardInterrupt

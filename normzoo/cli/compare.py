@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -23,12 +23,12 @@ from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
 from normzoo.cli._console import stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
-from normzoo.experiment.comparison import Rerun, carry_out, done_keys, early_workers, stored
+from normzoo.experiment.comparison import Rerun, carry_out, done_keys, early_workers, plan_comparison
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration, resolve
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.executor.local import LocalExecutor
-from normzoo.experiment.plan import Plan, Stored, make_plan
+from normzoo.experiment.plan import Plan
 from normzoo.experiment.planning.groups import total_steps
 from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.records import RunRecord
@@ -82,12 +82,11 @@ def compare(
 def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
     """Show the plan; the store is only read."""
     path = configuration.execution.store
-    known = Stored(set(), {})
-    if path.exists():
-        with Store(path, writable=False) as store:
-            known = stored(store, rerun)
-    with LocalExecutor(configuration.execution) as executor, _status():
-        plan = make_plan(configuration, known, executor, with_estimate=True)
+    opened = Store(path, writable=False) if path.exists() else nullcontext()
+    with opened as store, LocalExecutor(configuration.execution) as executor:
+        plan = plan_comparison(
+            configuration, store, executor, rerun=rerun, recalls=True, with_estimate=True, preparing=_status
+        )
     show_plan(configuration, plan, stdout_console())
     return EXIT_OK
 
@@ -105,7 +104,6 @@ class _Comparison:
         self._configuration, self._rerun, self._report, self._html = configuration, rerun, report, html
         self._details, self._start, self._stored = details, time.monotonic(), set[str]()
         self._interrupted = False
-        self._status = _status()
 
     def run(self) -> int:
         if self._report is not None:
@@ -118,22 +116,22 @@ class _Comparison:
             # What shows the tables takes seconds to load: let that be while torch is loaded, too.
             threading.Thread(target=import_module, args=("normzoo.report",), daemon=True).start()
             self._stored = done_keys(store.statuses(), self._rerun)
-            with self._status:
-                outcome = carry_out(
-                    self._configuration,
-                    store,
-                    executor,
-                    lambda plan: self._display(plan, store),
-                    command=command_line(),
-                    rerun=self._rerun,
-                )
+            outcome = carry_out(
+                self._configuration,
+                store,
+                executor,
+                lambda plan: self._display(plan, store),
+                command=command_line(),
+                rerun=self._rerun,
+                recalls=True,
+                preparing=_status,
+            )
             self._interrupted = outcome.is_interrupted
             return self._conclude(outcome.keys, store)
 
     def _display(self, plan: Plan, store: Store) -> AbstractContextManager[Listener]:
         from normzoo.progress.live import progress_for
 
-        self._status.stop()
         console = Console(stderr=True)
         for line in strategy_lines(plan):
             console.print(line, highlight=False, soft_wrap=True)

@@ -4,14 +4,15 @@ What counts as done, what is trained again and how results are kept is said here
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.executor.local import machine_has_gpus
 from normzoo.experiment.executor.protocol import Executor
-from normzoo.experiment.plan import Plan, Stored, make_plan
+from normzoo.experiment.plan import Plan, Stored, finished_plan, make_plan
+from normzoo.experiment.planning.kept import keep, look_around, recall
 from normzoo.experiment.results.records import Status
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Listener, Runner
@@ -19,6 +20,8 @@ from normzoo.experiment.runner import Listener, Runner
 Rerun = Literal["failed", "all"]
 Display = Callable[[Plan], AbstractContextManager[Listener]]
 """Makes what shows the training of a plan."""
+Preparing = Callable[[], AbstractContextManager[object]]
+"""Makes what shows that something is being prepared."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ def carry_out(
     *,
     command: str,
     rerun: Rerun | None = None,
+    recalls: bool = False,
+    preparing: Preparing = nullcontext,
 ) -> Outcome:
     """Train what the store does not hold yet, and keep every record as it comes in.
 
@@ -52,11 +57,13 @@ def carry_out(
         display: shows it.
         command: what asked for it, for the store.
         rerun: what is trained again: what failed, or all.
+        recalls: see ``plan_comparison``.
+        preparing: shows that a worker prepares the matrix.
 
     Raises:
         UsageError: the matrix cannot be carried out as asked for.
     """
-    plan = make_plan(configuration, stored(store, rerun), executor)
+    plan = plan_comparison(configuration, store, executor, rerun=rerun, recalls=recalls, preparing=preparing)
     for timing in plan.new_timings:
         if timing.seconds_per_step is not None:  # what kept it from being timed may be gone next time
             store.add_timing(timing)
@@ -70,6 +77,47 @@ def carry_out(
     except KeyboardInterrupt:
         return Outcome(keys, is_interrupted=True)
     return Outcome(keys, is_interrupted=False)
+
+
+def plan_comparison(
+    configuration: Configuration,
+    store: Store | None,
+    executor: Executor,
+    *,
+    rerun: Rerun | None = None,
+    recalls: bool = False,
+    with_estimate: bool = False,
+    preparing: Preparing = nullcontext,
+) -> Plan:
+    """Return what is to be done; the executor is not asked where all that was asked for is known to be stored.
+
+    Args:
+        configuration: what is asked for.
+        store: what is there; None where there is none yet. What was found out is kept in it, if it is writable.
+        executor: where it is trained.
+        rerun: what is trained again. It also has everything prepared anew.
+        recalls: what was found out may be kept and recalled: the executor has new processes of this machine, which
+            find the files, packages and devices that this one finds.
+        with_estimate: time what is to be trained.
+        preparing: shows that a worker prepares the matrix.
+
+    Raises:
+        UsageError: the matrix cannot be carried out as asked for.
+    """
+    known = Stored(set(), {}) if store is None else stored(store, rerun)
+    surroundings = look_around(configuration.matrix, configuration.execution) if recalls and store else None
+    if store and surroundings and not rerun:
+        kept = store.preparation(surroundings.request)
+        prepared = recall(kept, surroundings) if kept else None
+        finished = finished_plan(configuration, known, executor, prepared) if prepared else None
+        if finished:
+            return finished
+    with preparing():
+        plan = make_plan(configuration, known, executor, with_estimate=with_estimate)
+    kept = keep(plan.prepared, surroundings) if surroundings else None
+    if store and store.is_writable and kept:
+        store.keep_preparation(kept)
+    return plan
 
 
 def stored(store: Store, rerun: Rerun | None = None) -> Stored:

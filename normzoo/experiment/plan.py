@@ -88,11 +88,8 @@ def make_plan(configuration: Configuration, stored: Stored, executor: Executor, 
         UsageError: the matrix cannot be carried out as asked for.
         NormzooError: the worker died over it.
     """
-    matrix = configuration.matrix
     prepared = _prepare(configuration, executor)
-    runs = expand(
-        matrix, prepared.dataset, device=prepared.device, sources=prepared.sources, networks=prepared.networks
-    )
+    runs = _runs(configuration, prepared)
     groups = group(runs, stored.done, prepared.dataset.train, prepared.networks)
     slots = executor.slots(prepared, groups)
     environment = {**prepared.environment, "threads": slots.threads}
@@ -108,6 +105,24 @@ def make_plan(configuration: Configuration, stored: Stored, executor: Executor, 
         groups=balance(with_timings(groups, timings, environment), slots.count),
         slots=slots,
         new_timings=found,
+    )
+
+
+def finished_plan(configuration: Configuration, stored: Stored, executor: Executor, prepared: Prepared) -> Plan | None:
+    """Return the plan of a matrix with nothing left to train, by what was found out of it; None where there is some."""
+    runs = _runs(configuration, prepared)
+    if any(run.key not in stored.done for run in runs):
+        return None
+    return Plan(prepared, runs, groups=[], slots=executor.slots(prepared, []), new_timings=[])
+
+
+def _runs(configuration: Configuration, prepared: Prepared) -> list[RunSpec]:
+    return expand(
+        configuration.matrix,
+        prepared.dataset,
+        device=prepared.device,
+        sources=prepared.sources,
+        networks=prepared.networks,
     )
 
 

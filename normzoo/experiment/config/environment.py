@@ -13,12 +13,12 @@ from normzoo.experiment.config.spec import PROTOCOL
 _PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "scikit-learn")
 
 
-def describe_environment() -> dict[str, Any]:
-    """Return versions, machine and commit as plain JSON values; torch-free."""
+def describe_environment(*, with_commit: bool = True) -> dict[str, Any]:
+    """Return versions, machine and, unless git need not be asked, commit as plain JSON values; torch-free."""
     return {
         "normzoo": normzoo.__version__,
         "protocol": PROTOCOL,
-        "commit": _commit(),
+        "commit": _commit() if with_commit else None,
         "python": platform.python_version(),
         **{package: _version(package) for package in _PACKAGES},
         "system": f"{platform.system()} {platform.machine()}",

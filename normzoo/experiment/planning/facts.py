@@ -90,6 +90,7 @@ class Prepared:
         device: where runs will train.
         environment: versions, machine and commit.
         accelerators: how many devices of that kind there are, beyond the processor.
+        modules: by name, the files of the modules that the user's own components came with.
     """
 
     dataset: DatasetFacts
@@ -98,4 +99,5 @@ class Prepared:
     metrics: tuple[Metric, ...]
     device: Device
     environment: dict[str, Any]
-    accelerators: int = field(default=0)
+    accelerators: int = 0
+    modules: Mapping[str, str] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from normzoo.errors import StoreError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import PROTOCOL, MatrixSpec
+from normzoo.experiment.planning.kept import Kept
 from normzoo.experiment.planning.timing import Timing
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store_file import open_database, refusing
@@ -69,7 +70,7 @@ class Store:
     """
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
-        self.path = path
+        self.path, self.is_writable = path, writable
         self._database = open_database(path, writable=writable, migrate=self._migrate)
 
     def _migrate(self, database: sqlite3.Connection) -> None:
@@ -194,6 +195,20 @@ class Store:
             self._database.execute(
                 "INSERT OR REPLACE INTO timings VALUES (?, ?)", (timing.key, timing.model_dump_json())
             )
+
+    def preparation(self, request: str) -> Kept | None:
+        """Return what was found out of a request; None where nothing was, or it cannot be read."""
+        query = "SELECT request, seal, prepared FROM preparations WHERE request = ?"
+        try:
+            row = self._database.execute(query, (request,)).fetchone()
+        except sqlite3.DatabaseError:  # of a store that was never written to since there is such a table, for one
+            return None
+        return Kept(*row) if row else None
+
+    def keep_preparation(self, kept: Kept) -> None:
+        """Keep what was found out, in place of what was found out of the same request before."""
+        with refusing(self.path):
+            self._database.execute("INSERT OR REPLACE INTO preparations VALUES (?, ?, ?)", kept)
 
     def records(self, keys: Sequence[str]) -> dict[str, RunRecord]:
         """Return those records that there are, by key, in the order of ``keys``."""

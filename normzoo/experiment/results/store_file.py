@@ -39,6 +39,15 @@ CREATE TABLE timings (
 """
 """A row of ``sweeps`` is a comparison that was asked for."""
 
+_PREPARATIONS = """
+CREATE TABLE IF NOT EXISTS preparations (
+    request TEXT PRIMARY KEY,
+    seal TEXT NOT NULL,
+    prepared TEXT NOT NULL
+) WITHOUT ROWID
+"""
+"""What saves time and holds no result: it came without a new version, as a store is whole without it."""
+
 Migration = Callable[[sqlite3.Connection], None]
 """Brings the rows of an older file to this version."""
 
@@ -135,6 +144,7 @@ def _prepare(database: sqlite3.Connection, is_new: bool, migrate: Migration) -> 
                 database.execute(statement)
             database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        database.execute(_PREPARATIONS)
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")

@@ -13,6 +13,7 @@ from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, PlaceFacts, Prepared
 from normzoo.experiment.planning.groups import expand
+from normzoo.experiment.planning.kept import own_modules
 from normzoo.experiment.worker.places import look_for_places, marking
 from normzoo.experiment.worker.train import build_network, worker_environment
 from normzoo.layers import norm_factory
@@ -62,8 +63,17 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
                 f"strategy: {norm} in the {template} cannot be trained side by side ({network.unstackable}); use "
                 "--strategy auto or sequential"
             )
-    environment = worker_environment(device)
-    return Prepared(facts, sources, networks, task.metrics, device, environment, torch.cuda.device_count()), dataset
+    prepared = Prepared(
+        dataset=facts,
+        sources=sources,
+        networks=networks,
+        metrics=task.metrics,
+        device=device,
+        environment=worker_environment(device),
+        accelerators=torch.cuda.device_count(),
+        modules=own_modules((registry, spec) for registry, specs in asked for spec in specs),
+    )
+    return prepared, dataset
 
 
 def resolve_device(wanted: str) -> Device:
