@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 
-from scipy import stats
-
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.metric import Metric
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary
 from normzoo.report.analysis.wording import counted, counts_samples, value_text, with_unit
 from normzoo.report.render.legends import dataset, how_tested, placement, selection, training
-from normzoo.report.statistics.differences import LEVEL
+from normzoo.report.statistics.differences import share_interval
 
 
 def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
@@ -117,10 +115,10 @@ def _test_set(summary: Summary, samples: int) -> str:
     metric = summary.metric
     medians = sorted(cell.median for cell in summary.cells if cell.median is not None)
     share = medians[len(medians) // 2] if medians else 0.5
-    interval = stats.binomtest(round(share * samples), samples).proportion_ci(1 - LEVEL, method="wilson")
-    low, high = value_text(metric, interval.low), with_unit(metric, value_text(metric, interval.high))
+    low, high = share_interval(round(share * samples) / samples, samples)
     return (
         f"A test set of {samples:,} samples by itself leaves an {metric.title} of "
-        f"{with_unit(metric, value_text(metric, share))} uncertain between {low} and {high} (95 %); all norms share "
+        f"{with_unit(metric, value_text(metric, share))} uncertain between {value_text(metric, low)} and "
+        f"{with_unit(metric, value_text(metric, high))} (95 %); all norms share "
         "it, so differences suffer less."
     )

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-import yaml
-
 from normzoo.report.analysis.findings import eval_stats_findings, main_findings, reference_findings
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary, Table
@@ -230,6 +228,8 @@ def _further(summary: Summary) -> Iterator[Section]:
 
 
 def _origin(summary: Summary, provenance: Provenance, command: str) -> Iterator[Section]:
+    import yaml  # which the first table need not wait for
+
     yield Section(title="How it was measured", depth=Depth.DETAILS, bullets=list(method(summary, provenance)))
     yield Section(title="Limitations", depth=Depth.DETAILS, bullets=list(limitations(summary)))
     yield Section(title="How to reproduce", depth=Depth.FILE, code=("sh", command))

@@ -7,7 +7,7 @@ from functools import lru_cache
 from statistics import fmean
 
 import numpy as np
-from scipy import stats
+from scipy import special  # not scipy.stats, which takes half a second to load
 
 LEVEL = 0.05
 """The level of the tests; the intervals hold ``1 - LEVEL``."""
@@ -57,8 +57,8 @@ class PairedDifference:
         """
         if self.half_width is None:
             return None
-        wider = stats.t.isf(LEVEL / bounds, self.pairs - 1) / stats.t.isf(LEVEL / 2, self.pairs - 1)
-        return self.mean + float(wider) * self.half_width
+        wider = t_quantile(LEVEL / bounds, self.pairs - 1) / t_quantile(LEVEL / 2, self.pairs - 1)
+        return self.mean + wider * self.half_width
 
 
 def half_width(values: Sequence[float]) -> float | None:
@@ -70,7 +70,7 @@ def half_width(values: Sequence[float]) -> float | None:
     count = len(values)
     if count < 2:
         return None
-    return _quantile(count - 1) * deviation(values) / math.sqrt(count)
+    return t_quantile(LEVEL / 2, count - 1) * deviation(values) / math.sqrt(count)
 
 
 def deviation(values: Sequence[float]) -> float:
@@ -84,8 +84,35 @@ def deviation(values: Sequence[float]) -> float:
 
 
 @lru_cache
-def _quantile(degrees: int) -> float:
-    return float(stats.t.isf(LEVEL / 2, degrees))
+def t_quantile(level: float, degrees: float) -> float:
+    """Return what Student's t exceeds with a probability.
+
+    >>> round(t_quantile(0.025, 4), 3)
+    2.776
+    """
+    return -float(special.stdtrit(degrees, level))
+
+
+def normal_quantile(level: float) -> float:
+    """Return what a standard normal number exceeds with a probability.
+
+    >>> round(normal_quantile(0.025), 2)
+    1.96
+    """
+    return -float(special.ndtri(level))
+
+
+def share_interval(share: float, samples: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of so many samples (Wilson 1927).
+
+    >>> low, high = share_interval(0.9, 100)
+    >>> round(low, 3), round(high, 3)
+    (0.826, 0.945)
+    """
+    z = normal_quantile(LEVEL / 2)
+    center = (share + z**2 / (2 * samples)) / (1 + z**2 / samples)
+    half = z * math.sqrt(share * (1 - share) / samples + (z / (2 * samples)) ** 2) / (1 + z**2 / samples)
+    return center - half, center + half
 
 
 def paired(left: Mapping[int, float], right: Mapping[int, float], *, size: float | None = None) -> dict[int, float]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from normzoo.report.statistics.differences import LEVEL, PairedDifference, difference
 
@@ -160,8 +160,21 @@ def common_spread(squares: Array, counts: Array) -> tuple[float, float]:
     halves = counts[known] / 2
     logarithms = np.log(squares[known]) - special.digamma(halves) + np.log(halves)
     excess = float(logarithms.var(ddof=1) - special.polygamma(1, halves).mean())
-    half = 1e6 if excess <= 1e-6 else optimize.brentq(lambda each: special.polygamma(1, each) - excess, 1e-6, 1e7)
-    return float(np.exp(logarithms.mean() + special.digamma(half) - np.log(half))), 2 * float(half)
+    half = inverse_trigamma(max(excess, 1e-6))
+    return float(np.exp(logarithms.mean() + special.digamma(half) - np.log(half))), 2 * half
+
+
+def inverse_trigamma(value: float) -> float:
+    """Return where the trigamma function has a value, by Newton's method on its reciprocal (Smyth 2004).
+
+    >>> round(inverse_trigamma(float(special.polygamma(1, 2.5))), 9)
+    2.5
+    """
+    found = 0.5 + 1 / value
+    for _ in range(20):
+        reached = float(special.polygamma(1, found))
+        found += reached * (1 - reached / value) / float(special.polygamma(2, found))
+    return found
 
 
 def moderated(squares: Array, counts: Array, prior: tuple[float, float]) -> Array:

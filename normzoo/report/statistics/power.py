@@ -1,14 +1,14 @@
 """What a number of seeds can show: the least difference that is found, and how many seeds a small one needs."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-from scipy import optimize, stats
 
-from normzoo.report.statistics.differences import LEVEL, deviation
+from normzoo.report.statistics.differences import LEVEL, deviation, normal_quantile
 from normzoo.report.statistics.family import MIN_SEEDS, Family, moderated
 
 POWER = 0.8
@@ -16,8 +16,8 @@ POWER = 0.8
 DRAWS = 500
 """Simulated samples, the same every time: the power is known to two percent."""
 
-MAX_EFFECT = 20.0
-"""In standard deviations. What is not found then is never found."""
+EFFECTS = [0.02 * step for step in range(1, 1001)]
+"""In standard deviations. What is not found at the last of them is never found."""
 
 MAX_SEEDS = 1000
 """Beyond which nobody will go."""
@@ -67,15 +67,14 @@ def detectable(spread: float, pairs: int, family: Family) -> float | None:
         return None
     noise = spread * np.random.default_rng(pairs).standard_normal((DRAWS, pairs))
 
-    def lacking(effect: float) -> float:
+    def power(effect: float) -> float:
         shifted = noise + effect * spread
         squares = moderated(np.square(shifted).mean(axis=1), np.full(DRAWS, float(pairs)), family.prior)
         statistics = np.abs(shifted.sum(axis=1)) / np.sqrt(pairs * squares)
-        return POWER - float((statistics >= critical).mean())
+        return float((statistics >= critical).mean())
 
-    if lacking(MAX_EFFECT) > 0:
-        return None
-    return spread * float(optimize.bisect(lacking, 0.0, MAX_EFFECT, xtol=0.02))
+    effect = bisect_left(EFFECTS, POWER, key=power)
+    return spread * EFFECTS[effect] if effect < len(EFFECTS) else None
 
 
 def seeds_for(effect: float, family: Family) -> int:
@@ -86,7 +85,7 @@ def seeds_for(effect: float, family: Family) -> int:
     >>> seeds_for(0.5, Family(size=80))
     73
     """
-    needed = (stats.norm.isf(LEVEL / (2 * max(1, family.size))) + stats.norm.isf(1 - POWER)) / effect
+    needed = (normal_quantile(LEVEL / (2 * max(1, family.size))) + normal_quantile(1 - POWER)) / effect
     count = min(float(MAX_SEEDS), max(float(MIN_SEEDS), needed**2))
     digits = max(0, math.floor(math.log10(count)) - 1)
     step: int = 10**digits

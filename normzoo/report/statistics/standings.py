@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import StatisticsError, correlation, fmean, median
 from typing import Literal
 
-from scipy import stats
+import numpy as np
 
 from normzoo.report.statistics.differences import PairedDifference
 
@@ -139,7 +139,9 @@ def mean_ranks(block: Sequence[Mapping[int, float]]) -> list[float | None]:
     seeds = sorted(set.intersection(*(set(block[index]) for index in present))) if present else []
     if not seeds:
         return [None for _ in block]
-    ranks = stats.rankdata([[-block[index][seed] for index in present] for seed in seeds], axis=1).mean(axis=0)
+    scores = np.array([[block[index][seed] for index in present] for seed in seeds])
+    better, equal = (compare(scores[:, None], scores[:, :, None]).sum(axis=2) for compare in (np.greater, np.equal))
+    ranks = (better + (equal + 1) / 2).mean(axis=0)
     by_norm = dict(zip(present, map(float, ranks), strict=True))
     return [by_norm.get(index) for index in range(len(block))]
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from normzoo.report.statistics.differences import LEVEL
+from normzoo.report.statistics.differences import LEVEL, normal_quantile, t_quantile
 
 
 @dataclass(frozen=True)
@@ -45,5 +44,5 @@ def two_way(values: NDArray[Any]) -> TwoWay | None:
         return TwoWay(0.0, 0.0)
     used = squares if of_samples else squares * [1, 0, 0]
     freedom = used.dot([1, 1, -1]) ** 2 / np.sum(np.square(used) / degrees)
-    limit = stats.norm.isf(LEVEL / 2) * math.sqrt(of_samples / samples)
-    return TwoWay(float(stats.t.isf(LEVEL / 2, freedom)) * math.sqrt(variance), float(limit))
+    limit = normal_quantile(LEVEL / 2) * math.sqrt(of_samples / samples)
+    return TwoWay(t_quantile(LEVEL / 2, float(freedom)) * math.sqrt(variance), limit)
