@@ -21,7 +21,7 @@ def command(training: float, start_up: float = 2.0) -> CommandSeconds:
 
 def matrix_bench(**settings: object) -> MatrixBench:
     """Return three rounds of a cnn at two batch sizes: 10 s and 5 s of training, of which the others timed a fifth."""
-    fields = {"templates": "cnn", "batch_sizes": "2,32", "rounds": 3, **settings}
+    fields = {"templates": "cnn", "batch_sizes": "2,32", "seeds": 5, "rounds": 3, **settings}
     cells = [
         CellSeconds(
             cell=BenchCell(template="cnn", batch_size=size),

@@ -48,7 +48,7 @@ def test_the_command_measures_the_same_again() -> None:
         (["--batch-sizes", "0"], "batch_sizes: Input should be greater than or equal to 1"),
         (["--dataset", "digit"], "dataset: unknown dataset 'digit'; did you mean 'digits'?"),
         (["--ways", "bare"], "ways: normzoo must be among them, since the others' times are multiples of its"),
-        (["--peer-seeds", "6"], "peer_seeds: at most the 5 seeds of the comparison, got 6"),
+        (["--peer-seeds", "9"], "peer_seeds: at most the 8 seeds of the comparison, got 9"),
         (["--json", "no-such-folder/speed.json"], "json: 'no-such-folder/speed.json' cannot be written"),
         (["--report", "speed.txt"], "report: 'speed.txt' must be a markdown file, NAME.md"),
     ],

@@ -84,7 +84,7 @@ def test_the_report_holds_tables_method_machine_and_command() -> None:
         "3 rounds, of which the median is shown",
         "- process: one fresh process per run",
         "[speed.json](speed.json)",
-        "python -m benchmarks.matrix --templates cnn --batch-sizes 2,32 --rounds 3 --report speed.md",
+        "python -m benchmarks.matrix --templates cnn --batch-sizes 2,32 --seeds 5 --rounds 3 --report speed.md",
         "| peer_threads | 4 |",
     ]
     for part in parts:

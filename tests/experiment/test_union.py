@@ -100,6 +100,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "clip_norm": (0.5, "clip_norm is not set in comparison 1, 0.5 in comparison 2"),
     "precision": ("bf16-mixed", "precision is 32-true in comparison 1, bf16-mixed in comparison 2"),
     "strategy": ("sequential", "strategy is auto in comparison 1, sequential in comparison 2"),
+    "eval_stats": (("batch",), "eval_stats is running in comparison 1, running,batch in comparison 2"),
     "compile": ("always", "compile is auto in comparison 1, always in comparison 2"),
 }
 

@@ -46,7 +46,7 @@ def test_labels_are_unique_and_signs_are_commands(name: str) -> None:
 def test_a_cell_is_that_of_the_other_tables() -> None:
     text = latex("clear")
     assert (
-        r"  batch & 52.0 $\pm$0.5 & 96.7 $\pm$0.2 $\bullet$ & 98.6 $\pm$0.3 $\bullet$ & $-$46.6 $\pm$0.7 & 1.0 \\"
+        r"  batch & 52.0 $\pm$0.5 & 96.7 $\pm$0.1 $\bullet$ & 98.6 $\pm$0.3 $\bullet$ & $-$46.6 $\pm$0.7 & 1.0 \\"
         in text
     )
     assert r"\multicolumn{9}{l}{\emph{batch 2}} \\" in text
