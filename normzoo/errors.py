@@ -1,5 +1,7 @@
 """The errors that normzoo raises for what a user can fix, as one tree.
 
+::
+
     NormzooError
     ├── InputError (also a ValueError and a RuntimeError): what a layer is called with does not fit it
     └── UsageError (also a ValueError): the request cannot be carried out as written

@@ -43,7 +43,7 @@ class Metric:
 
     @property
     def sign(self) -> int:
-        """1 where higher is better, else -1: a value times this is the better the higher it is."""
+        """1 where higher is better, else -1; a value times this is the better the higher it is."""
         return 1 if self.higher_is_better else -1
 
     def write(self, value: float, *, like: float | None = None) -> str:

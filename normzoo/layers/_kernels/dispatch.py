@@ -31,13 +31,13 @@ _chosen: ContextVar[Backend] = ContextVar("backend", default=_DEFAULT)
 def backend(name: Backend) -> Iterator[None]:
     """Within the context, let norms run on the backend of that name; a backward pass uses that of its forward pass.
 
-    Args:
-        name: ``"eager"``, ``"compiled"`` or ``"auto"``. Outside any context it is that of the environment variable
-            ``NORMZOO_BACKEND``, or ``"auto"``.
-
     Backends agree to rounding. ``auto`` switches to compiled code based on measured time; so it stays eager where
     ``torch.use_deterministic_algorithms`` is on. On a GPU it measures how long calls take to launch.
     A thread starts outside any context; so does what a backward pass on a GPU recomputes of a checkpointed one.
+
+    Args:
+        name: ``"eager"``, ``"compiled"`` or ``"auto"``. Outside any context it is that of the environment variable
+            ``NORMZOO_BACKEND``, or ``"auto"``.
 
     Raises:
         UnknownNameError: no such backend.
