@@ -21,7 +21,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 REPORTS = sorted(path for path in (ROOT / "reports").glob("*.md") if path.with_suffix(".sqlite").exists())
 BENCHES = sorted(path for path in (ROOT / "reports").glob("*.md") if path.with_suffix(".notes.txt").exists())
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "normzoo" / "layers" / "_kernels" / "README.md"]
 _BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -55,25 +54,6 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
         exec(text, names)  # noqa: S102  # the README's own lines
     assert tuple(names["y"].shape) == (2, 64, 16, 16)  # type: ignore[attr-defined]
     assert list(names["frame"]["norm"]) == ["batch", "group"]  # type: ignore[index]
-
-
-@pytest.mark.slow_but_one
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So do the examples of each page of the documentation."""
-    monkeypatch.chdir(tmp_path)
-    for text in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
-        exec(text, {})  # noqa: S102  # our own lines
-
-
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: str(page.relative_to(ROOT))
-)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Each link to a file of the repository names one that is there."""
-    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
-    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
-    assert missing == []
 
 
 def test_the_test_command_of_ci_is_that_of_the_readme() -> None:
@@ -149,29 +129,6 @@ def test_the_table_of_what_norms_pool_is_the_registrys() -> None:
         assert [over, per] == [about.pooling.over + beside, about.pooling.per]
 
 
-def test_the_speed_table_of_the_readme_is_that_of_the_report() -> None:
-    """The README's ratios were measured, in one run."""
-    report = (ROOT / "reports" / "layers-cpu.md").read_text(encoding="utf-8")
-    (table,) = [table for table in re.findall(r"(?:^\|.*\n)+", README, flags=re.MULTILINE) if "in compile" in table]
-    assert table in report
-
-
-def test_the_table_of_comparing_is_that_of_the_report() -> None:
-    """The README's ratios of whole comparisons were measured, in one run."""
-    report = (ROOT / "reports" / "matrix-cpu.md").read_text(encoding="utf-8")
-    (table,) = [table for table in re.findall(r"(?:^\|.*\n)+", README, flags=re.MULTILINE) if "lightning" in table]
-    assert table in report
-
-
-def test_the_other_ratios_of_comparing_are_in_the_reports_beside_them() -> None:
-    """Each link to such a report is followed by a figure that the report has."""
-    found = re.findall(r"\]\((reports/matrix-cpu-[\w-]+\.md)\)[^()]*\(([^()]*x)\)", README)
-    assert len(found) == 3
-    for path, figures in found:
-        report = (ROOT / path).read_text(encoding="utf-8")
-        assert all(f"| {ratio} |" in report for ratio in re.findall(r"[\d.]+x", figures)), path
-
-
 def test_the_tables_of_the_readme_are_those_of_the_digits_report() -> None:
     """The README's numbers come from a stored run."""
     report = (ROOT / "reports" / "digits.md").read_text(encoding="utf-8")
@@ -180,14 +137,3 @@ def test_the_tables_of_the_readme_are_those_of_the_digits_report() -> None:
     assert len(tables) == 3
     for table in tables:
         assert table in report
-
-
-def test_the_keys_in_examples_are_of_runs_that_there_are() -> None:
-    """Whoever has run the first command can type them as they stand."""
-    with Store(ROOT / "reports" / "digits.sqlite", writable=False) as store:
-        keys = list(store.statuses())
-    text = README + (ROOT / "normzoo" / "cli" / "__init__.py").read_text(encoding="utf-8")
-    commands = re.findall(r"normzoo (?:show|diff) ([0-9a-f]{7})(?: ([0-9a-f]{7}))?", text)
-    named = {key for pair in commands for key in pair if key}
-    assert len(named) >= 2
-    assert all(sum(key.startswith(name) for key in keys) == 1 for name in named)
