@@ -148,7 +148,8 @@ def looks_sentence(summary: Summary) -> str:
 
 def tested_with(family: Family) -> str:
     """Name the family in few words."""
-    return f"one test of all {family.size:,} comparisons at {LEVEL:.0%}".replace("%", " %")
+    what = "a test" if family.size == 1 else f"one test of all {family.size:,} comparisons"
+    return f"{what} at {LEVEL:.0%}".replace("%", " %")
 
 
 def how_tested(family: Family) -> str:
@@ -227,7 +228,8 @@ def _verdict(family: Family) -> str:
         return f"not tested, which needs at least {MIN_SEEDS} seeds."
     least = family.least_p_value
     floor = f" With {family.seeds} seeds it cannot be less than {least:.3f}." if least >= MIN_P else ""
-    return f"adjusted for all {family.size:,} comparisons; {SIGNIFICANT} at most {LEVEL:g}.{floor}"
+    adjusted = "" if family.size == 1 else f"adjusted for all {family.size:,} comparisons; "
+    return f"{adjusted}{SIGNIFICANT} at most {LEVEL:g}.{floor}"
 
 
 def effect_legend(summary: Summary) -> str:
