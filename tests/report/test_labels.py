@@ -25,7 +25,7 @@ def test_a_label_stands_wherever_the_name_would() -> None:
     assert not re.search(r"group:groups=4|cnn:placement=pre|\bnone\b|\bbatch\b (?!size|\d)", shown)
     assert "vs no norm" in shown
     assert "minus Ours" in shown
-    assert "CNN, norm first on digits, norm before the activation" in shown
+    assert "CNN, norm first on digits, norms on maps and vectors, before the activation" in shown
     assert any("from no norm" in plot.text for plot in planned_plots(summary, "report"))
 
 

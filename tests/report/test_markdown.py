@@ -145,7 +145,7 @@ def test_the_method_names_checksum_rates_and_placement() -> None:
     text = report().partition("## How it was measured")[2]
     assert "split 0123abcd." in text
     assert "(0.003125 at 2, 0.0125 at 8, 0.05 at 32)" in text
-    assert "the norm stands after the activation (cnn)" in text
+    assert "Placement: cnn has its norms on maps and vectors, after the activation." in text
     assert "Selection: none" in text
     assert "Placement" not in report(MatrixSpec(templates="lstm", seeds=3)).partition("<details>")[0]
 

@@ -40,21 +40,26 @@ def dataset(matrix: MatrixSpec) -> str:
 
 
 def title(summary: Summary, template: str) -> str:
-    """Name what was trained: the template, its dataset, and the norm's placement where it has one."""
-    where = placement(template)
+    """Name what was trained: the template, its dataset, and where its norms stand, as far as options say so."""
     name = summary.labels.get(template, template)
-    return f"{name} on {dataset(summary.matrix)}{f', norm {where} the activation' if where else ''}"
+    where = placement(template)
+    return f"{name} on {dataset(summary.matrix)}{f', norms {where}' if where else ''}"
+
+
+_SITES = {"all": "on maps and vectors", "maps": "on maps alone", "vectors": "on vectors alone"}
+_PLACEMENTS = {"post": "after the activation", "pre": "before the activation"}
 
 
 def placement(template: str) -> str:
     """Say where a template has its norms; empty where that is no option of it.
 
-    >>> placement("cnn:placement=pre")
-    'before'
+    >>> placement("cnn:placement=pre,sites=maps")
+    'on maps alone, before the activation'
     """
     spec = TEMPLATES.parse(template)
     options = {**(TEMPLATES[spec.target].options if spec.target in TEMPLATES else {}), **spec.options}
-    return {"post": "after", "pre": "before"}.get(str(options.get("placement")), "")
+    words = (_SITES.get(str(options.get("sites"))), _PLACEMENTS.get(str(options.get("placement"))))
+    return ", ".join(filter(None, words))
 
 
 def metric_title(metric: Metric, split: str = "test") -> str:

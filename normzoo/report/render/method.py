@@ -23,10 +23,9 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
     yield f"Dataset: {dataset(matrix)}{_sizes(summary)}, checksum of its arrays and their split {checksums}."
     yield training(summary)
     yield _updates(summary)
-    for where in ("after", "before"):
-        placed = [template for template in matrix.templates if placement(template) == where]
-        if placed:
-            yield f"Placement: the norm stands {where} the activation ({', '.join(placed)})."
+    placed = [f"{template} has its norms {where}" for template in matrix.templates if (where := placement(template))]
+    if placed:
+        yield f"Placement: {'; '.join(placed)}."
     yield f"Selection: {selection(summary)}"
     yield (
         f"Pairing: {counted(matrix.seeds, 'seed')}, counted from {matrix.first_seed}; with the same seed all norms "
