@@ -170,7 +170,7 @@ class Classification(Task):
 
     def constant(self, targets: Tensor, outputs: int) -> Tensor:
         """Return the logarithms of the shares of the classes: the most frequent one is always chosen."""
-        return targets.bincount(minlength=outputs).double().div(len(targets)).log()
+        return targets.flatten().bincount(minlength=outputs).double().div(targets.numel()).log()
 
     def strata(self, targets: Array) -> Array:
         """Return the classes: a hold-out keeps their shares."""

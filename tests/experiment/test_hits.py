@@ -94,3 +94,10 @@ def test_an_older_record_has_none() -> None:
         del old[name]
     record = RunRecord.model_validate(old)
     assert (record.hits, record.places) == (None, ())
+
+
+def test_records_say_what_always_the_most_frequent_class_reaches(train_all: TrainAll, digits: Dataset) -> None:
+    """That of the training set, on the test set."""
+    (record,) = train_all([tiny_spec(epochs=1)])
+    frequent = digits.train.targets.bincount().argmax()
+    assert record.constant_value == pytest.approx(float((digits.test.targets == frequent).double().mean()))

@@ -203,3 +203,18 @@ def test_the_default_task_is_classification() -> None:
     module = MemberModule([nn.Linear(4, 3)], lrs=[0.1])
     assert isinstance(module.task, Classification)
     assert Targets({}, 3).scale == Scale() == ((0.0,), (1.0,))
+
+
+def test_the_constant_of_a_classification_is_its_most_frequent_class(random: Random) -> None:
+    targets = torch.from_numpy(random.permutation([0] * 5 + [1] * 7 + [3] * 6))
+    constant = Classification().constant(targets, 4)
+    assert int(constant.argmax()) == 1
+    assert constant.exp().tolist() == pytest.approx([5 / 18, 7 / 18, 0, 6 / 18])
+
+
+def test_the_constant_of_a_regression_is_the_mean_which_no_other_number_beats(random: Random) -> None:
+    _, targets = numbers(random)
+    constant = Regression().constant(targets, 3)
+    assert_close(constant, targets.mean(0))
+    least = Regression().losses(constant.expand_as(targets), targets).mean()
+    assert least < Regression().losses((constant + 0.01).expand_as(targets), targets).mean()

@@ -96,8 +96,10 @@ class _Training:
         reset_peak_memory(self._device)
         status = Status.OK
         notes: tuple[str, ...] = ()
-        error = trace = None
+        error = trace = constant = None
+        task = make_task(self._specs[0].task)
         try:
+            constant = constant_value(task, self._dataset)
             networks = [build_network(spec, self._dataset) for spec in self._specs]
             notes = tuple(getattr(networks[0], "notes", ()))
             with backend(norm_backend()):
@@ -106,7 +108,6 @@ class _Training:
             status = Status.OUT_OF_MEMORY if _is_out_of_memory(caught) else Status.FAILED
             error, trace = _one_line(caught), traceback.format_exc()
         seconds = (time.perf_counter() - start) / len(self._specs)
-        task = make_task(self._specs[0].task)
         common: dict[str, Any] = {
             "started_at": started_at,
             "seconds": seconds,
@@ -118,7 +119,7 @@ class _Training:
             "train_samples": len(self._dataset.train),
             "validation_samples": len(self._dataset.validation),
             "test_samples": len(self._dataset.test),
-            "constant_value": constant_value(task, self._dataset),
+            "constant_value": constant,
             "notes": notes,
             "environment": worker_environment(self._device),
         }
