@@ -25,7 +25,7 @@ Exit code: 0 when every run has a result, 1 when some have none, 2 for a mistake
 Example: normzoo compare --batch-sizes 2,8,32 --norms batch,group:groups=4,none --seeds 3
 """
 
-_REPORT = """Write stored results as a report: markdown with plots, or one page.
+_REPORT = """Write stored results as a report: markdown with plots, one page, or LaTeX.
 
 Findings, tables, plots, failures, method, limitations, and how to make it again. Also while a comparison is still
 running. Plots go beside the report, each as SVG and PNG; with --html all of it is in one page that loads nothing.

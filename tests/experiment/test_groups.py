@@ -218,3 +218,14 @@ def test_planning_changes_nothing_it_is_given() -> None:
     before = list(runs)
     assert group(runs, done, FACTS.train) == group(runs, done, FACTS.train)
     assert (runs, done) == (before, {"unrelated"})
+
+
+def test_seeds_may_begin_elsewhere() -> None:
+    """Those of a published report are others than those that settings were chosen with; a seed has one key anywhere."""
+    fresh = {
+        run.seed: run.key
+        for run in expand(MatrixSpec(norms="batch", templates="cnn", batch_sizes="8", seeds=3, first_seed=6), FACTS)
+    }
+    usual = {run.seed: run.key for run in expand(MatrixSpec(norms="batch", templates="cnn", batch_sizes="8"), FACTS)}
+    assert list(fresh) == [6, 7, 8]
+    assert {seed: key for seed, key in fresh.items() if seed in usual} == {seed: usual[seed] for seed in (6, 7)}

@@ -29,6 +29,9 @@ from normzoo.report.statistics.standings import (
 )
 from normzoo.report.statistics.two_way import TwoWay, two_way
 
+MIN_COLLAPSE = 0.05
+"""How far a collapsed seed is from the median at least: as a part of all possible values, or else of the median."""
+
 Values = Mapping[CellKey, Mapping[int, float]]
 """Values on the test set by cell and seed."""
 
@@ -221,7 +224,9 @@ def _cell(
         highest=max(values, default=None),
         n_constant=_n_constant(ok, metrics[0]),
         constant=next((record.constant_value for record in records if record.constant_value is not None), None),
-        n_collapsed=collapsed([metrics[0].sign * value for value in values], scale),
+        n_collapsed=collapsed(
+            [metrics[0].sign * value for value in values], scale, _least_collapse(metrics[0], values)
+        ),
         mark=verdict.mark,
         behind=verdict.behind,
         vs_baseline=vs_baseline,
@@ -260,6 +265,13 @@ def _evaluated(records: Sequence[RunRecord], stats: str, name: str) -> list[floa
 def _estimate(values: Sequence[float]) -> Estimate | None:
     """Return the mean; None where a value is not finite."""
     return Estimate(fmean(values), half_width(values)) if values and all(map(math.isfinite, values)) else None
+
+
+def _least_collapse(metric: Metric, values: Sequence[float]) -> float:
+    """Return how far from the median a seed must be at least to be called collapsed."""
+    if metric.lowest is not None and metric.highest is not None:
+        return MIN_COLLAPSE * (metric.highest - metric.lowest)
+    return MIN_COLLAPSE * abs(median(values)) if values else 0.0
 
 
 def _n_constant(records: Sequence[RunRecord], metric: Metric) -> int:

@@ -32,7 +32,7 @@ def main_findings(summary: Summary, table: Table) -> list[str]:
     """Say how the norms of a template stand at the smallest and the largest batch size, and what changes between."""
     sizes = summary.matrix.batch_sizes
     sentences = [
-        f"At batch size {sizes[index]}, {_standings(summary.metric, _results(table, index))}."
+        f"At batch size {sizes[index]}, {_standings(summary, _results(table, index))}."
         for index in dict.fromkeys((0, len(sizes) - 1))
     ]
     return [*sentences, *_effect(summary, table), *_without_result(table)]
@@ -53,7 +53,8 @@ def _results(table: Table, index: int) -> Results:
 # The norms of one block among themselves
 
 
-def _standings(metric: Metric, results: Results) -> str:
+def _standings(summary: Summary, results: Results) -> str:
+    metric = summary.metric
     leader = next(((norm, cell) for norm, cell in results if cell.mark in ("best", "leading")), None)
     if leader is None:
         return "no norm has a result"
@@ -64,33 +65,44 @@ def _standings(metric: Metric, results: Results) -> str:
     highest = f"{norm} has the {'highest' if metric.higher_is_better else 'lowest'} mean, {value}"
     if cell.is_partial:
         return f"no norm has all of its runs; over completed runs only, {highest}"
-    if cell.mark == "leading":
+    if cell.mark == "leading" and not summary.family.is_tested:
         worst, other = min(results, key=lambda entry: metric.sign * (entry[1].mean or 0.0))
         lowest = f"{worst} the {'lowest' if metric.higher_is_better else 'highest'}, {_value(metric, other)}"
         return f"{highest}, {lowest}; {NEEDED}"
     others = [(name, other) for name, other in results if name != norm]
-    if all(other.behind is not None and other.behind.is_significant and other.mark == "" for _, other in others):
+    if len(results) == len(summary.norms) and all(
+        other.behind and other.behind.is_significant and other.mark == "" for _, other in others
+    ):
         highest = f"{norm} is best, {value}"
-    clauses = [highest, *_ties(metric, others, len(results)), *_behind(metric, others)]
+    clauses = [highest, *_ties(metric, cell, others), *_behind(metric, others)]
     if few := [name for name, other in others if other.mark == "untested"]:
-        clauses.append(f"too few seeds in common with it to test {enumerated(few)}")
+        clauses.append(f"not compared with it, as runs are missing: {enumerated(few)}")
     return "; ".join(clauses)
 
 
-def _ties(metric: Metric, others: Results, norms: int) -> Iterator[str]:
-    """Say how far behind those are at most that do not differ significantly from the best."""
+def _ties(metric: Metric, best: CellSummary, others: Results) -> Iterator[str]:
+    """Say how far behind those are at most that do not differ significantly from the best.
+
+    Where seeds collapse there is no bound: few seeds say nothing of how often they do.
+    """
+    norms = len(others) + 1
+    collapsed = {norm for norm, cell in others if cell.n_collapsed or best.n_collapsed}
     tied = [(norm, cell.behind) for norm, cell in others if cell.mark == "tied" and cell.behind is not None]
     if same := [norm for norm, behind in tied if behind.is_zero]:
         yield f"{enumerated(same)} {'has' if len(same) == 1 else 'have'} the same {metric.title} in every run"
     bounds = [
         (norm, bound_text(metric, max(0.0, bound)))
         for norm, behind in tied
-        if not behind.is_zero and (bound := behind.upper_bound(norms * (norms - 1))) is not None
+        if norm not in collapsed
+        and not behind.is_zero
+        and (bound := behind.upper_bound(norms * (norms - 1))) is not None
     ]
     if bounds:
         (first, most), *rest = bounds
         amounts = enumerated([f"{first} by at most {most}", *(f"{norm} {each}" for norm, each in rest)])
         yield f"not significantly behind: {with_difference_unit(metric, amounts)} (95 %)"
+    if unbounded := [norm for norm, behind in tied if norm in collapsed and not behind.is_zero]:
+        yield f"not significantly behind, with seeds that collapse: {enumerated(unbounded)}"
 
 
 def _behind(metric: Metric, others: Results) -> Iterator[str]:
@@ -158,7 +170,8 @@ def _effect(summary: Summary, table: Table) -> Iterator[str]:
         names = enumerated([f"{row.norm} ({_failed_at(row)})" for row in partial])
         yield f"The effect of the batch size is not compared for {names}: these runs failed or diverged."
     if whole:
-        yield f"From batch size {sizes[-1]} to {sizes[0]}, {_largest_drop(summary, table, whole)}."
+        among = "of the others, " if partial else ""
+        yield f"From batch size {sizes[-1]} to {sizes[0]}, {among}{_largest_drop(summary, table, whole)}."
 
 
 def _failed_at(row: Row) -> str:
@@ -167,31 +180,50 @@ def _failed_at(row: Row) -> str:
 
 def _largest_drop(summary: Summary, table: Table, whole: Mapping[str, Row]) -> str:
     metric = summary.metric
-    changes = {norm: row.change for norm, row in whole.items() if row.change is not None}
-    norm = min(changes, key=lambda each: metric.sign * changes[each].mean)
-    change = changes[norm]
-    amount = with_difference_unit(metric, difference_text(metric, change, whole[norm].least_mean))
-    contrasts = {other: each for other, each in _contrasts(table, norm).items() if other in whole}
-    tested = {other: each for other, each in contrasts.items() if each.p_value is not None}
+    slopes = {norm: metric.sign * row.slope.mean for norm, row in whole.items() if row.slope is not None}
+    steepest = max(slopes, key=slopes.__getitem__, default="")
+    tested = {
+        other: each
+        for other, each in _contrasts(table, steepest).items()
+        if other in whole and each.p_value is not None
+    }
     more = [other for other, each in tested.items() if each.is_significant and metric.sign * each.mean > 0]
     if more:
-        whom = "every other norm" if len(more) == len(table.rows) - 1 else enumerated(more)
+        amount = _change(metric, whole[steepest])
+        others = [row.norm for row in table.rows if row.norm != steepest]
+        whom = "every other norm" if more == others and len(more) > 1 else enumerated(more)
         p = at_most([tested[other].p_value or 0.0 for other in more])
         rest = [other for other in tested if other not in more]
-        also = f"; not significantly more than {enumerated(rest)}" if rest else ""
-        return f"{norm} changes by {amount}, its slope significantly worse than that of {whom} (p {p}){also}"
-    drop = "drop" if metric.higher_is_better else "rise"
-    if metric.sign * change.mean >= 0:
-        text = f"no mean gets worse; the least gain is that of {norm}, {amount}"
-    else:
-        text = f"{norm} has the largest {drop}, {amount} (not tested)"
+        also = f"; not significantly worse than {enumerated(rest)}" if rest else ""
+        return f"{steepest} changes by {amount}, its slope significantly worse than that of {whom} (p {p}){also}"
     significant = [each for each in table.contrasts if each.difference.is_significant]
+    text = _drop(metric, whole)
     if not tested:
         return text
     if not significant:
-        return f"{text}; the slopes of no two norms differ significantly"
+        return f"{text}; no slopes differ significantly"
     names = enumerated([f"{each.first} and {each.second}" for each in significant])
     return f"{text}; slopes differ significantly between {names} (p {_highest(significant)})"
+
+
+def _drop(metric: Metric, whole: Mapping[str, Row]) -> str:
+    """Describe the change that is the worst; it is picked by looking, and not tested."""
+    changes = {norm: metric.sign * row.change.mean for norm, row in whole.items() if row.change is not None}
+    norm = min(changes, key=changes.__getitem__)
+    amount = _change(metric, whole[norm])
+    if len(changes) == 1:
+        return f"{norm} changes by {amount} (not tested)"
+    if not any(changes.values()):
+        return "no mean changes"
+    if changes[norm] < 0:
+        return f"{norm} has the largest {'drop' if metric.higher_is_better else 'rise'}, {amount} (not tested)"
+    return f"{norm} has the least gain, {amount} (not tested)"
+
+
+def _change(metric: Metric, row: Row) -> str:
+    if row.change is None:
+        raise ValueError(f"{row.norm} has no value at the smallest or at the largest batch size")
+    return with_difference_unit(metric, difference_text(metric, row.change, row.least_mean))
 
 
 def _highest(contrasts: Sequence[Contrast]) -> str:

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import median
 from typing import Any
 
-from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.records import EpochRecord, RunRecord
 from normzoo.metric import Metric
+from normzoo.registry import NORMS, values_per_statistic
 from normzoo.report.analysis.numbers import CellSummary, Row
 from normzoo.report.analysis.selection import diverged_or_failed
 from normzoo.report.analysis.wording import enumerated, value_text, with_unit
@@ -91,13 +92,21 @@ def mark_notes(rows: Sequence[Row]) -> list[str]:
     return [f"no norm has all of its runs at batch size {_listed(partial)}, so none is marked as best"]
 
 
-def place_notes(rows: Sequence[Row]) -> list[str]:
+def place_notes(norms: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Say at how many values the norms that pool over the batch take their statistics, at the smallest batch size."""
     return [
         f"{row.norm} at batch size {row.cells[0].batch_size} takes each mean and variance over {_pools(row.cells[0])}"
-        for row in rows
-        if _pools_the_batch(row)
+        for norm, row in zip(norms, rows, strict=True)
+        if _pools_the_batch(norm) and any(place.pooled for place in row.cells[0].places)
     ]
+
+
+def _pools_the_batch(norm: str) -> bool:
+    """Whether a norm's statistics are over several samples; of others' norms, it is known of batch norms alone."""
+    if NORMS.parse(norm).is_own:
+        return True
+    one, two = (values_per_statistic(norm, samples=samples, channels=64) for samples in (1, 2))
+    return one != two
 
 
 def _pools(cell: CellSummary) -> str:
@@ -113,19 +122,14 @@ def _pools(cell: CellSummary) -> str:
         f"{number} values {enumerated(where)}{' (each becomes +1 or -1)' if number == '2' else ''}"
         for number, where in places.items()
     ]
-    return ", over ".join(parts)
-
-
-def _pools_the_batch(row: Row) -> bool:
-    """Whether the number of values of a statistic depends on the batch size; with a single one that is not known."""
-    return len({tuple(place.pooled for place in cell.places) for cell in row.cells if cell.places}) > 1
+    return " and over ".join(parts)
 
 
 def constant_notes(metric: Metric, rows: Sequence[Row]) -> list[str]:
     """Say where seeds learned nothing that shows on the test set."""
     return [
-        f"{row.norm} at batch size {cell.batch_size}: {cell.n_constant} of {cell.ok} seeds no better than always the "
-        f"same output, which reaches {with_unit(metric, value_text(metric, cell.constant))}"
+        f"{row.norm} at batch size {cell.batch_size}: {cell.n_constant} of {cell.ok} seeds not clearly better than "
+        f"always the same output, which reaches {with_unit(metric, value_text(metric, cell.constant))}"
         for row in rows
         for cell in row.cells
         if cell.n_constant and cell.constant is not None
@@ -148,22 +152,17 @@ def collapse_notes(metric: Metric, rows: Sequence[Row]) -> list[str]:
 def learning_notes(loss: Metric, rows: Sequence[Row]) -> list[str]:
     """Say where runs got worse on validation data while they got better on what they were trained on."""
     return [
-        f"{row.norm} at batch size {cell.batch_size}: training loss falls while validation loss ends at "
-        f"{f'{value:.3g} {loss.unit}'.rstrip()}, above where training began"
+        f"{row.norm} at batch size {cell.batch_size}: in {len(losses)} of {cell.ok} seeds training loss falls while "
+        f"validation loss ends above where training began (median {f'{median(losses):.3g} {loss.unit}'.rstrip()})"
         for row in rows
         for cell in row.cells
-        if (value := _exploded(cell)) is not None
+        if (losses := [runs[-1].validation["loss"] for runs in cell.epochs.values() if _explodes(runs)])
     ]
 
 
-def _exploded(cell: CellSummary) -> float | None:
-    """Return the mean validation loss where it is far beyond what training began with, while training loss falls."""
-    runs = [epochs for epochs in cell.epochs.values() if epochs]
-    if not runs:
-        return None
-    first, last = fmean(each[0].train_loss for each in runs), fmean(each[-1].train_loss for each in runs)
-    loss = fmean(each[-1].validation["loss"] for each in runs)
-    return loss if loss > EXPLODED * first and last <= first else None
+def _explodes(epochs: Sequence[EpochRecord]) -> bool:
+    first, last = epochs[0], epochs[-1]
+    return last.train_loss < first.train_loss and last.validation["loss"] > EXPLODED * first.train_loss
 
 
 def _listed(sizes: Iterable[int]) -> str:

@@ -157,7 +157,7 @@ def _table(
         rows,
         (
             *mark_notes(rows),
-            *place_notes(rows),
+            *place_notes(matrix.norms, rows),
             *constant_notes(metrics[0], rows),
             *collapse_notes(metrics[0], rows),
             *learning_notes(loss, rows),

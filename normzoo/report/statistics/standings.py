@@ -12,7 +12,8 @@ from normzoo.report.statistics.differences import PairedDifference
 
 Mark = Literal["best", "leading", "tied", "untested", ""]
 """``best``: the best mean, tested against the others; ``leading``: the same where nothing could be tested;
-``tied``: not significantly different from the best; ``untested``: not tested against it; empty: behind it."""
+``tied``: not significantly different from the best; ``untested``: not to be compared with it; empty: behind it, or with
+runs that diverged or failed."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ Differences = Callable[[int, int], PairedDifference | None]
 def judge(block: Sequence[Contender], difference: Differences) -> list[Verdict]:
     """Mark the best of a block and those that do not differ significantly from it.
 
-    The best has the highest mean among the whole contenders (no diverged or failed run); one that is not whole ranks
-    behind them whatever its completed runs reached. The others are tied unless the test shows them behind. Since the
-    best is picked by the same results, all pairs of the block are to be in the family of the tests.
+    The best has the highest mean among the whole contenders (no diverged or failed run) with the most scores; one that
+    is not whole ranks behind them whatever its completed runs reached. The others are tied unless the test shows them
+    behind. Since the best is picked by the same results, all pairs of the block are to be in the family of the tests.
     """
     best = _best(block)
     if best is None:
@@ -68,15 +69,20 @@ def judge(block: Sequence[Contender], difference: Differences) -> list[Verdict]:
 
 def _best(block: Sequence[Contender]) -> int | None:
     present = [index for index, contender in enumerate(block) if contender.scores]
-    ranks = {index: (block[index].is_whole, fmean(block[index].scores.values())) for index in present}
+    ranks = {
+        index: (block[index].is_whole, len(block[index].scores), fmean(block[index].scores.values()))
+        for index in present
+    }
     return max(present, key=ranks.__getitem__, default=None)
 
 
 def _mark(behind: PairedDifference | None) -> Mark:
     if behind is None or behind.p_value is None:
         return "untested"
-    # Over the seeds they share, a rival may be ahead of a best whose other seeds are missing.
-    return "" if behind.is_significant and behind.mean > 0 else "tied"
+    if not behind.is_significant:
+        return "tied"
+    # Over the seeds they share, a rival with fewer scores may be ahead.
+    return "" if behind.mean > 0 else "untested"
 
 
 MIN_CORRELATED = 3
@@ -96,19 +102,20 @@ def _deviation(values: Sequence[float]) -> float:
     return median(abs(value - center) for value in values)
 
 
-def collapsed(scores: Sequence[float], scale: float) -> int:
+def collapsed(scores: Sequence[float], scale: float, least: float = 0.0) -> int:
     """Return how many seeds lie far below their median, if the mean is below that of every other seed.
 
     Args:
         scores: of a cell; the higher the better.
         scale: that of the block.
+        least: how far below the median is never far.
 
     >>> collapsed([0.95, 0.96, 0.94, 0.95, 0.31], scale=0.01)
     1
     """
     if len(scores) < MIN_CORRELATED:
         return 0
-    center, reach = median(scores), FAR * max(_deviation(scores), scale)
+    center, reach = median(scores), max(least, FAR * max(_deviation(scores), scale))
     others = [score for score in scores if score >= center - reach]
     return len(scores) - len(others) if fmean(scores) < min(others) else 0
 
