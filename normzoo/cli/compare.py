@@ -199,11 +199,15 @@ def _print_summary(summary: "Summary", records: Mapping[str, RunRecord], console
 
 def _print_next(matrix: MatrixSpec, store: Path, console: Console, *, done: str, details: bool) -> None:
     """Print what was done, where it is kept, and what one may do next."""
+    from normzoo.report.statistics.family import MIN_SEEDS
+
     place = "" if store == Execution().store else f" --store {shlex.quote(str(store))}"
     steps = [
         *([] if details else ["--details for every comparison"]),
         f"normzoo report -o report.md{place} for all of it with plots",
-        f"--seeds {2 * matrix.seeds} for {matrix.seeds} more",
+        f"--seeds {MIN_SEEDS} for tests"
+        if matrix.seeds < MIN_SEEDS
+        else f"--first-seed {matrix.first_seed + matrix.seeds} for fresh seeds",
     ]
     console.print(f"\n{done} Kept in {store}.", highlight=False)
     console.print(f"Next: {'; '.join(steps)}.", highlight=False)

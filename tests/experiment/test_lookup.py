@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from normzoo.errors import StoreError
-from normzoo.experiment.results.lookup import SHORTEST, find_comparison, find_key, short_length
+from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.lookup import SHORTEST, earlier_looks, find_comparison, find_key, short_length
+from normzoo.experiment.results.store import StoredComparison
 
 STORE = Path("s.sqlite")
 KEYS = ["0123456789abcdef", "0123456700000000", "fedcba9876543210"]
@@ -58,3 +61,46 @@ def test_a_comparison_of_an_empty_store_is_refused() -> None:
     """Rather than counted from 1 to nothing."""
     with pytest.raises(StoreError, match="holds no comparison yet; `normzoo compare` makes one"):
         find_comparison(1, [], STORE)
+
+
+def look(**settings: object) -> StoredComparison:
+    matrix = MatrixSpec.model_validate({"norms": "batch,layer,none", "templates": "cnn", "seeds": 8, **settings})
+    return StoredComparison(1, "2026-01-01T00:00:00", "normzoo compare", matrix, Execution(), ())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"seeds": 6},
+        {"norms": "none,layer"},
+        {"norms": "none,layer,batch", "baseline": "batch"},
+        {"baseline": "none"},
+        {"batch_sizes": "2,64"},
+        {"templates": "lstm,cnn"},
+        {"eval_stats": "batch", "strategy": "sequential", "compile": "never"},
+        {"first_seed": 7},
+    ],
+)
+def test_an_earlier_comparison_of_some_of_the_same_is_a_look(settings: dict[str, object]) -> None:
+    """Whatever else it compared, and however it was asked for."""
+    earlier = look(**settings)
+    assert earlier_looks(look(seeds=10).matrix, [earlier]) == [earlier.matrix.seeds]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 1},
+        {"lr": 0.1},
+        {"norms": "batch,group"},
+        {"batch_sizes": "4,64"},
+        {"templates": "lstm"},
+        {"templates": "cnn:sites=maps"},
+        {"first_seed": 100},
+        {"dataset": "mnist"},
+    ],
+)
+def test_a_comparison_of_something_else_is_none(settings: dict[str, object]) -> None:
+    """Other settings of training, one norm in common, or fresh seeds."""
+    assert earlier_looks(look(seeds=10).matrix, [look(**settings)]) == []

@@ -71,6 +71,35 @@ def find_comparison(number: int, comparisons: Sequence[StoredComparison], path: 
     raise StoreError(f"store: '{path}' holds no comparison {number}; it holds 1 to {comparisons[-1].id}")
 
 
+_LOOKED_AT_ANYWAY = {
+    "norms",
+    "templates",
+    "batch_sizes",
+    "seeds",
+    "first_seed",
+    "baseline",
+    "eval_stats",
+    "strategy",
+    "compile",
+}
+"""Settings in which two looks at the same may differ."""
+
+
 def earlier_looks(matrix: MatrixSpec, known: Iterable[StoredComparison]) -> list[int]:
-    """Return the numbers of seeds at which a comparison was carried out that is otherwise the same."""
-    return [each.matrix.seeds for each in known if each.matrix.model_copy(update={"seeds": matrix.seeds}) == matrix]
+    """Return with how many seeds at least two of the norms were compared before, in the same network at the same size.
+
+    That is, by comparisons that share a template, a batch size, two norms and seeds with this one, and all that runs
+    are trained with.
+    """
+    return [each.matrix.seeds for each in known if _is_look(each.matrix, matrix)]
+
+
+def _is_look(earlier: MatrixSpec, matrix: MatrixSpec) -> bool:
+    settings = [each.model_dump(exclude=_LOOKED_AT_ANYWAY) for each in (earlier, matrix)]
+    return (
+        settings[0] == settings[1]
+        and not set(earlier.templates).isdisjoint(matrix.templates)
+        and not set(earlier.batch_sizes).isdisjoint(matrix.batch_sizes)
+        and len(set(earlier.norms).intersection(matrix.norms)) > 1
+        and not set(earlier.seed_range).isdisjoint(matrix.seed_range)
+    )

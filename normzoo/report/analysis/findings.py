@@ -62,7 +62,12 @@ def _standings(summary: Summary, results: Results) -> str:
     value = _value(metric, cell)
     if len(results) == 1:
         return f"{norm} alone has a result, {value}"
-    highest = f"{norm} has the {'highest' if metric.higher_is_better else 'lowest'} mean, {value}"
+    highest = f"{norm} has the {'highest' if metric.higher_is_better else 'lowest'} mean"
+    if any(
+        metric.sign * ((other.mean or 0.0) - (cell.mean or 0.0)) > 0 for _, other in results if not other.is_partial
+    ):
+        highest += " of those with enough seeds"
+    highest += f", {value}"
     if cell.is_partial:
         return f"no norm has all of its runs; over completed runs only, {highest}"
     if cell.mark == "leading" and not summary.family.is_tested:

@@ -134,9 +134,14 @@ def p_value_text(p_value: float) -> str:
     """Write a p value.
 
     >>> p_value_text(0.0471), p_value_text(0.00001), p_value_text(1.0)
-    ('0.047', '<0.001', '1')
+    ('0.048', '<0.001', '1')
     """
-    return f"<{MIN_P}" if p_value < MIN_P else "1" if p_value >= 0.9995 else f"{p_value:.3f}"
+    return f"<{MIN_P}" if p_value < MIN_P else "1" if p_value > 0.999 else f"{_rounded_up(p_value):.3f}"
+
+
+def _rounded_up(p_value: float) -> float:
+    """Return a p value with three digits that is no less: 0.0501 is not written as the level."""
+    return ceil(round(1000 * p_value, 6)) / 1000
 
 
 def at_most(p_values: Sequence[float]) -> str:
@@ -148,7 +153,7 @@ def at_most(p_values: Sequence[float]) -> str:
     highest = max(p_values)
     if highest < MIN_P:
         return f"< {MIN_P}"
-    return f"= {highest:.3f}" if len(p_values) == 1 else f"at most {highest:.3f}"
+    return f"{'=' if len(p_values) == 1 else 'at most'} {_rounded_up(highest):.3f}"
 
 
 def enumerated(names: Sequence[str]) -> str:

@@ -31,23 +31,26 @@ def to_latex(heading: str, sections: Sequence[Section]) -> str:
         heading: the name of the report.
         sections: what it says.
     """
-    tables = [
-        table
-        for section in sections
-        for number, part in enumerate(section.parts, 1)
-        if part.grid
-        for table in _table(section, part, part.grid, number)
-    ]
+    tables: list[str] = []
+    legend = ""
+    for section in reversed(sections):  # sections of one kind are explained by the last of them
+        legend = section.legend or legend
+        found = [
+            _table(section, part, part.grid, number, legend)
+            for number, part in enumerate(section.parts, 1)
+            if part.grid
+        ]
+        tables = [line for table in found for line in table] + tables
     return "\n".join([f"% {_one_line(heading)}", r"% needs \usepackage{booktabs}", *tables, ""])
 
 
-def _table(section: Section, part: Part, grid: Grid, number: int) -> Iterator[str]:
+def _table(section: Section, part: Part, grid: Grid, number: int, legend: str) -> Iterator[str]:
     title = f"{section.title}: {part.title}" if part.title else section.title
     yield ""
     yield from (f"% {_one_line(text)}" for text in (*part.findings, *part.notes))
     yield r"\begin{table}"
     yield r"  \centering"
-    yield f"  \\caption{{{escaped(f'{title}. {section.legend}'.strip())}}}"
+    yield f"  \\caption{{{escaped(f'{title}. {legend}'.strip())}}}"
     yield f"  \\label{{tab:{_label(title)}-{number}}}"
     yield from (f"  {line}" for line in _tabular(grid))
     yield r"\end{table}"
@@ -70,7 +73,8 @@ def _tabular(grid: Grid) -> Iterator[str]:
 
 
 def _row(texts: Sequence[str]) -> str:
-    return f"{' & '.join(map(escaped, texts))} \\\\"
+    # An empty group, as what begins with a bracket or a star would belong to the command before.
+    return f"{{}}{' & '.join(map(escaped, texts))} \\\\"
 
 
 def escaped(text: str) -> str:

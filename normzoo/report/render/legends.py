@@ -20,7 +20,7 @@ from normzoo.report.analysis.wording import (
 from normzoo.report.render.cells import BEST, NOTHING, PARTIAL, SAME, SIGNIFICANT, TIED, change_header
 from normzoo.report.statistics.differences import LEVEL
 from normzoo.report.statistics.family import MAX_EXACT, MIN_SEEDS, RANDOM_FLIPS, Family
-from normzoo.report.statistics.power import MAX_SEEDS, Power
+from normzoo.report.statistics.power import MAX_SEEDS
 
 RULES = {
     "linear": "scaled linearly with the batch size",
@@ -247,8 +247,10 @@ def effect_legend(summary: Summary) -> str:
             f"{_comma(in_unit(difference_unit(metric)))}: mean over seeds of the least-squares slope against its "
             f"base-2 logarithm{_interval(summary.matrix)}.",
             "minus X: by how much the row's slope exceeds that of X, paired by seed; where that is "
-            f"{where}, the row {suffers} more than X when the batch size shrinks.",
-            f"p: {_verdict(summary.family)}",
+            f"{where}, the row {suffers} more than X when the batch size shrinks. {SIGNIFICANT} significant, in the "
+            "same family of tests."
+            if summary.family.is_tested
+            else f"{where}, the row {suffers} more than X.",
         ]
     )
 
@@ -257,17 +259,18 @@ def power_sentence(summary: Summary, table: Table) -> str | None:
     """Say what this number of seeds can detect against the reference, and how many a small difference would need."""
     if not table.powers:
         return None
-    metric, reference = summary.metric, summary.reference
-    found = [
-        f"{_amount(metric, power.detectable, summary)} at batch size {power.batch_size}"
+    metric = summary.metric
+    found = [f"{_amount(metric, power.detectable, summary)} at batch size {power.batch_size}" for power in table.powers]
+    text = f"Minimum detectable difference vs {summary.reference} (80 % power): {enumerated(found)}."
+    lacking = [
+        f"{'over ' if power.seeds_for_target >= MAX_SEEDS else ''}{power.seeds_for_target:,} seeds at batch size "
+        f"{power.batch_size}"
         for power in table.powers
-        if power.detectable is not None
+        if power.seeds_for_target is not None
     ]
-    parts = [f"Minimum detectable difference vs {reference} (80 % power): {enumerated(found)}."] if found else []
-    seeds = [f"{_seeds(power)} at {power.batch_size}" for power in table.powers]
-    return " ".join(
-        [*parts, f"Detecting {_target(metric, table.powers[0].target)} needs about {enumerated(seeds)} seeds."]
-    )
+    if not lacking:
+        return text
+    return f"{text} Detecting {_target(metric, table.powers[0].target)} would take about {enumerated(lacking)}."
 
 
 def samples_sentence(summary: Summary, table: Table) -> str | None:
@@ -281,8 +284,8 @@ def samples_sentence(summary: Summary, table: Table) -> str | None:
         return None
     amounts = enumerated([f"{_amount(metric, limit, summary)} at batch size {size}" for size, limit in limits.items()])
     return (
-        f"On other test samples differences vary, too. However many seeds there are, an interval over both is up to "
-        f"{PLUS_MINUS}{amounts}."
+        "On other test samples differences vary, too. With ever more seeds the widest interval over both would still "
+        f"be about {PLUS_MINUS}{amounts}."
     )
 
 
@@ -297,7 +300,7 @@ def eval_stats_legend(summary: Summary) -> str:
     said = "; ".join(words[stats] for stats in summary.matrix.eval_stats)
     return (
         f"Test {metric.title}{in_unit(metric.unit)} of norms that keep running statistics. {said}. What recalibrating "
-        "gains was lost at evaluation, the rest in training (Wu & Johnson 2021). Not tested."
+        "gains is about what the running averages lost (Wu & Johnson 2021). Not tested."
     )
 
 
@@ -319,7 +322,3 @@ def _target(metric: Metric, target: float) -> str:
     number = f"{metric.scale * target:g}"
     text = with_difference_unit(metric, number)
     return text.removesuffix("s") if number == "1" else text
-
-
-def _seeds(power: Power) -> str:
-    return f"{'over ' if power.seeds_for_target >= MAX_SEEDS else ''}{power.seeds_for_target:,}"

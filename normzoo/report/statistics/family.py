@@ -45,7 +45,7 @@ class Family:
 
     Attributes:
         size: how many there are.
-        seeds: the most pairs that one of them has.
+        seeds: how many seeds they are over, together.
         critical: what a statistic must reach that is tested against all others; None where nothing was tested.
         prior: the squared spread that is common to the differences, and by how many seeds it counts.
     """

@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from normzoo.report.statistics.differences import LEVEL, deviation, normal_quantile
+from normzoo.report.statistics.differences import deviation
 from normzoo.report.statistics.family import MIN_SEEDS, Family, moderated
 
 POWER = 0.8
@@ -30,31 +30,30 @@ class Power:
     Attributes:
         spread: median over the norms of the standard deviation of the paired differences.
         pairs: the median number of pairs.
-        detectable: the least true difference that is found with a power of 80 %; None where there is none.
+        detectable: the least true difference that is found with a power of 80 %.
         target: a small difference.
-        seeds_for_target: about how many seeds it would take to find that one with the same power.
+        seeds_for_target: about how many seeds it would take to find that one with the same power; None where those
+            there are will do.
     """
 
     batch_size: int
-    spread: float
-    pairs: int
-    detectable: float | None
+    detectable: float
     target: float
-    seeds_for_target: int
+    seeds_for_target: int | None
 
 
 def power_hint(batch_size: int, samples: Sequence[Sequence[float]], family: Family, target: float) -> Power | None:
     """Return the hint for a block: paired differences from the reference, one sample per norm.
 
-    None where no norm has two pairs, or where seeds do not differ, so that the spread is unknown.
+    It is for a norm whose differences scatter as those of the median norm. None where no difference is detectable,
+    and where seeds do not differ, so that the spread is unknown.
     """
     spreads = [spread for sample in samples if len(sample) > 1 and (spread := deviation(sample))]
     if not spreads:
         return None
-    spread, pairs = median(spreads), round(median(len(sample) for sample in samples if len(sample) > 1))
-    return Power(
-        batch_size, spread, pairs, detectable(spread, pairs, family), target, seeds_for(target / spread, family)
-    )
+    pairs = round(median(len(sample) for sample in samples if len(sample) > 1))
+    found = detectable(median(spreads), pairs, family)
+    return None if found is None else Power(batch_size, found, target, seeds_for(target, found, pairs))
 
 
 def detectable(spread: float, pairs: int, family: Family) -> float | None:
@@ -77,16 +76,16 @@ def detectable(spread: float, pairs: int, family: Family) -> float | None:
     return spread * EFFECTS[effect] if effect < len(EFFECTS) else None
 
 
-def seeds_for(effect: float, family: Family) -> int:
-    """Return about how many seeds find an effect, in standard deviations, with a power of 80 %; to two digits.
+def seeds_for(target: float, found: float, pairs: int) -> int | None:
+    """Return about how many seeds find a difference, if so many find another one; to two digits.
 
-    By the normal distribution, at the level that Bonferroni's correction leaves one of the family.
+    As the spread of a mean goes with the root of their number. None where the seeds there are will do.
 
-    >>> seeds_for(0.5, Family(size=80))
-    73
+    >>> seeds_for(0.01, found=0.028, pairs=8), seeds_for(0.01, found=0.009, pairs=8)
+    (63, None)
     """
-    needed = (normal_quantile(LEVEL / (2 * max(1, family.size))) + normal_quantile(1 - POWER)) / effect
-    count = min(float(MAX_SEEDS), max(float(MIN_SEEDS), needed**2))
-    digits = max(0, math.floor(math.log10(count)) - 1)
-    step: int = 10**digits
+    if target >= found:
+        return None
+    count = min(MAX_SEEDS, pairs * (found / target) ** 2)
+    step: int = 10 ** max(0, math.floor(math.log10(count)) - 1)
     return math.ceil(count / step) * step

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from normzoo.report.statistics.differences import PairedDifference
+from normzoo.report.statistics.family import MIN_SEEDS
 
 Mark = Literal["best", "leading", "tied", "untested", ""]
 """``best``: the best mean, tested against the others; ``leading``: the same where nothing could be tested;
@@ -49,11 +50,12 @@ Differences = Callable[[int, int], PairedDifference | None]
 def judge(block: Sequence[Contender], difference: Differences) -> list[Verdict]:
     """Mark the best of a block and those that do not differ significantly from it.
 
-    The best has the highest mean among the whole contenders (no diverged or failed run) with the most scores; one that
-    is not whole ranks behind them whatever its completed runs reached. The others are tied unless the test shows them
+    The best has the highest mean among the whole contenders (no diverged or failed run) with scores enough for a test,
+    if there are any, but for those that are significantly behind another of these on the seeds they share. One that is
+    not whole ranks behind them whatever its completed runs reached. The others are tied unless the test shows them
     behind. Since the best is picked by the same results, all pairs of the block are to be in the family of the tests.
     """
-    best = _best(block)
+    best = _best(block, difference)
     if best is None:
         return [Verdict(None) for _ in block]
     behind = [None if index == best else difference(best, index) for index in range(len(block))]
@@ -67,22 +69,30 @@ def judge(block: Sequence[Contender], difference: Differences) -> list[Verdict]:
     ]
 
 
-def _best(block: Sequence[Contender]) -> int | None:
+def _best(block: Sequence[Contender], difference: Differences) -> int | None:
     present = [index for index, contender in enumerate(block) if contender.scores]
     ranks = {
-        index: (block[index].is_whole, len(block[index].scores), fmean(block[index].scores.values()))
+        index: (block[index].is_whole, len(block[index].scores) >= MIN_SEEDS, fmean(block[index].scores.values()))
         for index in present
     }
-    return max(present, key=ranks.__getitem__, default=None)
+    ordered = sorted(present, key=ranks.__getitem__, reverse=True)
+    peers = [index for index in ordered if ranks[index][:2] == ranks[ordered[0]][:2]]
+    ahead = (
+        index for index in peers if not any(_is_ahead(difference(other, index)) for other in peers if other != index)
+    )
+    return next(ahead, peers[0] if peers else None)
+
+
+def _is_ahead(difference: PairedDifference | None) -> bool:
+    return difference is not None and difference.is_significant and difference.mean > 0
 
 
 def _mark(behind: PairedDifference | None) -> Mark:
     if behind is None or behind.p_value is None:
         return "untested"
-    if not behind.is_significant:
-        return "tied"
-    # Over the seeds they share, a rival with fewer scores may be ahead.
-    return "" if behind.mean > 0 else "untested"
+    if _is_ahead(behind):
+        return ""
+    return "untested" if behind.is_significant else "tied"  # a rival of too few scores may be ahead
 
 
 MIN_CORRELATED = 3

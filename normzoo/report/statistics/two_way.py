@@ -27,7 +27,8 @@ def two_way(values: NDArray[Any]) -> TwoWay | None:
     """Return how sure the mean of values ``(seeds, samples)`` is; None for fewer than two seeds or samples.
 
     A model of crossed random effects: the variance of the mean is ``seed / n + sample / m + rest / (n m)``, of which
-    the components are estimated from the mean squares; its degrees of freedom by Satterthwaite.
+    the components are estimated from the mean squares; its degrees of freedom by Satterthwaite. Never less than the
+    interval over seeds alone.
     """
     seeds, samples = values.shape
     if seeds < 2 or samples < 2:
@@ -44,5 +45,7 @@ def two_way(values: NDArray[Any]) -> TwoWay | None:
         return TwoWay(0.0, 0.0)
     used = squares if of_samples else squares * [1, 0, 0]
     freedom = used.dot([1, 1, -1]) ** 2 / np.sum(np.square(used) / degrees)
+    half_width = t_quantile(LEVEL / 2, float(freedom)) * math.sqrt(variance)
+    over_seeds = t_quantile(LEVEL / 2, seeds - 1) * math.sqrt(by_seed.var(ddof=1) / seeds)
     limit = normal_quantile(LEVEL / 2) * math.sqrt(of_samples / samples)
-    return TwoWay(t_quantile(LEVEL / 2, float(freedom)) * math.sqrt(variance), limit)
+    return TwoWay(max(half_width, over_seeds), limit)

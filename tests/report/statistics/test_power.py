@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from normzoo.report.statistics.differences import deviation
 from normzoo.report.statistics.family import Family, joint_sign_flips
 from normzoo.report.statistics.power import MAX_SEEDS, detectable, power_hint, seeds_for
 
@@ -37,17 +38,32 @@ def test_nothing_is_detectable_without_a_test() -> None:
     assert detectable(0.01, 5, noise(8)) is None
 
 
-def test_the_seeds_for_a_difference_are_rounded_up_to_two_digits() -> None:
-    family = Family(size=80)
-    # z of 1 - 0.05 / 160 is 3.4205, of 0.8 it is 0.8416: (4.2621 / effect)^2.
-    assert [seeds_for(effect, family) for effect in (2.0, 1.0, 0.5, 0.25)] == [6, 19, 73, 300]
-    assert seeds_for(0.01, family) == MAX_SEEDS
+def test_so_many_seeds_as_are_said_to_be_needed_do_find_the_difference() -> None:
+    """Eight seeds find another one; what is extrapolated from that is no less than what is needed."""
+    found = detectable(0.01, 8, noise(8))
+    assert found is not None
+    for target in (found / 1.3, found / 2):
+        count = seeds_for(target, found, 8)
+        assert count is not None
+        assert count > 8
+        least = detectable(0.01, count, noise(count))
+        assert least is not None
+        assert least <= 1.05 * target
+
+
+def test_what_is_detectable_needs_no_more_seeds() -> None:
+    assert seeds_for(0.02, found=0.01, pairs=8) is None
+    assert seeds_for(0.01, found=0.01, pairs=8) is None
+    assert seeds_for(0.001, found=0.9, pairs=8) == MAX_SEEDS
 
 
 def test_the_hint_is_of_the_median_spread_and_of_norms_that_have_one() -> None:
-    samples = [[0.0, 0.02], [0.0, 0.04], [0.0, 0.06], [0.1], [0.1, 0.1]]
-    hint = power_hint(8, samples, Family(size=4), 0.01)
+    family = noise(8)
+    spreads = (0.005, 0.01, 0.02)
+    samples = [[spread * sign for sign in (1, -1) * 4] for spread in spreads] + [[0.1], [0.1] * 8]
+    hint = power_hint(2, samples, family, 0.01)
     assert hint is not None
-    assert hint.spread == pytest.approx(0.04 / math.sqrt(2))
-    assert (hint.batch_size, hint.pairs, hint.detectable, hint.target) == (8, 2, None, 0.01)
-    assert power_hint(8, [[0.1], [0.2, 0.2]], Family(size=4), 0.01) is None
+    assert hint.detectable == detectable(deviation(samples[1]), 8, family)
+    assert (hint.batch_size, hint.target) == (2, 0.01)
+    assert power_hint(2, [[0.1], [0.2, 0.2]], family, 0.01) is None
+    assert power_hint(2, samples, Family(size=4), 0.01) is None

@@ -28,8 +28,8 @@ REPORT = Path(__file__).parents[3] / "reports" / "inference.md"
 
 def test_where_no_norm_differs_one_comparison_in_twenty_claims_so_at_most() -> None:
     """Over all kinds of values together."""
-    shares = {name: share_with_claims(scenario, 20) for name, scenario in NULLS.items()}
-    assert sum(shares.values()) / len(shares) <= limit(20 * len(NULLS)), shares
+    shares = {name: share_with_claims(scenario, 40) for name, scenario in NULLS.items()}
+    assert sum(shares.values()) / len(shares) <= limit(40 * len(NULLS)), shares
 
 
 @pytest.mark.slow
@@ -40,13 +40,17 @@ def test_where_no_norm_differs_no_kind_of_values_is_an_exception(name: str) -> N
 
 @pytest.mark.parametrize("name", PARTIAL)
 def test_what_does_not_differ_is_left_alone_where_something_else_does(name: str) -> None:
-    assert share_with_false_claims(PARTIAL[name], 60) <= limit(60)
+    assert share_with_false_claims(PARTIAL[name], 40) <= limit(40)
 
 
 def test_the_simulation_can_tell_a_test_of_each_difference_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the largest of all statistics the share is far beyond the limit that the tests above hold."""
     monkeypatch.setattr(family, "largest_so_far", lambda statistics: statistics)
     assert share_with_claims(Scenario(), 30) > 0.25
+
+
+def test_fewer_than_six_seeds_claim_nothing() -> None:
+    assert share_with_claims(Scenario(seeds=5, effects={"batch": -0.4}), 5) == 0.0
 
 
 def test_a_difference_is_found_as_often_as_with_holms_correction_and_with_fewer_seeds() -> None:

@@ -106,8 +106,17 @@ def test_seeds_not_in_common_are_no_test() -> None:
 
 
 def test_a_rival_ahead_over_the_common_seeds_is_not_behind() -> None:
+    """Nor is the other the best, though its mean is higher: over fewer seeds."""
     rival = contender((*(0.99 - 0.001 * seed for seed in range(6)), 0.10, 0.10))
-    assert marks(contender(tuple(0.90 - 0.002 * seed for seed in range(6))), rival) == ["best", "tied"]
+    assert marks(contender(tuple(0.90 - 0.002 * seed for seed in range(6))), rival) == ["", "best"]
+
+
+def test_a_norm_of_which_a_run_is_missing_may_be_the_best() -> None:
+    assert marks(contender(tuple(0.99 - 0.001 * seed for seed in range(7))), contender(FAR)) == ["best", ""]
+
+
+def test_a_norm_with_few_seeds_does_not_silence_the_others() -> None:
+    assert marks(contender((0.99,)), contender(BEST), contender(FAR)) == ["untested", "best", ""]
 
 
 def test_no_accuracy_no_mark() -> None:
