@@ -16,6 +16,7 @@ import normzoo.errors
 import normzoo.layers
 import normzoo.tasks
 from normzoo.cli import app, main
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -69,9 +70,15 @@ def test_the_page_on_commands_has_an_example_of_each() -> None:
 
 
 def test_the_keys_in_examples_are_of_runs_that_there_are() -> None:
-    """Whoever has run the first command can type them as they stand."""
+    """Whoever has run the first command can type them: its runs are those of the report, but for their seeds."""
     with Store(REPORTS / "digits.sqlite", writable=False) as store:
-        keys = list(store.statuses())
+        specs = [record.spec for record in store.records(list(store.statuses())).values()]
+    keys = {
+        spec.model_copy(update={"seed": seed, "further_eval_stats": ()}).key
+        for spec in specs
+        if spec.template in MatrixSpec().templates
+        for seed in MatrixSpec().seed_range
+    }
     text = COMMANDS + (ROOT / "normzoo" / "cli" / "__init__.py").read_text(encoding="utf-8")
     found = re.findall(r"normzoo (?:show|diff) ([0-9a-f]{7})(?: ([0-9a-f]{7}))?", text)
     named = {key for pair in found for key in pair if key}

@@ -203,8 +203,8 @@ def _print_next(matrix: MatrixSpec, store: Path, console: Console, *, done: str,
 
     place = "" if store == Execution().store else f" --store {shlex.quote(str(store))}"
     steps = [
-        *([] if details else ["--details for every comparison"]),
-        f"normzoo report -o report.md{place} for all of it with plots",
+        *([] if details else ["--details"]),
+        f"normzoo report -o report.md{place}",
         f"--seeds {MIN_SEEDS} for tests"
         if matrix.seeds < MIN_SEEDS
         else f"--first-seed {matrix.first_seed + matrix.seeds} for fresh seeds",

@@ -59,55 +59,59 @@ def _standings(summary: Summary, results: Results) -> str:
     if leader is None:
         return "no norm has a result"
     norm, cell = leader
-    value = _value(metric, cell)
     if len(results) == 1:
-        return f"{norm} alone has a result, {value}"
-    highest = f"{norm} has the {'highest' if metric.higher_is_better else 'lowest'} mean"
+        return f"{norm} alone has a result"
+    highest = f"{norm} is {'highest' if metric.higher_is_better else 'lowest'}"
     if any(
         metric.sign * ((other.mean or 0.0) - (cell.mean or 0.0)) > 0 for _, other in results if not other.is_partial
     ):
         highest += " of those with enough seeds"
-    highest += f", {value}"
     if cell.is_partial:
         return f"no norm has all of its runs; over completed runs only, {highest}"
     if cell.mark == "leading" and not summary.family.is_tested:
-        worst, other = min(results, key=lambda entry: metric.sign * (entry[1].mean or 0.0))
-        lowest = f"{worst} the {'lowest' if metric.higher_is_better else 'highest'}, {_value(metric, other)}"
+        worst, _ = min(results, key=lambda entry: metric.sign * (entry[1].mean or 0.0))
+        lowest = f"{worst} {'lowest' if metric.higher_is_better else 'highest'}"
         return f"{highest}, {lowest}; {NEEDED}"
     others = [(name, other) for name, other in results if name != norm]
     if len(results) == len(summary.norms) and all(
         other.behind and other.behind.is_significant and other.mark == "" for _, other in others
     ):
-        highest = f"{norm} is best, {value}"
+        highest = f"{norm} is best"
     clauses = [highest, *_ties(metric, cell, others), *_behind(metric, others)]
     if few := [name for name, other in others if other.mark == "untested"]:
-        clauses.append(f"not compared with it, as runs are missing: {enumerated(few)}")
+        clauses.append(f"{enumerated(few)} {_are(few)} not compared with it, as runs are missing")
     return "; ".join(clauses)
 
 
 def _ties(metric: Metric, best: CellSummary, others: Results) -> Iterator[str]:
     """Say how far behind those are at most that do not differ significantly from the best.
 
-    Where seeds collapse there is no bound: few seeds say nothing of how often they do.
+    Where seeds collapse there is no bound, as few seeds say nothing of how often they do; nor where it is too wide.
     """
-    norms = len(others) + 1
-    collapsed = {norm for norm, cell in others if cell.n_collapsed or best.n_collapsed}
-    tied = [(norm, cell.behind) for norm, cell in others if cell.mark == "tied" and cell.behind is not None]
-    if same := [norm for norm, behind in tied if behind.is_zero]:
+    tied = [(norm, cell, cell.behind) for norm, cell in others if cell.mark == "tied" and cell.behind is not None]
+    if same := [norm for norm, _, behind in tied if behind.is_zero]:
         yield f"{enumerated(same)} {'has' if len(same) == 1 else 'have'} the same {metric.title} in every run"
-    bounds = [
-        (norm, bound_text(metric, max(0.0, bound)))
-        for norm, behind in tied
-        if norm not in collapsed
-        and not behind.is_zero
+    norms = len(others) + 1
+    bounds = {
+        norm: bound
+        for norm, cell, behind in tied
+        if not (cell.n_collapsed or best.n_collapsed or behind.is_zero)
         and (bound := behind.upper_bound(norms * (norms - 1))) is not None
-    ]
+        and _says_something(metric, bound)
+    }
     if bounds:
-        (first, most), *rest = bounds
-        amounts = enumerated([f"{first} by at most {most}", *(f"{norm} {each}" for norm, each in rest)])
-        yield f"not significantly behind: {with_difference_unit(metric, amounts)} (95 %)"
-    if unbounded := [norm for norm, behind in tied if norm in collapsed and not behind.is_zero]:
-        yield f"not significantly behind, with seeds that collapse: {enumerated(unbounded)}"
+        texts = [
+            f"{norm} {'is within ' if place == 0 else ''}{bound_text(metric, max(0.0, bound))}"
+            for place, (norm, bound) in enumerate(bounds.items())
+        ]
+        yield f"{with_difference_unit(metric, enumerated(texts))} (95 %)"
+    if unbounded := [norm for norm, _, behind in tied if norm not in bounds and not behind.is_zero]:
+        yield f"{enumerated(unbounded)} {_are(unbounded)} not significantly behind, without a bound"
+
+
+def _says_something(metric: Metric, bound: float) -> bool:
+    """Whether a bound is less than a quarter of all possible values."""
+    return metric.lowest is None or metric.highest is None or bound < (metric.highest - metric.lowest) / 4
 
 
 def _behind(metric: Metric, others: Results) -> Iterator[str]:
@@ -118,11 +122,11 @@ def _behind(metric: Metric, others: Results) -> Iterator[str]:
         yield _amounts(metric, "behind", shown)
     lost = [norm for norm, cell in others if cell.mark == "" and cell.n_failed]
     if lost:
-        yield f"{enumerated(lost)} not tested, as some runs failed or diverged"
+        yield f"{enumerated(lost)} {_are(lost)} not tested, as some runs failed or diverged"
 
 
-def _value(metric: Metric, cell: CellSummary) -> str:
-    return with_unit(metric, value_text(metric, cell.mean or 0.0, cell.half_width))
+def _are(norms: Sequence[str]) -> str:
+    return "is" if len(norms) == 1 else "are"
 
 
 # The norms of one block and the reference
@@ -143,19 +147,20 @@ def _vs_reference(summary: Summary, results: Results) -> str:
     if rest:
         clauses.append(f"{enumerated(rest)} {'does' if len(rest) == 1 else 'do'} not differ significantly")
     if partial:
-        clauses.append(f"{enumerated(partial)} not tested, as some runs failed or diverged")
+        clauses.append(f"{enumerated(partial)} {_are(partial)} not tested, as some runs failed or diverged")
     if few and len(few) < len(compared):
-        clauses.append(f"{enumerated(few)} not tested, as too few seeds are in common")
+        clauses.append(f"{enumerated(few)} {_are(few)} not tested, as too few seeds are in common")
     return "; ".join(filter(None, clauses))
 
 
 def _amounts(metric: Metric, word: str, entries: Sequence[tuple[str, CellSummary, PairedDifference]]) -> str:
+    """Write by how much norms are better, worse or behind, with the highest p value."""
     if not entries:
         return ""
     ranked = sorted(entries, key=lambda entry: abs(entry[2].mean))
     amounts = enumerated([f"{norm} {amount_text(metric, each, cell.mean or 0.0)}" for norm, cell, each in ranked])
     p = at_most([each.p_value or 0.0 for _, _, each in ranked])
-    return f"{word}: {with_difference_unit(metric, amounts)} (p {p})"
+    return f"{with_difference_unit(metric, amounts)} {word} (p {p})"
 
 
 # The effect of the batch size

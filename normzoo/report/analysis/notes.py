@@ -95,7 +95,7 @@ def mark_notes(rows: Sequence[Row]) -> list[str]:
 def place_notes(norms: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Say at how many values the norms that pool over the batch take their statistics, at the smallest batch size."""
     return [
-        f"{row.norm} at batch size {row.cells[0].batch_size} takes each mean and variance over {_pools(row.cells[0])}"
+        f"at batch size {row.cells[0].batch_size}, {row.norm} pools {_pools(row.cells[0])}"
         for norm, row in zip(norms, rows, strict=True)
         if _pools_the_batch(norm) and any(place.pooled for place in row.cells[0].places)
     ]
@@ -119,10 +119,11 @@ def _pools(cell: CellSummary) -> str:
     for where, numbers in values.items():
         places.setdefault(" or ".join(numbers), []).append(where)
     parts = [
-        f"{number} values {enumerated(where)}{' (each becomes +1 or -1)' if number == '2' else ''}"
-        for number, where in places.items()
+        f"{number}{' values' if index == 0 else ''} {enumerated(where)}"
+        f"{' (each becomes +1 or -1)' if number == '2' else ''}"
+        for index, (number, where) in enumerate(places.items())
     ]
-    return " and over ".join(parts)
+    return " and ".join(parts)
 
 
 def constant_notes(metric: Metric, rows: Sequence[Row]) -> list[str]:

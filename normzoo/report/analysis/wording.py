@@ -8,6 +8,7 @@ from normzoo.metric import Metric
 from normzoo.report.statistics.differences import PairedDifference
 
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
+AT_MOST = "\N{LESS-THAN OR EQUAL TO}"
 
 WIDE = 9.95
 """Half the width, in written units, from which an interval has no decimals."""
@@ -148,12 +149,12 @@ def at_most(p_values: Sequence[float]) -> str:
     """Write the highest of several p values.
 
     >>> at_most([0.047]), at_most([0.008, 0.047]), at_most([0.0001, 0.0002])
-    ('= 0.047', 'at most 0.047', '< 0.001')
+    ('= 0.047', '≤ 0.047', '< 0.001')
     """
     highest = max(p_values)
     if highest < MIN_P:
         return f"< {MIN_P}"
-    return f"{'=' if len(p_values) == 1 else 'at most'} {_rounded_up(highest):.3f}"
+    return f"{'=' if len(p_values) == 1 else AT_MOST} {_rounded_up(highest):.3f}"
 
 
 def enumerated(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import Summary
-from normzoo.report.analysis.wording import counted, difference_unit, direction, in_unit
+from normzoo.report.analysis.wording import counted, difference_unit, direction, enumerated, in_unit
 from normzoo.report.render.legends import dataset
 
 MAX_SIZES = 8
@@ -206,7 +206,7 @@ def _gap(summary: Summary) -> str:
 
 
 def _panels(summary: Summary) -> str:
-    return f"one panel per template ({' and '.join(table.template for table in summary.tables)})"
+    return f"one panel per template ({enumerated([table.template for table in summary.tables])})"
 
 
 def _averaged_with_interval(summary: Summary) -> str:

@@ -12,6 +12,7 @@ SIGNS = {
     PARTIAL: r"$\dagger$",
     NOTHING: "--",
     "\N{PLUS-MINUS SIGN}": r"$\pm$",
+    "\N{LESS-THAN OR EQUAL TO}": r"$\le$",
     "\N{RIGHTWARDS ARROW}": r"$\to$",
     "\N{BLACK LEFT-POINTING TRIANGLE}": r"$\triangleleft$",
     "\\": r"\textbackslash{}",

@@ -124,9 +124,8 @@ def legend(summary: Summary) -> str:
     parts = [_values(metric, summary.matrix, is_whole=all(cell.ok == cell.planned for cell in cells))]
     if "best" in marks:
         parts.append(
-            f"{BEST} highest mean, {TIED} not significantly different from it, by {tested_with(summary.family)}."
-            if metric.higher_is_better
-            else f"{BEST} lowest mean, {TIED} not significantly different from it, by {tested_with(summary.family)}."
+            f"{BEST} {'highest' if metric.higher_is_better else 'lowest'} mean, {TIED} not significantly "
+            f"different from it, by {tested_with(summary.family)}."
         )
     if any(cell.is_partial for cell in cells):
         parts.append(
@@ -177,7 +176,7 @@ def _values(metric: Metric, matrix: MatrixSpec, *, is_whole: bool) -> str:
     if matrix.seeds == 1:
         return f"{what}, of a single seed."
     fewer = "" if is_whole else ", fewer where the cell says so"
-    return f"{what}: mean over {matrix.seeds} seeds{fewer}, {PLUS_MINUS} its 95 % interval, each for itself."
+    return f"{what}: mean of {matrix.seeds} seeds{fewer} {PLUS_MINUS} 95 % interval, each for itself."
 
 
 def further_legend(matrix: MatrixSpec) -> str:

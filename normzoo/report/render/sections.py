@@ -7,7 +7,7 @@ from enum import IntEnum
 from normzoo.report.analysis.findings import eval_stats_findings, main_findings, reference_findings
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary, Table
-from normzoo.report.analysis.wording import difference_unit, direction, in_unit
+from normzoo.report.analysis.wording import difference_unit, direction, enumerated, in_unit
 from normzoo.report.render.cells import (
     Grid,
     baseline_grid,
@@ -89,7 +89,7 @@ def heading(summary: Summary) -> str:
     """Name the report."""
     matrix = summary.matrix
     sizes = ", ".join(map(str, matrix.batch_sizes))
-    return summary.title or f"Norms in {' and '.join(summary.templates)} on {dataset(matrix)} at batch size {sizes}"
+    return summary.title or f"Norms in {enumerated(summary.templates)} on {dataset(matrix)} at batch size {sizes}"
 
 
 def sections(

@@ -26,7 +26,8 @@ def to_rich(sections: Sequence[Section], *, width: int = 80, depth: Depth = Dept
 
     A table with more columns than fit in ``width`` characters is continued below itself.
     """
-    return [shown for section in sections if section.depth <= depth for shown in _section(section, width)]
+    shown = [each for section in sections if section.depth <= depth for each in _section(section, width)]
+    return [shown[0].renderable, *shown[1:]] if shown and isinstance(shown[0], Padding) else shown
 
 
 def _section(section: Section, width: int) -> Iterator[RenderableType]:
