@@ -105,7 +105,7 @@ def test_powers_are_the_same(pair: tuple[Summary, Summary]) -> None:
 def turned_around(sentence: str) -> str:
     """Write the sentence on accuracies as it is of errors."""
     sentence = re.sub(r"(\d+\.\d)( ±\d+\.\d)? %", lambda m: f"{100 - float(m[1]):.1f}{m[2] or ''} %", sentence)
-    change = r"(?<= changes by )([+-]?)|(?<= drop, )([+-]?)|(?<= gain is that of )(\w+), ([+-]?)"
+    change = r"(?<= changes by )([+-]?)|(?<= drop, )([+-]?)|(?<= gain, )([+-]?)"
     sentence = re.sub(change, turned_sign, sentence).replace(" largest drop, ", " largest rise, ")
     words = {"highest": "lowest", "lowest": "highest", "accuracy": "error"}
     return re.sub(r"\b(highest|lowest|accuracy)\b", lambda m: words[m[1]], sentence)

@@ -46,11 +46,11 @@ def test_labels_are_unique_and_signs_are_commands(name: str) -> None:
 def test_a_cell_is_that_of_the_other_tables() -> None:
     text = latex("clear")
     assert (
-        r"  batch & 52.0 $\pm$0.5 & 96.7 $\pm$0.1 $\bullet$ & 98.6 $\pm$0.3 $\bullet$ & $-$46.6 $\pm$0.7 & 1.0 \\"
+        r"  {}batch & 52.0 $\pm$0.5 & 96.7 $\pm$0.1 $\bullet$ & 98.6 $\pm$0.3 $\bullet$ & $-$46.6 $\pm$0.7 & 1.0 \\"
         in text
     )
     assert r"\multicolumn{9}{l}{\emph{batch 2}} \\" in text
-    assert "% At batch size 32, batch is best, 98.6" in text
+    assert "% At batch size 32, batch is best; layer 1.5" in text
 
 
 def test_names_of_users_are_text() -> None:

@@ -122,5 +122,5 @@ def test_a_difference_is_written_with_the_digits_of_the_value_it_stands_next_to(
         made = summarize(MATRIX, records)
         return reference_findings(made, made.tables[0])[0]
 
-    assert "better: layer 0.002 ±0.000 (p = 0.008)" in better(0.002)
-    assert "better: layer 700 ±0 (p" in better(700.0)
+    assert "layer 0.002 ±0.000 better (p = 0.008)" in better(0.002)
+    assert "layer 700 ±0 better (p" in better(700.0)
