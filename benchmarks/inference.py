@@ -332,7 +332,7 @@ def to_markdown(measured: Mapping[str, Any]) -> str:
             "| :-- | --: | --: | --: | --: |",
             *powers,
             "",
-            "`python -m benchmarks.inference 1000 reports/inference` measures it again: "
+            f"`python -m benchmarks.inference {measured['comparisons']} reports/inference` measures it again: "
             + ", ".join(f"{name} {value}" for name, value in measured["environment"].items())
             + ".",
             "",
