@@ -158,7 +158,7 @@ def claims(summary: Summary) -> list[str]:
         for table in summary.tables
         for row in table.rows
         for cell in row.cells
-        if cell.vs_baseline and cell.vs_baseline.difference and cell.vs_baseline.difference.is_significant
+        if cell.vs_reference and cell.vs_reference.difference and cell.vs_reference.difference.is_significant
     ]
     return [*(sentence for sentence in said if re.search(r"\(p |is best", sentence)), *signs]
 
@@ -174,7 +174,7 @@ def _false_claims(table: Table, reference: str, effects: Mapping[str, float]) ->
     return (
         sum(contrast.difference.is_significant for contrast in table.contrasts)
         + sum(
-            bool(cell.vs_baseline and cell.vs_baseline.difference and cell.vs_baseline.difference.is_significant)
+            bool(cell.vs_reference and cell.vs_reference.difference and cell.vs_reference.difference.is_significant)
             for row in alike
             for cell in row.cells
             if reference not in effects
@@ -230,7 +230,7 @@ def limit(count: int) -> float:
 def power(scenario: Scenario, norm: str, count: int) -> float:
     """Return how often a norm's difference from the reference is significant, over all blocks."""
     found = [
-        bool(cell.vs_baseline and cell.vs_baseline.difference and cell.vs_baseline.difference.is_significant)
+        bool(cell.vs_reference and cell.vs_reference.difference and cell.vs_reference.difference.is_significant)
         for summary in scenario.summaries(count)
         for table in summary.tables
         for row in table.rows

@@ -44,7 +44,7 @@ def _read(source: str, path: Path) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as archive:
             return {name: _array(source, name, archive) for name in _wanted(source, list(archive))}
     except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{source}: cannot be read ({error}); the file is damaged, write it anew") from error
+        raise DataError(f"{source}: cannot be read ({error}); the file is damaged, write it again") from error
 
 
 def _wanted(source: str, present: list[str]) -> list[str]:
@@ -68,7 +68,7 @@ def _array(source: str, name: str, archive: Mapping[str, object]) -> Array:
         array = archive[name]
     except ValueError as error:
         if "allow_pickle" not in str(error):
-            raise DataError(f"{source}: {name} cannot be read ({error}); write it anew") from error
+            raise DataError(f"{source}: {name} cannot be read ({error}); write it again") from error
         raise DataError(
             f"{source}: {name} holds Python objects; give all its images one shape and write it as one array of numbers"
         ) from error

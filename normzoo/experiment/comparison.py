@@ -95,7 +95,7 @@ def plan_comparison(
         configuration: what is asked for.
         store: what is there; None where there is none yet. What was found out is kept in it, if it is writable.
         executor: where it is trained.
-        rerun: what is trained again. It also has everything prepared anew.
+        rerun: what is trained again. It also has everything prepared again.
         recalls: what was found out may be kept and recalled: the executor has new processes of this machine, which
             find the files, packages and devices that this one finds.
         with_estimate: time what is to be trained.

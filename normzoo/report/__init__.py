@@ -12,7 +12,7 @@ from normzoo.report.analysis.numbers import (
     Row,
     Summary,
     Table,
-    VsBaseline,
+    VsReference,
     summary_rows,
 )
 from normzoo.report.analysis.summary import summarize
@@ -40,7 +40,7 @@ __all__ = [
     "Section",
     "Summary",
     "Table",
-    "VsBaseline",
+    "VsReference",
     "failure_lines",
     "findings",
     "heading",

@@ -70,7 +70,7 @@ class RecordedSteps:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew, with a few steps as they are."""
+        """Start again, with a few steps as they are."""
         self._recorder: Recorder | None = None
         self._batch: tuple[Tensor, Tensor] | None = None
         self._taken, self._is_unfit = 0, False

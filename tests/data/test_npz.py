@@ -86,7 +86,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     content[500] ^= 0xFF
     path.write_bytes(content)
     assert npz_refusal(path).startswith("cannot be read (Bad CRC-32")
-    assert npz_refusal(path).endswith("the file is damaged, write it anew")
+    assert npz_refusal(path).endswith("the file is damaged, write it again")
 
 
 def test_missing_arrays_are_named_with_those_present_and_the_nearest(tmp_path: Path) -> None:

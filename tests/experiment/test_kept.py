@@ -264,7 +264,7 @@ def test_a_worker_is_asked_where_something_is_to_be_trained_again(place: Place, 
 
 
 def test_a_worker_is_asked_where_a_run_is_missing(place: Place) -> None:
-    """What is trained is prepared anew: the plan has what the worker says now."""
+    """What is trained is prepared again: the plan has what the worker says now."""
     place.prepared = replace(place.prepared, dataset=replace(FACTS, test=31))
     plan, was_asked = place.ask(seeds=3)
     assert was_asked

@@ -68,7 +68,7 @@ def differences(summary: Summary) -> Iterator[PairedDifference | None]:
     """Yield what has the sign of the metric."""
     for row in summary.tables[0].rows:
         yield from (row.change, row.slope)
-        yield from (cell.vs_baseline.difference for cell in row.cells if cell.vs_baseline)
+        yield from (cell.vs_reference.difference for cell in row.cells if cell.vs_reference)
     yield from (contrast.difference for contrast in summary.tables[0].contrasts)
 
 
@@ -76,10 +76,10 @@ def test_marks_ranks_wins_and_correlations_are_the_same(pair: tuple[Summary, Sum
     for up, down in zip(*map(cells, pair), strict=True):
         assert up.mark == down.mark
         assert up.rank == down.rank
-        if up.vs_baseline and down.vs_baseline:
-            assert up.vs_baseline.wins == down.vs_baseline.wins
-            assert up.vs_baseline.seeds == down.vs_baseline.seeds
-            assert up.vs_baseline.correlation == pytest.approx(down.vs_baseline.correlation)
+        if up.vs_reference and down.vs_reference:
+            assert up.vs_reference.wins == down.vs_reference.wins
+            assert up.vs_reference.seeds == down.vs_reference.seeds
+            assert up.vs_reference.correlation == pytest.approx(down.vs_reference.correlation)
         assert (up.behind is None) == (down.behind is None)
         if up.behind and down.behind:
             assert up.behind.mean == pytest.approx(down.behind.mean), "behind is positive in both directions"
@@ -156,7 +156,7 @@ def test_a_diverged_run_ranks_last_in_both_directions(metric: Metric) -> None:
     ranks = {row.norm: row.cells[0].rank for row in summary.tables[0].rows}
     assert ranks["none"] == 3
     assert ranks["layer"] == (1 if metric.higher_is_better else 2)
-    assert [cell.vs_baseline.wins for cell in cells(summary) if cell.vs_baseline] == [2, 2]
+    assert [cell.vs_reference.wins for cell in cells(summary) if cell.vs_reference] == [2, 2]
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-4, 1.0, 12345.6, 1e9])

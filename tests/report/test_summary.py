@@ -149,7 +149,7 @@ def test_degenerate_matrices_give_finite_numbers_or_none(case: str, seeds: int) 
     for table in summary.tables:
         for row in table.rows:
             differences = [row.change, row.slope, *(cell.behind for cell in row.cells)]
-            differences += [cell.vs_baseline.difference for cell in row.cells if cell.vs_baseline]
+            differences += [cell.vs_reference.difference for cell in row.cells if cell.vs_reference]
             differences += [contrast.difference for contrast in table.contrasts]
             numbers = [value for d in differences if d for value in (d.mean, d.half_width, d.p_value)]
             numbers += [value for c in row.cells for value in (c.mean, c.half_width, c.median, c.lowest, c.highest)]
@@ -157,8 +157,8 @@ def test_degenerate_matrices_give_finite_numbers_or_none(case: str, seeds: int) 
             numbers += [
                 value
                 for c in row.cells
-                if c.vs_baseline
-                for value in (c.vs_baseline.probability, c.vs_baseline.correlation)
+                if c.vs_reference
+                for value in (c.vs_reference.probability, c.vs_reference.correlation)
             ]
             numbers += [power.detectable for power in table.powers]
             assert all(math.isfinite(value) for value in numbers if value is not None)
@@ -190,7 +190,7 @@ def test_the_baseline_is_none_or_what_was_asked_for() -> None:
         {
             row.norm: versus.difference.mean
             for row in summary.tables[0].rows
-            if (versus := row.cells[0].vs_baseline) and versus.difference
+            if (versus := row.cells[0].vs_reference) and versus.difference
         }
         for summary in (vs_none, vs_batch)
     ]
@@ -221,14 +221,14 @@ def test_a_pair_has_one_p_value_everywhere() -> None:
     for size in matrix.batch_sizes:
         best = cell(vs_none, "instance", size)
         assert best.mark == "best"
-        assert best.vs_baseline
-        assert best.vs_baseline.difference
+        assert best.vs_reference
+        assert best.vs_reference.difference
         behind = cell(vs_none, "none", size).behind
-        other = cell(vs_best, "none", size).vs_baseline
+        other = cell(vs_best, "none", size).vs_reference
         assert behind
         assert other
         assert other.difference
-        assert best.vs_baseline.difference.p_value == behind.p_value == other.difference.p_value
+        assert best.vs_reference.difference.p_value == behind.p_value == other.difference.p_value
 
 
 def test_a_norm_missing_at_one_batch_size_leaves_the_rest_of_the_family() -> None:
@@ -240,7 +240,7 @@ def test_a_norm_missing_at_one_batch_size_leaves_the_rest_of_the_family() -> Non
         ),
     )
     assert summary.family.size == 3 + 1 + 3 + 1, "at batch size 8, and of slopes, one pair is left"
-    lacking = cell(summary, "layer", 8).vs_baseline
+    lacking = cell(summary, "layer", 8).vs_reference
     assert lacking is not None
     assert (lacking.difference, lacking.probability, cell(summary, "layer", 8).rank) == (None, None, None)
 
@@ -262,7 +262,7 @@ def test_what_lost_runs_is_measured_and_not_tested() -> None:
 
     matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", seeds=10)
     summary = summarize(matrix, filled(matrix, outcome))
-    versus = [cell(summary, "layer", size).vs_baseline for size in (2, 8, 32)]
+    versus = [cell(summary, "layer", size).vs_reference for size in (2, 8, 32)]
     assert [each.difference.p_value is None for each in versus if each and each.difference] == [False, True, False]
     assert [(each.difference.pairs, each.is_partial) for each in versus if each and each.difference] == [
         (10, False),

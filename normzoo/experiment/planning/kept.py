@@ -1,6 +1,6 @@
 """What a worker found out, kept until something that it depends on changes. Torch-free.
 
-A comparison whose runs are all stored is planned from it, without a worker. What is trained is always prepared anew, so
+A comparison whose runs are all stored is planned from it, without a worker. What is trained is always prepared again, so
 that nothing that is kept decides what a run is.
 """
 

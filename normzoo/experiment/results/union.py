@@ -14,7 +14,7 @@ Numbers = int | Sequence[int] | Literal["all"] | None
 """Which comparisons: that of a number, those of several, all of the store; None: the latest."""
 
 _FREE = {"norms", "templates", "batch_sizes", "seeds", "first_seed", "baseline", "dataset"}
-"""In what the parts of a comparison may differ: its axes, what is held against what, and the path of the data."""
+"""In what the parts of a comparison may differ: its axes, the reference norm, and the path of the data."""
 
 _NAMED = 3
 """How many differences a message names at most."""

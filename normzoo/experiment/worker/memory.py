@@ -10,7 +10,7 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def reset_peak_memory(device: str) -> None:
-    """Start the peak anew, where the system can (CUDA; Linux)."""
+    """Start the peak again, where the system can (CUDA; Linux)."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     else:

@@ -12,7 +12,7 @@ import numpy as np
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.metric import Metric
-from normzoo.report.analysis.numbers import CellSummary, Estimate, VsBaseline
+from normzoo.report.analysis.numbers import CellSummary, Estimate, VsReference
 from normzoo.report.analysis.selection import CellKey, LrSelection, diverged_or_failed, values_by_seed
 from normzoo.report.statistics.differences import PairedDifference, half_width, magnitude, paired, slopes
 from normzoo.report.statistics.family import Family, assess
@@ -180,7 +180,7 @@ def summarize_block(
             verdict,
             rank,
             scale,
-            _vs_baseline(matrix, sign, runs, norm, comparisons.between(template, batch_size, norm, matrix.reference)),
+            _vs_reference(matrix, sign, runs, norm, comparisons.between(template, batch_size, norm, matrix.reference)),
         )
         for norm, verdict, rank in zip(matrix.norms, judge(contenders, difference), ranks, strict=True)
     }
@@ -201,7 +201,7 @@ def _cell(
     verdict: Verdict,
     rank: float | None,
     scale: float,
-    vs_baseline: VsBaseline | None,
+    vs_reference: VsReference | None,
 ) -> CellSummary:
     records, planned = selection.runs, matrix.seeds
     by_seed = values_by_seed(records)
@@ -229,7 +229,7 @@ def _cell(
         ),
         mark=verdict.mark,
         behind=verdict.behind,
-        vs_baseline=vs_baseline,
+        vs_reference=vs_reference,
         rank=rank,
         seconds_per_epoch=_seconds_per_epoch(records),
         epochs={record.spec.seed: record.epochs for record in ok},
@@ -286,18 +286,18 @@ def _n_constant(records: Sequence[RunRecord], metric: Metric) -> int:
     return count
 
 
-def _vs_baseline(
+def _vs_reference(
     matrix: MatrixSpec,
     sign: int,
     runs: Mapping[str, Sequence[RunRecord]],
     norm: str,
     difference: PairedDifference | None,
-) -> VsBaseline | None:
+) -> VsReference | None:
     if norm == matrix.reference:
         return None
     own, other = runs[norm], runs[matrix.reference]
     left, right = (_scores(records, sign, with_diverged=True) for records in (own, other))
-    return VsBaseline(
+    return VsReference(
         difference=difference,
         wins=wins(left, right),
         seeds=len(left.keys() & right.keys()),

@@ -134,7 +134,7 @@ def _are(norms: Sequence[str]) -> str:
 
 def _vs_reference(summary: Summary, results: Results) -> str:
     compared = [
-        (norm, cell, each) for norm, cell in results if cell.vs_baseline and (each := cell.vs_baseline.difference)
+        (norm, cell, each) for norm, cell in results if cell.vs_reference and (each := cell.vs_reference.difference)
     ]
     shown = [entry for entry in compared if entry[2].is_significant]
     clauses = [
@@ -142,7 +142,7 @@ def _vs_reference(summary: Summary, results: Results) -> str:
         for word, sign in (("better", 1), ("worse", -1))
     ]
     rest = [norm for norm, _, each in compared if each.p_value is not None and not each.is_significant]
-    partial = [norm for norm, cell, _ in compared if cell.vs_baseline and cell.vs_baseline.is_partial]
+    partial = [norm for norm, cell, _ in compared if cell.vs_reference and cell.vs_reference.is_partial]
     few = [norm for norm, _, each in compared if each.p_value is None and norm not in partial]
     if rest:
         clauses.append(f"{enumerated(rest)} {'does' if len(rest) == 1 else 'do'} not differ significantly")

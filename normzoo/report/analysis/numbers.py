@@ -31,11 +31,11 @@ class LrTrial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VsBaseline:
-    """A norm compared with the baseline at the same batch size.
+class VsReference:
+    """A norm compared with the reference at the same batch size.
 
     Attributes:
-        difference: its values minus the baseline's, paired by the seeds that are ok under both.
+        difference: its values minus those of the reference, paired by the seeds that are ok under both.
         wins: in how many seeds it is better; a tie counts a half, a diverged run is worse than every other.
         seeds: in how many both have a value or diverged.
         correlation: Pearson's, of both over the seeds that are ok under both; None where one of them is constant, or
@@ -54,7 +54,7 @@ class VsBaseline:
 
     @property
     def probability(self) -> float | None:
-        """The share of seeds in which the norm beats the baseline, in 0..1."""
+        """The share of seeds in which the norm beats the reference, in 0..1."""
         return self.wins / self.seeds if self.seeds else None
 
 
@@ -82,7 +82,7 @@ class CellSummary:
         n_collapsed: how many seeds lie far on the bad side of the median.
         mark: how it stands to the best of its block; None where no run is ok.
         behind: how much worse it is than the best of its block, paired by seed; None for the best itself.
-        vs_baseline: how it stands to the baseline; None for the baseline itself.
+        vs_reference: how it stands to the reference; None for the reference itself.
         rank: mean over seeds of its rank in the block, 1 the best, ties shared, a diverged run last; None without
             a seed in which all norms of the block that have a result have one.
         seconds_per_epoch: median over the ok runs of their training seconds an epoch, timed while nothing else was
@@ -112,7 +112,7 @@ class CellSummary:
     constant: float | None = None
     mark: Mark | None
     behind: PairedDifference | None
-    vs_baseline: VsBaseline | None = None
+    vs_reference: VsReference | None = None
     rank: float | None = None
     seconds_per_epoch: float | None
     epochs: Mapping[int, tuple[EpochRecord, ...]] = field(default_factory=dict)
@@ -260,7 +260,7 @@ def summary_rows(summary: Summary) -> list[Record]:
 
 def _record(summary: Summary, cell: CellSummary) -> Record:
     half = cell.half_width
-    difference = cell.vs_baseline.difference if cell.vs_baseline else None
+    difference = cell.vs_reference.difference if cell.vs_reference else None
     return {
         "batch_size": cell.batch_size,
         "metric": summary.metric.name,

@@ -28,7 +28,7 @@ from normzoo.report.statistics.family import MIN_SEEDS
 from normzoo.report.statistics.power import Power, power_hint
 
 SMALL = 0.01
-"""A small difference, as a part of the baseline's median, of a metric whose differences have no unit."""
+"""A small difference, as a part of the reference's median, of a metric whose differences have no unit."""
 
 
 def summarize(

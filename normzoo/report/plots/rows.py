@@ -160,16 +160,16 @@ def _ends(difference: PairedDifference, scale: float) -> tuple[float, float]:
 
 
 def _difference(cell: CellSummary) -> PairedDifference | None:
-    return cell.vs_baseline.difference if cell.vs_baseline is not None else None
+    return cell.vs_reference.difference if cell.vs_reference is not None else None
 
 
 def _difference_number(metric: Metric, cell: CellSummary) -> str:
     difference = _difference(cell)
-    if difference is None or cell.vs_baseline is None:
+    if difference is None or cell.vs_reference is None:
         return NOTHING
     few = f" n={difference.pairs}" if difference.pairs < cell.planned else ""
     return (
-        f"{difference_text(metric, difference, cell.mean or 0.0)}{PARTIAL if cell.vs_baseline.is_partial else ''}{few}"
+        f"{difference_text(metric, difference, cell.mean or 0.0)}{PARTIAL if cell.vs_reference.is_partial else ''}{few}"
     )
 
 
@@ -183,7 +183,7 @@ def _heading(summary: Summary) -> str:
     text = f"{dataset(summary.matrix)}, test {summary.metric.title} minus that of "
     text += f"{summary.reference}: {averaged(summary)}"
     text += ", paired, 95 % interval" if summary.matrix.seeds > 1 else ""
-    if any(cell.vs_baseline and cell.vs_baseline.is_partial and _difference(cell) for cell in summary.cells):
+    if any(cell.vs_reference and cell.vs_reference.is_partial and _difference(cell) for cell in summary.cells):
         text += f"; {PARTIAL} completed runs only"
     return text
 

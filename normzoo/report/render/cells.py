@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from normzoo.metric import Metric
-from normzoo.report.analysis.numbers import CellSummary, Estimate, LrTrial, Row, Summary, Table, VsBaseline
+from normzoo.report.analysis.numbers import CellSummary, Estimate, LrTrial, Row, Summary, Table, VsReference
 from normzoo.report.analysis.wording import difference_text, interval_text, p_value_text, value_text
 from normzoo.report.statistics.differences import PairedDifference
 
@@ -124,17 +124,17 @@ def range_text(metric: Metric, cell: CellSummary) -> str:
     return f"{lowest}{NOTHING}{highest}" if cell.lowest >= 0 else f"{lowest} to {highest}"
 
 
-def vs_baseline_lines(metric: Metric, cell: CellSummary) -> list[str]:
+def vs_reference_lines(metric: Metric, cell: CellSummary) -> list[str]:
     """Write the difference from the reference; in parentheses how sure it is over other test samples, too."""
-    vs_baseline = cell.vs_baseline
-    if vs_baseline is None:
+    vs_reference = cell.vs_reference
+    if vs_reference is None:
         return [NOTHING]
     like = cell.mean or 0.0
     value, *below = difference_lines(
-        metric, vs_baseline.difference, like=like, seeds=cell.planned, is_partial=vs_baseline.is_partial
+        metric, vs_reference.difference, like=like, seeds=cell.planned, is_partial=vs_reference.is_partial
     )
-    if vs_baseline.with_samples is not None:
-        value += f" ({interval_text(metric, vs_baseline.with_samples.half_width, like)})"
+    if vs_reference.with_samples is not None:
+        value += f" ({interval_text(metric, vs_reference.with_samples.half_width, like)})"
     return [value, *below]
 
 
@@ -150,11 +150,11 @@ def p_text(difference: PairedDifference | None) -> str:
     return f"{text} {SIGNIFICANT}" if difference.is_significant else text
 
 
-def probability_text(vs_baseline: VsBaseline | None) -> str:
-    """Write the share of seeds in which the norm is better than the baseline, in percent."""
-    if vs_baseline is None or vs_baseline.probability is None:
+def probability_text(vs_reference: VsReference | None) -> str:
+    """Write the share of seeds in which the norm is better than the reference, in percent."""
+    if vs_reference is None or vs_reference.probability is None:
         return NOTHING
-    return f"{100 * vs_baseline.probability:.0f} %"
+    return f"{100 * vs_reference.probability:.0f} %"
 
 
 def rank_text(cell: CellSummary) -> str:
@@ -162,11 +162,11 @@ def rank_text(cell: CellSummary) -> str:
     return NOTHING if cell.rank is None else f"{cell.rank:.1f}"
 
 
-def correlation_text(vs_baseline: VsBaseline | None) -> str:
-    """Write the correlation over seeds with the baseline."""
-    if vs_baseline is None or vs_baseline.correlation is None:
+def correlation_text(vs_reference: VsReference | None) -> str:
+    """Write the correlation over seeds with the reference."""
+    if vs_reference is None or vs_reference.correlation is None:
         return NOTHING
-    text = f"{vs_baseline.correlation:+.2f}"
+    text = f"{vs_reference.correlation:+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else text
 
 
@@ -238,19 +238,19 @@ def value_grid(summary: Summary, table: Table) -> Grid:
     return Grid([row.norm for row in table.rows], columns)
 
 
-def baseline_grid(summary: Summary, table: Table) -> Grid:
-    """Return the table that compares every norm with the baseline, grouped by batch size."""
+def reference_grid(summary: Summary, table: Table) -> Grid:
+    """Return the table that compares every norm with the reference, grouped by batch size."""
     metric = summary.metric
     rows = [each for index in range(len(summary.matrix.batch_sizes)) for each in table.at_batch_size(index)]
     kinds: dict[str, Callable[[CellSummary], list[str]]] = {
         "n": count_lines,
         "median": lambda cell: [median_text(metric, cell)],
         "range": lambda cell: [range_text(metric, cell)],
-        f"vs {summary.reference}": lambda cell: vs_baseline_lines(metric, cell),
-        "p": lambda cell: [p_text(cell.vs_baseline.difference) if cell.vs_baseline else NOTHING],
-        "beats": lambda cell: [probability_text(cell.vs_baseline)],
+        f"vs {summary.reference}": lambda cell: vs_reference_lines(metric, cell),
+        "p": lambda cell: [p_text(cell.vs_reference.difference) if cell.vs_reference else NOTHING],
+        "beats": lambda cell: [probability_text(cell.vs_reference)],
         "rank": lambda cell: [rank_text(cell)],
-        "r": lambda cell: [correlation_text(cell.vs_baseline)],
+        "r": lambda cell: [correlation_text(cell.vs_reference)],
     }
     columns = [TextColumn(header, [write(cell) for _, cell in rows]) for header, write in kinds.items()]
     return Grid([norm for norm, _ in rows], columns, [f"batch {cell.batch_size}" for _, cell in rows])

@@ -131,7 +131,7 @@ def _has_seconds(summary: Summary) -> bool:
 
 
 def _has_differences(summary: Summary) -> bool:
-    return any(cell.vs_baseline is not None and cell.vs_baseline.difference is not None for cell in summary.cells)
+    return any(cell.vs_reference is not None and cell.vs_reference.difference is not None for cell in summary.cells)
 
 
 def _has_losses(summary: Summary) -> bool:

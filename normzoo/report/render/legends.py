@@ -93,7 +93,7 @@ def training(summary: Summary) -> str:
     )
 
 
-def baseline_heading(summary: Summary) -> str:
+def reference_heading(summary: Summary) -> str:
     """Name the part of a report in which every norm is compared with the reference."""
     return f"Comparison with the reference norm, {summary.reference}"
 
@@ -185,7 +185,7 @@ def further_legend(matrix: MatrixSpec) -> str:
     return f"On the test set, of the same runs as above{interval}. They are not tested."
 
 
-def baseline_legend(summary: Summary) -> str:
+def reference_legend(summary: Summary) -> str:
     """Explain the table that compares every norm with the reference."""
     reference, metric = summary.reference, summary.metric
     parts = [
@@ -193,7 +193,7 @@ def baseline_legend(summary: Summary) -> str:
         f"{_comma(in_unit(difference_unit(metric)))}, paired by seed{_interval(summary.matrix)}.",
         *(
             [f"({PLUS_MINUS}...): the interval over other seeds and other test samples."]
-            if any(cell.vs_baseline and cell.vs_baseline.with_samples for cell in summary.cells)
+            if any(cell.vs_reference and cell.vs_reference.with_samples for cell in summary.cells)
             else []
         ),
         f"p: {_verdict(summary.family)}",
@@ -202,14 +202,14 @@ def baseline_legend(summary: Summary) -> str:
         "rank: mean rank among the norms, 1 the best, over the seeds that all of them have; a diverged run is last.",
         f"r: correlation with {reference} over seeds, on which pairing rests.",
     ]
-    pairs = [each.difference.pairs for cell in summary.cells if (each := cell.vs_baseline) and each.difference]
+    pairs = [each.difference.pairs for cell in summary.cells if (each := cell.vs_reference) and each.difference]
     if any(count < summary.matrix.seeds for count in pairs):
         parts.append(
             "(n=...): pairs, where a seed lacks one of the two; such a difference is over the seeds in common, and "
             f"with fewer than {MIN_SEEDS} it is not tested."
         )
     if any(
-        cell.vs_baseline and cell.vs_baseline.difference and cell.vs_baseline.difference.is_zero
+        cell.vs_reference and cell.vs_reference.difference and cell.vs_reference.difference.is_zero
         for cell in summary.cells
     ):
         parts.append(f"{SAME}: no difference in any run.")
@@ -276,7 +276,7 @@ def samples_sentence(summary: Summary, table: Table) -> str | None:
     """Say how much of the uncertainty is that of the test samples, which more seeds do not lessen."""
     metric, limits = summary.metric, dict[int, float]()
     for cell in table.cells:
-        found = cell.vs_baseline.with_samples if cell.vs_baseline else None
+        found = cell.vs_reference.with_samples if cell.vs_reference else None
         if found is not None:
             limits[cell.batch_size] = max(found.limit, limits.get(cell.batch_size, 0.0))
     if not limits:

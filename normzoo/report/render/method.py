@@ -77,7 +77,7 @@ def limitations(summary: Summary) -> Iterator[str]:
             "The learning rate was picked on the validation set by the same seeds, among those tried; a finer or a "
             "wider choice may change the order."
         )
-    others = any(cell.vs_baseline and cell.vs_baseline.with_samples for cell in summary.cells)
+    others = any(cell.vs_reference and cell.vs_reference.with_samples for cell in summary.cells)
     which = "intervals but those that say so" if others else "intervals"
     yield f"Seeds vary initial weights and the order of the data, not the split: {which} cover no other test set."
     if summary.test_samples and counts_samples(summary.metric):

@@ -10,17 +10,15 @@ from normzoo.report.analysis.numbers import Summary, Table
 from normzoo.report.analysis.wording import difference_unit, direction, enumerated, in_unit
 from normzoo.report.render.cells import (
     Grid,
-    baseline_grid,
     effect_grid,
     eval_stats_grid,
     further_grid,
     lr_grid,
     places_grid,
+    reference_grid,
     value_grid,
 )
 from normzoo.report.render.legends import (
-    baseline_heading,
-    baseline_legend,
     dataset,
     effect_legend,
     eval_stats_legend,
@@ -29,6 +27,8 @@ from normzoo.report.render.legends import (
     lr_title,
     places_legend,
     power_sentence,
+    reference_heading,
+    reference_legend,
     samples_sentence,
     title,
 )
@@ -185,7 +185,7 @@ def _vs_reference(summary: Summary) -> Iterator[Section]:
     parts = [
         Part(
             title=table.template,
-            grid=baseline_grid(summary, table),
+            grid=reference_grid(summary, table),
             findings=[
                 *reference_findings(summary, table),
                 *filter(None, [power_sentence(summary, table), samples_sentence(summary, table)]),
@@ -194,10 +194,10 @@ def _vs_reference(summary: Summary) -> Iterator[Section]:
         for table in summary.tables
     ]
     yield Section(
-        title=baseline_heading(summary),
+        title=reference_heading(summary),
         depth=Depth.DETAILS,
         parts=parts,
-        legend=baseline_legend(summary),
+        legend=reference_legend(summary),
         figures=("forest",),
     )
 

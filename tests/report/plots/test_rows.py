@@ -26,7 +26,7 @@ def intervals(axis: Axes) -> list[list[float]]:
 def test_a_row_stands_at_the_mean_paired_difference_with_its_interval() -> None:
     made = summary(PAIR, lambda norm, _, seed: 0.5 + (0.01 * seed if norm == "batch" else 0.0))
     (axis,) = forest(made).axes
-    versus = made.tables[0].rows[0].cells[0].vs_baseline
+    versus = made.tables[0].rows[0].cells[0].vs_reference
     assert versus is not None
     assert versus.difference is not None
     mean, half = versus.difference.mean, versus.difference.half_width

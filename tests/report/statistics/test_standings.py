@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normzoo.report import VsBaseline, summarize
+from normzoo.report import VsReference, summarize
 from normzoo.report.statistics.differences import PairedDifference, paired
 from normzoo.report.statistics.family import assess
 from normzoo.report.statistics.standings import (
@@ -127,9 +127,9 @@ def test_a_norm_that_alone_has_results_is_best_of_nothing() -> None:
     assert marks(contender((), is_whole=False), contender(FAR)) == [None, "leading"]
 
 
-def versus(norms: dict[str, tuple[Outcome, ...]], norm: str) -> VsBaseline:
+def versus(norms: dict[str, tuple[Outcome, ...]], norm: str) -> VsReference:
     matrix, records = column(norms)
-    found = next(row.cells[0].vs_baseline for row in summarize(matrix, records).tables[0].rows if row.norm == norm)
+    found = next(row.cells[0].vs_reference for row in summarize(matrix, records).tables[0].rows if row.norm == norm)
     assert found is not None
     return found
 
