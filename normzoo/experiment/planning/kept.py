@@ -1,7 +1,7 @@
 """What a worker found out, kept until something that it depends on changes. Torch-free.
 
-A comparison whose runs are all stored is planned from it, without a worker. What is trained is always prepared again, so
-that nothing that is kept decides what a run is.
+A comparison whose runs are all stored is planned from it, without a worker. What is trained is always prepared again,
+so that nothing that is kept decides what a run is.
 """
 
 import hashlib
