@@ -47,7 +47,7 @@ class PlainProgress:
         group = self._state.finished(record)
         for failure in self._state.failures[n_known:]:
             self._print(failure)
-        if group.n_left == 0:
+        if group.n_left == 0 and record.status.is_final:  # what was interrupted is not over
             metric = self._state.metric
             result = "no result"
             if group.scores:

@@ -57,6 +57,12 @@ def test_what_goes_wrong_is_told_at_once(said: Said) -> None:
     ]
 
 
+def test_what_is_interrupted_is_not_told_as_over(said: Said) -> None:
+    for run in NONE:
+        said.progress.finished(record(run, "interrupted", "interrupted by the user"))
+    assert not any("no result" in line for line in said.lines)
+
+
 def test_long_silence_is_broken(said: Said) -> None:
     """By how far it is, at the next epoch."""
     said.progress.started(BATCH[0])

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -238,8 +239,7 @@ def test_leaving_the_context_ends_what_is_carried_out(make: Callable[[], Executo
         assert left._thread is not None
         left._thread.join(PATIENCE)
         assert not left._thread.is_alive()
-    else:
-        assert isinstance(left, LocalExecutor)
+    elif isinstance(left, LocalExecutor):
         assert left._workers == []
 
 
@@ -258,7 +258,7 @@ def test_a_run_has_the_same_record_on_every_executor() -> None:
         for norm, strategy in (("batch", "stacked"), ("none", "sequential"))
     ]
     found = []
-    for order, make in zip((1, -1), EXECUTORS.values(), strict=True):
+    for order, make in zip(cycle((1, -1)), EXECUTORS.values(), strict=False):
         told: list[Message] = []
         with make() as executor:
             for group in groups[::order]:
@@ -266,7 +266,7 @@ def test_a_run_has_the_same_record_on_every_executor() -> None:
         records = [message.record for message in told if isinstance(message, RunDone)]
         found.append(results(sorted(records, key=lambda record: record.spec.key)))
     assert len(found[0]) == 4
-    assert found[0] == found[1]
+    assert all(each == found[0] for each in found)
 
 
 LEAVING = """

@@ -198,7 +198,8 @@ def _largest_drop(summary: Summary, table: Table, whole: Mapping[str, Row]) -> s
         if other in whole and each.p_value is not None
     }
     more = [other for other, each in tested.items() if each.is_significant and metric.sign * each.mean > 0]
-    if more:
+    change = whole[steepest].change if more else None
+    if change is not None and metric.sign * change.mean < 0:
         amount = _change(metric, whole[steepest])
         others = [row.norm for row in table.rows if row.norm != steepest]
         whom = "every other norm" if more == others and len(more) > 1 else enumerated(more)

@@ -119,11 +119,20 @@ def _pools(cell: CellSummary) -> str:
     for where, numbers in values.items():
         places.setdefault(" or ".join(numbers), []).append(where)
     parts = [
-        f"{number}{' values' if index == 0 else ''} {enumerated(where)}"
+        f"{number}{' values' if index == 0 else ''} {enumerated(list(map(_at, where)))}"
         f"{' (each becomes +1 or -1)' if number == '2' else ''}"
         for index, (number, where) in enumerate(places.items())
     ]
     return " and ".join(parts)
+
+
+def _at(where: str) -> str:
+    """Say where a place is: in the template's words, or at a module of that name.
+
+    >>> _at("after the dense layer"), _at("layers.3")
+    ('after the dense layer', 'at layers.3')
+    """
+    return where if " " in where else f"at {where}"
 
 
 def constant_notes(metric: Metric, rows: Sequence[Row]) -> list[str]:
@@ -186,11 +195,11 @@ def edge_notes(rows: Sequence[Row], rates: Sequence[float]) -> list[str]:
 
 
 def failure_lines(records: Mapping[str, RunRecord], *, shown: int = MAX_SHOWN) -> list[str]:
-    """Return a line for each run that ended without a result; after ``shown`` of them, how many more.
+    """Return a line for each run that ended without a result, those that did not diverge first; then how many more.
 
     Interrupted runs are merely unfinished, and are not among them.
     """
-    ended = sorted(filter(diverged_or_failed, records.values()), key=_order)
+    ended = sorted(filter(diverged_or_failed, records.values()), key=lambda run: (not run.status.is_lost, _order(run)))
     lines = [record.trouble for record in ended[:shown]]
     return lines if len(ended) <= shown else [*lines, f"and {len(ended) - shown} more"]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import ceil
 
 from normzoo.metric import Metric
-from normzoo.report.statistics.differences import PairedDifference
+from normzoo.report.statistics.differences import LEVEL, PairedDifference
 
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 AT_MOST = "\N{LESS-THAN OR EQUAL TO}"
@@ -135,14 +135,15 @@ def p_value_text(p_value: float) -> str:
     """Write a p value.
 
     >>> p_value_text(0.0471), p_value_text(0.00001), p_value_text(1.0)
-    ('0.048', '<0.001', '1')
+    ('0.047', '<0.001', '1')
     """
-    return f"<{MIN_P}" if p_value < MIN_P else "1" if p_value > 0.999 else f"{_rounded_up(p_value):.3f}"
+    return f"<{MIN_P}" if p_value < MIN_P else "1" if p_value > 0.999 else f"{_rounded(p_value):.3f}"
 
 
-def _rounded_up(p_value: float) -> float:
-    """Return a p value with three digits that is no less: 0.0501 is not written as the level."""
-    return ceil(round(1000 * p_value, 6)) / 1000
+def _rounded(p_value: float) -> float:
+    """Return a p value with three digits; one above the level is not written as the level."""
+    rounded = round(p_value, 3)
+    return rounded + 0.001 if rounded <= LEVEL < p_value else rounded
 
 
 def at_most(p_values: Sequence[float]) -> str:
@@ -154,7 +155,7 @@ def at_most(p_values: Sequence[float]) -> str:
     highest = max(p_values)
     if highest < MIN_P:
         return f"< {MIN_P}"
-    return f"{'=' if len(p_values) == 1 else AT_MOST} {_rounded_up(highest):.3f}"
+    return f"{'=' if len(p_values) == 1 else AT_MOST} {_rounded(highest):.3f}"
 
 
 def enumerated(names: Sequence[str]) -> str:

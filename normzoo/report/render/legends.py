@@ -240,16 +240,14 @@ def effect_legend(summary: Summary) -> str:
     """Explain the table of slopes, and its family of tests."""
     metric = summary.metric
     where, suffers = ("positive", "loses") if metric.higher_is_better else ("negative", "suffers")
+    sign = f" {SIGNIFICANT} significant, in the same family of tests." if summary.family.is_tested else ""
     return " ".join(
         [
             f"slope: change in {metric.title} with each doubling of the batch size"
             f"{_comma(in_unit(difference_unit(metric)))}: mean over seeds of the least-squares slope against its "
             f"base-2 logarithm{_interval(summary.matrix)}.",
             "minus X: by how much the row's slope exceeds that of X, paired by seed; where that is "
-            f"{where}, the row {suffers} more than X when the batch size shrinks. {SIGNIFICANT} significant, in the "
-            "same family of tests."
-            if summary.family.is_tested
-            else f"{where}, the row {suffers} more than X.",
+            f"{where}, the row {suffers} more than X when the batch size shrinks.{sign}",
         ]
     )
 
@@ -262,14 +260,14 @@ def power_sentence(summary: Summary, table: Table) -> str | None:
     found = [f"{_amount(metric, power.detectable, summary)} at batch size {power.batch_size}" for power in table.powers]
     text = f"Minimum detectable difference vs {summary.reference} (80 % power): {enumerated(found)}."
     lacking = [
-        f"{'over ' if power.seeds_for_target >= MAX_SEEDS else ''}{power.seeds_for_target:,} seeds at batch size "
+        f"{'over' if power.seeds_for_target >= MAX_SEEDS else 'about'} {power.seeds_for_target:,} seeds at batch size "
         f"{power.batch_size}"
         for power in table.powers
         if power.seeds_for_target is not None
     ]
     if not lacking:
         return text
-    return f"{text} Detecting {_target(metric, table.powers[0].target)} would take about {enumerated(lacking)}."
+    return f"{text} Detecting {_target(metric, table.powers[0].target)} would take {enumerated(lacking)}."
 
 
 def samples_sentence(summary: Summary, table: Table) -> str | None:

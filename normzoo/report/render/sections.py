@@ -169,7 +169,7 @@ def _places(summary: Summary) -> Iterator[Section]:
 
 def _failures(failures: Sequence[str]) -> Iterator[Section]:
     if failures:
-        is_worth_a_retry = any(not line.startswith("diverged") for line in failures)
+        is_worth_a_retry = any(not line.startswith(("diverged", "and ")) for line in failures)
         hint = "The same command with --rerun failed tries again those that did not diverge."
         yield Section(
             title="Runs without a result",
