@@ -126,11 +126,6 @@ def direction(metric: Metric) -> str:
     return "higher is better" if metric.higher_is_better else "lower is better"
 
 
-def counts_samples(metric: Metric) -> bool:
-    """Whether a value is the share of samples that are right, so that its luck of the test set is binomial."""
-    return metric.is_share
-
-
 def p_value_text(p_value: float) -> str:
     """Write a p value.
 

@@ -6,7 +6,7 @@ from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.metric import Metric
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary
-from normzoo.report.analysis.wording import counted, counts_samples, value_text, with_unit
+from normzoo.report.analysis.wording import counted, value_text, with_unit
 from normzoo.report.render.legends import dataset, how_tested, placement, selection, training
 from normzoo.report.statistics.differences import share_interval
 
@@ -80,7 +80,7 @@ def limitations(summary: Summary) -> Iterator[str]:
     others = any(cell.vs_reference and cell.vs_reference.with_samples for cell in summary.cells)
     which = "intervals but those that say so" if others else "intervals"
     yield f"Seeds vary initial weights and the order of the data, not the split: {which} cover no other test set."
-    if summary.test_samples and counts_samples(summary.metric):
+    if summary.test_samples and summary.metric.is_share:
         yield _test_set(summary, summary.test_samples)
     yield (
         "Each confidence interval holds 95 % by itself, not all of them together, and takes the differences as roughly "
