@@ -170,7 +170,7 @@ def _tried(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
             y = copy.deepcopy(layer).train()(x)
         except Exception as error:
             text, name = " ".join(str(error).split()), type(error).__name__
-            place = _place(error)
+            place = place_of(error)
             return _Refusal(
                 f"as it does not take {kind} ({_short(f'{name}: {text}' if text else name)})",
                 f"{name} on {kind} of shape {shape}: {f'{text} ' if text else ''}({place.filename}:{place.lineno})",
@@ -186,7 +186,7 @@ def _tried(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
     return None
 
 
-def _place(error: Exception) -> traceback.FrameSummary:
+def place_of(error: Exception) -> traceback.FrameSummary:
     """Return the line that an error is of: the innermost one outside of torch, if there is one besides ours."""
     frames = traceback.extract_tb(error.__traceback__)
     others = [frame for frame in frames[1:] if not Path(frame.filename).is_relative_to(_TORCH)]

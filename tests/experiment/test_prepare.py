@@ -139,6 +139,12 @@ class Crowded(nn.Module):
         if self.training and len(x) < 4:
             raise RuntimeError("a crowd, please")
         return x
+
+class Asserting(nn.Module):
+    def __init__(self, channels): super().__init__()
+    def forward(self, x):
+        torch._assert(not self.training or len(x) >= 4, "")
+        return x
 """
 
 
@@ -151,6 +157,7 @@ class Crowded(nn.Module):
         ),
         ("Shortening", r"norms: in the cnn, .*it must keep the shape of its input: given maps of shape .* it returned"),
         ("Crowded", r"cannot be trained at batch size 2: RuntimeError: a crowd, please \(.*faulty_norms\.py:18\)"),
+        ("Asserting", r"cannot be trained at batch size 2: AssertionError \(.*faulty_norms\.py:24\)"),
     ],
 )
 def test_a_norm_that_does_not_work_is_refused_with_its_place(

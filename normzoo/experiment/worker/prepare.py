@@ -1,7 +1,6 @@
 """What only torch and the data can answer before anything is planned. Imports torch."""
 
 import copy
-import traceback
 
 import torch
 from torch import nn
@@ -20,6 +19,7 @@ from normzoo.layers import norm_factory
 from normzoo.registry import NORMS, TASKS, TEMPLATES
 from normzoo.tasks import Task, make_task
 from normzoo.templates import keeps_statistics, member_losses, stack
+from normzoo.templates._norm_slots import place_of
 
 _SAMPLES = 4
 """That every network is tried on."""
@@ -156,8 +156,8 @@ def _failure(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, NormzooError):
         return text
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {text} ({where.filename}:{where.lineno})"
+    where = place_of(error)
+    return f"{type(error).__name__}{f': {text}' if text else ''} ({where.filename}:{where.lineno})"
 
 
 def _why_unstackable(members: list[nn.Module], task: Task, inputs: torch.Tensor, targets: torch.Tensor) -> str:
