@@ -137,13 +137,12 @@ def _at(where: str) -> str:
 
 def constant_notes(metric: Metric, rows: Sequence[Row]) -> list[str]:
     """Say where seeds learned nothing that shows on the test set."""
-    return [
-        f"{row.norm} at batch size {cell.batch_size}: {cell.n_constant} of {cell.ok} seeds not clearly better than "
-        f"always the same output, which reaches {with_unit(metric, value_text(metric, cell.constant))}"
-        for row in rows
-        for cell in row.cells
-        if cell.n_constant and cell.constant is not None
-    ]
+    cells = [(row.norm, cell) for row in rows for cell in row.cells if cell.n_constant and cell.constant is not None]
+    if not cells:
+        return []
+    reached = with_unit(metric, value_text(metric, cells[0][1].constant or 0.0))
+    where = [f"{norm} at {cell.batch_size} ({cell.n_constant} of {cell.ok} seeds)" for norm, cell in cells]
+    return [f"not clearly better than always the same output, which reaches {reached}: {', '.join(where)}"]
 
 
 def collapse_notes(metric: Metric, rows: Sequence[Row]) -> list[str]:
