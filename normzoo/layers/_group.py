@@ -68,7 +68,7 @@ class GroupNorm(Norm, nn.GroupNorm):
                 self._message("groups must be a whole number", f"got groups={groups!r}", "use for example groups=8")
             )
         if groups < 1 or channels % groups:
-            way_out = f"use groups={_nearest_divisor(channels, groups)}"
+            way_out = f"use groups={nearest_divisor(channels, groups)}"
             if groups > 0:
                 way_out += f" or {_next_multiple(channels, groups)} channels"
             raise ValueError(
@@ -97,7 +97,8 @@ class GroupNorm(Norm, nn.GroupNorm):
         )
 
 
-def _nearest_divisor(channels: int, groups: int) -> int:
+def nearest_divisor(channels: int, groups: int) -> int:
+    """Return the number of groups nearest to the one asked for that divides the channels; of two, the smaller."""
     divisors = [divisor for divisor in range(1, channels + 1) if channels % divisor == 0] or [1]
     return min(divisors, key=lambda divisor: abs(divisor - groups))
 

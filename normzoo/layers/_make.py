@@ -1,6 +1,7 @@
 """One factory for all norms."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from inspect import Parameter, signature
 from typing import Any
 
@@ -8,10 +9,13 @@ import torch
 from torch import nn
 
 from normzoo.errors import ComponentError
-from normzoo.registry import CHANNELS, NORMS, first_parameter
+from normzoo.registry import CHANNELS, NORMS, Option, first_parameter
 
 NormFactory = Callable[..., nn.Module]
 """Takes a number of channels, and perhaps ``device`` and ``dtype``; returns a norm of that many."""
+
+SPEC = "spec"
+"""The attribute of a factory that says of which spec it makes norms."""
 
 
 def make_norm(spec: str, num_features: int) -> nn.Module:
@@ -31,7 +35,10 @@ def make_norm(spec: str, num_features: int) -> nn.Module:
     >>> make_norm("group:groups=8", num_features=64)
     GroupNorm(8, 64, eps=1e-05, affine=True, bias=True)
     """
-    target, options = NORMS.load(spec)
+    return _built(spec, *NORMS.load(spec), num_features)
+
+
+def _built(spec: str, target: Callable[..., Any], options: Mapping[str, Any], num_features: int) -> nn.Module:
     try:
         layer = _called(target, num_features, options)
     except Exception as error:
@@ -60,7 +67,8 @@ def _called(target: Callable[..., Any], channels: int, options: Mapping[str, Any
 def norm_factory(spec: str) -> NormFactory:
     """Return the factory of a spec, for use as ``norm_layer(num_features)`` in networks of torchvision and timm.
 
-    It also takes ``device`` and ``dtype``, as timm's networks give them.
+    It also takes ``device`` and ``dtype``, as timm's networks give them, and options in place of the spec's. Its
+    attribute ``spec`` is what it was made of.
 
     >>> norm_factory("group:groups=4")(16)
     GroupNorm(4, 16, eps=1e-05, affine=True, bias=True)
@@ -69,11 +77,40 @@ def norm_factory(spec: str) -> NormFactory:
         UnknownNameError: no norm of that name.
         ComponentError: the class cannot be imported or does not take the options.
     """
-    NORMS.load(spec)  # what is wrong with it is said here, not where a network is built
+    load = cache(NORMS.load)  # a network has many norms of one spec
+    load(spec)  # what is wrong with it is said here, not where a network is built
 
     def factory(
-        num_features: int, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+        num_features: int,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Option,
     ) -> nn.Module:
-        return make_norm(spec, num_features).to(device=device, dtype=dtype)
+        asked = _with_options(spec, options)
+        return _built(asked, *load(asked), num_features).to(device=device, dtype=dtype)
 
+    setattr(factory, SPEC, spec)
     return factory
+
+
+def _with_options(spec: str, options: Mapping[str, Option]) -> str:
+    if not options:
+        return spec
+    parsed = NORMS.parse(spec)
+    return str(parsed._replace(options={**parsed.options, **options}))
+
+
+def contains_activation(layer: nn.Module) -> bool:
+    """Whether a norm applies an activation of its own, so that a template is to put none beside it.
+
+    A norm declares it by ``contains_activation``; those of timm by ``apply_act``, or by a part ``act`` that is no
+    identity.
+    """
+    declared = getattr(layer, "contains_activation", None)
+    if declared is None:
+        declared = getattr(layer, "apply_act", None)
+    if declared is None:
+        act = getattr(layer, "act", None)
+        declared = isinstance(act, nn.Module) and not isinstance(act, nn.Identity)
+    return bool(declared)

@@ -1,3 +1,6 @@
 """What is done to a model that exists: exchange its norms, freeze them, recalibrate them, fold them away."""
 
-__all__: list[str] = []
+from normzoo.surgery._convert import Converted, convert
+from normzoo.surgery._report import ConversionReport, Exchanged, Left
+
+__all__ = ["ConversionReport", "Converted", "Exchanged", "Left", "convert"]

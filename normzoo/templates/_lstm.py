@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.errors import ComponentError
-from normzoo.layers._make import NormFactory
-from normzoo.templates._norm_slots import Shape, accepts, build, contains_activation, is_batch_independent, problem
+from normzoo.layers._make import NormFactory, contains_activation
+from normzoo.templates._norm_slots import Shape, accepts, build, is_batch_independent, problem
 from normzoo.templates._stack import affine
 
 

@@ -18,7 +18,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm, Norm
-from normzoo.layers._make import NormFactory
+from normzoo.layers._make import NormFactory, contains_activation
 
 Shape = tuple[int, int, int]
 """Channels, height and width of an image."""
@@ -64,21 +64,6 @@ def needs_positions(layer: nn.Module) -> bool:
 def is_batch_independent(layer: nn.Module) -> bool:
     """Whether a sample's output depends on no other sample, as far as the norm declares it."""
     return bool(getattr(layer, "is_batch_independent", False))
-
-
-def contains_activation(layer: nn.Module) -> bool:
-    """Whether a norm applies an activation of its own, so that a template is to put none beside it.
-
-    A norm declares it by ``contains_activation``; those of timm by ``apply_act``, or by a part ``act`` that is no
-    identity.
-    """
-    declared = getattr(layer, "contains_activation", None)
-    if declared is None:
-        declared = getattr(layer, "apply_act", None)
-    if declared is None:
-        act = getattr(layer, "act", None)
-        declared = isinstance(act, nn.Module) and not isinstance(act, nn.Identity)
-    return bool(declared)
 
 
 def accepts(layer: nn.Module, features: int, kind: Kind) -> bool:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm, make_norm, norm_factory
+from normzoo.layers._make import contains_activation
 from normzoo.registry import NORMS
 from normzoo.templates import Cnn, Lstm
-from normzoo.templates._norm_slots import accepts, build, contains_activation, left_out, norm_act, problem
+from normzoo.templates._norm_slots import accepts, build, left_out, norm_act, problem
 
 from .own_norms import Positional, Rolling
 

@@ -1,7 +1,7 @@
 """Where the norms of a template stand: found out by looking at what they are given. Runs in a worker, imports torch."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import torch
@@ -23,10 +23,9 @@ _KINDS: Mapping[int, Kind] = {2: "vectors", 3: "sequences"}
 def marking(norm: NormFactory) -> NormFactory:
     """Return what makes the same norms, each marked with the number of channels that it is made for."""
 
-    def factory(
-        num_features: int, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> nn.Module:
-        layer = norm(num_features, device=device, dtype=dtype)
+    @wraps(norm)
+    def factory(num_features: int, **options: Any) -> nn.Module:
+        layer = norm(num_features, **options)
         setattr(layer, _MADE_FOR, num_features)
         return layer
 

@@ -1,0 +1,459 @@
+"""Exchanging the norms of a model for others."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from inspect import Parameter, signature
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from normzoo.errors import ComponentError, UnknownNameError, UsageError
+from normzoo.layers import SampleRMSNorm, norm_factory
+from normzoo.layers._group import nearest_divisor
+from normzoo.layers._make import SPEC, NormFactory, contains_activation
+from normzoo.registry import NORMS
+from normzoo.surgery._norms import AFFINE, MADE_FOR, STATISTICS, Adapter, Found, look_at
+from normzoo.surgery._report import ConversionReport, Exchanged, Left
+
+Selector = str | re.Pattern[str] | Callable[[str, nn.Module], bool]
+"""Which norms: a name, a regular expression, or a function of a norm's name and module."""
+
+_GROUPS = ("groups", "num_groups")
+"""Options that say how many groups there are; they must divide the channels."""
+
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+
+_WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel", "FSDPModule")
+"""Classes that know the parameters of what they wrap, and would not learn of new ones."""
+
+
+class Converted(NamedTuple):
+    """A model whose norms were exchanged, and what became of each."""
+
+    model: nn.Module
+    report: ConversionReport
+
+
+def convert(
+    model: nn.Module,
+    norm: str | NormFactory,
+    *,
+    only: Selector | Iterable[Selector] | None = None,
+    skip: Selector | Iterable[Selector] | None = None,
+) -> Converted:
+    """Exchange the norms of a model for another, in place; ``convert(copy.deepcopy(model), ...)`` leaves it as it is.
+
+    Batch, instance, group, layer and RMS norms are found: those of torch.nn, of normzoo, torchvision's and timm's,
+    also with an activation. What is kept: ``weight`` and ``bias`` as the very same parameters, where their shapes
+    agree; running statistics, where both norms have them; ``eps``, and whether there is a ``weight`` and a ``bias``,
+    where the spec does not say otherwise; device, dtype, training mode, and hooks. A module that occurs twice is
+    exchanged once. Random numbers are not used up. If anything cannot be built, nothing is exchanged.
+
+    Args:
+        model: any module; it may itself be a norm.
+        norm: a spec of ``normzoo list``, such as ``group:groups=32``, a class by its import path, or a function of a
+            number of channels that makes a norm. Of a spec, the nearest number of groups is taken that divides the
+            channels; what a function makes is taken as it is, with parameters and statistics of what stood there.
+        only: exchange no others. A name is that of a norm, or of a block with all norms in it; what is no name is a
+            regular expression for one (``re.fullmatch``).
+        skip: exchange all but these.
+
+    Returns:
+        The model (another module only where it was itself a norm) and the report.
+
+    Raises:
+        UsageError: ``only`` or ``skip`` names nothing (``UnknownNameError``), or the model is wrapped for several
+            processes already.
+        ComponentError: the norm cannot be built.
+
+    >>> model, report = convert(nn.Sequential(nn.Conv2d(3, 72, 3), nn.BatchNorm2d(72)), "group:groups=32")
+    >>> model[1]
+    GroupNorm(36, 72, eps=1e-05, affine=True, bias=True)
+    >>> report.exchanged["1"].notes
+    ('36 groups instead of 32, which do not divide 72 channels',)
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"convert: the model must be a torch.nn.Module, got {type(model).__name__}")
+    for module in model.modules():
+        for kind in type(module).__mro__:
+            if kind.__name__ in _WRAPPERS:
+                raise UsageError(f"convert: a model within {kind.__name__} cannot be converted; convert, then wrap it")
+    source = _Source(norm)
+    sites = list(_sites(model))
+    reasons = _unselected(sites, only, skip)
+    exchanged: dict[str, Exchanged] = {}
+    left: dict[str, Left] = {}
+    replacements: list[tuple[_Site, nn.Module]] = []
+    with torch.random.fork_rng(devices=[]):
+        for index, site in enumerate(sites):
+            name, *also = site.names
+            reason = reasons.get(index) or (site.look if isinstance(site.look, str) else "")
+            if not reason and isinstance(site.look, Found):
+                made = _exchange(site, site.look, source)
+                if isinstance(made, str):
+                    reason = made
+                else:
+                    replacements.append((site, made.module))
+                    was, became = (_class_name(each) for each in (site.module, made.module))
+                    exchanged[name] = Exchanged(was, became, site.look.shape[0], made.notes, tuple(also))
+            if reason:
+                left[name] = Left(_class_name(site.module), reason, tuple(also))
+    for site, module in replacements:
+        for parent, key in site.places:
+            if parent is None:
+                model = module
+            else:
+                parent._modules[key] = module
+    _leave_fused_paths(model)
+    return Converted(model, ConversionReport(source.name, exchanged, left))
+
+
+@dataclass(frozen=True)
+class _Site:
+    """A norm, and everywhere it stands.
+
+    Attributes:
+        module: the norm.
+        look: what there is to know of it, or why it is left.
+        near: a tensor of its own, or else the parameter before it in the model, whose device and dtype are taken.
+        places: the modules that hold it, and under which name; no module where it is the model itself.
+        names: its full names, one for each place.
+    """
+
+    module: nn.Module
+    look: Found | str
+    near: Tensor | None
+    places: list[tuple[nn.Module | None, str]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+
+def _sites(model: nn.Module) -> Iterable[_Site]:
+    """Return the norms of a model in its order, each once; nothing within a norm is looked at."""
+    sites: dict[int, _Site] = {}
+    seen: set[int] = set()
+    near: Tensor | None = None
+
+    def visit(module: nn.Module, name: str, parent: nn.Module | None, key: str) -> None:
+        nonlocal near
+        if id(module) not in seen:
+            seen.add(id(module))
+            look = look_at(module)
+            own = _first_tensor(module.parameters(recurse=look is not None), module.buffers(recurse=look is not None))
+            near = near if own is None else own
+            if look is None:
+                for child, part in module._modules.items():
+                    if part is not None:
+                        visit(part, f"{name}.{child}" if name else child, module, child)
+                return
+            sites[id(module)] = _Site(module, look, near)
+        if id(module) in sites:
+            sites[id(module)].places.append((parent, key))
+            sites[id(module)].names.append(name)
+
+    visit(model, "", None, "")
+    return sites.values()
+
+
+def _first_tensor(*tensors: Iterator[Tensor]) -> Tensor | None:
+    return next((each for some in tensors for each in some if each.is_floating_point() or each.is_complex()), None)
+
+
+def _class_name(module: nn.Module) -> str:
+    return type(module.norm if isinstance(module, Adapter) else module).__name__
+
+
+# Which norms
+
+
+def _unselected(
+    sites: Sequence[_Site],
+    only: Selector | Iterable[Selector] | None,
+    skip: Selector | Iterable[Selector] | None,
+) -> dict[int, str]:
+    """Return why norms are left that are not asked for, by their index."""
+    reasons: dict[int, str] = {}
+    if only is not None:
+        asked = _selected("only", only, sites)
+        reasons.update((index, "not among only") for index in range(len(sites)) if index not in asked)
+    if skip is not None:
+        reasons.update((index, "skipped") for index in _selected("skip", skip, sites))
+    return reasons
+
+
+def _selected(what: str, selectors: Selector | Iterable[Selector], sites: Sequence[_Site]) -> set[int]:
+    several = [selectors] if isinstance(selectors, str | re.Pattern) or callable(selectors) else list(selectors)
+    selected: set[int] = set()
+    for selector in several:
+        if isinstance(selector, str | re.Pattern):
+            selected |= _named(what, selector, sites)
+        else:
+            selected |= {
+                index for index, site in enumerate(sites) if any(selector(name, site.module) for name in site.names)
+            }
+    return selected
+
+
+def _named(what: str, selector: str | re.Pattern[str], sites: Sequence[_Site]) -> set[int]:
+    """Return the norms with this name, or in a block of this name; else those for whose name this is a pattern."""
+    blocks = [{block for name in site.names for block in _blocks(name)} for site in sites]
+    found = {index for index, names in enumerate(blocks) if selector in names}
+    if found:
+        return found
+    try:
+        pattern = re.compile(selector)
+    except re.error as error:
+        raise UsageError(f"{what}: '{selector}' is neither a name nor a regular expression: {error}") from error
+    found = {index for index, names in enumerate(blocks) if any(map(pattern.fullmatch, names))}
+    if not found:
+        known = dict.fromkeys(block for site in sites for name in site.names for block in _blocks(name))
+        raise UnknownNameError("norm or block with norms", pattern.pattern, known, source=what)
+    return found
+
+
+def _blocks(name: str) -> list[str]:
+    """Return a module's name after those of all that it stands in.
+
+    >>> _blocks("layer1.0.bn1")
+    ['layer1', 'layer1.0', 'layer1.0.bn1']
+    """
+    parts = name.split(".")
+    return [".".join(parts[: length + 1]) for length in range(len(parts))]
+
+
+# What takes their place
+
+
+class _Source:
+    """Makes the norms that are asked for.
+
+    Attributes:
+        name: what was asked for.
+        given: the options that the spec names. What a function makes has been told everything.
+    """
+
+    def __init__(self, norm: str | NormFactory) -> None:
+        spec = norm if isinstance(norm, str) else getattr(norm, SPEC, None)
+        self._make: Callable[..., object] = norm_factory(norm) if isinstance(norm, str) else norm
+        self.name = str(spec or getattr(norm, "__name__", type(norm).__name__))
+        self.given: Collection[str] | None = None
+        self._groups: tuple[str, int] | None = None
+        if spec is not None:
+            self.given = frozenset(NORMS.parse(spec).options)
+            self._groups = _groups_of(spec)
+
+    def make(self, channels: int | tuple[int, ...]) -> tuple[nn.Module, list[str]]:
+        """Return a norm and what to note of it."""
+        options: dict[str, Any] = {}
+        notes = []
+        if self._groups and isinstance(channels, int):
+            name, groups = self._groups
+            if groups < 1 or channels % groups:
+                options[name] = nearest = nearest_divisor(channels, groups)
+                notes.append(f"{nearest} groups instead of {groups}, which do not divide {channels} channels")
+        try:
+            layer = self._make(channels, **options)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise ComponentError(
+                f"norm '{self.name}' cannot be made for {channels} channels: {str(error) or type(error).__name__}"
+            ) from error
+        if not isinstance(layer, nn.Module):
+            raise ComponentError(
+                f"norm '{self.name}': it must make a torch.nn.Module, it made a {type(layer).__name__}"
+            )
+        if isinstance(layer, nn.modules.lazy.LazyModuleMixin):
+            known = layer.cls_to_become.__name__ if layer.cls_to_become else "one that is not"
+            raise ComponentError(f"norm '{self.name}': a lazy norm waits for its first input; use torch.nn:{known}")
+        return layer, notes
+
+
+def _groups_of(spec: str) -> tuple[str, int] | None:
+    """Return the option of a spec that says how many groups there are, and the number."""
+    target, options = NORMS.load(spec)
+    try:
+        defaults = {name: each.default for name, each in signature(target).parameters.items()}
+    except (TypeError, ValueError):  # some built-in types do not tell
+        defaults = {}
+    for name in _GROUPS:
+        groups = options.get(name, defaults.get(name, Parameter.empty))
+        if isinstance(groups, int):
+            return name, groups
+    return None
+
+
+class _Made(NamedTuple):
+    """What takes the place of a norm, and what to note of it."""
+
+    module: nn.Module
+    notes: tuple[str, ...]
+
+
+def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
+    """Return what takes the place of a norm, or why nothing can."""
+    layer, notes = source.make(old.shape[0])
+    new = look_at(layer)
+    if isinstance(new, Found) and new.pools_rows and len(old.shape) > 1:
+        layer, notes = source.make(old.shape)
+        new = look_at(layer)
+    if not isinstance(new, Found):  # somebody's own, whose channels are second
+        setattr(layer, MADE_FOR, old.shape[0])
+        new = Found(layer, "own", old.shape[:1], 1)
+    if len(old.shape) == 2 and not new.pools_rows:
+        return f"which of the normalized dimensions {old.shape} are the channels is not known"
+    if old.ranks and new.ranks and not set(old.ranks) & set(new.ranks):
+        inputs, wanted = (" or ".join(map(str, ranks)) for ranks in (old.ranks, new.ranks))
+        return f"its inputs have {inputs} dimensions, those of {type(layer).__name__} {wanted}"
+    if site.near is not None:
+        layer.to(site.near.device, site.near.dtype)
+    notes += _take_over(old, new, source.given)
+    notes += _warnings(old, new, layer)
+    layer.train(site.module.training)
+    module: nn.Module = layer
+    norm_axis = old.axis if new.pools_rows and len(old.shape) > 1 else new.axis
+    if norm_axis != old.axis or old.drop is not None or old.act is not None:
+        module = Adapter(layer, shape=old.shape, axis=old.axis, norm_axis=norm_axis, drop=old.drop, act=old.act)
+        module.training = site.module.training
+    _take_hooks(site.module, module)
+    return _Made(module, tuple(notes))
+
+
+def _warnings(old: Found, new: Found, layer: nn.Module) -> list[str]:
+    """Return what to know of a norm in its new place."""
+    notes = []
+    if contains_activation(layer):
+        notes.append(
+            "it contains an activation; one that follows is applied as well"
+            if old.act is None
+            else f"its own activation takes the place of {type(old.act).__name__}"
+        )
+    needs_positions = new.kind == "instance" or bool(getattr(layer, "needs_positions", False))
+    if needs_positions and old.kind != "instance" and (old.ranks is None or 2 in old.ranks):
+        notes.append("it needs positions, and fails on vectors (N, C)")
+    if len(old.shape) > 2 and not new.pools_rows:
+        notes.append(f"of the normalized dimensions {old.shape} the first are taken for the channels")
+    pools_map = isinstance(layer, SampleRMSNorm) or (isinstance(layer, nn.GroupNorm) and layer.num_groups == 1)
+    if pools_map and old.kind in ("layer", "rms") and len(old.shape) == 1:
+        notes.append(
+            f"it pools all positions of a sample, {type(old.norm).__name__} each by itself; "
+            "for that use normzoo.layers:LayerNorm or RMSNorm"
+        )
+    if isinstance(old.norm, nn.SyncBatchNorm) and not isinstance(layer, nn.SyncBatchNorm):
+        notes.append("no longer synchronized between processes")
+    return notes
+
+
+# What is kept
+
+
+def _take_over(old: Found, new: Found, given: Collection[str] | None) -> list[str]:
+    """Give a new norm the settings and tensors of an old one; return what could not be kept.
+
+    Args:
+        old: what stands there.
+        new: what takes its place.
+        given: settings that were asked for, and are not the old one's; None: all.
+    """
+    takes_settings = given is not None and old.is_known and new.is_known and old.kind != "none"
+    asked = given or ()
+    if takes_settings and "eps" not in asked and isinstance(getattr(old.norm, "eps", None), float | int):
+        _set_if_there(new.norm, "eps", old.norm.eps)
+    takes_absence = takes_settings and not {"affine", "elementwise_affine", "bias"} & set(asked)
+    is_same = takes_settings and old.kind == new.kind and not {"track_running_stats", "momentum"} & set(asked)
+    return [*_take_parameters(old, new, takes_absence=takes_absence), *_take_statistics(old, new, is_same=is_same)]
+
+
+def _set_if_there(module: nn.Module, name: str, value: object) -> None:
+    if hasattr(module, name):
+        setattr(module, name, value)
+
+
+def _take_parameters(old: Found, new: Found, *, takes_absence: bool) -> list[str]:
+    """Have a new norm hold the parameters of an old one; ``takes_absence``: and no others."""
+    before, after = old.norm, new.norm
+    learned = list(before.parameters(recurse=False))
+    is_fixed = bool(learned) and not any(each.requires_grad for each in learned)
+    changes: dict[str, list[str]] = {}
+    for name in AFFINE:
+        value, slot = getattr(before, name, None), getattr(after, name, None)
+        if slot is None:
+            if value is not None and new.kind != "none":
+                changes.setdefault("dropped", []).append(name)
+        elif value is None and takes_absence:
+            after.register_parameter(name, None)
+        elif value is None or value.shape != slot.shape:
+            changes.setdefault("made anew", []).append(name)
+        elif isinstance(value, nn.Parameter) and isinstance(slot, nn.Parameter):
+            after.register_parameter(name, value)
+        else:
+            with torch.no_grad():
+                slot.copy_(value)
+            if isinstance(value, nn.Parameter) != isinstance(slot, nn.Parameter):
+                changes.setdefault("fixed" if isinstance(value, nn.Parameter) else "no longer fixed", []).append(name)
+    if takes_absence:
+        for name in ("affine", "elementwise_affine"):
+            _set_if_there(after, name, getattr(after, "weight", None) is not None)
+    changes.setdefault("made anew", []).extend(name for name, _ in after.named_parameters() if name not in AFFINE)
+    changes.setdefault("dropped", []).extend(name for name in before._parameters if name not in AFFINE)
+    for parameter in after.parameters():
+        if is_fixed and all(parameter is not each for each in learned):
+            parameter.requires_grad_(False)
+    return [f"{', '.join(names)} {change}" for change, names in changes.items() if names]
+
+
+def _take_statistics(old: Found, new: Found, *, is_same: bool) -> list[str]:
+    """Have a new norm hold the running statistics of an old one, where both keep them.
+
+    Args:
+        old: what stands there.
+        new: what takes its place.
+        is_same: they are of one kind, and so the new one keeps some, with the same momentum, if the old one does.
+    """
+    before, after = old.norm, new.norm
+    if is_same and hasattr(after, "track_running_stats"):
+        _set_if_there(after, "track_running_stats", getattr(before, "track_running_stats", True))
+        _set_if_there(after, "momentum", getattr(before, "momentum", after.momentum))
+        for name in STATISTICS:
+            after.register_buffer(name, before._buffers.get(name, after._buffers[name]))
+        return []
+    kept = [name for name in STATISTICS if after._buffers.get(name) is not None]
+    for name in kept:
+        value = before._buffers.get(name)
+        if value is not None and value.shape == after.get_buffer(name).shape:
+            after.register_buffer(name, value)
+    if kept and getattr(before, kept[0], None) is None:
+        return ["running statistics made anew; train or recalibrate before evaluating"]
+    return []
+
+
+def _take_hooks(old: nn.Module, new: nn.Module) -> None:
+    """Have a new module call the hooks of an old one; their handles still remove them."""
+    for name in _HOOKS:
+        hooks = vars(old)[name]
+        hooks.update(vars(new)[name])
+        vars(new)[name] = hooks
+    if old._is_full_backward_hook is not None:
+        new._is_full_backward_hook = old._is_full_backward_hook
+
+
+def _leave_fused_paths(model: nn.Module) -> None:
+    """Have torch.nn's transformers call their norms, which in evaluation they take for layer norms and pass over."""
+    for module in model.modules():
+        layers = module.layers if isinstance(module, nn.TransformerEncoder) else [module]
+        norms = [
+            norm for each in layers if isinstance(each, nn.TransformerEncoderLayer) for norm in (each.norm1, each.norm2)
+        ]
+        if not all(isinstance(norm, nn.LayerNorm) for norm in norms):
+            # torch.nn asks for these two before it looks at the norms
+            _set_if_there(module, "activation_relu_or_gelu", 0)
+            _set_if_there(module, "use_nested_tensor", False)

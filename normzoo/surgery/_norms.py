@@ -1,0 +1,264 @@
+"""What is a norm in somebody's model: of torch.nn, of normzoo, of torchvision and of timm.
+
+Neither torchvision nor timm is imported for that; a module of theirs is known by the name of its class.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.utils.parametrize import is_parametrized
+
+from normzoo.layers import NoNorm, Norm
+from normzoo.layers._kernels.torch_internals import TorchBatchNorm, TorchInstanceNorm
+from normzoo.layers._make import contains_activation
+
+MADE_FOR = "exchanged_for_channels"
+"""The attribute of a norm of an unknown class by which it is known again; its number of channels."""
+
+PARTS = ("drop", "act")
+"""The parts that a norm-act layer of timm has beside its norm, in the order in which it applies them."""
+
+AFFINE = ("weight", "bias")
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+_KINDS: tuple[tuple[type[nn.Module], str], ...] = (
+    (NoNorm, "none"),
+    (TorchBatchNorm, "batch"),
+    (TorchInstanceNorm, "instance"),
+    (nn.GroupNorm, "group"),
+    (nn.LayerNorm, "layer"),
+    (nn.RMSNorm, "rms"),
+    (Norm, "own"),
+)
+
+_KINDS_ELSEWHERE = {
+    ("torchvision", "FrozenBatchNorm2d"): "batch",
+    ("timm", "FrozenBatchNormAct2d"): "batch",
+    **{
+        ("timm", f"{name}{suffix}"): "rms"
+        for name in ("RmsNorm", "SimpleNorm")
+        for suffix in ("", "Fp32", "2d", "2dFp32")
+    },
+}
+"""By the library and the name of a class, those that derive from no class of torch.nn."""
+
+_TRUSTED = ("torch.nn.modules.", "normzoo.layers.", "torchvision.", "timm.layers.")
+"""Where the forward pass of a norm comes from if it is known to do what its class says."""
+
+_RANKS = {"1d": (2, 3), "2d": (4,), "3d": (5,)}
+"""The numbers of dimensions of an input, by the end of a class's name."""
+
+_NO_NORM_OF_CHANNELS = {
+    "LocalResponseNorm": "divides by the channels around each, and has no pool",
+    "CrossMapLRN2d": "divides by the channels around each, and has no pool",
+    "_WeightNorm": "normalizes weights, not activations",
+    "_SpectralNorm": "normalizes weights, not activations",
+}
+
+
+class Adapter(nn.Module):
+    """Lets a norm stand where one of another kind stood, for inputs and outputs in the form of that one.
+
+    It brings the channels to the dimension where the norm wants them, and back, and applies the dropout and the
+    activation of a norm-act layer that stood there.
+
+    Attributes:
+        norm: what normalizes.
+        shape: what was normalized here: the channels, or the ``normalized_shape`` of a norm over several dimensions.
+        axis: the dimension of the channels in an input.
+        norm_axis: the dimension where the norm wants them.
+        drop: of a norm-act layer, or nothing.
+        act: likewise; not applied where the norm contains an activation.
+    """
+
+    def __init__(
+        self,
+        norm: nn.Module,
+        *,
+        shape: tuple[int, ...],
+        axis: int,
+        norm_axis: int,
+        drop: nn.Module | None = None,
+        act: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.norm, self.drop, self.act = norm, drop, act
+        self.shape, self.axis, self.norm_axis = shape, axis, norm_axis
+        self.consists_of_parts = axis == norm_axis  # else dimensions are counted from the start, too
+        self.applies_act = act is not None and not contains_activation(norm)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch.nn's name
+        """Normalize ``input``, whose channels are in dimension ``axis``."""
+        y: Tensor = input
+        if self.axis == self.norm_axis:
+            y = self.norm(y)
+        else:
+            y = self.norm(y.movedim(self.axis, self.norm_axis)).movedim(self.norm_axis, self.axis)
+        if y is input and self.act is not None:
+            y = y.clone()  # an activation in place must not change what went into the control
+        if self.drop is not None:
+            y = self.drop(y)
+        if self.act is not None and self.applies_act:
+            y = self.act(y)
+        return y
+
+    def extra_repr(self) -> str:
+        """Return where the channels are brought from and to."""
+        return "" if self.axis == self.norm_axis else f"channels from dimension {self.axis} to {self.norm_axis}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A norm in a model.
+
+    Attributes:
+        norm: the module that holds its tensors and settings.
+        kind: ``batch``, ``instance``, ``group``, ``layer``, ``rms`` or ``none``; ``own`` for any other.
+        shape: the channels alone, or a ``normalized_shape`` of several dimensions.
+        axis: the dimension of the channels in its input: 1, or counted from the end. Of several normalized dimensions
+            the first is taken for the channels, as in the pictures ``(N, C, H, W)`` of torch.nn's documentation.
+        ranks: the numbers of dimensions an input may have; None where they are not known.
+        drop: the dropout that it applies to what it has normalized.
+        act: the activation that it applies then.
+    """
+
+    norm: nn.Module
+    kind: str
+    shape: tuple[int, ...]
+    axis: int
+    ranks: tuple[int, ...] | None = None
+    drop: nn.Module | None = None
+    act: nn.Module | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its parameters, statistics and settings mean what those of torch.nn's norms do."""
+        return self.kind != "own" or isinstance(self.norm, Norm)
+
+    @property
+    def pools_rows(self) -> bool:
+        """Whether it normalizes trailing dimensions, and knows of no other."""
+        return self.axis < 0 and self.kind in ("layer", "rms")
+
+
+def look_at(module: nn.Module) -> Found | str | None:
+    """Return what there is to know of a norm; why it can be exchanged for no other; None for what is no norm."""
+    if isinstance(module, Adapter):
+        inner = look_at(module.norm)
+        if not isinstance(inner, Found):
+            return inner or _unknown(module.norm)
+        return Found(inner.norm, inner.kind, module.shape, module.axis, None, module.drop, module.act)
+    if (channels := getattr(module, MADE_FOR, None)) is not None:
+        return Found(module, "own", (channels,), 1)
+    if reason := _why_closed(module):
+        return reason
+    kind = _kind(module)
+    if kind is None:
+        name = type(module).__name__
+        is_norm = "norm" in name.lower() and not set(module._modules) - set(PARTS)
+        return _NO_NORM_OF_CHANNELS.get(name, _unknown(module) if is_norm else None)
+    return _why_odd(module) or _found(module, kind)
+
+
+def _unknown(module: nn.Module) -> str:
+    return f"{type(module).__name__} is none of the norms that are known here"
+
+
+def _kind(module: nn.Module) -> str | None:
+    for base, kind in _KINDS:
+        if isinstance(module, base):
+            return kind
+    names = ((base.__module__.partition(".")[0], base.__name__) for base in type(module).__mro__)
+    return next((_KINDS_ELSEWHERE[name] for name in names if name in _KINDS_ELSEWHERE), None)
+
+
+def _why_closed(module: nn.Module) -> str:
+    """Return why norms within a module cannot be exchanged; empty where they can, or where there are none."""
+    is_scripted = isinstance(module, torch.jit.ScriptModule)
+    if not is_scripted and not type(module).__module__.startswith("torch.ao.nn."):
+        return ""
+    if not any("Norm" in name for part in module.modules() for name in _names(part)):
+        return ""
+    return "it is scripted; convert first" if is_scripted else "it is fused or quantized; convert first"
+
+
+def _names(module: nn.Module) -> list[str]:
+    return [str(getattr(module, "original_name", "")), *(base.__name__ for base in type(module).__mro__)]
+
+
+def _why_odd(module: nn.Module) -> str:
+    """Return what a norm has or does that no other norm could take over; empty where there is no such thing."""
+    if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():
+        return "its channels are not known before its first input; call the model once, then convert"
+    if is_parametrized(module):
+        return "its parameters are parametrized"
+    if "forward" in vars(module):
+        return "its forward pass has been replaced"
+    if getattr(module, "members", None) is not None:
+        return "it stands for several norms"
+    if getattr(module, "num_features", 0) is None:
+        return "it does not know its channels"
+    odd = sorted({*module._modules, *module._parameters, *module._buffers} - {*PARTS, *AFFINE, *STATISTICS})
+    return f"it has parts that other norms do not have: {', '.join(odd)}" if odd else ""
+
+
+def _found(module: nn.Module, kind: str) -> Found | str:
+    shape = getattr(module, "normalized_shape", None)
+    if shape is None:
+        shape = (getattr(module, "num_channels", None) or getattr(module, "num_features", None) or _width(module),)
+    shape = tuple(shape)
+    is_row = kind in ("layer", "rms") and hasattr(module, "normalized_shape")
+    base = next(each for each in type(module).__mro__ if "forward" in vars(each))
+    axis = -len(shape) if is_row and "2d" not in base.__name__ else 1
+    if not base.__module__.startswith(_TRUSTED):
+        tried = _axis_by_trial(module, shape, is_row=is_row)
+        if tried is None:
+            return f"{type(module).__name__} has a forward pass of its own, which does more than normalize"
+        axis = tried
+    ranks = getattr(module, "ranks", None) or next(
+        (ranks for each in type(module).__mro__ for end, ranks in _RANKS.items() if end in each.__name__), None
+    )
+    drop, act = (module._modules.get(part) for part in PARTS)
+    return Found(
+        module, kind, shape, axis, ranks, *(None if type(each) is nn.Identity else each for each in (drop, act))
+    )
+
+
+def _width(module: nn.Module) -> int:
+    """Return the channels of a norm that has no attribute for them, such as torchvision's frozen batch norm."""
+    return next(len(each) for each in (*module.parameters(), *module.buffers()) if each.ndim)
+
+
+def _axis_by_trial(module: nn.Module, shape: Sequence[int], *, is_row: bool) -> int | None:
+    """Return the dimension of the channels for a norm with a forward pass of its own.
+
+    Many a norm of somebody's only casts its input, or permutes its dimensions. So its output is held against that of
+    the norm from which it derives. None where they differ.
+    """
+    own, base = (
+        next(each for each in type(module).__mro__ if "forward" in vars(each) and each.__module__.startswith(where))
+        for where in ("", _TRUSTED)
+    )
+    alone = copy.copy(module)
+    alone.training = False
+    tensor = next((each for each in (*module.parameters(), *module.buffers()) if each.is_floating_point()), None)
+    like = torch.empty(0) if tensor is None else tensor
+    ranks = [rank for rank in (4, 3, 5) if rank in (getattr(module, "ranks", None) or (3, 4, 5))]
+    for axis in (-len(shape), 1) if is_row else (1,):
+        for rank in ranks:
+            sizes = [size + (size == shape[0]) for size in (3, 5, 4)][: rank - 2]
+            x = torch.randn(2, *((*sizes, *shape) if axis < 0 else (shape[0], *sizes))).to(like)
+            try:
+                with torch.no_grad():
+                    y = vars(own)["forward"](alone, x)
+                    rows = is_row and axis == 1
+                    expected = vars(base)["forward"](alone, x.movedim(1, -1) if rows else x)
+                    if torch.allclose(y, expected.movedim(-1, 1) if rows else expected, rtol=1e-2, atol=1e-2):
+                        return axis
+            except Exception:  # noqa: S112  # an input that it does not take
+                continue
+    return None
