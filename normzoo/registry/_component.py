@@ -39,6 +39,7 @@ class Spec(NamedTuple):
     target: str
     options: Mapping[str, Option] = {}
     argument: str = ""
+    takes_more: bool = False
 
     @property
     def is_own(self) -> bool:
@@ -62,6 +63,7 @@ class Entry:
         source: who described it first.
         options: its options with their defaults: those that every spec of it is understood to have.
         argument: what to write after the name, such as ``PATH``; empty where it takes no argument.
+        takes_more: whether it takes options beside its own: those of what its argument names.
     """
 
     target: str
@@ -69,6 +71,7 @@ class Entry:
     source: str
     options: Mapping[str, Option] = field(default_factory=dict)
     argument: str = ""
+    takes_more: bool = False
 
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
@@ -128,6 +131,9 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
     @staticmethod
     def _argument_and_options(text: str, entry: Entry) -> tuple[str, str]:
         """Divide what follows a name: a path may hold colons and equality signs; its options are those declared."""
+        if entry.takes_more:
+            argument, _, options = text.partition(":")
+            return argument.strip(), options
         argument, colon, options = text.rpartition(":")
         names = {item.partition("=")[0].strip() for item in options.split(",")}
         is_divided = colon and "=" in options and names <= set(entry.options)

@@ -16,6 +16,14 @@ class DatasetEntry(Entry):
     folders: tuple[str, ...]
 
 
+GIVEN_TO_TEMPLATES = (
+    *("norm", "norm_act", "shape", "in_channels", "in_chans", "outputs", "classes", "num_classes", "argument"),
+)
+"""What a template may take: the norm, alone and with its activation; the images' shape or channels; the outputs.
+
+``argument`` is what follows its name.
+"""
+
 TEMPLATES = Registry(
     "template",
     {
@@ -31,12 +39,30 @@ TEMPLATES = Registry(
             summary="an LSTM over the image's rows; norms on both transforms and the cell, per step",
             source="Ba et al. 2016; Cooijmans et al. 2016",
         ),
+        "torchvision": Entry(
+            target="normzoo.templates:torchvision_model",
+            argument="NAME",
+            options={"stem": "stock"},
+            takes_more=True,
+            summary="a classification network of torchvision's, such as resnet18, whose norms are exchanged",
+            source="torchvision.models",
+        ),
+        "timm": Entry(
+            target="normzoo.templates:timm_model",
+            argument="NAME",
+            options={"stem": "stock"},
+            takes_more=True,
+            summary="a network of timm's, such as convnext_atto, whose norms are exchanged; needs timm",
+            source="timm.models",
+        ),
     },
-    given=("shape", "outputs"),
-    first=("norm",),
+    given=GIVEN_TO_TEMPLATES,
     own="pkg.module:MyNet",
 )
-"""The templates by name. ``target`` is called as ``target(norm, shape=..., outputs=..., **options)``."""
+"""The templates by name. ``target`` is called with its options, and with those of ``GIVEN_TO_TEMPLATES`` that it takes.
+
+One that takes no norm has those exchanged that it has.
+"""
 
 
 DATASETS = Registry(

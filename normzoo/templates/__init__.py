@@ -3,8 +3,10 @@
 from normzoo.templates._cnn import Cnn
 from normzoo.templates._lstm import Lstm, NormalizedLstm
 from normzoo.templates._module import MemberMetrics, MemberModule, PerMemberMean, member_losses
+from normzoo.templates._network import NormActMaker, make_network
 from normzoo.templates._norm_slots import left_out, norm_act
 from normzoo.templates._optimizer import MemberOptimizer
+from normzoo.templates._published import timm_model, torchvision_model
 from normzoo.templates._recorded import CudaGraph, RecordedSteps, can_be_recorded
 from normzoo.templates._stack import keep_members, stack
 from normzoo.templates._statistics import by_batch, evaluating, keeps_statistics, recalibrate
@@ -16,6 +18,7 @@ __all__ = [
     "MemberMetrics",
     "MemberModule",
     "MemberOptimizer",
+    "NormActMaker",
     "NormalizedLstm",
     "PerMemberMean",
     "RecordedSteps",
@@ -25,8 +28,11 @@ __all__ = [
     "keep_members",
     "keeps_statistics",
     "left_out",
+    "make_network",
     "member_losses",
     "norm_act",
     "recalibrate",
     "stack",
+    "timm_model",
+    "torchvision_model",
 ]

@@ -14,7 +14,7 @@ from normzoo.data import Dataset, load_dataset
 from normzoo.layers import make_norm, norm_factory
 from normzoo.registry import DATASETS, NORMS, TASKS, TEMPLATES, Registry
 from normzoo.tasks import make_task
-from normzoo.templates import Cnn, Lstm, MemberModule
+from normzoo.templates import Cnn, Lstm, MemberModule, make_network
 from normzoo.templates._norm_slots import accepts, is_batch_independent
 
 PAGE = (Path(__file__).parents[2] / "docs" / "components.md").read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def step(network: torch.nn.Module, dataset: Dataset, task: str, members: int) ->
 
 
 def test_the_page_has_a_file_of_every_kind() -> None:
-    assert set(FILES) == {"my_norms", "my_net", "my_data", "my_task"}
+    assert set(FILES) == {"my_norms", "my_net", "plain_net", "my_data", "my_task"}
     assert len(COMMANDS) >= 6
 
 
@@ -95,6 +95,17 @@ def test_the_template_is_one(norm: str, members: int) -> None:
     dataset = load_dataset("digits")
     network = target(norm_factory(norm), shape=dataset.shape, outputs=dataset.outputs, **options)
     assert network.notes == ()
+    assert torch.tensor(step(network, dataset, "classification", members)).isfinite().all()
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_the_plain_network_has_its_norms_exchanged(members: int) -> None:
+    dataset = load_dataset("digits")
+    network = make_network(
+        "plain_net:PlainNet:width=8", norm_factory("group"), shape=dataset.shape, outputs=dataset.outputs
+    )
+    assert network.notes == ("its own norms are exchanged: 1 BatchNorm2d",)
+    assert type(network.get_submodule("1")).__name__ == "GroupNorm"
     assert torch.tensor(step(network, dataset, "classification", members)).isfinite().all()
 
 

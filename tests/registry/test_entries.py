@@ -75,8 +75,10 @@ def test_every_option_of_a_template_and_a_task_is_in_its_entry() -> None:
     """So that a default that changes is another network, and not the same by another name."""
     for kind in (TEMPLATES, TASKS):
         for name, entry in kind.items():
-            parameters = inspect.signature(load(entry.target)).parameters  # type: ignore[arg-type]
-            assert set(parameters) - {*kind.given, *kind.first} == set(entry.options), name
+            parameters = inspect.signature(load(entry.target)).parameters.values()  # type: ignore[arg-type]
+            named = {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
+            assert named - {*kind.given, *kind.first} == set(entry.options), name
+            assert entry.takes_more == (len(named) < len(parameters))
 
 
 def test_listing_needs_no_torch() -> None:

@@ -1,11 +1,13 @@
 """What only torch and the data can answer before anything is planned. Imports torch."""
 
 import copy
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+import normzoo
 from normzoo.data import Dataset, load_dataset
 from normzoo.errors import ComponentError, ConfigError, DeviceError, NormzooError
 from normzoo.experiment.config.execution import Execution
@@ -20,6 +22,8 @@ from normzoo.registry import NORMS, TASKS, TEMPLATES
 from normzoo.tasks import Task, make_task
 from normzoo.templates import keeps_statistics, member_losses, stack
 from normzoo.templates._norm_slots import place_of
+
+_NORMZOO = Path(normzoo.__file__).parent
 
 _SAMPLES = 4
 """That every network is tried on."""
@@ -104,19 +108,10 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
     Raises:
         ComponentError: it cannot be built, or fails at the run's batch size.
     """
-    try:
-        norm = marking(norm_factory(run.norm))
-        members = [build_network(run.model_copy(update={"seed": seed}), dataset, norm) for seed in (0, 1)]
-    except ComponentError as error:
-        reason = str(error)
-        named = reason if run.norm in reason else f"norm '{run.norm}': {reason}"
-        raise ComponentError(f"norms: in the {run.template}, {named}") from error
-    except Exception as error:
-        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise ConfigError(f"the {run.template} with norm '{run.norm}' cannot be built: {reason}") from error
+    members = _build_members(run, dataset)
     inputs, targets = dataset.train.inputs[:_SAMPLES], dataset.train.targets[:_SAMPLES]
     with torch.random.fork_rng(devices=[]):
-        flops = _flops(run, members[0], inputs)
+        flops = _flops(run, members[0], inputs, dataset.outputs)
         places = _check_training(run, members[0], dataset.train.inputs[: min(run.batch_size, _LARGEST_BATCH)])
         return NetworkFacts(
             flops=flops // len(inputs),
@@ -126,17 +121,43 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
         )
 
 
-def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> int:
+def _build_members(run: RunSpec, dataset: Dataset) -> list[nn.Module]:
+    """Build the network of two seeds, with norms that are marked."""
+    try:
+        norm = marking(norm_factory(run.norm))
+        members = [build_network(run.model_copy(update={"seed": seed}), dataset, norm) for seed in (0, 1)]
+    except ComponentError as error:
+        reason = str(error)
+        named = reason if run.norm in reason else f"norm '{run.norm}': {reason}"
+        raise ComponentError(f"norms: in the {run.template}, {named}") from error
+    except Exception as error:
+        raise ConfigError(f"the {run.template} with norm '{run.norm}' cannot be built: {_failure(error)}") from error
+    if {*map(id, members[0].parameters())} & {*map(id, members[1].parameters())}:
+        raise ConfigError(
+            f"the {run.template} with norm '{run.norm}' is the same network at every call; make a new one for each seed"
+        )
+    return members
+
+
+def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor, outputs: int) -> int:
     """Return the operations of a forward pass, in evaluation, where every network takes any input."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         try:
-            copy.deepcopy(network).eval()(inputs)
+            y = copy.deepcopy(network).eval()(inputs)
+            _check_outputs(y, len(inputs), outputs)
         except Exception as error:
             raise ComponentError(
                 f"the {run.template} with norm '{run.norm}' fails on inputs of shape {tuple(inputs.shape)}: "
                 f"{_failure(error)}"
             ) from error
     return int(counter.get_total_flops())
+
+
+def _check_outputs(y: object, samples: int, outputs: int) -> None:
+    """Refuse what is no output for each sample."""
+    got = f"shape {tuple(y.shape)}" if isinstance(y, torch.Tensor) else f"a {type(y).__name__}"
+    if not (isinstance(y, torch.Tensor) and y.ndim > 1 and (len(y), y.shape[-1]) == (samples, outputs)):
+        raise ConfigError(f"its output must be of shape ({samples}, {outputs}), got {got}")
 
 
 def _check_training(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> tuple[PlaceFacts, ...]:
@@ -154,9 +175,10 @@ def _check_training(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> t
 def _failure(error: Exception) -> str:
     """Return what went wrong in one line, and where if it was not normzoo that refused something."""
     text = " ".join(str(error).split())
-    if isinstance(error, NormzooError):
-        return text
     where = place_of(error)
+    is_ours = isinstance(error, ValueError) and Path(where.filename).is_relative_to(_NORMZOO)
+    if isinstance(error, NormzooError) or is_ours:
+        return text
     return f"{type(error).__name__}{f': {text}' if text else ''} ({where.filename}:{where.lineno})"
 
 

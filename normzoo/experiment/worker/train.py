@@ -15,7 +15,6 @@ from lightning.pytorch import Callback, Trainer
 from torch import nn
 
 from normzoo.data import BlocksOfSteps, Dataset, OrderedBatches
-from normzoo.errors import ComponentError
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Device
@@ -26,10 +25,9 @@ from normzoo.experiment.worker.memory import peak_memory_bytes, reset_peak_memor
 from normzoo.layers import backend, norm_factory
 from normzoo.layers._make import NormFactory
 from normzoo.metric import Metric
-from normzoo.registry import TEMPLATES
 from normzoo.registry.backends import Backend, backend_of_process
 from normzoo.tasks import Task, make_task
-from normzoo.templates import CudaGraph, MemberMetrics, MemberModule
+from normzoo.templates import CudaGraph, MemberMetrics, MemberModule, make_network
 
 OnStart = Callable[[RunSpec], None]
 OnRecord = Callable[[RunRecord], None]
@@ -187,14 +185,8 @@ def build_network(spec: RunSpec, dataset: Dataset, norm: NormFactory | None = No
         dataset: what it is trained on.
         norm: makes the run's norms, if not as they are.
     """
-    template, options = TEMPLATES.load(spec.template)
     torch.manual_seed(spec.seed)
-    network = template(norm or norm_factory(spec.norm), shape=dataset.shape, outputs=dataset.outputs, **options)
-    if not isinstance(network, nn.Module):
-        raise ComponentError(
-            f"template '{spec.template}': it must make a torch.nn.Module, it made a {type(network).__name__}"
-        )
-    return network
+    return make_network(spec.template, norm or norm_factory(spec.norm), shape=dataset.shape, outputs=dataset.outputs)
 
 
 def norm_backend() -> Backend:

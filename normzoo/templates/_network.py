@@ -1,0 +1,179 @@
+"""Any network as a template: it is called with what it declares, and one that takes no norm has its own exchanged."""
+
+import copy
+import inspect
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
+
+from normzoo.errors import ComponentError, UsageError
+from normzoo.layers import NoNorm
+from normzoo.layers._make import NormFactory
+from normzoo.registry import TEMPLATES
+from normzoo.surgery import convert
+from normzoo.templates._norm_slots import Kind, Shape, accepts, left_out, norm_act
+
+SAMPLES = 2
+"""That a network whose norms are exchanged is tried on, to see what each of them is given."""
+
+_KINDS: Mapping[int, Kind] = {2: "vectors", 3: "sequences"}
+"""By the dimensions of an input; of more, it is maps."""
+
+
+def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int) -> nn.Module:
+    """Make the network that a spec names, with a norm.
+
+    What it names is called with those of these that it declares: ``norm``, ``norm_act``, ``shape``, ``in_channels`` or
+    ``in_chans``, ``outputs``, ``classes`` or ``num_classes``. If it declares neither ``norm`` nor ``norm_act``, the
+    norms that the network has are exchanged; ``notes`` of the network say which, and where the norm is left out.
+
+    Args:
+        template: the spec.
+        norm: makes a norm from its number of channels.
+        shape: channels, height and width of the images.
+        outputs: how many numbers to put out for each image.
+
+    Raises:
+        UnknownNameError: no template of that name.
+        ComponentError: it cannot be imported, does not take its options, makes no network or one without norms, or
+            the norm has no place in it.
+    """
+    target, options = TEMPLATES.load(template)
+    maker = NormActMaker(norm)
+    available = {
+        "norm": norm,
+        "norm_act": maker,
+        "shape": shape,
+        **dict.fromkeys(("in_channels", "in_chans"), shape[0]),
+        **dict.fromkeys(("outputs", "classes", "num_classes"), outputs),
+        "argument": TEMPLATES.parse(template).argument,
+    }
+    declared = {name: available[name] for name in available if name in _parameters(target)}
+    network = target(**declared, **options)
+    if not isinstance(network, nn.Module):
+        raise ComponentError(f"it must make a torch.nn.Module, it made a {type(network).__name__}")
+    if any(isinstance(part, LazyModuleMixin) for part in network.modules()):
+        _try(network, shape)  # their parameters are made by a first input
+    if "norm" in declared:
+        return network
+    if "norm_act" in declared:
+        notes = maker.notes()
+    else:
+        network, notes = _exchange_norms(network, norm, shape)
+    network.notes = (*getattr(network, "notes", ()), *notes)  # type: ignore[assignment]
+    return network
+
+
+def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(target).parameters
+    except (TypeError, ValueError):  # some built-in types do not tell
+        return {}
+
+
+class NormActMaker:
+    """Makes a norm and an activation in one module, and remembers where: ``norm_act`` as a template is given it.
+
+    Args:
+        norm: makes a norm from its number of channels.
+    """
+
+    def __init__(self, norm: NormFactory) -> None:
+        self._norm = norm
+        self._slots: list[tuple[str, int, Kind]] = []
+
+    def __call__(
+        self, features: int, kind: Kind = "maps", *, placement: str = "pre", activation: type[nn.Module] = nn.ReLU
+    ) -> nn.Sequential:
+        """Return a norm before (``pre``) or after (``post``) an activation; see ``norm_act``.
+
+        Args:
+            features: number of channels.
+            kind: of the inputs: ``maps``, ``sequences`` or ``vectors``.
+            placement: where the norm is to stand.
+            activation: makes the activation.
+        """
+        self._slots.append((f"on {kind}", features, kind))
+        return nn.Sequential(*norm_act(self._norm, features, kind, placement=placement, activation=activation))
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a note for each kind of inputs that the norm is left out of; see ``left_out``."""
+        return left_out(self._norm, self._slots)
+
+
+class _Slot(NamedTuple):
+    """What stands where a network has a norm.
+
+    Attributes:
+        channels: of what it is given.
+        kind: of its inputs.
+        positions: of each channel.
+    """
+
+    channels: int
+    kind: Kind
+    positions: int
+
+    @property
+    def words(self) -> str:
+        return f"on {self.kind}{' of one position' if self.has_one_position else ''}"
+
+    @property
+    def has_one_position(self) -> bool:
+        return self.kind != "vectors" and self.positions == 1
+
+    @property
+    def tried_as(self) -> Kind:
+        """The kind of inputs that the norm must take: without positions, maps are no more than vectors."""
+        return "vectors" if self.has_one_position else self.kind
+
+
+def _exchange_norms(network: nn.Module, norm: NormFactory, shape: Shape) -> tuple[nn.Module, tuple[str, ...]]:
+    """Exchange the norms of a network, and return it with notes: which, and where the norm is left out."""
+    slots = _slots(network, shape)
+    if not slots:
+        raise UsageError("it takes no norm, and has none that could be exchanged; give it a parameter called 'norm'")
+
+    def exchanged(channels: int) -> nn.Module:
+        return convert(nn.GroupNorm(1, channels), norm).model
+
+    fitting = {name for name, slot in slots.items() if accepts(exchanged(slot.channels), slot.channels, slot.tried_as)}
+    left = left_out(exchanged, [(slot.words, slot.channels, slot.tried_as) for slot in slots.values()])
+    model, report = convert(network, norm, only=lambda name, _: name in fitting)
+    model, removed = convert(model, NoNorm, only=lambda name, _: name in slots and name not in fitting)
+    was = Counter(each.was for done in (report, removed) for each in done.exchanged.values())
+    told = dict.fromkeys(note for each in report.exchanged.values() for note in each.notes)
+    counted = ", ".join(f"{count} {kind}" for kind, count in was.items())
+    return model, (f"its own norms are exchanged: {counted}", *told, *left)
+
+
+def _slots(network: nn.Module, shape: Shape) -> dict[str, _Slot]:
+    """Return what the norms of a network are given, by their names: of those that a forward pass reaches."""
+    trial, report = convert(copy.deepcopy(network), NoNorm)
+    slots: dict[str, _Slot] = {}
+
+    def look(name: str, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        sizes = inputs[0].shape
+        slots[name] = _Slot(sizes[1], _KINDS.get(len(sizes), "maps"), sizes[2:].numel())
+
+    for name in report.exchanged:
+        for part in trial.get_submodule(name).modules():
+            if isinstance(part, NoNorm):
+                part.register_forward_pre_hook(partial(look, name))
+    with torch.random.fork_rng(devices=[]):
+        _try(trial, shape)
+    return slots
+
+
+def _try(network: nn.Module, shape: Shape) -> None:
+    """Carry out a forward pass in evaluation."""
+    modes = [(part, part.training) for part in network.modules()]
+    with torch.no_grad():
+        network.eval()(torch.zeros(SAMPLES, *shape))
+    for part, was_training in modes:
+        part.training = was_training
