@@ -16,10 +16,12 @@ from normzoo.layers import NoNorm
 from normzoo.layers._make import NormFactory
 from normzoo.registry import TEMPLATES
 from normzoo.surgery import convert
-from normzoo.templates._norm_slots import Kind, Shape, accepts, left_out, norm_act
+from normzoo.templates._norm_slots import Kind, Shape, accepts, left_out, needs_positions, norm_act
 
 SAMPLES = 2
 """That a network whose norms are exchanged is tried on, to see what each of them is given."""
+
+_ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 _KINDS: Mapping[int, Kind] = {2: "vectors", 3: "sequences"}
 """By the dimensions of an input; of more, it is maps."""
@@ -54,6 +56,13 @@ def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int
         "argument": TEMPLATES.parse(template).argument,
     }
     declared = {name: available[name] for name in available if name in _parameters(target)}
+    missing = [
+        name
+        for name, each in _parameters(target).items()
+        if each.default is each.empty and each.kind not in _ANY and name not in {**declared, **options}
+    ]
+    if missing:
+        raise UsageError(f"it needs '{missing[0]}'; give it as an option, {template}:{missing[0]}=..., or a default")
     network = target(**declared, **options)
     if not isinstance(network, nn.Module):
         raise ComponentError(f"it must make a torch.nn.Module, it made a {type(network).__name__}")
@@ -119,18 +128,14 @@ class _Slot(NamedTuple):
     kind: Kind
     positions: int
 
-    @property
-    def words(self) -> str:
-        return f"on {self.kind}{' of one position' if self.has_one_position else ''}"
+    def tried(self, norm: NormFactory) -> tuple[str, int, Kind]:
+        """Return where it is in words, and what a norm must take there; see ``left_out``.
 
-    @property
-    def has_one_position(self) -> bool:
-        return self.kind != "vectors" and self.positions == 1
-
-    @property
-    def tried_as(self) -> Kind:
-        """The kind of inputs that the norm must take: without positions, maps are no more than vectors."""
-        return "vectors" if self.has_one_position else self.kind
+        Where there is one position, what needs positions can do with maps as little as with vectors.
+        """
+        if self.kind != "vectors" and self.positions == 1 and needs_positions(norm(self.channels)):
+            return f"on {self.kind} of one position", self.channels, "vectors"
+        return f"on {self.kind}", self.channels, self.kind
 
 
 def _exchange_norms(network: nn.Module, norm: NormFactory, shape: Shape) -> tuple[nn.Module, tuple[str, ...]]:
@@ -142,8 +147,9 @@ def _exchange_norms(network: nn.Module, norm: NormFactory, shape: Shape) -> tupl
     def exchanged(channels: int) -> nn.Module:
         return convert(nn.GroupNorm(1, channels), norm).model
 
-    fitting = {name for name, slot in slots.items() if accepts(exchanged(slot.channels), slot.channels, slot.tried_as)}
-    left = left_out(exchanged, [(slot.words, slot.channels, slot.tried_as) for slot in slots.values()])
+    tried = {name: slot.tried(exchanged) for name, slot in slots.items()}
+    fitting = {name for name, (_, channels, kind) in tried.items() if accepts(exchanged(channels), channels, kind)}
+    left = left_out(exchanged, list(tried.values()))
     model, report = convert(network, norm, only=lambda name, _: name in fitting)
     model, removed = convert(model, NoNorm, only=lambda name, _: name in slots and name not in fitting)
     was = Counter(each.was for done in (report, removed) for each in done.exchanged.values())

@@ -75,6 +75,10 @@ def without_norms(outputs):
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(outputs))
 
 
+def wants_more(outputs, vocabulary):
+    return Plain(outputs)
+
+
 def no_network(norm):
     return norm
 '''
@@ -156,6 +160,7 @@ def test_norm_act_leaves_out_and_says_so() -> None:
         ("Plain:width=wide", "batch", ComponentError, "width must be a whole number, got 'wide'"),
         ("Plain:num_classes=3", "batch", ComponentError, "num_classes is no option; normzoo sets it"),
         ("Plain:widht=3", "batch", ComponentError, "it has no option 'widht'; did you mean 'width'"),
+        ("wants_more", "batch", UsageError, "it needs 'vocabulary'; give it as an option"),
         ("Plane", "batch", UsageError, "did you mean 'Plain'"),
     ],
 )

@@ -119,11 +119,28 @@ def _pools(cell: CellSummary) -> str:
     for where, numbers in values.items():
         places.setdefault(" or ".join(numbers), []).append(where)
     parts = [
-        f"{number}{' values' if index == 0 else ''} {enumerated(list(map(_at, where)))}"
+        f"{number}{' values' if index == 0 else ''} {_places(where)}"
         f"{' (each becomes +1 or -1)' if number == '2' else ''}"
         for index, (number, where) in enumerate(places.items())
     ]
     return " and ".join(parts)
+
+
+MAX_PLACES = 3
+"""Places that are named one by one."""
+
+
+def _places(where: Sequence[str]) -> str:
+    """Name places, or the first and how many there are.
+
+    >>> _places(["after the convolutions", "after the dense layer"])
+    'after the convolutions and after the dense layer'
+    >>> _places(["bn1", "layer1.0.bn1", "layer1.0.bn2", "layer1.1.bn1"])
+    'in 4 places (at bn1 first)'
+    """
+    if len(where) > MAX_PLACES:
+        return f"in {len(where)} places ({_at(where[0])} first)"
+    return enumerated(list(map(_at, where)))
 
 
 def _at(where: str) -> str:
