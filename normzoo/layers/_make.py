@@ -1,7 +1,7 @@
 """One factory for all norms."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from inspect import Parameter, signature
 from typing import Any
 
@@ -35,12 +35,12 @@ def make_norm(spec: str, num_features: int) -> nn.Module:
     >>> make_norm("group:groups=8", num_features=64)
     GroupNorm(8, 64, eps=1e-05, affine=True, bias=True)
     """
-    return _built(spec, *NORMS.load(spec), num_features)
+    return _built(spec, _maker(spec), num_features)
 
 
-def _built(spec: str, target: Callable[..., Any], options: Mapping[str, Any], num_features: int) -> nn.Module:
+def _built(spec: str, make: Callable[[int], object], num_features: int) -> nn.Module:
     try:
-        layer = _called(target, num_features, options)
+        layer = make(num_features)
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise ComponentError(f"norm '{spec}' cannot be built for {num_features} channels: {reason}") from error
@@ -50,18 +50,19 @@ def _built(spec: str, target: Callable[..., Any], options: Mapping[str, Any], nu
     return layer
 
 
-def _called(target: Callable[..., Any], channels: int, options: Mapping[str, Any]) -> object:
-    """Call what makes a norm, with the channels where it takes them; one that is lazy looks at its first input."""
+def _maker(spec: str) -> Callable[[int], object]:
+    """Return what makes a norm of a number of channels; one that is lazy looks at its first input."""
+    target, options = NORMS.load(spec)
     if hasattr(target, "cls_to_become"):  # torch.nn's lazy modules, which become another class
-        return target(**options)
+        return lambda _: target(**options)
     try:
         parameters = signature(target).parameters
     except ValueError:  # some built-in types do not tell
-        return target(channels, **options)
+        return partial(target, **options)
     name = first_parameter(parameters, CHANNELS)
     if name is None or parameters[name].kind in (Parameter.POSITIONAL_ONLY, Parameter.VAR_POSITIONAL):
-        return target(channels, **options)
-    return target(**{name: channels}, **options)
+        return partial(target, **options)
+    return lambda channels: target(**{name: channels}, **options)
 
 
 def norm_factory(spec: str) -> NormFactory:
@@ -77,8 +78,8 @@ def norm_factory(spec: str) -> NormFactory:
         UnknownNameError: no norm of that name.
         ComponentError: the class cannot be imported or does not take the options.
     """
-    load = cache(NORMS.load)  # a network has many norms of one spec
-    load(spec)  # what is wrong with it is said here, not where a network is built
+    maker = cache(_maker)  # a network has many norms of one spec
+    maker(spec)  # what is wrong with it is said here, not where a network is built
 
     def factory(
         num_features: int,
@@ -88,7 +89,8 @@ def norm_factory(spec: str) -> NormFactory:
         **options: Option,
     ) -> nn.Module:
         asked = _with_options(spec, options)
-        return _built(asked, *load(asked), num_features).to(device=device, dtype=dtype)
+        layer = _built(asked, maker(asked), num_features)
+        return layer if device is None and dtype is None else layer.to(device=device, dtype=dtype)
 
     setattr(factory, SPEC, spec)
     return factory

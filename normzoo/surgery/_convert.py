@@ -314,7 +314,8 @@ def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
     if old.ranks and new.ranks and not set(old.ranks) & set(new.ranks):
         inputs, wanted = (" or ".join(map(str, ranks)) for ranks in (old.ranks, new.ranks))
         return f"its inputs have {inputs} dimensions, those of {type(layer).__name__} {wanted}"
-    if site.near is not None:
+    own = _first_tensor(layer.parameters(), layer.buffers())
+    if site.near is not None and own is not None and (own.device, own.dtype) != (site.near.device, site.near.dtype):
         layer.to(site.near.device, site.near.dtype)
     notes += _take_over(old, new, source.given)
     notes += _warnings(old, new, layer)
