@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from inspect import Parameter, signature
-from typing import Any
 
 import torch
 from torch import nn

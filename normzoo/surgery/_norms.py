@@ -53,10 +53,10 @@ _RANKS = {"1d": (2, 3), "2d": (4,), "3d": (5,)}
 """The numbers of dimensions of an input, by the end of a class's name."""
 
 _NO_NORM_OF_CHANNELS = {
-    "LocalResponseNorm": "divides by the channels around each, and has no pool",
-    "CrossMapLRN2d": "divides by the channels around each, and has no pool",
-    "_WeightNorm": "normalizes weights, not activations",
-    "_SpectralNorm": "normalizes weights, not activations",
+    "LocalResponseNorm": "it divides by the channels around each, and has no pool",
+    "CrossMapLRN2d": "it divides by the channels around each, and has no pool",
+    "_WeightNorm": "it normalizes weights, not activations",
+    "_SpectralNorm": "it normalizes weights, not activations",
 }
 
 
@@ -93,13 +93,13 @@ class Adapter(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch.nn's name
         """Normalize ``input``, whose channels are in dimension ``axis``."""
-        y: Tensor = input
-        if self.axis == self.norm_axis:
-            y = self.norm(y)
-        else:
-            y = self.norm(y.movedim(self.axis, self.norm_axis)).movedim(self.norm_axis, self.axis)
-        if y is input and self.act is not None:
+        moves = self.axis != self.norm_axis
+        given = input.movedim(self.axis, self.norm_axis) if moves else input
+        y: Tensor = self.norm(given)
+        if y is given and self.act is not None:
             y = y.clone()  # an activation in place must not change what went into the control
+        if moves:
+            y = y.movedim(self.norm_axis, self.axis)
         if self.drop is not None:
             y = self.drop(y)
         if self.act is not None and self.applies_act:
