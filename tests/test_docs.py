@@ -14,6 +14,7 @@ import pytest
 import normzoo.data
 import normzoo.errors
 import normzoo.layers
+import normzoo.surgery
 import normzoo.tasks
 from normzoo.cli import app, main
 from normzoo.experiment.config.spec import MatrixSpec
@@ -180,7 +181,9 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "module", [normzoo.layers, normzoo.tasks, normzoo.data, normzoo.errors], ids=lambda each: each.__name__
+    "module",
+    [normzoo.layers, normzoo.surgery, normzoo.tasks, normzoo.data, normzoo.errors],
+    ids=lambda each: each.__name__,
 )
 def test_the_reference_has_every_public_name(site: Path, module: object) -> None:
     """Types of arrays apart."""

@@ -234,3 +234,13 @@ def test_a_factory_takes_what_networks_give_it() -> None:
     factory = norm_factory("batch")
     assert factory(3, device="meta").weight.is_meta
     assert factory(3, dtype=torch.float64).running_mean.dtype == torch.float64
+
+
+def test_a_factory_takes_options_in_place_of_its_own() -> None:
+    """As timm's networks give them; what it makes without is known by its spec."""
+    factory = norm_factory("group:groups=4,eps=1e-3")
+    assert str(factory(8, groups=2)) == "GroupNorm(2, 8, eps=0.001, affine=True, bias=True)"
+    assert str(factory(8)) == "GroupNorm(4, 8, eps=0.001, affine=True, bias=True)"
+    assert getattr(factory, "spec") == "group:groups=4,eps=1e-3"  # noqa: B009  # a function has no such attribute
+    with pytest.raises(ComponentError, match="no option 'size'"):
+        factory(8, size=2)

@@ -44,11 +44,12 @@ def exchanged_by(norm: nn.Module, spec: Any) -> tuple[nn.Module, tuple[str, ...]
 
 def test_the_model_is_changed_in_place() -> None:
     """It is the same object; a copy made before is left as it was."""
-    model = network()
+    model: Any = network()
     before: Any = copy.deepcopy(model)
-    assert convert(model, "group").model is model
+    converted = convert(model, "group").model
     assert isinstance(model[0][1], layers.GroupNorm)
     assert isinstance(before[0][1], nn.BatchNorm2d)
+    assert converted is model
 
 
 def test_parameters_are_the_same_objects() -> None:
