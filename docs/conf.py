@@ -13,7 +13,7 @@ from normzoo.cli import app as commands
 
 ROOT = Path(__file__).parents[1]
 OF_OTHERS = (
-    r"(collections|pathlib|types|torch|numpy|np|npt|pd)\..*",
+    r"(collections|pathlib|re|types|torch|numpy|np|npt|pd)\..*",
     "Figure",
     "RenderableType",
     "Summary",
