@@ -1,6 +1,16 @@
 """What is done to a model that exists: exchange its norms, freeze them, recalibrate them, fold them away."""
 
 from normzoo.surgery._convert import Converted, convert
+from normzoo.surgery._parameters import decays, parameter_groups, parameters_without_norms
 from normzoo.surgery._report import ConversionReport, Exchanged, Left
 
-__all__ = ["ConversionReport", "Converted", "Exchanged", "Left", "convert"]
+__all__ = [
+    "ConversionReport",
+    "Converted",
+    "Exchanged",
+    "Left",
+    "convert",
+    "decays",
+    "parameter_groups",
+    "parameters_without_norms",
+]

@@ -1,0 +1,121 @@
+"""Which parameters of a network weight decay is for, and which belong to its norms.
+
+Decay is for the weights of convolutions and dense layers, and leaves scales and biases alone: He et al. (2019), "Bag
+of Tricks for Image Classification with Convolutional Neural Networks", section 3.1, after Jia et al. (2018).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from normzoo.errors import nearest
+from normzoo.layers import Norm
+from normzoo.layers._kernels.torch_internals import TorchTrackedNorm
+
+_NORMS = (Norm, TorchTrackedNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+
+_FILES_OF_TIMM = frozenset(
+    f"timm.layers.{name}" for name in ("evo_norm", "filter_response_norm", "grn", "inplace_abn", "norm", "norm_act")
+)
+"""Where timm has norms, of which some derive from no norm of torch.nn's."""
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module is a norm: of torch.nn, ours, torchvision's or timm's, or derived from one of these.
+
+    >>> is_norm(nn.GroupNorm(2, 4)), is_norm(nn.Linear(4, 4))
+    (True, False)
+    """
+    return isinstance(module, _NORMS) or any(base.__module__ in _FILES_OF_TIMM for base in type(module).__mro__)
+
+
+def decays(name: str, parameter: Tensor, owner: nn.Module, *, leading: int = 0) -> bool:
+    """Whether weight decay is for a parameter: it is of no norm, no bias, and has two dimensions or more.
+
+    The last is timm's rule. It spares what has a value per channel in modules that nobody knows, such as a user's own
+    norms and the scales of layers. Embeddings decay, as they do there.
+
+    Args:
+        name: the parameter's, of which the part after the last dot counts; a bias has ``bias`` among its words, as
+            ``in_proj_bias`` and ``bias_hh_l0``.
+        parameter: its values.
+        owner: the module that holds it.
+        leading: how many dimensions come before the parameter's own: 1 in a stack of networks, whose every parameter
+            is ``(M, *)``. Of what is mapped as a whole, ask of a member: a stack keeps its names.
+
+    >>> layer = nn.Linear(3, 2)
+    >>> decays("weight", layer.weight, layer), decays("bias", layer.bias, layer)
+    (True, False)
+    """
+    words = re.split(r"[./]", name)[-1].split("_")
+    return parameter.ndim - leading > 1 and "bias" not in words and not is_norm(owner)
+
+
+class _Owned(NamedTuple):
+    """A parameter under one of its names."""
+
+    name: str
+    parameter: nn.Parameter
+    owner: nn.Module
+
+
+def _owned(model: nn.Module) -> Iterator[_Owned]:
+    """Yield every parameter under each of its names."""
+    for prefix, module in model.named_modules(remove_duplicate=False):
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                yield _Owned(f"{prefix}.{name}".lstrip("."), parameter, module)
+
+
+def parameters_without_norms(model: nn.Module) -> Iterator[nn.Parameter]:
+    """Yield the parameters that belong to no norm, each once, in their order; one that a norm shares is a norm's.
+
+    >>> [tuple(each.shape) for each in parameters_without_norms(nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2)))]
+    [(2, 3), (2,)]
+    """
+    of_norms = {id(parameter) for _, parameter, owner in _owned(model) if is_norm(owner)}
+    return (parameter for parameter in model.parameters() if id(parameter) not in of_norms)
+
+
+def parameter_groups(model: nn.Module, *, weight_decay: float, no_decay: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Return two groups for an optimizer: what decays, then what does not (see ``decays``).
+
+    Args:
+        model: any network. What it exempts itself, by a method ``no_weight_decay`` that returns names as in timm's
+            networks, does not decay.
+        weight_decay: of the first group; of the second it is 0.
+        no_decay: further parameters to exempt, such as embeddings of positions and class tokens: regular expressions
+            for a whole name, or for its end after a dot.
+
+    Returns:
+        ``[{"params": ..., "weight_decay": weight_decay}, {"params": ..., "weight_decay": 0.0}]``. A parameter is there
+        once, exempt if it is so under any of its names. Parameters that need no gradient are left out.
+
+    Raises:
+        ValueError: an expression of ``no_decay`` is for no parameter.
+
+    >>> import torch
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+    >>> optimizer = torch.optim.SGD(parameter_groups(network, weight_decay=1e-4), lr=0.1)
+    >>> [(len(group["params"]), group["weight_decay"]) for group in optimizer.param_groups]
+    [(1, 0.0001), (3, 0.0)]
+    """
+    owned = list(_owned(model))
+    exempt = {id(each.parameter) for each in owned if not decays(*each)}
+    own = [re.escape(name) for name in getattr(model, "no_weight_decay", set)()]
+    for pattern in [*own, *no_decay]:
+        found = {id(parameter) for name, parameter, _ in owned if re.fullmatch(rf"(.*\.)?({pattern})", name)}
+        if not found and pattern not in own:
+            raise ValueError(
+                f"parameter_groups: '{pattern}' of no_decay is for no parameter"
+                f"{nearest(pattern, {part for each in owned for part in (each.name, each.name.split('.')[-1])})}; "
+                "give the name of a parameter, its end after a dot, or a regular expression for one of these"
+            )
+        exempt |= found
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [each for each in trained if id(each) not in exempt], "weight_decay": weight_decay},
+        {"params": [each for each in trained if id(each) in exempt], "weight_decay": 0.0},
+    ]
