@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from normzoo.errors import nearest
+from normzoo.errors import UsageError, nearest
 from normzoo.layers import Norm
 from normzoo.layers._kernels.torch_internals import TorchTrackedNorm
 
@@ -94,7 +94,7 @@ def parameter_groups(model: nn.Module, *, weight_decay: float, no_decay: Iterabl
         once, exempt if it is so under any of its names. Parameters that need no gradient are left out.
 
     Raises:
-        ValueError: an expression of ``no_decay`` is for no parameter.
+        UsageError: an expression of ``no_decay`` is for no parameter.
 
     >>> import torch
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
@@ -108,7 +108,7 @@ def parameter_groups(model: nn.Module, *, weight_decay: float, no_decay: Iterabl
     for pattern in [*own, *no_decay]:
         found = {id(parameter) for name, parameter, _ in owned if re.fullmatch(rf"(.*\.)?({pattern})", name)}
         if not found and pattern not in own:
-            raise ValueError(
+            raise UsageError(
                 f"parameter_groups: '{pattern}' of no_decay is for no parameter"
                 f"{nearest(pattern, {part for each in owned for part in (each.name, each.name.split('.')[-1])})}; "
                 "give the name of a parameter, its end after a dot, or a regular expression for one of these"

@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 import torch
-from networks.architectures import ARCHITECTURES, Architecture
+from networks.architectures import Architecture
 from networks.exchange import norms_in
 from torch import nn
 
 from normzoo import layers
+from normzoo.errors import UsageError
 from normzoo.layers import norm_factory
-from normzoo.surgery import decays, parameter_groups, parameters_without_norms
+from normzoo.surgery import decays, freeze, parameter_groups, parameters_without_norms
 from normzoo.templates import Cnn, Lstm, stack
 
-every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda case: case.id)
+from .published import each_architecture, each_library
+
 both_libraries = pytest.mark.parametrize("library", [nn, layers], ids=["torch", "ours"])
 
 
@@ -31,8 +33,8 @@ def groups(model: nn.Module, **options: Any) -> tuple[list[str], list[str]]:
     return names(model, decaying["params"]), names(model, others["params"])
 
 
-@every_architecture
-@pytest.mark.parametrize("ours", [False, True], ids=["torch", "ours"])
+@each_library
+@each_architecture
 def test_published_networks(architecture: Architecture, ours: bool) -> None:
     """Every parameter is in one group; those of norms and all biases are spared, all other weights decay."""
     model = architecture.ours() if ours else architecture.stock()
@@ -155,7 +157,7 @@ def test_further_parameters_are_exempt_by_name(pattern: str, spared: list[str]) 
 @pytest.mark.parametrize("pattern", ["pos_emb", "embed", "inner"])
 def test_a_name_of_no_parameter_is_refused(pattern: str) -> None:
     """A part of a name is none; the nearest is suggested."""
-    with pytest.raises(ValueError, match=rf"parameter_groups: '{pattern}' of no_decay is for no parameter") as caught:
+    with pytest.raises(UsageError, match=rf"parameter_groups: '{pattern}' of no_decay is for no parameter") as caught:
         parameter_groups(Gain(), weight_decay=0.1, no_decay=[pattern])
     assert ("did you mean 'pos_embed'?" in str(caught.value)) == (pattern != "inner")
 
@@ -174,6 +176,7 @@ def test_what_needs_no_gradient_is_left_out() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
     model[0].requires_grad_(False)
     assert groups(model) == (["2.weight"], ["1.weight", "1.bias", "2.bias"])
+    assert groups(freeze(model)) == (["2.weight"], ["2.bias"])
     assert len(list(parameters_without_norms(model))) == 4
 
 

@@ -1,0 +1,129 @@
+"""Freezing the norms of a network, for fine-tuning on few samples or in small batches."""
+
+from typing import TypeVar
+
+from torch import nn
+
+from normzoo.layers._kernels.torch_internals import TorchTrackedNorm
+from normzoo.surgery._parameters import is_norm
+
+Model = TypeVar("Model", bound=nn.Module)
+
+_BEFORE = "_required_grad_before_freezing"
+"""The attribute in which a norm keeps the names of its parameters that needed a gradient."""
+
+
+def tracked_norms(model: nn.Module) -> list[TorchTrackedNorm]:
+    """Return the norms that keep running statistics, each once: batch and instance norms of torch.nn, ours, others'."""
+    return [module for module in model.modules() if _is_tracking(module)]  # type: ignore[misc]
+
+
+def _is_tracking(module: nn.Module) -> bool:
+    return isinstance(module, TorchTrackedNorm) and module.track_running_stats and module.running_mean is not None
+
+
+def keeps_statistics(model: nn.Module) -> bool:
+    """Whether some norm of a model normalizes by running statistics when it is evaluated.
+
+    >>> keeps_statistics(nn.BatchNorm1d(3)), keeps_statistics(nn.LayerNorm(3))
+    (True, False)
+    """
+    return bool(tracked_norms(model))
+
+
+class Held:
+    """Stands in for the method ``train`` of a norm, which then stays in one mode, whatever is asked for.
+
+    An attribute of the norm: unlike a subclass it leaves the type as it is, by which tools find norms; unlike a hook it
+    is nothing that a call runs or a compiler sees; and it is copied and pickled with the norm.
+
+    Attributes:
+        norm: the norm.
+        training: the mode that it stays in.
+        asked: the mode that it would be in.
+    """
+
+    def __init__(self, norm: nn.Module, training: bool) -> None:
+        self.norm, self.training, self.asked = norm, training, norm.training
+        norm.training = training
+
+    def __call__(self, mode: bool = True) -> nn.Module:
+        """Give the mode to what is in the norm, such as an activation, and not to the norm."""
+        self.asked = mode
+        type(self.norm).train(self.norm, mode)
+        self.norm.training = self.training
+        return self.norm
+
+
+def freeze(model: Model, *, statistics: bool = True, affine: bool = True) -> Model:
+    """Freeze the norms of a model, in place: it trains on, and they stay as they are until ``unfreeze``.
+
+    What is frozen stays so through ``train()``, deepcopy, pickling and loading a state dict, whose keys are the same.
+    No module is exchanged. Freezing again adds to what is frozen.
+
+    Args:
+        model: any module.
+        statistics: have the norms that keep running statistics normalize by these, and no longer change them: batch
+            and instance norms. Others have none.
+        affine: have the ``weight`` and ``bias`` of every norm need no gradient. Make the optimizer afterwards, or its
+            weight decay still moves those that have had one.
+
+    Returns:
+        The model.
+
+    >>> network = freeze(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))).train()
+    >>> network[0].training, network[1].training, network[1].weight.requires_grad
+    (True, False, False)
+    """
+    if statistics:
+        for norm in tracked_norms(model):
+            if "train" not in vars(norm):
+                vars(norm)["train"] = Held(norm, training=False)
+    if affine:
+        for module in model.modules():
+            if is_norm(module):
+                needed = [name for name, parameter in _own_parameters(module) if parameter.requires_grad]
+                if needed:
+                    vars(module)[_BEFORE] = (*vars(module).get(_BEFORE, ()), *needed)
+                for _, parameter in _own_parameters(module):
+                    parameter.requires_grad_(False)
+    return model
+
+
+def unfreeze(model: Model, *, statistics: bool = True, affine: bool = True) -> Model:
+    """Undo ``freeze``, in place: parameters that had needed no gradient before still need none.
+
+    A norm is then in training or evaluation as the module around it is. What is not frozen stays as it is.
+
+    Args:
+        model: any module.
+        statistics: have norms use and change their running statistics as before.
+        affine: have those parameters of norms need a gradient that did before.
+
+    Returns:
+        The model.
+
+    >>> network = unfreeze(freeze(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))).eval().train())
+    >>> network[1].training, network[1].weight.requires_grad
+    (True, True)
+    """
+    if statistics:
+        held = vars(model).get("train")
+        if isinstance(held, Held):
+            del vars(model)["train"]
+            model.training = held.asked
+        for parent in model.modules():
+            for norm in parent.children():
+                if isinstance(vars(norm).get("train"), Held):
+                    del vars(norm)["train"]
+                    norm.training = parent.training
+    if affine:
+        for module in model.modules():
+            for name in vars(module).pop(_BEFORE, ()):
+                module.get_parameter(name).requires_grad_()
+    return model
+
+
+def _own_parameters(norm: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Return the parameters of a norm, also where they are parametrized, but not those of an activation in it."""
+    return [each for each in norm.named_parameters() if "." not in each[0] or each[0].startswith("parametrizations.")]
