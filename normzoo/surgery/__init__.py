@@ -4,6 +4,7 @@ from normzoo.surgery._convert import Converted, convert
 from normzoo.surgery._freeze import freeze, keeps_statistics, unfreeze
 from normzoo.surgery._parameters import decays, parameter_groups, parameters_without_norms
 from normzoo.surgery._report import ConversionReport, Exchanged, Left
+from normzoo.surgery._statistics import eval_statistics, recalibrate, restoring_statistics
 
 __all__ = [
     "ConversionReport",
@@ -12,9 +13,12 @@ __all__ = [
     "Left",
     "convert",
     "decays",
+    "eval_statistics",
     "freeze",
     "keeps_statistics",
     "parameter_groups",
     "parameters_without_norms",
+    "recalibrate",
+    "restoring_statistics",
     "unfreeze",
 ]
