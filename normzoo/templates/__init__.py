@@ -8,8 +8,7 @@ from normzoo.templates._norm_slots import left_out, norm_act
 from normzoo.templates._optimizer import MemberOptimizer
 from normzoo.templates._published import timm_model, torchvision_model
 from normzoo.templates._recorded import CudaGraph, RecordedSteps, can_be_recorded
-from normzoo.templates._stack import keep_members, stack
-from normzoo.templates._statistics import by_batch, evaluating, keeps_statistics, recalibrate
+from normzoo.templates._stack import keep_members, stack, unmapped
 
 __all__ = [
     "Cnn",
@@ -22,17 +21,14 @@ __all__ = [
     "NormalizedLstm",
     "PerMemberMean",
     "RecordedSteps",
-    "by_batch",
     "can_be_recorded",
-    "evaluating",
     "keep_members",
-    "keeps_statistics",
     "left_out",
     "make_network",
     "member_losses",
     "norm_act",
-    "recalibrate",
     "stack",
     "timm_model",
     "torchvision_model",
+    "unmapped",
 ]

@@ -9,6 +9,7 @@ batched product, a norm one whose pools never hold two members. A module that is
 """
 
 import copy
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -230,6 +231,51 @@ class Mapped(nn.Module):
         for name, value in updated.items():
             self._buffers[name.replace(".", "/")] = value
         return y
+
+
+class OneByOne(nn.Module):
+    """What ``Mapped`` does, by a module for each member, whose tensors are views of those in the stack."""
+
+    def __init__(self, mapped: Mapped) -> None:
+        super().__init__()
+        members = len(next(itertools.chain(mapped.parameters(), mapped.buffers())))
+        self.members = nn.ModuleList(_member(mapped, index) for index in range(members))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, M, *)`` to ``(N, M, *)``."""
+        return torch.stack([member(x[:, index]) for index, member in enumerate(self.members)], 1)
+
+
+def _member(mapped: Mapped, index: int) -> nn.Module:
+    """Return a copy of what is mapped, with the tensors of a member."""
+    skeleton = mapped.skeleton
+    of_member: dict[int, Tensor] = {}
+    for name, tensor in [*skeleton.named_parameters(), *skeleton.named_buffers()]:
+        own = getattr(mapped, name.replace(".", "/")).detach()[index]
+        is_parameter = isinstance(tensor, nn.Parameter)
+        of_member[id(tensor)] = nn.Parameter(own, requires_grad=False) if is_parameter else own
+    member = copy.deepcopy(skeleton, of_member)  # which are taken for copies that have been made
+    return member.train(mapped.training)
+
+
+def unmapped(network: nn.Module) -> nn.Module:
+    """Return a network in which what is mapped over members is one module for each, to be looked into by tools.
+
+    It shares all tensors with the network, and every module that holds nothing mapped.
+
+    >>> members = [nn.BatchNorm1d(3), nn.BatchNorm1d(3)]
+    >>> [type(module).__name__ for module in unmapped(stack(members)).modules()]
+    ['OneByOne', 'ModuleList', 'BatchNorm1d', 'BatchNorm1d']
+    """
+    if isinstance(network, Mapped):
+        return (
+            OneByOne(network) if [*network.parameters(), *network.buffers()] else network
+        )  # without a tensor, members do not differ
+    if not any(isinstance(module, Mapped) for module in network.modules()):
+        return network
+    shell = copy.copy(network)
+    shell._modules = {name: part if part is None else unmapped(part) for name, part in network._modules.items()}
+    return shell
 
 
 def _same(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:  # noqa: ARG001

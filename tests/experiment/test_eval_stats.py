@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.optim.swa_utils import update_bn
 
 from normzoo.data import Dataset
 from normzoo.errors import ConfigError
@@ -67,15 +66,33 @@ def measured(outputs: Tensor, dataset: Dataset, order: Tensor) -> dict[str, floa
     return {"loss": cross_entropy(outputs.double(), targets).item(), "accuracy": right}
 
 
+def with_statistics_of(network: nn.Module, batches: list[Tensor]) -> nn.Module:
+    """Return a copy whose batch norms have the mean and variance of all values that they get in training mode."""
+    alone = copy.deepcopy(network).train()
+    seen: dict[nn.Module, list[Tensor]] = {
+        module: [] for module in alone.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)
+    }
+    for norm, kept in seen.items():
+        norm.register_forward_pre_hook(lambda _, given, kept=kept: kept.append(given[0]))
+    with torch.no_grad():
+        for batch in batches:
+            alone(batch)
+        for norm, kept in seen.items():
+            values = torch.cat([x.transpose(0, 1).flatten(1) for x in kept], 1).double()
+            norm.get_buffer("running_mean").copy_(values.mean(1))
+            norm.get_buffer("running_var").copy_(values.var(1, correction=0))
+            norm._forward_pre_hooks.clear()
+    return alone
+
+
 def by_hand(network: nn.Module, dataset: Dataset, batch_size: int) -> dict[str, dict[str, float]]:
-    """Evaluate a network with what torch has for it: its own function, and training mode."""
+    """Evaluate a network in training mode, and by the statistics of all that its norms see in that."""
 
     def order(samples: int) -> Tensor:
         return torch.randperm(samples, generator=torch.Generator().manual_seed(0))
 
     train_inputs, test_inputs = dataset.train.inputs, dataset.test.inputs
-    recalibrated = copy.deepcopy(network)
-    update_bn([train_inputs[part] for part in order(1078).tensor_split(11)], recalibrated)
+    recalibrated = with_statistics_of(network, [train_inputs[part] for part in order(1078).tensor_split(11)])
     test_order = order(360)
     whole = 360 // batch_size * batch_size
     with torch.no_grad():

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from normzoo.data import Dataset, Split
 from normzoo.experiment.config.spec import RunSpec
-from normzoo.templates import MemberModule, by_batch, evaluating, recalibrate
+from normzoo.surgery import eval_statistics, recalibrate, restoring_statistics
+from normzoo.templates import MemberModule, unmapped
 
 EVALUATION_SAMPLES = 100
 """How many samples are evaluated at once: as many in a stack as alone, as a norm may pool over them then, too. About as
-many are in each batch whose statistics are averaged."""
+many are in each batch of a recalibration, which is normalized by its own statistics."""
 
 Evaluations = dict[str, dict[str, float]]
 """By statistics: the mean ``loss`` and the task's metrics."""
@@ -21,22 +22,24 @@ Evaluations = dict[str, dict[str, float]]
 def evaluate_further(module: MemberModule, spec: RunSpec, dataset: Dataset) -> list[Evaluations]:
     """Evaluate every member on the test set by the further statistics of a run; the module stays as it is.
 
-    ``recalibrated``: running statistics are plain averages over the batches of a pass over the training set.
-    ``batch``: each test batch is normalized by its own statistics, in batches as large as those of training. Either
-    reads its samples in a random order that is always the same, as in their own they may be sorted by class.
+    ``recalibrated``: running statistics are those of all values of the training set, in one pass over it. ``batch``:
+    each test batch is normalized by its own statistics, in batches as large as those of training. Either reads its
+    samples in a random order that is always the same, as in their own they may be sorted by class.
     """
     found: list[Evaluations] = [{} for _ in range(module.members)]
     device = module.device.type
     is_mixed = spec.precision == "bf16-mixed"
+    network = unmapped(module.network)
     with torch.autocast(device, torch.bfloat16, enabled=is_mixed, cache_enabled=False), _same_random_numbers(device):
         for stats in spec.further_eval_stats:
-            with evaluating(module.network):
+            with torch.no_grad(), restoring_statistics(network):
                 if stats == "recalibrated":
-                    recalibrate(module.network, (module.for_all(part) for part in even_parts(dataset.train)))
-                    evaluated = _evaluate(module, dataset.test, EVALUATION_SAMPLES)
+                    recalibrate(network, (module.for_all(part) for part in even_parts(dataset.train)))
+                    with eval_statistics(network, "running"):
+                        evaluated = _evaluate(module, network, dataset.test, EVALUATION_SAMPLES)
                 else:
-                    with by_batch(module.network):
-                        evaluated = _evaluate(module, dataset.test, spec.batch_size)
+                    with eval_statistics(network, "batch"):
+                        evaluated = _evaluate(module, network, dataset.test, spec.batch_size)
             for evaluations, each in zip(found, evaluated, strict=True):
                 evaluations[stats] = each
     return found
@@ -47,14 +50,14 @@ def _same_random_numbers(device: str) -> AbstractContextManager[None]:
     return torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else [])
 
 
-def _evaluate(module: MemberModule, test: Split, batch_size: int) -> list[dict[str, float]]:
+def _evaluate(module: MemberModule, network: nn.Module, test: Split, batch_size: int) -> list[dict[str, float]]:
     """Return loss and metrics of every member; the last batch is filled with samples that have been counted before."""
     metrics = module.new_metrics()
     order = _order(test)
     for start in range(0, len(order), batch_size):
         stop = min(start + batch_size, len(order))
         batch, new = order[max(0, stop - batch_size) : stop], slice(start - stop, None)
-        outputs = module(module.for_all(test.inputs[batch]))
+        outputs = network(module.for_all(test.inputs[batch]))
         metrics.update(outputs[new], test.targets[batch][new])
     return metrics.compute()
 
@@ -62,7 +65,7 @@ def _evaluate(module: MemberModule, test: Split, batch_size: int) -> list[dict[s
 def even_parts(split: Split) -> Iterator[Tensor]:
     """Yield the inputs of all samples in as few batches of about ``EVALUATION_SAMPLES`` as there can be, none larger.
 
-    They differ by one sample at most, as each counts alike.
+    They differ by one sample at most, so that each is normalized by as many.
     """
     for part in _order(split).tensor_split(-(-len(split) // EVALUATION_SAMPLES)):
         yield split.inputs[part]

@@ -19,8 +19,9 @@ from normzoo.experiment.worker.places import look_for_places, marking
 from normzoo.experiment.worker.train import build_network, worker_environment
 from normzoo.layers import norm_factory
 from normzoo.registry import NORMS, TASKS, TEMPLATES
+from normzoo.surgery import keeps_statistics
 from normzoo.tasks import Task, make_task
-from normzoo.templates import keeps_statistics, member_losses, stack
+from normzoo.templates import member_losses, stack
 from normzoo.templates._norm_slots import place_of
 
 _NORMZOO = Path(normzoo.__file__).parent
