@@ -1,6 +1,7 @@
 """What is done to a model that exists: exchange its norms, freeze them, recalibrate them, fold them away."""
 
 from normzoo.surgery._convert import Converted, convert
+from normzoo.surgery._fold import Folded, FoldReport, fold
 from normzoo.surgery._freeze import freeze, keeps_statistics, unfreeze
 from normzoo.surgery._parameters import decays, parameter_groups, parameters_without_norms
 from normzoo.surgery._report import ConversionReport, Exchanged, Left
@@ -10,10 +11,13 @@ __all__ = [
     "ConversionReport",
     "Converted",
     "Exchanged",
+    "FoldReport",
+    "Folded",
     "Left",
     "convert",
     "decays",
     "eval_statistics",
+    "fold",
     "freeze",
     "keeps_statistics",
     "parameter_groups",

@@ -1,0 +1,243 @@
+"""Folding batch norms into the layers before them, for inference.
+
+    weight (x * w + b - mean) / sqrt(var + eps) + bias  =  x * (w scale) + ((b - mean) scale + bias)
+    scale = weight / sqrt(var + eps)
+
+In evaluation a batch norm is a factor and a summand per channel, and so is what it follows: a convolution or a dense
+layer can do both.
+"""
+
+import copy
+from collections import Counter
+from inspect import Parameter, signature
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.parametrize import is_parametrized
+
+from normzoo.errors import InputError
+from normzoo.layers import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
+from normzoo.layers._kernels.torch_internals import TorchBatchNorm
+
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED, nn.Linear)
+_NORMS = (
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
+    *(BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d),
+)
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+_ALONE = "follows no convolution or dense layer"
+
+
+class FoldReport(NamedTuple):
+    """What was folded, and what was left.
+
+    Attributes:
+        folded: the names of each norm and of the layer that it is in now.
+        left: the names of the other batch norms, each with the reason.
+        traced: whether torch.fx could follow the forward pass. If not, pairs are neighbours in an ``nn.Sequential``.
+    """
+
+    folded: tuple[tuple[str, str], ...]
+    left: tuple[tuple[str, str], ...]
+    traced: bool
+
+    def __str__(self) -> str:
+        """Return a line for each batch norm."""
+        lines = [f"{norm}: folded into {layer}" for norm, layer in self.folded]
+        lines += [f"{norm}: left, {reason}" for norm, reason in self.left]
+        if not self.traced:
+            lines.append("torch.fx cannot follow this model: only neighbours in nn.Sequential were looked at")
+        return "\n".join(lines) or "no batch norms"
+
+
+class Folded(NamedTuple):
+    """A model whose batch norms are folded, and what became of each."""
+
+    model: nn.Module
+    report: FoldReport
+
+
+class FoldedNorm(nn.Module):
+    """Stands where a norm after a dense layer was folded; it takes vectors alone.
+
+    Of a further dimension the norm would have taken the first after the samples for channels, and the dense layer
+    takes the last.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` of shape ``(N, C)``."""
+        if x.ndim != 2:
+            raise InputError(
+                "fold: a batch norm after a dense layer can be folded for inputs (N, C) alone, got shape "
+                f"{tuple(x.shape)}; use the model as it was"
+            )
+        return x
+
+
+def fold(model: nn.Module) -> Folded:
+    """Return a copy of a model, in evaluation, whose batch norms are in the layers before them where that can be.
+
+    A batch norm of torch.nn, ours or timm's is folded into a convolution, a transposed one or a dense layer if nothing
+    else uses what that puts out, and either is called once; in its place is then ``nn.Identity``, or the activation
+    that it contained. The forward pass is followed by torch.fx, with the defaults of its arguments. Where torch.fx
+    cannot follow it, pairs are neighbours in an ``nn.Sequential``, of which it is taken that nobody else uses its
+    parts. Other parameters keep their names, and the model is as it was.
+
+    Returns:
+        The copy and the report.
+
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU())
+    >>> folded, report = fold(network)
+    >>> print(report)
+    1: folded into 0
+    >>> folded
+    Sequential(
+      (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1))
+      (1): Identity()
+      (2): ReLU()
+    )
+    """
+    model = copy.deepcopy(model).eval()
+    names = {module: name for name, module in reversed([*model.named_modules(remove_duplicate=False)])}
+    norms = [module for module in model.modules() if isinstance(module, TorchBatchNorm)]
+    pairs, traced = _pairs(model)
+    folded, left = [], []
+    for norm in norms:
+        layer = pairs.layers.get(norm)
+        reason = pairs.reasons.get(norm, _ALONE) if layer is None else _why_not(layer, norm)
+        if layer is None or reason:
+            left.append((names[norm], reason))
+            continue
+        _fold_into(layer, norm)
+        _put(model, norm, _rest(layer, norm))
+        folded.append((names[norm], names[layer]))
+    return Folded(model, FoldReport(tuple(folded), tuple(left), traced))
+
+
+class _Pairs(NamedTuple):
+    """What stands directly before each norm, and belongs to it alone; or why nothing does."""
+
+    layers: dict[nn.Module, nn.Module]
+    reasons: dict[nn.Module, str]
+
+
+def _pairs(model: nn.Module) -> tuple[_Pairs, bool]:
+    try:
+        graph = _Tracer().trace(model, _defaults(model))
+    except Exception:  # whatever a forward pass does with what torch.fx gives it
+        return _neighbours(model), False
+    return _pairs_of(model, graph), True
+
+
+class _Tracer(fx.Tracer):
+    """Takes layers and norms, also a user's, for what they are, not for the operations in them."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether a module is one node."""
+        return isinstance(m, (*_LAYERS, TorchBatchNorm)) or super().is_leaf_module(m, module_qualified_name)
+
+
+def _defaults(model: nn.Module) -> dict[str, Any]:
+    parameters = signature(model.forward).parameters
+    return {name: each.default for name, each in parameters.items() if each.default is not Parameter.empty}
+
+
+def _pairs_of(model: nn.Module, graph: fx.Graph) -> _Pairs:
+    """Look at every call of a norm in a graph."""
+    calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
+    read = {str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
+    found = _Pairs({}, {module: "is not called" for module in model.modules() if isinstance(module, TorchBatchNorm)})
+    for node in graph.nodes:
+        norm = model.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if not isinstance(norm, TorchBatchNorm):
+            continue
+        (source, *others) = node.all_input_nodes
+        layer = model.get_submodule(str(source.target)) if source.op == "call_module" else None
+        if calls[str(node.target)] > 1:
+            found.reasons[norm] = "is called more than once"
+        elif others or not isinstance(layer, _LAYERS):
+            found.reasons[norm] = _ALONE
+        elif calls[str(source.target)] > 1:
+            found.reasons[norm] = "the layer before it is called more than once"
+        elif len(source.users) > 1 or str(source.target) in read:
+            found.reasons[norm] = "the layer before it is used elsewhere, too"
+        else:
+            found.layers[norm] = layer
+    return found
+
+
+def _neighbours(model: nn.Module) -> _Pairs:
+    """Look at what follows each other in an ``nn.Sequential``."""
+    parts = [(parent, list(parent._modules.values())) for parent in model.modules()]
+    places = Counter(part for _, own in parts for part in own)
+    found = _Pairs({}, {})
+    for parent, own in parts:
+        if not isinstance(parent, nn.Sequential) or type(parent).forward is not nn.Sequential.forward:
+            continue
+        for layer, norm in pairwise(own):
+            if isinstance(norm, TorchBatchNorm) and isinstance(layer, _LAYERS):
+                if places[norm] > 1 or places[layer] > 1:
+                    found.reasons[norm] = "it or the layer before it stands in several places"
+                else:
+                    found.layers[norm] = layer
+    return found
+
+
+def _why_not(layer: nn.Module, norm: TorchBatchNorm) -> str:
+    """Return why a norm cannot be folded into the layer before it; empty if it can."""
+    if norm.running_mean is None or norm.running_var is None or not norm.track_running_stats:
+        return "keeps no running statistics"
+    for module, kinds, called in ((norm, _NORMS, "it"), (layer, _LAYERS, "the layer before it")):
+        if not (_computes_as(module, kinds) or _has_activation(module)):
+            return f"{called} has a forward pass of its own"
+        if any(vars(module)[hooks] for hooks in _HOOKS):
+            return f"{called} has hooks"
+        if is_parametrized(module):
+            return f"{called} is parametrized"
+    if norm.running_mean.numel() != getattr(layer, "out_features", getattr(layer, "out_channels", None)):
+        return "has other channels than the layer before it"
+    return ""
+
+
+def _computes_as(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> bool:
+    """Whether a module has the forward pass of one of some classes."""
+    forward, *others = (
+        [getattr(kind, name, None) for name in ("forward", "_conv_forward")] for kind in (type(module), *kinds)
+    )
+    return forward in others
+
+
+def _has_activation(module: nn.Module) -> bool:
+    """Whether this is timm's batch norm, after which come its ``drop`` and its ``act``."""
+    return (type(module).__module__, type(module).__name__) == ("timm.layers.norm_act", "BatchNormAct2d")
+
+
+def _rest(layer: nn.Module, norm: Any) -> nn.Module:
+    """Return what is left to do where a norm was."""
+    if _has_activation(norm):
+        return nn.Sequential(norm.drop, norm.act)
+    return FoldedNorm() if isinstance(layer, nn.Linear) else nn.Identity()
+
+
+def _fold_into(layer: Any, norm: TorchBatchNorm) -> None:
+    """Have a layer do, too, what the norm after it does."""
+    groups = layer.groups if isinstance(layer, _TRANSPOSED) else None
+    weight = layer.weight if groups is None else _turned(layer.weight, groups)
+    mean, var = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+    weight, layer.bias = fuse_conv_bn_weights(weight, layer.bias, mean, var, norm.eps, norm.weight, norm.bias)
+    layer.weight = weight if groups is None else nn.Parameter(_turned(weight, groups), layer.weight.requires_grad)
+
+
+def _turned(weight: Tensor, groups: int) -> Tensor:
+    """Exchange inputs and outputs of a weight ``(groups * A, B, *)``, for one ``(groups * B, A, *)``."""
+    return weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2).flatten(0, 1)
+
+
+def _put(model: nn.Module, norm: nn.Module, other: nn.Module) -> None:
+    for parent in model.modules():
+        for name, part in parent._modules.items():
+            if part is norm:
+                parent._modules[name] = other
