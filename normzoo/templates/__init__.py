@@ -7,8 +7,11 @@ from normzoo.templates._network import NormActMaker, make_network
 from normzoo.templates._norm_slots import left_out, norm_act
 from normzoo.templates._optimizer import MemberOptimizer
 from normzoo.templates._published import timm_model, torchvision_model
+from normzoo.templates._random import MemberRandom, Noise, draw_from
 from normzoo.templates._recorded import CudaGraph, RecordedSteps, can_be_recorded
+from normzoo.templates._resnet import ResNet
 from normzoo.templates._stack import keep_members, stack, unmapped
+from normzoo.templates._vgg import Vgg
 
 __all__ = [
     "Cnn",
@@ -17,11 +20,16 @@ __all__ = [
     "MemberMetrics",
     "MemberModule",
     "MemberOptimizer",
+    "MemberRandom",
+    "Noise",
     "NormActMaker",
     "NormalizedLstm",
     "PerMemberMean",
     "RecordedSteps",
+    "ResNet",
+    "Vgg",
     "can_be_recorded",
+    "draw_from",
     "keep_members",
     "left_out",
     "make_network",

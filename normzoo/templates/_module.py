@@ -11,6 +11,7 @@ from torchmetrics import Metric
 
 from normzoo.tasks import Classification, Scale, Task
 from normzoo.templates._optimizer import MemberOptimizer, OptimizerName
+from normzoo.templates._random import MemberRandom, draw_from
 from normzoo.templates._recorded import RecordedSteps, Recorder, can_be_recorded
 from normzoo.templates._stack import keep_members, stack
 
@@ -143,6 +144,8 @@ class MemberModule(LightningModule):
         splits: how many dataloaders validation gets.
         stacked: put the members side by side, in operations for all; otherwise there must be a single one.
         compiled: compile the training step's forward and backward pass.
+        seeds: each member's, of the random numbers that it draws in training when stacked; by default all draw from
+            torch's generator. A member that is not stacked draws from that.
         recorder: what training steps are recorded with, and replayed; None: none is recorded. Networks for which
             that would not do (``can_be_recorded``) are trained without.
 
@@ -162,6 +165,7 @@ class MemberModule(LightningModule):
         splits: int = 1,
         stacked: bool = True,
         compiled: bool = False,
+        seeds: Sequence[int] | None = None,
         recorder: Callable[[], Recorder] | None = None,
     ) -> None:
         super().__init__()
@@ -169,6 +173,8 @@ class MemberModule(LightningModule):
         if not stacked and len(members) != 1:
             raise ValueError(f"MemberModule: without a stack there is one member, got {len(members)}; use stacked=True")
         self.network = stack(members) if stacked else SingleMember(members[0])
+        if seeds is not None:
+            draw_from(self.network, MemberRandom(seeds))
         self.task, self._scale = task or Classification(), scale or Scale()
         self.members = len(members)
         is_recorded = recorder is not None and can_be_recorded(self.network)

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from normzoo.templates._random import Noise, StackedDraws
 from normzoo.templates._stack import Mapped
 
 Step = Callable[[Tensor, Tensor], None]
@@ -101,15 +102,29 @@ class RecordedSteps:
             self._batch = batch
 
 
-_RECORDABLE = (nn.Conv2d, nn.Flatten, nn.Linear, nn.MaxPool2d, nn.ModuleList, nn.ReLU, nn.Sequential)
+_RECORDABLE = (
+    nn.AdaptiveAvgPool2d,
+    nn.AvgPool2d,
+    nn.Conv2d,
+    nn.Flatten,
+    nn.Identity,
+    nn.Linear,
+    nn.MaxPool2d,
+    nn.ModuleList,
+    nn.ReLU,
+    nn.Sequential,
+)
+_NOT_RECORDABLE = (Mapped, Noise, StackedDraws)
 
 
 def can_be_recorded(network: nn.Module) -> bool:
     """Whether all of a network's parts are known to change nothing but tensors, in place.
 
-    A norm of the user's own may count steps or replace its buffers, of which a recording would know nothing.
+    A norm of the user's own may count steps or replace its buffers, of which a recording would know nothing; nor does
+    one know the generators that members draw random numbers from.
     """
     return all(
-        type(part) in _RECORDABLE or (type(part).__module__.startswith("normzoo.") and type(part) is not Mapped)
+        type(part) in _RECORDABLE
+        or (type(part).__module__.startswith("normzoo.") and type(part) not in _NOT_RECORDABLE)
         for part in network.modules()
     )

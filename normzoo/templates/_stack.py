@@ -20,6 +20,7 @@ from torch.nn.functional import conv2d
 
 from normzoo.layers import NoNorm, Norm
 from normzoo.layers._stack import stack_norms
+from normzoo.templates._random import DRAWS, StackedDraws
 
 
 def stack(members: Sequence[nn.Module]) -> nn.Module:
@@ -287,15 +288,28 @@ def _flatten(members: Sequence[nn.Flatten], tensors: _Tensors) -> nn.Module:  # 
     return nn.Flatten(first + (first > 0), last + (last > 0))
 
 
+_POOLINGS = (
+    nn.AdaptiveAvgPool1d,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveMaxPool1d,
+    nn.AdaptiveMaxPool2d,
+    nn.AvgPool1d,
+    nn.AvgPool2d,
+    nn.MaxPool1d,
+    nn.MaxPool2d,
+)
+
 _RULES: dict[type[nn.Module], Rule] = {
     nn.Conv2d: StackedConv2d,
     nn.Linear: StackedLinear,
-    nn.MaxPool2d: PerChannel,
     nn.Flatten: _flatten,
+    nn.Identity: _same,
     nn.ReLU: _same,
     NoNorm: _same,
     nn.Sequential: _by_parts,
     nn.ModuleList: _by_parts,
+    **dict.fromkeys(_POOLINGS, PerChannel),
+    **dict.fromkeys(DRAWS, StackedDraws),
 }
 
 
@@ -307,3 +321,6 @@ def keep_members(stacked: nn.Module, members: Sequence[int]) -> None:
     for module in stacked.modules():
         if isinstance(module, Norm) and module.members is not None:
             module.members = len(members)
+    for random in {module.random for module in stacked.modules() if isinstance(module, StackedDraws)}:
+        if random is not None:
+            random.keep(members)

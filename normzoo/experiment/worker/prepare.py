@@ -21,7 +21,7 @@ from normzoo.layers import norm_factory
 from normzoo.registry import NORMS, TASKS, TEMPLATES
 from normzoo.surgery import keeps_statistics
 from normzoo.tasks import Task, make_task
-from normzoo.templates import member_losses, stack
+from normzoo.templates import MemberRandom, draw_from, member_losses, stack
 from normzoo.templates._norm_slots import place_of
 
 _NORMZOO = Path(normzoo.__file__).parent
@@ -185,11 +185,15 @@ def _failure(error: Exception) -> str:
 
 def _why_unstackable(members: list[nn.Module], task: Task, inputs: torch.Tensor, targets: torch.Tensor) -> str:
     """Return why networks cannot be trained side by side; empty where they can."""
+    before = torch.get_rng_state()
     try:
         network = stack(members)
+        draw_from(network, MemberRandom(range(len(members))))
         everyones = (each.unsqueeze(1).expand(-1, len(members), *each.shape[1:]) for each in (inputs, targets))
         x, y = everyones
         member_losses(task.losses, network(x), y).sum().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if not torch.equal(before, torch.get_rng_state()):
+        return "its members would share random numbers, which it draws by itself and not in a part such as nn.Dropout"
     return ""

@@ -153,6 +153,7 @@ class _Training:
     def _fit(self, networks: list[nn.Module]) -> None:
         first = self._specs[0]
         module = make_module(self._specs, networks, self._dataset, self._device, compiled=self._compiled)
+        torch.manual_seed(drawing_seed(first))  # whatever ran before, and however many numbers the weights took
         train = BlocksOfSteps(self._dataset.train, first.batch_size, seeds=[spec.seed for spec in self._specs])
         self._callback.batches = train
         if first.further_eval_stats:
@@ -187,6 +188,11 @@ def build_network(spec: RunSpec, dataset: Dataset, norm: NormFactory | None = No
     """
     torch.manual_seed(spec.seed)
     return make_network(spec.template, norm or norm_factory(spec.norm), shape=dataset.shape, outputs=dataset.outputs)
+
+
+def drawing_seed(spec: RunSpec) -> int:
+    """Return the seed of the random numbers that a run draws in training: other ones than its weights start from."""
+    return spec.seed + 2**31
 
 
 def norm_backend() -> Backend:
@@ -226,6 +232,7 @@ def make_module(
         splits=2,
         stacked=is_stacked,
         compiled=compiled,
+        seeds=[drawing_seed(spec) for spec in specs],
         recorder=CudaGraph if device == "cuda" else None,
     )
 

@@ -1,0 +1,138 @@
+"""Random numbers that networks draw in training: alone from torch's generator, in a stack from one for each member.
+
+A member's numbers depend on its seed alone, not on what it is stacked with.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, final
+
+import torch
+from torch import Generator, Tensor, nn
+
+Drawn = tuple[Tensor, ...]
+"""Random numbers for an input: what it is multiplied by, and perhaps what is added to it; empty where it stays."""
+
+
+@final
+class Noise(nn.Module):
+    """Multiply each value by a random factor and add a random shift, in training.
+
+        y = s x + m        for each value      m ~ U(mean - r, mean + r)    s ~ N(spread, r^2)
+                           for each channel    mean ~ U(-0.5 a, 0.5 a)      spread ~ U(1, 1 + 0.25 a)
+
+    with r = 0.1 a, all anew at every step: where it follows a norm, the distribution that the norm has just made moves.
+    Santurkar et al. (2018), "How Does Batch Normalization Help Optimization?", where a = 1.
+
+    Args:
+        strength: a.
+
+    Raises:
+        ValueError: the strength is negative.
+    """
+
+    def __init__(self, strength: float = 1.0) -> None:
+        super().__init__()
+        if strength < 0:
+            raise ValueError(f"Noise: strength must be at least 0, got {strength:g}; use 0 for no noise")
+        self.strength = strength
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C, *)`` to ``(N, C, *)``."""
+        if not self.training or not self.strength:
+            return x
+        factor, shift = self.draw(x, None)
+        return x * factor + shift
+
+    def draw(self, x: Tensor, generator: Generator | None) -> Drawn:
+        """Draw the factors and the shifts for an input ``(N, C, *)``."""
+        if not self.strength:
+            return ()
+        channels = (x.shape[1], *(1 for _ in x.shape[2:]))
+        half, jitter = 0.5 * self.strength, 0.1 * self.strength
+        mean = x.new_empty(channels).uniform_(-half, half, generator=generator)
+        spread = x.new_empty(channels).uniform_(1, 1 + half / 2, generator=generator)
+        shift = x.new_empty(x.shape).uniform_(-jitter, jitter, generator=generator)
+        factor = x.new_empty(x.shape).normal_(0, jitter, generator=generator)
+        return factor.add_(spread), shift.add_(mean)
+
+
+def _draw_dropout(dropout: nn.Dropout, x: Tensor, generator: Generator | None) -> Drawn:
+    return _kept(x.new_empty(x.shape), dropout.p, generator)
+
+
+def _draw_channel_dropout(dropout: nn.Dropout2d, x: Tensor, generator: Generator | None) -> Drawn:
+    return _kept(x.new_empty(*x.shape[:2], *(1 for _ in x.shape[2:])), dropout.p, generator)
+
+
+def _kept(empty: Tensor, p: float, generator: Generator | None) -> Drawn:
+    """Draw as torch's dropout does: 0 with probability p, else what keeps the mean."""
+    return (empty.bernoulli_(1 - p, generator=generator).div_(1 - p or 1),) if p else ()
+
+
+DRAWS: Mapping[type[nn.Module], Callable[[Any, Tensor, Generator | None], Drawn]] = {
+    nn.Dropout: _draw_dropout,
+    nn.Dropout1d: _draw_channel_dropout,
+    nn.Dropout2d: _draw_channel_dropout,
+    nn.Dropout3d: _draw_channel_dropout,
+    Noise: Noise.draw,
+}
+"""By the kind of a module, what it draws for the input of a member."""
+
+
+class MemberRandom:
+    """The generators of the members of a stack, one each.
+
+    On a processor a member draws from its own what it would draw from torch's, were that seeded alike.
+
+    Args:
+        seeds: one for each member.
+    """
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self._seeds = list(seeds)
+        self._generators: dict[torch.device, list[Generator]] = {}
+
+    def on(self, device: torch.device) -> Sequence[Generator]:
+        """Return the generators of a device; they are made, and seeded, when they are first asked for."""
+        if device not in self._generators:
+            self._generators[device] = [Generator(device).manual_seed(seed) for seed in self._seeds]
+        return self._generators[device]
+
+    def keep(self, members: Sequence[int]) -> None:
+        """Go on with these members alone."""
+        self._seeds = [self._seeds[member] for member in members]
+        self._generators = {device: [each[member] for member in members] for device, each in self._generators.items()}
+
+
+class StackedDraws(nn.Module):
+    """A module that draws random numbers, of every member; alone, it draws from torch's generator.
+
+    Attributes:
+        random: the members' generators; None: all draw from torch's, one after the other.
+    """
+
+    def __init__(self, members: Sequence[nn.Module], tensors: object) -> None:  # noqa: ARG002
+        super().__init__()
+        self.module = members[0]
+        self.random: MemberRandom | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, M, *)`` to ``(N, M, *)``."""
+        if not self.training or not (drawn := self._draw(x.detach())):
+            return x
+        factor, *shift = drawn
+        return x * factor + shift[0] if shift else x * factor
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # the compiler knows no generators
+    def _draw(self, x: Tensor) -> Drawn:
+        draw = DRAWS[type(self.module)]
+        generators = [None] * x.shape[1] if self.random is None else self.random.on(x.device)
+        members = [draw(self.module, each, generator) for each, generator in zip(x.unbind(1), generators, strict=True)]
+        return tuple(torch.stack(parts, 1) for parts in zip(*members, strict=True))
+
+
+def draw_from(network: nn.Module, random: MemberRandom) -> None:
+    """Have all parts of a stack draw a member's random numbers from its own generator."""
+    for module in network.modules():
+        if isinstance(module, StackedDraws):
+            module.random = random
