@@ -118,10 +118,11 @@ class StackedDraws(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, M, *)`` to ``(N, M, *)``."""
-        if not self.training or not (drawn := self._draw(x.detach())):
+        drawn: Drawn = self._draw(x.detach()) if self.training else ()
+        if not drawn:
             return x
-        factor, *shift = drawn
-        return x * factor + shift[0] if shift else x * factor
+        y = x * drawn[0]
+        return y + drawn[1] if drawn[1:] else y
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # the compiler knows no generators
     def _draw(self, x: Tensor) -> Drawn:

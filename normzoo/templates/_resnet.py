@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -92,6 +93,7 @@ class ResNet(nn.Module):
         self.notes = left_out(norm, list(dict.fromkeys(slots)))
         if shortcut == "B" and sites != "stem" and contains_activation(build(norm, width)):
             self.notes += (f"no norm {SHORTCUT}, as it contains an activation",)
+        self.to(memory_format=torch.channels_last)  # of its weights; maps follow, and a processor takes less time
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``(N, C, H, W)`` to outputs ``(N, outputs)``."""

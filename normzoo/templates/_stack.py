@@ -51,7 +51,7 @@ class _Tensors:
     def __call__(self, tensors: Sequence[Tensor]) -> Tensor:
         key = tuple(map(id, tensors))
         if key not in self._stacks:
-            stacked = torch.stack([tensor.detach() for tensor in tensors])
+            stacked = torch.stack([tensor.detach() for tensor in tensors]).contiguous()  # of channels-last ones, too
             if isinstance(tensors[0], nn.Parameter):
                 stacked = nn.Parameter(stacked, tensors[0].requires_grad)
             self._stacks[key] = (tensors, stacked)  # holds the tensors, whose addresses are the key

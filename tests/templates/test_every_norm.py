@@ -1,16 +1,14 @@
 """Does every registered norm work in every registered template?"""
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from normzoo.layers import norm_factory
-from normzoo.registry import NORMS, TEMPLATES, load
+from normzoo.registry import NORMS, TEMPLATES
 
-SETTINGS: dict[str, Any] = {"placement": "post", "widths": (8, 16), "hidden": 32, "sites": "all"}
+from .networks import small_network
 
 pytestmark = [
     pytest.mark.parametrize("norm", NORMS),
@@ -19,11 +17,7 @@ pytestmark = [
 
 
 def network_of(template: str, norm: str) -> nn.Module:
-    entry = TEMPLATES[template]
-    build: Any = load(entry.target)
-    options = {name: SETTINGS[name] for name in entry.options}
-    network: nn.Module = build(norm_factory(norm), shape=(1, 8, 8), outputs=3, **options)
-    return network
+    return small_network(template, norm_factory(norm))
 
 
 def batch() -> tuple[Tensor, Tensor]:

@@ -11,12 +11,13 @@ from torch.testing import assert_close
 
 from normzoo.layers import BatchNorm, norm_factory
 from normzoo.layers._make import NormFactory
-from normzoo.registry import NORMS, TEMPLATES, load
+from normzoo.registry import NORMS, TEMPLATES
 from normzoo.templates import CudaGraph, MemberModule, RecordedSteps, can_be_recorded, stack
 from normzoo.templates._optimizer import OptimizerName
 from normzoo.templates._recorded import WARM_UP, Recorder
 
 from . import own_norms
+from .networks import small_network
 
 OPTIMIZERS: tuple[OptimizerName, ...] = ("sgd", "adam", "rmsprop")
 
@@ -53,9 +54,8 @@ def tapes() -> Iterator[None]:
 
 
 def networks(template: str, norm: NormFactory, members: int) -> list[nn.Module]:
-    build: Any = load(TEMPLATES[template].target)
-    options = {"widths": (16,)} if template == "cnn" else {"hidden": 16}
-    return [build(norm, shape=(1, 8, 8), outputs=3, **options) for _ in range(members)]
+    changes: dict[str, Any] = {"cnn": {"widths": (16,)}, "lstm": {"hidden": 16}}.get(template, {})
+    return [small_network(template, norm, **changes) for _ in range(members)]
 
 
 def trained(module: MemberModule, blocks: Sequence[tuple[Tensor, Tensor]], kept: Sequence[int] | None = None) -> Any:

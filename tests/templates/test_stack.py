@@ -11,13 +11,13 @@ from torch.testing import assert_close
 
 from normzoo.layers import BatchNorm, LayerNorm, norm_factory
 from normzoo.layers._make import NormFactory
-from normzoo.registry import NORMS, TEMPLATES, load
+from normzoo.registry import NORMS, TEMPLATES
 from normzoo.templates import Cnn, Lstm, keep_members, stack
 
 from . import own_norms
+from .networks import small_network
 
 MEMBERS, SAMPLES = 3, 5
-SETTINGS: dict[str, Any] = {"placement": "post", "widths": (8, 16), "hidden": 32, "sites": "all"}
 OWN: list[NormFactory] = [
     own_norms.Rolling,
     own_norms.Positional,
@@ -34,11 +34,7 @@ OWN: list[NormFactory] = [
 
 def network_of(template: str, norm: NormFactory, **changes: Any) -> nn.Module:
     """Build a small network in float64, with parameters of its own throughout."""
-    entry = TEMPLATES[template]
-    build: Any = load(entry.target)
-    options = {name: SETTINGS[name] for name in entry.options}
-    network: nn.Module = build(norm, shape=(1, 8, 8), outputs=3, **{**options, **changes})
-    return randomized(network.double())
+    return randomized(small_network(template, norm, **changes).double())
 
 
 def randomized(module: nn.Module) -> nn.Module:
