@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from normzoo.data import Dataset
+from normzoo.data import Dataset, Split
 from normzoo.experiment.config.spec import Strategy
+from normzoo.experiment.planning.strategy import strategy_for
 from normzoo.experiment.results.records import RunRecord
-from normzoo.experiment.worker.train import build_network
+from normzoo.experiment.worker.prepare import try_network
+from normzoo.experiment.worker.train import build_network, train_group
 from normzoo.registry import NORMS
+from normzoo.tasks import Classification
 from normzoo.templates import MemberModule
 
-from .conftest import Train, TrainAll, tiny_spec
+from .conftest import Train, TrainAll, ignore, tiny_spec
 from .troubled_norms import Drawing
 
 each_strategy = pytest.mark.parametrize("strategy", ["sequential", "stacked"])
@@ -43,6 +47,88 @@ def test_the_same_spec_gives_the_same_metrics_to_the_last_digit(
     torch.rand(3)
     assert first.status == "ok"
     assert metrics(train(**spec)) == metrics(first)
+
+
+OWN_NETWORK = """
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+
+class Mapped(nn.Module):
+    def __init__(self, norm, *, shape, outputs):
+        super().__init__()
+        self.norm, self.dense = norm(1), nn.Linear(64, outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.dense(dropout(self.norm(images).flatten(1), 0.3, self.training))
+
+
+class Parts(Mapped):
+    consists_of_parts = True
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.dense(dropout(self.norm(images).flatten(-3), 0.3, self.training))
+"""
+
+
+@pytest.fixture
+def own_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of the user's own that draw random numbers by themselves."""
+    (tmp_path / "own_drawing_network.py").write_text(OWN_NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_drawing_network", raising=False)
+
+
+@pytest.mark.usefixtures("own_network")
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Mapped", "RuntimeError: vmap: called random operation while in randomness error mode"),
+        (
+            "Parts",
+            "its members would share random numbers, which it draws by itself",
+        ),
+    ],
+)
+def test_what_draws_by_itself_is_trained_one_by_one_and_can_be_repeated(
+    name: str, reason: str, train: Train, digits: Dataset
+) -> None:
+    """Whatever was drawn or trained before in the same process, and whatever its norm draws as it is made."""
+    template = f"own_drawing_network:{name}"
+    found = try_network(tiny_spec(template=template), digits, Classification())
+    assert found.unstackable.startswith(reason)
+    assert strategy_for("auto", found, "cpu", batch_size=2) == "sequential"
+    first = train(template=template, epochs=2)
+    torch.manual_seed(999)
+    train(norm="batch", seed=5)
+    assert metrics(train(template=template, epochs=2)) == metrics(first)
+    assert metrics(train(template=template, epochs=2, seed=1)) != metrics(first)
+
+
+@pytest.mark.slow
+def test_random_numbers_in_a_network_are_the_same_in_both_strategies(digits: Dataset) -> None:
+    """Of each seed: alone, in a stack, in a smaller one, and beside a run that diverges and is taken out."""
+    names = ("train", "validation", "test")
+    few = {name: Split(getattr(digits, name).inputs[:64], getattr(digits, name).targets[:64]) for name in names}
+    network = "vgg:dropout=0.5,hidden=8,noise=0.5,sites=all,width=2"
+    alone = [
+        tiny_spec(template=network, norm="group:groups=2", batch_size=16, seed=seed, epochs=2, lr=0.01)
+        for seed in range(3)
+    ]
+    stacked = [spec.model_copy(update={"strategy": "stacked"}) for spec in alone]
+    diverging = stacked[1].model_copy(update={"lr": 1e30})
+    losses: dict[tuple[int, float], list[list[float]]] = {}
+    for specs in (alone, stacked, stacked[1:], [diverging, *stacked]):
+        records: list[RunRecord] = []
+        train_group(specs, replace(digits, **few), "cpu", on_start=ignore, on_epoch=ignore, on_record=records.append)
+        for record in records:
+            epochs = [epoch.train_loss for epoch in record.epochs]
+            losses.setdefault((record.spec.seed, record.spec.lr), []).append(epochs)
+    assert len(losses.pop((diverging.seed, diverging.lr))[0]) == 1
+    assert [len(found) for found in losses.values()] == [3, 4, 4]
+    for first, *others in losses.values():
+        assert [other == pytest.approx(first, rel=1e-4) for other in others] == [True] * len(others)
 
 
 def test_another_seed_gives_other_metrics(train: Train) -> None:
