@@ -12,6 +12,7 @@ from normzoo.layers._make import NormFactory
 from normzoo.registry import NORMS
 from normzoo.templates import Cnn, Lstm
 
+from .networks import small_network
 from .own_norms import Positional, Rolling
 
 Build = Callable[[NormFactory], nn.Module]
@@ -30,6 +31,14 @@ def lstm(norm: NormFactory) -> nn.Module:
     return Lstm(norm, shape=(1, 8, 8), outputs=10, hidden=8)
 
 
+def resnet(norm: NormFactory) -> nn.Module:
+    return small_network("resnet", norm)
+
+
+def vgg(norm: NormFactory) -> nn.Module:
+    return small_network("vgg", norm)
+
+
 def shared(network: nn.Module) -> list[Tensor]:
     """Return the parameters that the network has under every norm, in order."""
     own = (nn.Conv2d, nn.Linear)
@@ -43,7 +52,7 @@ def shared(network: nn.Module) -> list[Tensor]:
     ]
 
 
-@pytest.mark.parametrize("build", [cnn, lstm])
+@pytest.mark.parametrize("build", [cnn, lstm, resnet, vgg])
 @pytest.mark.parametrize("norm", FACTORIES)
 def test_the_same_seed_gives_the_same_shared_weights_under_every_norm(build: Build, norm: str) -> None:
     """Also under a norm that draws random numbers of its own; so runs pair by seed."""
@@ -55,7 +64,7 @@ def test_the_same_seed_gives_the_same_shared_weights_under_every_norm(build: Bui
     assert_close(actual, expected, atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("build", [cnn, lstm])
+@pytest.mark.parametrize("build", [cnn, lstm, resnet, vgg])
 def test_another_seed_gives_other_weights(build: Build) -> None:
     """Otherwise seeds would be no replicates, and the test above could not fail."""
     torch.manual_seed(3)
@@ -65,7 +74,7 @@ def test_another_seed_gives_other_weights(build: Build) -> None:
     assert all(not torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
 
-@pytest.mark.parametrize("build", [cnn, lstm])
+@pytest.mark.parametrize("build", [cnn, lstm, resnet, vgg])
 @pytest.mark.parametrize("norm", FACTORIES)
 def test_random_numbers_after_building_are_the_same_under_every_norm(build: Build, norm: str) -> None:
     """What is drawn in training does not depend on the norm either."""

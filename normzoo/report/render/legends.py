@@ -47,6 +47,14 @@ def title(summary: Summary, template: str) -> str:
 
 
 _SITES = {"all": "on maps and vectors", "maps": "on maps alone", "vectors": "on vectors alone"}
+_SITES_OF = {
+    "resnet": {
+        "all": "after every convolution",
+        "stem": "after the first convolution alone",
+        "blocks": "in the blocks alone",
+    },
+}
+"""Of templates whose sites are called otherwise."""
 _PLACEMENTS = {"post": "after the activation", "pre": "before the activation"}
 
 
@@ -55,10 +63,13 @@ def placement(template: str) -> str:
 
     >>> placement("cnn:placement=pre,sites=maps")
     'on maps alone, before the activation'
+    >>> placement("resnet")
+    'after every convolution, before the activation'
     """
     spec = TEMPLATES.parse(template)
     options = {**(TEMPLATES[spec.target].options if spec.target in TEMPLATES else {}), **spec.options}
-    words = (_SITES.get(str(options.get("sites"))), _PLACEMENTS.get(str(options.get("placement"))))
+    sites = _SITES_OF.get(spec.target, _SITES)
+    words = (sites.get(str(options.get("sites"))), _PLACEMENTS.get(str(options.get("placement"))))
     return ", ".join(filter(None, words))
 
 
