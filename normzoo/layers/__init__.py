@@ -9,7 +9,7 @@ from normzoo.layers._batch import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm
 from normzoo.layers._group import GroupNorm
 from normzoo.layers._instance import InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from normzoo.layers._kernels.dispatch import backend
-from normzoo.layers._layer import LayerNorm
+from normzoo.layers._layer import ChannelLayerNorm, LayerNorm
 from normzoo.layers._make import make_norm, norm_factory
 from normzoo.layers._none import NoNorm
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
@@ -19,6 +19,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "ChannelLayerNorm",
     "GroupNorm",
     "InstanceNorm",
     "InstanceNorm1d",

@@ -95,9 +95,9 @@ class Norm(nn.Module, ABC):
     def _check_shape(self, shape: Sequence[int]) -> None:
         """Raise an ``InputError`` where an input of this shape does not fit."""
 
-    def _grid(self, rank: int) -> tuple[int, int, tuple[int, ...]]:  # noqa: ARG002
-        """Return how many of an input's dimensions are samples, how many samples and channels, and those pooled."""
-        return 1, 2, self.pool.axes
+    def _grid(self, rank: int) -> tuple[int, int, int, tuple[int, ...]]:
+        """Return how many of an input's dimensions are samples, samples and channels, the grid's, and those pooled."""
+        return 1, 2, rank if self.pool.at_each_position else 2, self.pool.axes
 
     def reset_parameters(self) -> None:
         """Set ``weight`` to one and ``bias`` to zero."""
@@ -136,20 +136,21 @@ class Norm(nn.Module, ABC):
                 self._check_traced_shape(shape)
             else:
                 self._check_shape(shape)
-            leading, grid, axes = self._grid(len(shape))
+            leading, channels, grid, axes = self._grid(len(shape))
         else:
-            axes, leading, grid = self._pool_of_members(shape).axes, 1, 3
+            pool = self._pool_of_members(shape)
+            leading, channels, grid, axes = 1, 3, len(shape) if pool.at_each_position else 3, pool.axes
             self._check_shape(shape[:1] + shape[2:])
         if not is_traced and x.numel() == 0:
-            return self._normalize_nothing(x, grid)
+            return self._normalize_nothing(x, channels)
         weight, bias, given = self.weight, self.bias, self._given_statistics()
         running = self._memory() if given is None else given
         if mask is not None:
-            mask = self._mask_of_blocks(mask, x, leading, grid)
+            mask = self._mask_of_blocks(mask, x, leading, channels)
         if given is None and self.centered and not is_traced:
             self._check_values_per_pool(x, mask, leading, grid, groups, axes)
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
-        fields = (leading, grid, groups, axes, self._eps(x), self.centered, given is not None)
+        fields = (leading, channels, grid, groups, axes, self._eps(x), self.centered, given is not None)
         return normalize(fields, x, weight, bias, running, mask, self._check_parameters)
 
     def _call_impl(self, *arguments: Any, **named: Any) -> Any:
@@ -238,7 +239,7 @@ class Norm(nn.Module, ABC):
                 f"{self.way_to_more_values}{evaluate}",
             )
 
-    def _normalize_nothing(self, x: Tensor, grid: int) -> Tensor:
+    def _normalize_nothing(self, x: Tensor, channels: int) -> Tensor:
         """Return an empty output that is connected to the parameters, whose gradients are then zero."""
         running = self._memory()
         if running is not None and running.batches is not None and not is_recomputation():
@@ -246,7 +247,7 @@ class Norm(nn.Module, ABC):
         y = x * x.new_ones(())  # whose gradient is laid out as the input
         for operate, parameter in ((torch.mul, self.weight), (torch.add, self.bias)):
             if parameter is not None:
-                y = operate(y, parameter.reshape(parameter.shape + (1,) * (x.ndim - grid)))
+                y = operate(y, parameter.reshape(parameter.shape + (1,) * (x.ndim - channels)))
         return y.to(x.dtype)
 
     def _normalize_nested(self, x: Tensor, mask: Tensor | None) -> Tensor:  # noqa: ARG002
@@ -257,11 +258,11 @@ class Norm(nn.Module, ABC):
             "pad it with torch.nested.to_padded_tensor and pass a mask",
         )
 
-    def _mask_of_blocks(self, mask: Tensor, x: Tensor, leading: int, grid: int) -> Tensor:
+    def _mask_of_blocks(self, mask: Tensor, x: Tensor, leading: int, channels: int) -> Tensor:
         """Return the mask in a shape that broadcasts to the input."""
         if self.members is not None:
             raise self._error("a stack of norms takes no mask", f"got members={self.members}", "normalize one by one")
-        expected = (*x.shape[:leading], *x.shape[grid:])
+        expected = (*x.shape[:leading], *x.shape[channels:])
         if not isinstance(mask, Tensor):
             raise TypeError(self._message("the mask must be a tensor", f"got {type(mask).__name__}", "pass torch.bool"))
         if mask.dtype != torch.bool or (tuple(mask.shape) != expected and not is_jit_tracing()):
@@ -270,7 +271,7 @@ class Norm(nn.Module, ABC):
                 f"got {mask.dtype} of shape {tuple(mask.shape)} for an input of shape {tuple(x.shape)}",
                 f"pass torch.bool of shape {expected}",
             )
-        for dim in range(leading, grid):
+        for dim in range(leading, channels):
             mask = mask.unsqueeze(dim)
         return mask
 

@@ -1,4 +1,4 @@
-"""Layer normalization: one mean and variance per row, over the trailing dimensions.
+"""Layer normalization: one mean and variance per row, over the trailing dimensions or over the channels.
 
     y = weight * (x - mean) / sqrt(var + eps) + bias
 
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Size, nn
 
+from normzoo.layers._base import Norm
+from normzoo.layers._pool import OverChannels
 from normzoo.layers._rows import RowNorm
 
 
@@ -52,3 +54,45 @@ class LayerNorm(RowNorm, nn.LayerNorm):
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
             f"bias={self.bias is not None}"
         )
+
+
+class ChannelLayerNorm(Norm):
+    """Layer normalization of each position of inputs ``(N, C, *)`` over its channels: the registry's ``channel-layer``.
+
+    It is ``LayerNorm(C)`` where channels are second rather than last: that of a transformer's tokens (Vaswani et al.
+    2017), and of maps in ConvNeXt (Liu et al. 2022, "A ConvNet for the 2020s"), torchvision's ``LayerNorm2d``. Nothing
+    is moved in memory. ``weight`` and ``bias`` per channel. torch.nn has no counterpart.
+
+    >>> y = ChannelLayerNorm(6)(torch.randn(4, 6, 5, 5))
+    >>> y.mean(1).abs().max().item() < 1e-6
+    True
+    """
+
+    pool = OverChannels(at_each_position=True)
+    way_to_more_values = "use more channels"
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__((num_features,), eps=eps, weight=affine, bias=affine and bias, device=device, dtype=dtype)
+        self.num_features = num_features
+        self.reset_parameters()
+
+    def _check_shape(self, shape: Sequence[int]) -> None:
+        if len(shape) < 2 or shape[1] != self.num_features:
+            raise self._error(
+                "the input must be (N, C, *) with num_features channels",
+                f"got shape {tuple(shape)} and num_features={self.num_features}",
+                "change the input or num_features, or for channels last use LayerNorm",
+            )
+
+    def extra_repr(self) -> str:
+        """Return the arguments."""
+        return f"{self.num_features}, eps={self.eps}"

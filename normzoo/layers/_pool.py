@@ -1,6 +1,6 @@
 """A pool: which blocks of the samples-by-channels grid share one mean and one variance.
 
-A block is the values of one sample and channel. It is all in which the classic norms differ; which of them pools what,
+A block is the values of one sample and channel; where each position has statistics of its own, one of them. It is all in which the classic norms differ; which of them pools what,
 the registry says in words, and a test holds the layers to it.
 """
 
@@ -19,6 +19,10 @@ class Pool(Protocol):
     def groups(self) -> int | None:
         """Into how many groups the channels are split; None where they are one axis."""
 
+    @property
+    def at_each_position(self) -> bool:
+        """Whether positions, too, are axes of the grid, which follow its channels, rather than pooled."""
+
 
 @dataclass(frozen=True)
 class OverNothing:
@@ -26,6 +30,7 @@ class OverNothing:
 
     axes: ClassVar[tuple[int, ...]] = ()
     groups: ClassVar[int | None] = None
+    at_each_position: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,14 @@ class OverSamples:
 
     axes: ClassVar[tuple[int, ...]] = (0,)
     groups: ClassVar[int | None] = None
+    at_each_position: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
 class OverChannels:
-    """All channels, for each sample."""
+    """All channels, for each sample, or for each of its positions."""
 
+    at_each_position: bool = False
     axes: ClassVar[tuple[int, ...]] = (1,)
     groups: ClassVar[int | None] = None
 
@@ -50,6 +57,7 @@ class WithinGroups:
 
     groups: int
     axes: ClassVar[tuple[int, ...]] = (2,)
+    at_each_position: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,9 @@ class OfEachMember:
     members: int
     axes: tuple[int, ...] = field(init=False)
     groups: int | None = field(init=False)
+    at_each_position: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", tuple(axis + 1 if axis > 0 else axis for axis in self.pool.axes))
         object.__setattr__(self, "groups", self.pool.groups)
+        object.__setattr__(self, "at_each_position", self.pool.at_each_position)

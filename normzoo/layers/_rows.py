@@ -46,9 +46,9 @@ class RowNorm(Norm):
                 f"use normalized_shape={tuple(shape[-dims:])} or reshape the input",
             )
 
-    def _grid(self, rank: int) -> tuple[int, int, tuple[int, ...]]:
+    def _grid(self, rank: int) -> tuple[int, int, int, tuple[int, ...]]:
         leading = rank - len(self.normalized_shape)
-        return leading, rank, tuple(range(leading, rank))
+        return leading, rank, rank, tuple(range(leading, rank))
 
     def _normalize_nested(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Normalize the rows of a nested tensor, none of which knows of the others."""

@@ -146,7 +146,47 @@ LAYER = Explanation(
         arxiv="1607.06450",
     ),
     remark="This is how Wu & He (2018) compare it, with w and b per channel. normzoo.layers.LayerNorm, like "
-    "torch.nn.LayerNorm, pools the last dimensions instead: in a transformer those of one token.",
+    "torch.nn.LayerNorm, pools the last dimensions instead: in a transformer those of one token, as channel-layer does.",
+)
+
+
+CHANNEL_LAYER = Explanation(
+    pooling=Pooling(samples="each", channels="all", positions="each"),
+    centered=True,
+    normalized=STANDARDIZED,
+    statistics=MOMENTS,
+    options={"eps": 1e-5, "affine": True, "bias": True},
+    tensors=(WEIGHT, BIAS),
+    training=(OWN,),
+    inference=(SAME,),
+    cost=(
+        PASSES,
+        KEPT,
+        TWO_AGAIN,
+        Line(
+            text="No state; a pool for each position, so more to keep and more work than layer, whose statistics are "
+            "few."
+        ),
+    ),
+    fits=(
+        "Transformers, whose layer norm it is: over the channels of one token (Vaswani et al. 2017).",
+        "Convolutional networks made like transformers: ConvNeXt has it in place of batch norm, with a slightly higher "
+        "accuracy on ImageNet (Liu et al. 2022).",
+        ANY_BATCH,
+    ),
+    misfits=(
+        "Few channels: a pool holds one value of each, so that of two channels nothing is left but which is larger.",
+        "Where the contrast between positions matters: every position comes out at the same mean and spread, an empty "
+        "background, too.",
+    ),
+    paper=Paper(
+        authors="Jimmy Lei Ba, Jamie Ryan Kiros, Geoffrey E. Hinton",
+        year=2016,
+        title="Layer Normalization",
+        arxiv="1607.06450",
+    ),
+    remark="On maps it is the LayerNorm of ConvNeXt (Liu et al. 2022, arXiv:2201.03545), torchvision's LayerNorm2d; on "
+    "vectors it is layer. layer pools all positions of a sample, too.",
 )
 
 

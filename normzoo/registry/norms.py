@@ -43,6 +43,12 @@ _ENTRIES = {
         source="Ba et al. 2016; on maps as in Wu & He 2018",
         explanation=explanations.LAYER,
     ),
+    "channel-layer": NormEntry(
+        target="normzoo.layers:ChannelLayerNorm",
+        formula=_STANDARDIZE,
+        source="Ba et al. 2016; on maps as in Liu et al. 2022",
+        explanation=explanations.CHANNEL_LAYER,
+    ),
     "instance": NormEntry(
         target="normzoo.layers:InstanceNorm",
         formula=_STANDARDIZE,

@@ -36,6 +36,11 @@ def per_sample_and_channel(shape: tuple[int, ...]) -> Tensor:
     return _numbered(shape, 2)
 
 
+def per_sample_and_position(shape: tuple[int, ...]) -> Tensor:
+    """Channel-wise layer norm: the channels of a position."""
+    return _numbered((shape[0], *shape[2:]), len(shape) - 1).unsqueeze(1).expand(shape)
+
+
 def per_group(groups: int) -> Pools:
     """Group norm: the values of a sample and group of channels."""
     return lambda shape: _numbered((shape[0], groups, shape[1] // groups, *shape[2:]), 2).reshape(shape)
@@ -192,6 +197,16 @@ CASES = [
     _rows("rms-plain", layers.RMSNorm, 1, (3, 4, 6), elementwise_affine=False, eps=1e-5),
     _case("sample-rms-vectors", layers.SampleRMSNorm, 6, shape=(4, 6), pools=per_sample),
     _case("sample-rms-maps", layers.SampleRMSNorm, 2, shape=(3, 2, 3, 4), pools=per_sample, options={"bias": False}),
+    _case("channel-layer-vectors", layers.ChannelLayerNorm, 6, shape=(4, 6), pools=per_sample_and_position),
+    _case("channel-layer-sequences", layers.ChannelLayerNorm, 5, shape=(3, 5, 4), pools=per_sample_and_position),
+    _case(
+        "channel-layer-maps",
+        layers.ChannelLayerNorm,
+        4,
+        shape=(3, 4, 2, 3),
+        pools=per_sample_and_position,
+        options={"bias": False, "eps": 1e-3},
+    ),
     _case("none", layers.NoNorm, 4, shape=(3, 4, 5), pools=None),
 ]
 NORMS = [case for case in CASES if case.pools is not None]

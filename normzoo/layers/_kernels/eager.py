@@ -32,6 +32,7 @@ class _Plan(NamedTuple):
         positions: the dimensions that are positions.
         pooled: those over which is pooled, positions included.
         trailing: the first of the last dimensions that are all pooled.
+        apart: those that share a parameter but no statistic: samples, and positions that are blocks of their own.
         parameter: the shape in which a parameter of one dimension broadcasts to the input.
         is_weight_pooled: whether values with different weights share their statistics.
         is_over_samples: whether all samples share their statistics.
@@ -40,6 +41,7 @@ class _Plan(NamedTuple):
     positions: tuple[int, ...]
     pooled: tuple[int, ...]
     trailing: int
+    apart: tuple[int, ...]
     parameter: tuple[int, ...]
     is_weight_pooled: bool
     is_over_samples: bool
@@ -53,11 +55,13 @@ def _plan(spec: NormSpec, rank: int) -> _Plan:
     while trailing - 1 in pooled:
         trailing -= 1
     channels = (-1,) if spec.groups is None else (spec.groups, -1)
+    blocks = range(spec.channels, spec.grid)
     return _Plan(
         positions,
         pooled,
         trailing,
-        (*channels, *(1 for _ in positions)),
+        (*range(spec.leading), *blocks),
+        (*channels, *(1 for _ in (*blocks, *positions))),
         is_weight_pooled=any(axis >= spec.leading for axis in spec.axes),
         is_over_samples=spec.leading > 0 and 0 in spec.axes,
     )
@@ -147,7 +151,7 @@ def _parameter(spec: NormSpec, plan: _Plan, parameter: Tensor, x: Tensor) -> Ten
     """Return a parameter so that it broadcasts to ``x``, the channels of which are split."""
     if parameter.ndim == 1:
         parameter = parameter.view(plan.parameter)
-    elif plan.positions or spec.groups is not None:  # that of a stack
+    elif len(plan.parameter) > 1:  # that of a stack
         parameter = parameter.view(parameter.shape[0], *plan.parameter)
     return parameter if parameter.dtype == x.dtype else parameter.to(x.dtype)
 
@@ -391,7 +395,7 @@ def _of_parameters(
         if plan.is_over_samples:
             blocks = blocks[0]  # they have been summed
         else:
-            blocks = blocks.sum(tuple(range(spec.leading))) if spec.leading else blocks.clone()
+            blocks = blocks.sum(plan.apart) if plan.apart else blocks.clone()
         if plan.positions or spec.groups is not None:
             blocks = blocks.reshape(-1) if spec.grid == 2 else blocks.reshape(blocks.shape[0], -1)
         gradients.append(blocks)

@@ -202,12 +202,12 @@ def _pooled(spec: NormSpec, blocks: Tensor) -> Tensor:
 
 
 def _over_samples(spec: NormSpec, blocks: Tensor) -> Tensor:
-    """Sum a value per block over samples; return it in the shape of a parameter."""
-    shape = blocks.shape[spec.leading : spec.grid]
+    """Sum a value per block over samples, and positions of blocks of their own; return it in a parameter's shape."""
+    shape = blocks.shape[spec.leading : spec.channels]
     if not spec.leading:
         return blocks.clone()
     samples = product(blocks.shape[: spec.leading])
-    if blocks.ndim == spec.grid and type(samples) is int and samples >= _MANY and samples % _ROWS == 0:
+    if blocks.ndim == spec.channels and type(samples) is int and samples >= _MANY and samples % _ROWS == 0:
         blocks = blocks.reshape(-1, _ROWS, *shape).sum(1)
         return blocks.sum(0)
-    return blocks.sum(tuple(range(spec.leading))).reshape(shape)
+    return blocks.sum((*range(spec.leading), *range(spec.channels, spec.grid))).reshape(shape)

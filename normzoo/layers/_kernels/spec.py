@@ -15,7 +15,9 @@ class NormSpec(NamedTuple):
 
     Attributes:
         leading: how many dimensions the samples have; those of the parameters follow.
-        grid: how many dimensions samples and channels have together; the rest are positions.
+        channels: how many dimensions samples and channels have together.
+        grid: how many dimensions the grid of blocks has, the rest being positions that are pooled: those of samples and
+            channels; or all, where each position has statistics of its own.
         groups: into how many groups the last dimension of the grid is split; None: it is not.
         axes: the dimensions of the grid, split, over which is pooled.
         eps: added to the variance.
@@ -24,6 +26,7 @@ class NormSpec(NamedTuple):
     """
 
     leading: int
+    channels: int
     grid: int
     groups: int | None
     axes: tuple[int, ...]
@@ -52,13 +55,13 @@ class NormSpec(NamedTuple):
         return t.expand((*lead, channels // self.groups, *rest)).reshape((*lead[:last], channels, *rest))
 
     def positions(self, x: Tensor) -> tuple[int, ...]:
-        """Return the dimensions of ``x`` that are positions."""
+        """Return the dimensions of ``x`` that are positions of a block."""
         return tuple(range(self.grid, x.ndim))
 
     def per_value(self, parameter: Tensor, x: Tensor) -> Tensor:
         """Return a parameter so that it broadcasts to ``x``, in its type."""
-        if x.ndim > self.grid:
-            parameter = parameter.reshape(parameter.shape + (1,) * (x.ndim - self.grid))
+        if x.ndim > self.channels:
+            parameter = parameter.reshape(parameter.shape + (1,) * (x.ndim - self.channels))
         return parameter if parameter.dtype == x.dtype or x.is_complex() else parameter.to(x.dtype)
 
     def folds(self, x: Tensor) -> bool:
