@@ -1,7 +1,8 @@
 """A pool: which blocks of the samples-by-channels grid share one mean and one variance.
 
-A block is the values of one sample and channel; where each position has statistics of its own, one of them. It is all in which the classic norms differ; which of them pools what,
-the registry says in words, and a test holds the layers to it.
+A block is the values of one sample and channel; where each position has statistics of its own, one of these values. It
+is all in which the classic norms differ; which of them pools what, the registry says in words, and a test holds the
+layers to it.
 """
 
 from dataclasses import dataclass, field

@@ -146,7 +146,8 @@ LAYER = Explanation(
         arxiv="1607.06450",
     ),
     remark="This is how Wu & He (2018) compare it, with w and b per channel. normzoo.layers.LayerNorm, like "
-    "torch.nn.LayerNorm, pools the last dimensions instead: in a transformer those of one token, as channel-layer does.",
+    "torch.nn.LayerNorm, pools the last dimensions instead: in a transformer those of one token, as channel-layer "
+    "does.",
 )
 
 
@@ -164,8 +165,8 @@ CHANNEL_LAYER = Explanation(
         KEPT,
         TWO_AGAIN,
         Line(
-            text="No state; a pool for each position, so more to keep and more work than layer, whose statistics are "
-            "few."
+            text="No state; a pool for each position, so there is more to keep than for layer, which has one for each "
+            "sample."
         ),
     ),
     fits=(
@@ -175,9 +176,9 @@ CHANNEL_LAYER = Explanation(
         ANY_BATCH,
     ),
     misfits=(
-        "Few channels: a pool holds one value of each, so that of two channels nothing is left but which is larger.",
-        "Where the contrast between positions matters: every position comes out at the same mean and spread, an empty "
-        "background, too.",
+        "Few channels: a pool holds one value of each; of two channels, all that is left is which is larger.",
+        "Where the contrast between positions matters: each comes out at the same mean and spread, an empty background "
+        "as well.",
     ),
     paper=Paper(
         authors="Jimmy Lei Ba, Jamie Ryan Kiros, Geoffrey E. Hinton",

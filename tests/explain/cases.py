@@ -15,6 +15,7 @@ OPTIONS = (
     "batch:affine=False,eps=0.1",
     "batch:bias=False,momentum=0.3",
     "layer:affine=False",
+    "channel-layer:bias=False,eps=0.1",
     "rms:bias=False",
     "rms:affine=False,eps=0.1",
 )

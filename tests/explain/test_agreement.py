@@ -53,7 +53,6 @@ def outputs_moved_by(layer: nn.Module, x: Tensor, value: int) -> Tensor:
 
 def layers_pool(pooling: Pooling, options: Mapping[str, Option]) -> tuple[tuple[int, ...], int | None]:
     """Return the axes and groups of the layer's pool: of a grid ``(N, C)``, or ``(N, groups, C / groups)``."""
-    assert pooling.positions == "all", "a block of the grid holds all positions"
     samples = (0,) if pooling.samples == "all" else ()
     groups = options.get(pooling.channels, 1 if pooling.channels == "all" else None)
     assert groups is None or isinstance(groups, int)
@@ -72,6 +71,7 @@ def test_the_layer_pools_what_is_said(spec: str) -> None:
         return
     assert pool is not None
     assert (pool.axes, pool.groups) == layers_pool(asked.about.pooling, asked.options)
+    assert pool.at_each_position == (asked.about.pooling.positions == "each")
 
 
 def test_the_group_of_the_registry_pools_what_is_said() -> None:

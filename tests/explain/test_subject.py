@@ -119,6 +119,16 @@ def test_letters_of_two_samples_and_four_channels(spec: str) -> None:
         assert rows == GRIDS[spec]
 
 
+def test_letters_of_positions_that_each_have_a_pool() -> None:
+    """Every channel shows the same letters, another for each position and sample."""
+    pools = subject("channel-layer", (2, 4, 3)).pools
+    cells = [
+        ["".join(pools.label(sample, channel, each) for each in range(3)) for channel in range(4)]
+        for sample in range(2)
+    ]
+    assert cells == [["ABC"] * 4, ["DEF"] * 4]
+
+
 @pytest.mark.parametrize(("spec", "shape"), SPECS_AND_SHAPES)
 def test_letters_count_what_is_said(spec: str, shape: tuple[int, ...]) -> None:
     """As many letters as pools, each on as many values, and one colour for each letter."""

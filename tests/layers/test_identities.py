@@ -5,7 +5,16 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from normzoo.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, SampleRMSNorm, make_norm
+from normzoo.layers import (
+    BatchNorm,
+    ChannelLayerNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    RMSNorm,
+    SampleRMSNorm,
+    make_norm,
+)
 
 from .references import randomized
 
@@ -48,6 +57,43 @@ def test_layer_norm_of_maps_is_layernorm_without_affine(shape: tuple[int, ...]) 
     assert_equal_layers(LayerNorm(shape[1:], elementwise_affine=False), make_norm("layer:affine=false", 6), x)
     rms = RMSNorm(shape[1:], eps=1e-5, elementwise_affine=False)
     assert_equal_layers(rms, make_norm("rms:affine=false", 6), x)
+
+
+@pytest.mark.parametrize("norm", [nn.LayerNorm, LayerNorm])
+@every_shape
+def test_layer_norm_of_channels_is_layernorm_with_the_channels_last(
+    shape: tuple[int, ...], norm: type[nn.LayerNorm]
+) -> None:
+    """Output, and all gradients, whichever way the channels lie in memory."""
+    ours, theirs = randomized(ChannelLayerNorm(6).double()), norm(6).double()
+    theirs.load_state_dict(ours.state_dict())
+    for x in (torch.randn(shape).double(), torch.randn(shape).double().movedim(1, -1).contiguous().movedim(-1, 1)):
+        cotangent, results = torch.randn_like(x), []
+        for layer, norm_of_it in ((ours, ours), (lambda x: theirs(x.movedim(1, -1)).movedim(-1, 1), theirs)):
+            leaf = x.clone().requires_grad_()
+            y = layer(leaf)
+            results.append((y, *torch.autograd.grad(y, (leaf, *norm_of_it.parameters()), cotangent)))
+        assert_close(results[0], results[1], rtol=1e-10, atol=1e-10)
+
+
+def test_layer_norm_of_channels_is_torchvisions_layernorm2d() -> None:
+    """That of ConvNeXt, with its smaller eps."""
+    torchvision = pytest.importorskip("torchvision.models.convnext")
+    ours, theirs = randomized(ChannelLayerNorm(6, eps=1e-6).double()), torchvision.LayerNorm2d(6, eps=1e-6).double()
+    theirs.load_state_dict(ours.state_dict())
+    x, cotangent = torch.randn(2, 3, 6, 4, 5, dtype=torch.float64)
+    results = []
+    for layer in (ours, theirs):
+        leaf = x.clone().requires_grad_()
+        y = layer(leaf)
+        results.append((y, *torch.autograd.grad(y, (leaf, *layer.parameters()), cotangent)))
+    assert_close(results[0], results[1], rtol=1e-10, atol=1e-10)
+
+
+def test_layer_norm_of_channels_is_layer_norm_of_vectors() -> None:
+    """Where there are no positions, ``channel-layer`` and ``layer`` are the same."""
+    x = torch.randn(5, 6, dtype=torch.float64)
+    assert_equal_layers(ChannelLayerNorm(6), make_norm("layer", 6), x)
 
 
 @shapes_with_positions

@@ -115,6 +115,12 @@ INPUTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
         "SampleRMSNorm: the input must be (N, C, *) with num_features channels, got shape (2, 4) and num_features=3; "
         "change the input or num_features",
     ),
+    "channel-layer-channels-last": (
+        lambda: layers.ChannelLayerNorm(3),
+        (2, 4, 3),
+        "ChannelLayerNorm: the input must be (N, C, *) with num_features channels, got shape (2, 4, 3) and "
+        "num_features=3; change the input or num_features, or for channels last use LayerNorm",
+    ),
 }
 
 

@@ -45,6 +45,7 @@ def test_what_is_shared_along_each_dimension_is_known(name: str) -> None:
     [
         ("batch", "all samples: one mean and variance per channel"),
         ("layer", "all channels: one mean and variance per sample"),
+        ("channel-layer", "all channels: one mean and variance per sample and position"),
         ("instance", "nothing: one mean and variance per sample and channel"),
         ("group", "the channels of a group: one mean and variance per sample and group"),
         ("rms", "all channels: one root mean square per sample"),

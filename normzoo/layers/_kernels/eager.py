@@ -135,19 +135,19 @@ def _by_own(
     if running.mean is not None:
         _update(spec, running, Statistics(count, mean, var))
     rstd = torch.add(var, _number(spec.eps, x.dtype)).rsqrt_()
-    scale, factor = rstd, None if weight is None else _parameter(spec, plan, weight, x)
+    scale, factor = rstd, None if weight is None else _parameter(plan, weight, x)
     if factor is not None and (plan.positions or plan.is_over_samples):
         scale, factor = rstd * factor, None
     values = values.mul_(scale) if spec.centered else torch.mul(x, scale, out=target)
     if factor is not None:
         values.mul_(factor)
     if bias is not None:
-        values.add_(_parameter(spec, plan, bias, x))
+        values.add_(_parameter(plan, bias, x))
     y = values if y is None else y
     return [y, rstd] if mean is None else [y, mean, rstd]
 
 
-def _parameter(spec: NormSpec, plan: _Plan, parameter: Tensor, x: Tensor) -> Tensor:
+def _parameter(plan: _Plan, parameter: Tensor, x: Tensor) -> Tensor:
     """Return a parameter so that it broadcasts to ``x``, the channels of which are split."""
     if parameter.ndim == 1:
         parameter = parameter.view(plan.parameter)
@@ -292,7 +292,7 @@ def _by_own_gradients(
         dx = torch.empty_like(g) if dx is None else dx
         g, x, target = spec.split(g), spec.split(x), spec.split(dx)
     plan = _plan(spec, g.ndim)
-    factor = None if weight is None else _parameter(spec, plan, weight, g)
+    factor = None if weight is None else _parameter(plan, weight, g)
     deviation = x if mean is None else x - mean
     if not plan.is_weight_pooled:
         work = _gradients_of_one_weight
@@ -394,8 +394,10 @@ def _of_parameters(
             continue
         if plan.is_over_samples:
             blocks = blocks[0]  # they have been summed
+        elif plan.apart:
+            blocks = blocks.sum(plan.apart)
         else:
-            blocks = blocks.sum(plan.apart) if plan.apart else blocks.clone()
+            blocks = blocks.clone()
         if plan.positions or spec.groups is not None:
             blocks = blocks.reshape(-1) if spec.grid == 2 else blocks.reshape(blocks.shape[0], -1)
         gradients.append(blocks)
