@@ -2,6 +2,7 @@
 
 from normzoo.templates._cnn import Cnn
 from normzoo.templates._lstm import Lstm, NormalizedLstm
+from normzoo.templates._mlp import Mlp
 from normzoo.templates._module import MemberMetrics, MemberModule, PerMemberMean, member_losses
 from normzoo.templates._network import NormActMaker, make_network
 from normzoo.templates._norm_slots import left_out, norm_act
@@ -11,6 +12,7 @@ from normzoo.templates._random import MemberRandom, Noise, draw_from
 from normzoo.templates._recorded import CudaGraph, RecordedSteps, can_be_recorded
 from normzoo.templates._resnet import ResNet
 from normzoo.templates._stack import keep_members, stack, unmapped
+from normzoo.templates._transformer import Transformer
 from normzoo.templates._vgg import Vgg
 
 __all__ = [
@@ -21,12 +23,14 @@ __all__ = [
     "MemberModule",
     "MemberOptimizer",
     "MemberRandom",
+    "Mlp",
     "Noise",
     "NormActMaker",
     "NormalizedLstm",
     "PerMemberMean",
     "RecordedSteps",
     "ResNet",
+    "Transformer",
     "Vgg",
     "can_be_recorded",
     "draw_from",

@@ -29,6 +29,9 @@ Kind = Literal["maps", "sequences", "vectors"]
 SAMPLES, POSITIONS = 4, 6
 """Of the inputs that a norm is tried on."""
 
+SAME = 1e-4
+"""Up to which difference the means of values of about one are taken for the same."""
+
 LONGEST_REASON = 120
 """Characters of an error's text in a note."""
 
@@ -70,6 +73,13 @@ def is_batch_independent(layer: nn.Module) -> bool:
 def accepts(layer: nn.Module, features: int, kind: Kind) -> bool:
     """Whether a norm takes inputs of a kind, and returns them in their shape: found out by trying a copy of it."""
     return _refusal(layer, features, kind) is None
+
+
+def centers_positions(layer: nn.Module, features: int) -> bool:
+    """Whether a norm's mean over positions is the same for all sequences, as instance norm's is: found by trying it."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        means = copy.deepcopy(layer).train()(_example(features, "sequences")).mean(-1)
+    return bool((means - means[0]).abs().max() < SAME)
 
 
 def norm_act(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.templates._random import Noise, StackedDraws
-from normzoo.templates._stack import Mapped
+from normzoo.templates._stack import OF_EACH_VALUE, Mapped
 
 Step = Callable[[Tensor, Tensor], None]
 
@@ -106,13 +106,14 @@ _RECORDABLE = (
     nn.AdaptiveAvgPool2d,
     nn.AvgPool2d,
     nn.Conv2d,
+    nn.Embedding,
     nn.Flatten,
     nn.Identity,
     nn.Linear,
     nn.MaxPool2d,
     nn.ModuleList,
-    nn.ReLU,
     nn.Sequential,
+    *OF_EACH_VALUE,
 )
 _NOT_RECORDABLE = (Mapped, Noise, StackedDraws)
 

@@ -174,6 +174,25 @@ class StackedConv2d(nn.Module):
         return y.view(len(y), *self.weight.shape[:2], *y.shape[2:])
 
 
+class StackedEmbedding(nn.Module):
+    """``nn.Embedding`` of every member."""
+
+    weight: Tensor
+
+    def __init__(self, members: Sequence[nn.Embedding], tensors: _Tensors) -> None:
+        super().__init__()
+        _take_tensors(self, members, tensors)
+        plain = {"padding_idx": None, "max_norm": None, "scale_grad_by_freq": False, "sparse": False}
+        for name, value in plain.items():
+            if (given := getattr(members[0], name)) != value:
+                raise ValueError(f"stack: Embedding must be plain, got {name}={given}; leave it out")
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map ``(N, M, *)`` to ``(N, M, *, E)``."""
+        members = torch.arange(len(self.weight), device=tokens.device)
+        return self.weight[members.reshape(-1, *(1 for _ in tokens.shape[2:])), tokens]
+
+
 class PerChannel(nn.Module):
     """A module that treats all channels alike, such as pooling: members are further channels."""
 
@@ -299,12 +318,29 @@ _POOLINGS = (
     nn.MaxPool2d,
 )
 
+OF_EACH_VALUE: tuple[type[nn.Module], ...] = (
+    nn.ELU,
+    nn.GELU,
+    nn.Hardswish,
+    nn.LeakyReLU,
+    nn.Mish,
+    nn.ReLU,
+    nn.ReLU6,
+    nn.Sigmoid,
+    nn.SiLU,
+    nn.Softplus,
+    nn.Tanh,
+)
+"""Activations that are functions of one value, and have no tensors."""
+
+
 _RULES: dict[type[nn.Module], Rule] = {
     nn.Conv2d: StackedConv2d,
+    nn.Embedding: StackedEmbedding,
     nn.Linear: StackedLinear,
     nn.Flatten: _flatten,
     nn.Identity: _same,
-    nn.ReLU: _same,
+    **dict.fromkeys(OF_EACH_VALUE, _same),
     NoNorm: _same,
     nn.Sequential: _by_parts,
     nn.ModuleList: _by_parts,

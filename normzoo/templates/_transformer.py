@@ -1,0 +1,259 @@
+"""A transformer encoder over the patches of an image or over tokens, with the norms in one of four placements.
+
+A sublayer f is attention or an mlp. Where norms stand:
+
+    post      x = norm(x + f(x))                 Vaswani et al. (2017), "Attention Is All You Need"
+    pre       x = x + f(norm(x))                 Xiong et al. (2020), "On Layer Normalization in the Transformer
+                                                 Architecture"
+    sandwich  x = x + norm(f(norm(x)))           Ding et al. (2021), "CogView: Mastering Text-to-Image Generation via
+                                                 Transformers"
+    peri      x = x + norm(f(norm(x)))           Kim et al. (2025), "Peri-LN: Revisiting Normalization Layer in the
+                                                 Transformer Architecture"
+
+All but ``post`` have a norm at the end, after the last sublayer. ``peri`` has one on the embedding, too, and differs
+from ``sandwich`` in that alone.
+"""
+
+from math import gcd
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from normzoo.errors import ComponentError
+from normzoo.layers import NoNorm
+from normzoo.layers._make import NormFactory
+from normzoo.templates._norm_slots import accepts, build, centers_positions, contains_activation, left_out
+
+Placement = Literal["post", "pre", "sandwich", "peri"]
+
+POSITIONS_STD = 0.02
+"""Of what is learned per position, at the start."""
+
+
+class Transformer(nn.Module):
+    """Tokens with learned positions, sublayers of attention and mlp in turn, and a classifier on the mean token.
+
+    Norms see tokens ``(N, T, C)`` as sequences ``(N, C, T)``: batch norm pools samples and tokens, ``layer`` channels
+    and tokens, and ``channel-layer`` the channels of each token, which is the layer norm of the papers. So with
+    ``causal`` it is attention alone that looks at no later token; a norm that pools tokens does. Instance norm is left
+    out at the last place, since the mean over tokens would be its bias. The mlps have a GELU. Weights start as torch
+    starts them.
+
+    Args:
+        norm: makes the norm of each place from its number of channels.
+        shape: of a sample: channels, height and width of an image, or ``(T,)`` for so many tokens.
+        outputs: how many numbers to put out for each sample: logits of the classes, for instance.
+        patch: pixels along each side of an image's patches, each of which is a token.
+        vocabulary: how many different tokens there are; None for images.
+        width: channels of a token.
+        depth: how many sublayers of each kind there are.
+        heads: of attention.
+        mlp_ratio: units of an mlp per channel.
+        placement: of the norms, see above.
+        qk_norm: further norms on the queries and keys of each head, Henry et al. (2020), "Query-Key Normalization for
+            Transformers". One norm serves all heads, to which they are further samples. Departure: products are
+            scaled by 1 / sqrt(channels), as without, and the norm's weight can learn another scale.
+        causal: attention looks at no later token.
+        dropout: which share of the embedding, and of what each sublayer adds, is dropped in training.
+        sites: at which sublayers norms stand: ``attention``, ``mlp``, or ``all`` and also at the ends. ``qk_norm`` is
+            apart from it.
+
+    Raises:
+        ValueError: the patch does not divide the image, the heads not the width; tokens without ``vocabulary``, or
+            images with it.
+        ComponentError: the norm takes no sequences, or contains an activation.
+    """
+
+    consists_of_parts: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        norm: NormFactory,
+        *,
+        shape: tuple[int, ...],
+        outputs: int,
+        patch: int = 4,
+        vocabulary: int | None = None,
+        width: int = 64,
+        depth: int = 2,
+        heads: int = 4,
+        mlp_ratio: int = 2,
+        placement: Placement = "pre",
+        qk_norm: bool = False,
+        causal: bool = False,
+        dropout: float = 0.0,
+        sites: Literal["all", "attention", "mlp"] = "all",
+    ) -> None:
+        super().__init__()
+        if heads < 1 or width % heads:
+            raise ValueError(f"Transformer: heads must divide width, got width={width}, heads={heads}")
+        if depth < 1:
+            raise ValueError(f"Transformer: depth must be at least 1, got depth={depth}")
+
+        def norms(where: str, *, wanted: bool, channels: int = width, last: bool = False) -> list[nn.Module]:
+            return [TokenNorm(norm, channels, where, is_last=last)] if wanted else []
+
+        def dropouts() -> list[nn.Module]:
+            return [nn.Dropout(dropout)] if dropout else []
+
+        def sublayer(name: Literal["attention", "mlp"], part: nn.Module, *, last: bool = False) -> Sublayer:
+            is_site = sites in ("all", name)
+            branch = [
+                *norms(f"before the {name}", wanted=is_site and placement != "post"),
+                part,
+                *norms(f"after the {name}", wanted=is_site and placement in ("sandwich", "peri")),
+                *dropouts(),
+            ]
+            after_sum = norms(f"on the sum after the {name}", wanted=is_site and placement == "post", last=last)
+            return Sublayer(branch, after_sum)
+
+        self.embedding, tokens = _embedding(shape, patch, vocabulary, width)
+        self.positions = nn.Parameter(POSITIONS_STD * torch.randn(tokens, width))
+        opening = norms("on the embedding", wanted=sites == "all" and placement == "peri")
+        self.opening = nn.Sequential(*opening, *dropouts())
+        self.sublayers = nn.Sequential()
+        for number in range(1, depth + 1):
+            q_norm, k_norm = (
+                norms(f"on the {name}", wanted=qk_norm, channels=width // heads) for name in ("queries", "keys")
+            )
+            attention = Attention(width, heads, q_norm, k_norm, causal=causal)
+            mlp = nn.Sequential(nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width))
+            self.sublayers.append(sublayer("attention", attention))
+            self.sublayers.append(sublayer("mlp", mlp, last=number == depth))
+        self.closing = nn.Sequential(*norms("at the end", wanted=sites == "all" and placement != "post", last=True))
+        self.head = nn.Linear(width, outputs)
+        slots = {name: module for name, module in self.named_modules() if isinstance(module, TokenNorm)}
+        self.places = {name: slot.where for name, slot in slots.items()}
+        self.notes = left_out(norm, [(slot.where, slot.channels, "sequences") for slot in slots.values()])
+        if any(slot.erases for slot in slots.values()):
+            self.notes += ("no norm at the last place, as the mean over its tokens would be the same for every sample",)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map images ``(N, C, H, W)``, or tokens ``(N, T)`` of integers, to outputs ``(N, outputs)``."""
+        x = self.opening(self.embedding(inputs) + self.positions)
+        x = self.closing(self.sublayers(x))
+        y: Tensor = self.head(x.mean(-2))
+        return y
+
+
+def _embedding(shape: tuple[int, ...], patch: int, vocabulary: int | None, width: int) -> tuple[nn.Module, int]:
+    """Return what makes tokens of ``width`` channels of an input, and how many."""
+    if len(shape) == 1:
+        if vocabulary is None:
+            raise ValueError(
+                f"Transformer: samples of shape {shape} must be tokens, whose number of kinds is not given; use "
+                "vocabulary=..., or for vectors of numbers the template mlp"
+            )
+        return nn.Embedding(vocabulary, width), shape[0]
+    channels, height, across = shape
+    if vocabulary is not None:
+        raise ValueError(f"Transformer: vocabulary is for tokens, got images of shape {shape}; leave it out")
+    common = gcd(height, across)
+    if patch < 1 or common % patch:
+        sides = ", ".join(str(side) for side in range(1, common + 1) if common % side == 0)
+        raise ValueError(
+            f"Transformer: patch must divide height and width of the images, got patch={patch} for {height}x{across}; "
+            f"use one of {sides}"
+        )
+    linear = nn.Linear(channels * patch * patch, width)
+    return nn.Sequential(Patches(patch), linear), height * across // patch**2
+
+
+class Patches(nn.Module):
+    """Cuts images into square patches of some pixels along each side."""
+
+    consists_of_parts: ClassVar[bool] = True
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map ``(N, C, H, W)`` to ``(N, T, C * side * side)``."""
+        *outer, height, width = images.shape
+        cut = images.reshape(*outer, height // self.side, self.side, width // self.side, self.side)
+        return cut.movedim((-4, -2), (-5, -4)).flatten(-3).flatten(-3, -2)
+
+
+class TokenNorm(nn.Module):
+    """A norm of tokens ``(N, T, C)``, which it sees as sequences ``(N, C, T)``; one that takes none is left out.
+
+    Args:
+        norm: makes the norm.
+        channels: of a token.
+        where: it stands, in words.
+        is_last: what follows is the mean over tokens; there a norm is left out, too, that makes it the same for all.
+
+    Raises:
+        ComponentError: it contains an activation.
+    """
+
+    consists_of_parts: ClassVar[bool] = True
+
+    def __init__(self, norm: NormFactory, channels: int, where: str, *, is_last: bool = False) -> None:
+        super().__init__()
+        self.channels, self.where = channels, where
+        layer = build(norm, channels)
+        if contains_activation(layer):
+            raise ComponentError("it contains an activation, and the transformer's norms stand where there is none")
+        takes_sequences = accepts(layer, channels, "sequences")
+        self.erases = takes_sequences and is_last and centers_positions(layer, channels)
+        self.norm = layer if takes_sequences and not self.erases else NoNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, T, C)`` to ``(N, T, C)``."""
+        y: Tensor = self.norm(x.transpose(-2, -1))
+        return y.transpose(-2, -1)
+
+
+class Sublayer(nn.Module):
+    """Adds what a branch makes of tokens ``(N, T, C)`` to them; perhaps a norm follows."""
+
+    consists_of_parts: ClassVar[bool] = True
+
+    def __init__(self, branch: list[nn.Module], after_sum: list[nn.Module]) -> None:
+        super().__init__()
+        self.branch, self.after_sum = nn.Sequential(*branch), nn.Sequential(*after_sum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, T, C)`` to ``(N, T, C)``."""
+        y: Tensor = self.after_sum(x + self.branch(x))
+        return y
+
+
+class Attention(nn.Module):
+    """Self-attention of several heads (Vaswani et al. 2017).
+
+    Args:
+        width: channels of a token.
+        heads: into which they are divided.
+        q_norm: norms of the queries of a head, or none.
+        k_norm: norms of its keys, or none.
+        causal: no token looks at later ones.
+    """
+
+    consists_of_parts: ClassVar[bool] = True
+
+    def __init__(
+        self, width: int, heads: int, q_norm: list[nn.Module], k_norm: list[nn.Module], *, causal: bool
+    ) -> None:
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.qkv, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.q_norm, self.k_norm = nn.Sequential(*q_norm), nn.Sequential(*k_norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, T, C)`` to ``(N, T, C)``."""
+        q, k, v = (self._by_head(each) for each in self.qkv(x).chunk(3, -1))
+        q, k = self.q_norm(q), self.k_norm(k)
+        q, k, values = (each.flatten(0, -3).unsqueeze(1) for each in (q, k, v))  # four dimensions have fast kernels
+        attended = scaled_dot_product_attention(q, k, values, is_causal=self.causal).reshape(v.shape)
+        of_heads = attended.reshape(-1, self.heads, *attended.shape[1:])
+        y: Tensor = self.output(of_heads.movedim(1, -2).flatten(-2))
+        return y
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """Map ``(N, T, C)`` to ``(N * heads, T, C / heads)``."""
+        return x.reshape(*x.shape[:-1], self.heads, -1).movedim(-2, 1).flatten(0, 1)
