@@ -29,7 +29,7 @@ from normzoo.experiment.results.store import Store
 from normzoo.experiment.results.tabular import Kind, even, flat_epochs, flat_run
 from normzoo.experiment.results.union import Numbers, read_comparison
 from normzoo.experiment.runner import Listener
-from normzoo.registry import NORMS, TASKS, TEMPLATES, Registry, is_of_session, spec_of
+from normzoo.registry import AUGMENTATIONS, NORMS, TASKS, TEMPLATES, Registry, is_of_session, spec_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +66,7 @@ def compare(
     strategy: Literal["auto", "stacked", "sequential"] | None = None,
     compile: Literal["auto", "always", "never"] | None = None,  # noqa: A002  # the flag's name
     eval_stats: Sequence[Literal["running", "recalibrated", "batch"]] | str | None = None,
+    augment: Sequence[Component] | Component | None = None,
     baseline: Component | None = None,
     device: Literal["auto", "cpu", "cuda"] | None = None,
     jobs: Literal["auto"] | int | None = None,
@@ -105,6 +106,7 @@ def compare(
         strategy: seeds side by side or one after the other.
         compile: whether training steps are compiled.
         eval_stats: statistics by which norms that keep running ones are evaluated, too.
+        augment: what is done to the images of training batches, in this order.
         baseline: reference norm.
         device: to train on.
         jobs: worker processes.
@@ -122,7 +124,7 @@ def compare(
     """
     asked = {name: value for name, value in locals().items() if name not in ("rerun", "progress", "executor")}
     with _as_file(asked.get("dataset")) as asked["dataset"]:
-        for name, registry in (("norms", NORMS), ("templates", TEMPLATES)):
+        for name, registry in (("norms", NORMS), ("templates", TEMPLATES), ("augment", AUGMENTATIONS)):
             asked[name] = _specs(registry, asked[name])
         for name, registry in (("task", TASKS), ("baseline", NORMS)):
             asked[name] = None if asked[name] is None else spec_of(registry, asked[name])
@@ -163,6 +165,7 @@ def _executor_for(configuration: Configuration) -> Executor:
     """Return worker processes, or this process where something is known to it alone."""
     matrix = configuration.matrix
     named = [*map(NORMS.parse, matrix.norms), *map(TEMPLATES.parse, matrix.templates), TASKS.parse(matrix.task)]
+    named += map(AUGMENTATIONS.parse, matrix.augment)
     if any(is_of_session(spec) for spec in named):
         return InProcessExecutor()
     return LocalExecutor(configuration.execution, early=early_workers(configuration))

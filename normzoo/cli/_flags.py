@@ -46,7 +46,7 @@ def _flag(name: str, field: FieldInfo, group: Group) -> inspect.Parameter:
     shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
     parameter = Parameter(
         help=(field.description or "") + _choices(field),
-        show_default=False if default in (None, False) else lambda _: shown,
+        show_default=False if default in (None, False, ()) else lambda _: shown,
         group=group,
         metavar=_metavar(field),
         negative="",

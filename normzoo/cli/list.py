@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from normzoo.cli._console import stdout_console
-from normzoo.registry import DATASETS, NORMS, TASKS, TEMPLATES, Entry
+from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Entry
 
 
 def list_entries() -> int:
-    """Show the norms (what each pools, formula, source), templates, datasets and tasks."""
+    """Show the norms (what each pools, formula, source), templates, datasets, augmentations and tasks."""
     console = stdout_console()
     norms = _table("Norms", "norm", "pools", "formula", "source")
     for name, norm in NORMS.items():
@@ -17,7 +17,12 @@ def list_entries() -> int:
         norms.add_row(name + options, norm.summary, norm.formula, norm.source)
     others = [
         _others(title, registry.kind, registry)
-        for title, registry in (("Templates", TEMPLATES), ("Datasets", DATASETS), ("Tasks", TASKS))
+        for title, registry in (
+            ("Templates", TEMPLATES),
+            ("Datasets", DATASETS),
+            ("Augmentations", AUGMENTATIONS),
+            ("Tasks", TASKS),
+        )
     ]
     for table in (norms, *others):
         console.print(table)

@@ -6,6 +6,16 @@ but neither torchvision nor scikit-learn.
 
 from normzoo.data._dataset import Dataset, RawArrays, Split
 from normzoo.data._load import load_dataset
+from normzoo.data.augmentation import Augmentations
 from normzoo.data.batches import Batches, BlocksOfSteps, OrderedBatches
 
-__all__ = ["Batches", "BlocksOfSteps", "Dataset", "OrderedBatches", "RawArrays", "Split", "load_dataset"]
+__all__ = [
+    "Augmentations",
+    "Batches",
+    "BlocksOfSteps",
+    "Dataset",
+    "OrderedBatches",
+    "RawArrays",
+    "Split",
+    "load_dataset",
+]

@@ -6,11 +6,15 @@ import torch
 from torch import Tensor
 
 from normzoo.data._dataset import Split
+from normzoo.data.augmentation import Augmentations
 from normzoo.errors import DataError
 
 Batch = tuple[Tensor, Tensor]
 BLOCK_BYTES = 2**21
 """How many bytes of inputs a block of steps holds, about."""
+
+OF_AUGMENTATION = 2**31
+"""Added to the seed of a member: the random numbers of its augmentation are others than those of its order."""
 
 
 class Batches:
@@ -66,14 +70,19 @@ class BlocksOfSteps:
         split: what to read.
         batch_size: N.
         seeds: one for each of the M members.
+        augmentations: what is done to the inputs, which depends on a member's seed alone; neither the batch size, the
+            other members nor the device changes what is drawn for the samples of an epoch, one after the other.
 
     Raises:
         DataError: the batch size is below 1 or above the number of samples.
     """
 
-    def __init__(self, split: Split, batch_size: int, *, seeds: Sequence[int]) -> None:
-        self._split, self._batch_size = split, batch_size
+    def __init__(
+        self, split: Split, batch_size: int, *, seeds: Sequence[int], augmentations: Augmentations | None = None
+    ) -> None:
+        self._split, self._batch_size, self._augmentations = split, batch_size, augmentations
         self._members = [Batches(split, batch_size, seed=seed) for seed in seeds]
+        self._generators = [torch.Generator().manual_seed(OF_AUGMENTATION + seed) for seed in seeds]
         self._steps = len(self._members[0])
         step_bytes = batch_size * len(seeds) * split.inputs[0].numel() * split.inputs.element_size()
         self._block = max(1, min(self._steps, BLOCK_BYTES // step_bytes))
@@ -81,17 +90,29 @@ class BlocksOfSteps:
     def keep(self, members: Sequence[int]) -> None:
         """Go on with these members alone, in as many blocks as before."""
         self._members = [self._members[member] for member in members]
+        self._generators = [self._generators[member] for member in members]
 
     def __len__(self) -> int:
         return -(-self._steps // self._block)
 
     def __iter__(self) -> Iterator[Batch]:
         orders = torch.stack([member.order() for member in self._members], 1)
-        return self._read(orders.view(self._steps, self._batch_size, -1))
+        blocks = self._read(orders.view(self._steps, self._batch_size, -1))
+        if self._augmentations is None:
+            return blocks
+        drawn = torch.stack([self._augmentations.draw(len(self._split), each) for each in self._generators], 1)
+        used = drawn[: self._steps * self._batch_size].view(self._steps, self._batch_size, *drawn.shape[1:])
+        return self._augmented(blocks, used, self._augmentations)
 
     def _read(self, orders: Tensor) -> Iterator[Batch]:
         for indices in torch.split(orders, self._block):
             yield self._split.inputs[indices], self._split.targets[indices]
+
+    def _augmented(self, blocks: Iterator[Batch], drawn: Tensor, augmentations: Augmentations) -> Iterator[Batch]:
+        on_device = drawn.to(self._split.inputs.device)  # once in an epoch, as the host waits for it
+        parts = (torch.split(each, self._block) for each in (on_device, drawn))
+        for (inputs, targets), random, on_host in zip(blocks, *parts, strict=True):
+            yield augmentations(inputs, random, on_host), targets
 
 
 class OrderedBatches:

@@ -1,4 +1,4 @@
-"""What there is to choose from: norms, templates, datasets, tasks.
+"""What there is to choose from: norms, templates, datasets, augmentations, tasks.
 
 Torch-free, so that names are listed and checked fast.
 """
@@ -6,10 +6,11 @@ Torch-free, so that names are listed and checked fast.
 from normzoo.registry._component import Entry, Registry, Spec, find, is_of_session, load, spec_of
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
 from normzoo.registry._options import Option, first_parameter
-from normzoo.registry.entries import DATASETS, TASKS, TEMPLATES
+from normzoo.registry.entries import AUGMENTATIONS, DATASETS, TASKS, TEMPLATES
 from normzoo.registry.norms import CHANNELS, NORMS, NormEntry, values_per_statistic
 
 __all__ = [
+    "AUGMENTATIONS",
     "CHANNELS",
     "DATASETS",
     "NORMS",

@@ -1,4 +1,4 @@
-"""The templates, datasets and tasks, one entry each. The dataset npz:PATH reads the user's own arrays."""
+"""The templates, datasets, augmentations and tasks. The dataset npz:PATH reads the user's own arrays."""
 
 from dataclasses import dataclass
 
@@ -159,6 +159,34 @@ DATASETS = Registry(
 ``target`` is called as ``target(root=..., download=..., argument=..., **options)``, with those of the three that it
 takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in ``npz:PATH``.
 """
+
+
+AUGMENTATIONS = Registry(
+    "augmentation",
+    {
+        "flip": Entry(
+            target="normzoo.data.augmentation:Flip",
+            summary="mirrors left and right, every second image",
+            source="-",
+        ),
+        "crop": Entry(
+            target="normzoo.data.augmentation:Crop",
+            options={"padding": "zeros"},
+            argument="PIXELS",
+            summary="shifts by at most so many pixels; what comes in is zero, the mean, or reflected (padding=reflect)",
+            source="He et al. 2016",
+        ),
+        "cutout": Entry(
+            target="normzoo.data.augmentation:Cutout",
+            argument="PIXELS",
+            summary="covers a square of this side with zero, the mean; its centre is anywhere",
+            source="DeVries & Taylor 2017",
+        ),
+    },
+    given=("images", "random", "argument"),
+    own="pkg.module:MyAugmentation",
+)
+"""The augmentations by name. ``target`` is what ``normzoo.data.Augmentations`` says."""
 
 
 TASKS = Registry(

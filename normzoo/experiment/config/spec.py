@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from normzoo.registry import DATASETS, NORMS, TASKS, TEMPLATES, Registry, Spec
+from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Registry, Spec
 
 PROTOCOL = 3
 """Version of the training procedure. It enters every run's key: raise it when the same spec trains differently."""
@@ -52,7 +52,12 @@ Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_n
 Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
 Sizes = Annotated[tuple[Count, ...], BeforeValidator(split_list), Field(min_length=1)]
 Rates = Annotated[tuple[Rate, ...], BeforeValidator(split_list), Field(min_length=1)]
+Chain = Annotated[tuple[str, ...], BeforeValidator(split_list)]
 Stats = Annotated[tuple[EvalStats, ...], BeforeValidator(split_list), Field(min_length=1)]
+
+
+_LATER = ("further_eval_stats", "augment")
+"""Fields of a run that are not in its key where they are empty."""
 
 
 class RunSpec(BaseModel):
@@ -66,7 +71,8 @@ class RunSpec(BaseModel):
         dataset: what it is trained on, without a path: that decides nothing.
         dataset_checksum: of the arrays and their split.
         task: what is learned.
-        sources: for the user's own template, norm and task, by kind, the checksum of the file it comes from.
+        sources: for the user's own template, norm, task and augmentations, by field, the checksum of the file it comes
+            from; of several, in their order.
         strategy: how the seeds are trained; it changes the order of sums, which moves results by rounding, and so the
             outcome of training that is chaotic.
         compile: whether the training step is to be compiled, which does the same.
@@ -75,6 +81,7 @@ class RunSpec(BaseModel):
         precision: float32, or bfloat16 where autocast deems it fit, by Lightning's names.
         further_eval_stats: by which statistics the trained network is evaluated, too, beside the running ones; none
             where its norm keeps no running ones. It decides nothing but what is recorded.
+        augment: what is done to the inputs of training batches, in this order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,6 +102,7 @@ class RunSpec(BaseModel):
     clip_norm: float | None = None
     precision: Precision = "32-true"
     further_eval_stats: tuple[EvalStats, ...] = ()
+    augment: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -113,9 +121,9 @@ class RunSpec(BaseModel):
     def key(self) -> str:
         """Hash of the canonical JSON of the spec and the protocol version; the same on every machine.
 
-        Further statistics are in it only where there are any: without them a run is what it was before there were.
+        Fields that came later are in it only where they hold something: without it a run is what it was before.
         """
-        values = self.model_dump(mode="json", exclude=None if self.further_eval_stats else {"further_eval_stats"})
+        values = self.model_dump(mode="json", exclude={name for name in _LATER if not getattr(self, name)})
         return _digest({"protocol": PROTOCOL, **values})
 
     @property
@@ -183,6 +191,11 @@ class MatrixSpec(BaseModel):
         description="Statistics by which norms that keep running ones are evaluated: running (which decide), and also "
         "recalibrated (over the training set) or batch (of each test batch).",
     )
+    augment: Chain = Field(
+        (),
+        description="What is done to the images of training batches, in order: flip, crop:4 (shifts), cutout:8, or "
+        "your own as pkg.module:Mine.",
+    )
     baseline: str | None = Field(
         None, description="Reference norm. Default: none if it is compared, otherwise the first norm."
     )
@@ -214,6 +227,11 @@ class MatrixSpec(BaseModel):
     @classmethod
     def _known_task(cls, task: str) -> str:
         return TASKS.canonical(task)
+
+    @field_validator("augment")
+    @classmethod
+    def _known_augmentations(cls, specs: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(AUGMENTATIONS.canonical, specs))
 
     @field_validator("batch_sizes")
     @classmethod

@@ -84,12 +84,18 @@ def expand(
         "optimizer": matrix.optimizer,
         "clip_norm": matrix.clip_norm,
         "precision": matrix.precision,
+        "augment": matrix.augment,
     }
     runs: list[RunSpec] = []
     for template in matrix.templates:
         for norm in matrix.norms:
             network = (networks or {}).get((template, norm), NetworkFacts())
-            named = {"template": template, "norm": norm, "task": matrix.task}
+            named = {
+                "template": template,
+                "norm": norm,
+                "task": matrix.task,
+                "augment": ",".join(matrix.augment),
+            }
             own = {kind: (sources or {}).get(kind, {}).get(spec) for kind, spec in named.items()}
             common["sources"] = {kind: checksum for kind, checksum in own.items() if checksum}
             common["further_eval_stats"] = matrix.eval_stats[1:] if network.keeps_statistics else ()

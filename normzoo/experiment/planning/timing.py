@@ -40,7 +40,8 @@ def timing_key(runs: Sequence[RunSpec], environment: Mapping[str, Any]) -> str:
     """Return what decides how long a step of a group takes: all of its runs but seeds and epochs; code and machine."""
     names = ("device", "cpu", "threads", "torch", "norm_backend", "normzoo", "protocol")
     machine = {name: environment.get(name) for name in names}
-    work = runs[0].model_dump(mode="json", exclude={"seed", "lr", "epochs", "further_eval_stats"})
+    without = {"seed", "lr", "epochs", "further_eval_stats"} | (set() if runs[0].augment else {"augment"})
+    work = runs[0].model_dump(mode="json", exclude=without)
     sizes = {"members": len(runs), "rates": len({run.lr for run in runs})}
     text = json.dumps({"machine": machine, "work": work, **sizes}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

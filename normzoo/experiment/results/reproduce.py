@@ -30,7 +30,7 @@ def command_for(key: str, record: RunRecord, dataset: str) -> str | None:
     except ValidationError:
         return None
     facts = DatasetFacts(dataset, spec.dataset_checksum, shape=(1, 1, 1), outputs=1, train=1, validation=1, test=1)
-    named = {"template": spec.template, "norm": spec.norm, "task": spec.task}
+    named = {"template": spec.template, "norm": spec.norm, "task": spec.task, "augment": ",".join(spec.augment)}
     sources = {kind: {named[kind]: checksum} for kind, checksum in spec.sources.items()}
     networks = {(spec.template, spec.norm): NetworkFacts(keeps_statistics=bool(spec.further_eval_stats))}
     if key not in {run.key for run in expand(matrix, facts, sources=sources, networks=networks)}:
@@ -55,6 +55,7 @@ def _matrix(spec: RunSpec, dataset: str) -> MatrixSpec:
         "optimizer": spec.optimizer,
         "clip_norm": spec.clip_norm,
         "precision": spec.precision,
+        "augment": spec.augment,
         "eval_stats": ("running", *spec.further_eval_stats),
     }
     matrix = MatrixSpec(**settings)

@@ -1,15 +1,17 @@
 """What only torch and the data can answer before anything is planned. Imports torch."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import normzoo
-from normzoo.data import Dataset, load_dataset
-from normzoo.errors import ComponentError, ConfigError, DeviceError, NormzooError
+from normzoo.data import Augmentations, Dataset, load_dataset
+from normzoo.errors import ComponentError, ConfigError, DeviceError, NormzooError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, PlaceFacts, Prepared
@@ -18,7 +20,7 @@ from normzoo.experiment.planning.kept import own_modules
 from normzoo.experiment.worker.places import look_for_places, marking
 from normzoo.experiment.worker.train import build_network, worker_environment
 from normzoo.layers import norm_factory
-from normzoo.registry import NORMS, TASKS, TEMPLATES
+from normzoo.registry import AUGMENTATIONS, NORMS, TASKS, TEMPLATES, Registry
 from normzoo.surgery import keeps_statistics
 from normzoo.tasks import Task, make_task
 from normzoo.templates import MemberRandom, draw_from, member_losses, stack
@@ -54,9 +56,17 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
         test=len(dataset.test),
     )
     _check_batch_sizes(matrix, facts)
-    asked = ((NORMS, matrix.norms), (TEMPLATES, matrix.templates), (TASKS, (matrix.task,)))
+    asked: tuple[tuple[Registry[Any], tuple[str, ...]], ...] = (
+        (NORMS, matrix.norms),
+        (TEMPLATES, matrix.templates),
+        (TASKS, (matrix.task,)),
+        (AUGMENTATIONS, matrix.augment),
+    )
     found = {registry.kind: {spec: registry.source(spec) for spec in specs} for registry, specs in asked}
     sources = {kind: {spec: text for spec, text in each.items() if text} for kind, each in found.items()}
+    if own := sources.pop(AUGMENTATIONS.kind):
+        sources["augment"] = {",".join(matrix.augment): ",".join(own.values())}
+    try_augmentations(matrix.augment, dataset)
     smallest = matrix.model_copy(update={"seeds": 1, "batch_sizes": matrix.batch_sizes[:1]})
     networks = {
         (run.template, run.norm): try_network(run, dataset, task)
@@ -101,6 +111,26 @@ def _check_batch_sizes(matrix: MatrixSpec, facts: DatasetFacts) -> None:
             f"batch_sizes: {largest} is larger than the training set of '{facts.name}' ({held}); use at most "
             f"{facts.train}"
         )
+
+
+def try_augmentations(specs: Sequence[str], dataset: Dataset) -> None:
+    """Carry out each augmentation on what the ones before it make of a few images.
+
+    Raises:
+        UsageError: one does not fit these images, fails, or makes something else of them.
+    """
+    images = dataset.train.inputs[:_SAMPLES, None].unsqueeze(0)
+    for spec in specs:
+        try:
+            augmentations = Augmentations([spec])
+            drawn = augmentations.draw(images.shape[1], torch.Generator())[None, :, None]
+            images = augmentations(images, drawn, drawn)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise ComponentError(
+                f"augment: {spec} fails on images of shape {tuple(images.shape[3:])}: {_failure(error)}"
+            ) from error
 
 
 def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:

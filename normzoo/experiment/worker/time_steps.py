@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
-from normzoo.data import BlocksOfSteps, Dataset
+from normzoo.data import Dataset
+from normzoo.data.batches import Batch
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Device
 from normzoo.experiment.planning.timing import Timing
-from normzoo.experiment.worker.train import build_network, make_module, member_order, norm_backend
+from normzoo.experiment.worker.train import build_network, make_module, member_order, norm_backend, training_blocks
 from normzoo.layers import backend
 
 WARM_UP, WARM_UP_ELSEWHERE = {"cpu": 1}, 5
@@ -50,7 +51,7 @@ def _step_seconds(specs: Sequence[RunSpec], dataset: Dataset, device: Device) ->
     networks = [build_network(spec, dataset) for spec in specs]
     module = make_module(specs, networks, dataset, device, compiled=False).to(device)
     module.on_train_epoch_start()
-    inputs, targets = next(iter(BlocksOfSteps(dataset.train, specs[0].batch_size, seeds=[spec.seed for spec in specs])))
+    (inputs, targets), augmenting = _block(specs, dataset, device)
     warm_up = WARM_UP.get(device, WARM_UP_ELSEWHERE)
     seconds: list[float] = []
     # As the Trainer does in mixed precision.
@@ -63,7 +64,20 @@ def _step_seconds(specs: Sequence[RunSpec], dataset: Dataset, device: Device) ->
             if device == "cuda":
                 torch.cuda.synchronize()
             seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[warm_up:])
+    return statistics.median(seconds[warm_up:]) + augmenting
+
+
+def _block(specs: Sequence[RunSpec], dataset: Dataset, device: Device) -> tuple[Batch, float]:
+    """Return a block of steps, and how long it takes to read it, for each step; zero where nothing is augmented."""
+    blocks = training_blocks(specs, dataset)
+    block = next(iter(blocks))
+    if not specs[0].augment:
+        return block, 0.0
+    epoch, start = iter(blocks), time.perf_counter()
+    block = next(epoch)
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return block, (time.perf_counter() - start) / len(block[1])
 
 
 def _is_to_be_continued(seconds: Sequence[float]) -> bool:

@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import nn
 
-from normzoo.data import BlocksOfSteps, Dataset, OrderedBatches
+from normzoo.data import Augmentations, BlocksOfSteps, Dataset, OrderedBatches
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Device
@@ -154,7 +154,7 @@ class _Training:
         first = self._specs[0]
         module = make_module(self._specs, networks, self._dataset, self._device, compiled=self._compiled)
         torch.manual_seed(drawing_seed(first))  # whatever ran before, and however many numbers the weights took
-        train = BlocksOfSteps(self._dataset.train, first.batch_size, seeds=[spec.seed for spec in self._specs])
+        train = training_blocks(self._specs, self._dataset)
         self._callback.batches = train
         if first.further_eval_stats:
             self._callback.at_end = partial(evaluate_further, spec=first, dataset=self._dataset)
@@ -165,6 +165,17 @@ class _Training:
             warnings.filterwarnings("ignore", message=".*capturable=True.*")  # of the steps before one is recorded
             trainer = _light_trainer(first, self._device, self._callback)
             trainer.fit(module, train_dataloaders=train, val_dataloaders=evaluation)
+
+
+def training_blocks(specs: Sequence[RunSpec], dataset: Dataset) -> BlocksOfSteps:
+    """Return what some runs are trained on, one or a stack."""
+    first = specs[0]
+    return BlocksOfSteps(
+        dataset.train,
+        first.batch_size,
+        seeds=[spec.seed for spec in specs],
+        augmentations=Augmentations(first.augment) if first.augment else None,
+    )
 
 
 def constant_value(task: Task, dataset: Dataset) -> float | None:

@@ -89,6 +89,8 @@ def training(summary: Summary) -> str:
     trained = f"Trained by {matrix.optimizer}{momentum} for {counted(matrix.epochs, 'epoch')} at every batch size"
     if matrix.clip_norm is not None:
         trained += f", gradient norm clipped at {matrix.clip_norm:g}"
+    if matrix.augment:
+        trained += f", training images augmented by {', then '.join(matrix.augment)}"
     if matrix.precision != "32-true":
         trained += f", precision {matrix.precision}"
     if matrix.lrs:
