@@ -7,7 +7,7 @@ the seed alone, as the order of the samples does, and on a GPU no step waits for
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -18,6 +18,20 @@ from normzoo.registry import AUGMENTATIONS
 
 _SEEDS = 2**24
 """How many seeds a uniform number in float32 makes."""
+
+
+class Augmentation(Protocol):
+    """Changes images by random numbers that it is given; nothing else in it is random.
+
+    Attributes:
+        numbers: how many it takes for each image.
+    """
+
+    numbers: int
+
+    def __call__(self, images: Tensor, random: Tensor) -> Tensor:
+        """Return images ``(N, C, H, W)``, changed by uniform numbers ``(N, numbers)`` in [0, 1)."""
+        ...
 
 
 class Flip:
@@ -118,9 +132,8 @@ class _Made(NamedTuple):
 class Augmentations:
     """Augmentations in their order, for several members at once.
 
-    One that has an attribute ``numbers`` is called with the images ``(N, C, H, W)`` of all members and as many uniform
-    random numbers for each of them, ``(N, numbers)`` in [0, 1). Any other is called with the images of a member's batch
-    alone, after torch's generators were seeded for it, which are put back afterwards.
+    An ``Augmentation``, which has an attribute ``numbers``, is called once for all members. Any other is called with
+    the images of each member's batch alone, after torch's generators were seeded; they are put back afterwards.
 
     Args:
         specs: such as ``flip`` and ``crop:4``, or import paths of the user's own: a class, which is called with the
@@ -200,11 +213,18 @@ def _by_batch(each: _Made, images: Tensor, random: Tensor) -> Tensor:
         for of_step, of_members in zip(images, seeds, strict=True):
             members = []
             for batch, seed in zip(of_step.unbind(1), of_members, strict=True):
-                torch.manual_seed(seed)
+                _seed(seed, batch.device)
                 given = batch.contiguous()
                 members.append(_checked(each, given, each.function(given)))
             steps.append(torch.stack(members, 1))
         return torch.stack(steps)
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """Seed torch's generators of the host and of a device; ``torch.manual_seed`` takes a hundred times as long."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def _checked(each: _Made, images: Tensor, augmented: object) -> Tensor:

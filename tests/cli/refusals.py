@@ -48,6 +48,8 @@ AT_ONCE = {
     "norms-none": Refusal(("compare", "--norms", ""), "--norms: must not be empty"),
     "norm-twice": _compare("--norms group,group:groups=8", "norm 'group:groups=8' is the same as 'group'"),
     "npz-without-path": _compare("--dataset npz", "--dataset: dataset 'npz': expected npz:PATH"),
+    "augmentation": _compare("--augment flp", "--augment: unknown augmentation 'flp'; did you mean 'flip'?"),
+    "augmentation-without-pixels": _compare("--augment crop", "--augment: augmentation 'crop': expected crop:PIXELS"),
     "jobs": _compare("--jobs many", "--jobs: expected 'auto' or a number of at least 1, got 'many'"),
     "timeout": _compare("--timeout 0", "--timeout: must be greater than 0, got 0"),
     "several": _compare(
@@ -98,6 +100,9 @@ BY_A_WORKER = {
     "norm-option": _compare(
         "--norms own_norms:Optional:gian=2", "it has no option 'gian'; did you mean 'gain'? (it takes: gain)"
     ),
+    "crop-too-large": _compare("--augment flip,crop:8", "augment: crop:8 may leave nothing of images of 8x8; use at"),
+    "cutout-too-large": _compare("--augment cutout:9", "augment: cutout:9 is larger than images of 8x8; use at most"),
+    "crop-of-no-number": _compare("--augment crop:big", "augment: crop:big: expected a number of pixels of at least 1"),
     "npz-missing": _compare("--dataset npz:missing.npz", "npz 'missing.npz': no such file"),
     "npz-keyless": _compare("--dataset npz:keyless.npz", "npz 'keyless.npz': no array named y_test"),
     "npz-unequal": _compare("--dataset npz:unequal.npz", "y_train holds 39 targets for 40 images"),

@@ -33,7 +33,7 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
     configuration = resolve([], [], flags)
     matrix = configuration.matrix
     facts = DatasetFacts(matrix.dataset, spec.dataset_checksum, (1, 8, 8), outputs=10, train=1, validation=1, test=1)
-    named = {"template": spec.template, "norm": spec.norm, "task": spec.task}
+    named = {"template": spec.template, "norm": spec.norm, "task": spec.task, "augment": ",".join(spec.augment)}
     sources = {kind: {named[kind]: checksum} for kind, checksum in spec.sources.items()}
     networks = {(spec.template, spec.norm): NetworkFacts(keeps_statistics=True)}
     return expand(matrix, facts, sources=sources, networks=networks), configuration.execution
@@ -51,6 +51,10 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
         (ALL_OWN, "digits"),
         ({"optimizer": "adam", "clip_norm": 0.5, "precision": "bf16-mixed"}, "digits"),
         ({"further_eval_stats": ("recalibrated", "batch")}, "digits"),
+        (
+            {"augment": ("flip", "crop:4:padding=reflect", "own:Jitter:a=1,b=2"), "sources": {"augment": "be,ef"}},
+            "digits",
+        ),
         (LSTM, "digits"),
         (OWN, "npz:some folder/own.npz"),
     ],

@@ -30,6 +30,7 @@ OTHER: dict[str, Any] = {
     "clip_norm": 1.0,
     "precision": "bf16-mixed",
     "further_eval_stats": ("batch",),
+    "augment": ("flip",),
 }
 
 

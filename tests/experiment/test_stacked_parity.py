@@ -12,9 +12,9 @@ from scipy import stats
 from torch import Tensor
 from torch.testing import assert_close
 
-from normzoo.data import BlocksOfSteps, Dataset, Split
+from normzoo.data import Dataset, Split
 from normzoo.experiment.config.spec import Optimizer, RunSpec, Strategy
-from normzoo.experiment.worker.train import build_network, make_module
+from normzoo.experiment.worker.train import build_network, make_module, training_blocks
 from normzoo.registry import NORMS
 
 from .conftest import TrainAll
@@ -53,7 +53,7 @@ def trained(specs: Sequence[RunSpec], dataset: Dataset, strategy: Strategy) -> t
     specs = by(strategy, specs)
     networks = [build_network(spec, dataset).double() for spec in specs]
     module = make_module(specs, networks, dataset, "cpu", compiled=False).double()
-    blocks = BlocksOfSteps(dataset.train, BATCH_SIZE, seeds=[spec.seed for spec in specs])
+    blocks = training_blocks(specs, dataset)
     module.on_train_epoch_start()
     steps = 0
     for index, block in enumerate(islice(blocks, len(blocks))):

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from normzoo.data import Dataset, load_dataset
+from normzoo.data import Augmentations, Dataset, load_dataset
 from normzoo.layers import make_norm, norm_factory
-from normzoo.registry import DATASETS, NORMS, TASKS, TEMPLATES, Registry
+from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Registry
 from normzoo.tasks import make_task
 from normzoo.templates import Cnn, Lstm, MemberModule, make_network
 from normzoo.templates._norm_slots import accepts, is_batch_independent
@@ -20,7 +20,13 @@ from normzoo.templates._norm_slots import accepts, is_batch_independent
 PAGE = (Path(__file__).parents[2] / "docs" / "components.md").read_text(encoding="utf-8")
 FILES = {name: text for text, name in re.findall(r"```python\n(# (\w+)\.py\n.*?)```", PAGE, flags=re.DOTALL)}
 COMMANDS = sorted(set(re.findall(r"normzoo compare [^`\n]+", PAGE)))
-FLAGS: dict[str, Registry[Any]] = {"--norms": NORMS, "--templates": TEMPLATES, "--dataset": DATASETS, "--task": TASKS}
+FLAGS: dict[str, Registry[Any]] = {
+    "--norms": NORMS,
+    "--templates": TEMPLATES,
+    "--dataset": DATASETS,
+    "--task": TASKS,
+    "--augment": AUGMENTATIONS,
+}
 
 
 def asked(command: str) -> Iterator[tuple[str, str]]:
@@ -58,7 +64,7 @@ def step(network: torch.nn.Module, dataset: Dataset, task: str, members: int) ->
 
 
 def test_the_page_has_a_file_of_every_kind() -> None:
-    assert set(FILES) == {"my_norms", "my_net", "plain_net", "my_data", "my_task"}
+    assert set(FILES) == {"my_norms", "my_net", "plain_net", "my_data", "my_augmentations", "my_task"}
     assert len(COMMANDS) >= 6
 
 
@@ -127,6 +133,18 @@ def test_the_datasets_and_the_task_are_ones(spec: str, task: str, outputs: int, 
     assert load_dataset(spec, task=make_task(task)).checksum == dataset.checksum
     network = Cnn(norm_factory("batch"), shape=dataset.shape, outputs=dataset.outputs, widths=(8,), hidden=8)
     assert torch.tensor(step(network, dataset, task, members)).isfinite().all()
+
+
+@pytest.mark.parametrize("spec", ["my_augmentations:noise:strength=0.5", "my_augmentations:Contrast"])
+def test_the_augmentations_are_ones(spec: str) -> None:
+    """Each changes every image, those of two members differently, and the same way by the same numbers."""
+    augmentations = Augmentations([spec])
+    images = torch.randn(1, 4, 1, 1, 8, 8).expand(2, 4, 2, 1, 8, 8)
+    random = augmentations.draw(16, torch.Generator().manual_seed(0)).view(2, 4, 2, -1)
+    augmented = augmentations(images, random, random)
+    assert not (augmented == images).flatten(3).all(-1).any()
+    assert not torch.equal(augmented[:, :, 0], augmented[:, :, 1])
+    assert torch.equal(augmentations(images, random, random), augmented)
 
 
 def test_the_task_is_learned() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from normzoo import registry
-from normzoo.registry import DATASETS, NORMS, TASKS, TEMPLATES, Entry, Registry, load
+from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Entry, Registry, load
 from normzoo.registry._options import checked_options
 
-REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, TASKS)
+REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, TASKS, AUGMENTATIONS)
 ENTRIES = [
     pytest.param(kind, name, entry, id=f"{kind.kind}-{name}") for kind in REGISTRIES for name, entry in kind.items()
 ]
@@ -71,9 +71,9 @@ def test_options_of_an_entry_are_the_defaults_of_its_target(kind: Registry[Any],
         assert differs == ((name, option) in ON_PURPOSE), f"{name}: {option} is {value!r}, its default {default!r}"
 
 
-def test_every_option_of_a_template_and_a_task_is_in_its_entry() -> None:
-    """So that a default that changes is another network, and not the same by another name."""
-    for kind in (TEMPLATES, TASKS):
+def test_every_option_is_in_its_entry() -> None:
+    """Of a template, a task and an augmentation: a default that changes is another run, not the same by its name."""
+    for kind in (TEMPLATES, TASKS, AUGMENTATIONS):
         for name, entry in kind.items():
             parameters = inspect.signature(load(entry.target)).parameters.values()  # type: ignore[arg-type]
             named = {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
@@ -86,6 +86,7 @@ def test_listing_needs_no_torch() -> None:
     code = (
         "import sys, normzoo.registry as r, normzoo.metric\n"
         "r.NORMS.canonical('group'), r.TEMPLATES.canonical('cnn:hidden=8'), r.TASKS.canonical('regression')\n"
+        "r.AUGMENTATIONS.canonical('crop:4')\n"
         "r.DATASETS.canonical('npz:mine.npz'), r.NORMS.canonical('my_norms:Mine:size=3')\n"
         "assert not {'torch', 'numpy', 'lightning', 'torchmetrics'} & set(sys.modules)"
     )

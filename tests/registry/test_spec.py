@@ -1,4 +1,4 @@
-"""Is what a user writes read as it is meant: one language for norms, templates, datasets and tasks?"""
+"""Is what a user writes read as it is meant: one language for all kinds of components?"""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from normzoo.errors import ComponentError, UnknownNameError, UsageError
-from normzoo.registry import DATASETS, NORMS, TASKS, TEMPLATES, Registry, Spec, find, load
+from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Registry, Spec, find, load
 
-REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, TASKS)
+REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, TASKS, AUGMENTATIONS)
 each_kind = pytest.mark.parametrize("kind", REGISTRIES, ids=lambda kind: kind.kind)
 
 SPECS: dict[str, Spec] = {

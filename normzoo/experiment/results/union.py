@@ -95,7 +95,7 @@ def _settings(comparisons: Sequence[StoredComparison]) -> dict[str, dict[int, st
 
 
 def _text(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else "not set" if value is None else str(value)
+    return "not set" if value in (None, ()) else ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _origins(comparison: StoredComparison, records: Mapping[str, RunRecord]) -> Iterator[tuple[str, str]]:
