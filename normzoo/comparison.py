@@ -68,6 +68,7 @@ def compare(
     eval_stats: Sequence[Literal["running", "recalibrated", "batch"]] | str | None = None,
     augment: Sequence[Component] | Component | None = None,
     baseline: Component | None = None,
+    target: float | None = None,
     device: Literal["auto", "cpu", "cuda"] | None = None,
     jobs: Literal["auto"] | int | None = None,
     timeout: float | None = None,
@@ -108,6 +109,7 @@ def compare(
         eval_stats: statistics by which norms that keep running ones are evaluated, too.
         augment: what is done to the images of training batches, in this order.
         baseline: reference norm.
+        target: validation value of the deciding metric, to which time and updates are shown.
         device: to train on.
         jobs: worker processes.
         timeout: time limit per run in seconds.

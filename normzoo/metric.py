@@ -46,6 +46,12 @@ class Metric:
         """1 where higher is better, else -1; a value times this is the better the higher it is."""
         return 1 if self.higher_is_better else -1
 
+    def is_possible(self, value: float) -> bool:
+        """Whether a value is within the bounds that there are."""
+        return not (self.lowest is not None and value < self.lowest) and not (
+            self.highest is not None and value > self.highest
+        )
+
     def write(self, value: float, *, like: float | None = None) -> str:
         """Write a value without its unit.
 

@@ -31,6 +31,10 @@ def report(
     ] = None,
     all_: Annotated[bool, all_flag("All comparisons in the store as one.")] = False,
     baseline: Annotated[str | None, Parameter(help="Reference norm, if not that of the comparison.")] = None,
+    target: Annotated[
+        float | None,
+        Parameter(help="Also show the time and the updates until the deciding metric reaches this on validation."),
+    ] = None,
     title: Annotated[str, Parameter(help="Title of the report.", show_default=False)] = "",
     labels: Annotated[
         list[str] | None,
@@ -45,7 +49,7 @@ def report(
     with Store(store, writable=False) as opened:
         matrix, records = read_comparison(opened, numbers)
         earlier = earlier_looks(matrix, opened.comparisons())
-    matrix = matrix if baseline is None else _against(matrix, baseline)
+    matrix = _looked_at(matrix, baseline=baseline, target=target)
     named = dict(map(_label, labels or ()))
     summary = summarize(matrix, records, labels=named, title=title, earlier=earlier)
     written = write_report(output, summary, records, html=html)
@@ -65,8 +69,14 @@ def _label(text: str) -> tuple[str, str]:
     return name, label
 
 
-def _against(matrix: MatrixSpec, baseline: str) -> MatrixSpec:
+def _looked_at(matrix: MatrixSpec, **settings: str | float | None) -> MatrixSpec:
+    """Return the matrix with the settings that are given."""
+    given = {name: value for name, value in settings.items() if value is not None}
     try:
-        return MatrixSpec.model_validate({**matrix.model_dump(), "baseline": baseline})
+        return MatrixSpec.model_validate({**matrix.model_dump(), **given})
     except ValidationError as error:
-        raise ConfigError("; ".join(str(detail["ctx"]["error"]) for detail in error.errors())) from None
+        problems = [
+            str(detail["ctx"]["error"]) if "ctx" in detail else f"{detail['loc'][0]}: {detail['msg']}"
+            for detail in error.errors()
+        ]
+        raise ConfigError("; ".join(problems)) from None

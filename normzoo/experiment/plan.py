@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from normzoo.errors import NormzooError, UsageError
 from normzoo.experiment.config.resolve import Configuration
-from normzoo.experiment.config.spec import RunSpec
+from normzoo.experiment.config.spec import RunSpec, check_target
 from normzoo.experiment.executor.protocol import Executor, Slots
 from normzoo.experiment.planning.facts import Prepared
 from normzoo.experiment.planning.groups import Group, balance, expand, group, with_timings
@@ -117,6 +117,7 @@ def finished_plan(configuration: Configuration, stored: Stored, executor: Execut
 
 
 def _runs(configuration: Configuration, prepared: Prepared) -> list[RunSpec]:
+    check_target(configuration.matrix.target, prepared.metrics[0])
     return expand(
         configuration.matrix,
         prepared.dataset,

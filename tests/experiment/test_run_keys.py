@@ -83,6 +83,11 @@ def test_a_run_knows_nothing_of_how_and_where_it_is_run() -> None:
     assert not set(RunSpec.model_fields) & set(Execution.model_fields)
 
 
+def test_how_a_comparison_is_looked_at_is_not_in_the_key() -> None:
+    """The reference norm and the target train nothing."""
+    assert keys(MatrixSpec(baseline="batch", target=0.9)) == keys(MatrixSpec())
+
+
 def test_the_path_of_ones_own_arrays_is_not_in_the_key_but_their_content_is() -> None:
     """The same arrays elsewhere are the same data."""
     here, there = MatrixSpec(dataset="npz:here/a.npz"), MatrixSpec(dataset="npz:there/b.npz")

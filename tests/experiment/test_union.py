@@ -88,6 +88,16 @@ def test_the_reference_is_theirs_if_they_agree(
     assert (matrix.baseline, matrix.reference) == (expected, reference)
 
 
+@pytest.mark.parametrize(("targets", "expected"), [((0.9, 0.9), 0.9), ((0.9, 0.95), None), ((0.9, None), None)])
+def test_the_target_is_theirs_if_they_agree(
+    tmp_path: Path, targets: tuple[float | None, ...], expected: float | None
+) -> None:
+    """It is a way of looking at them."""
+    parts = [({"target": target, "batch_sizes": (index,)}, ()) for index, target in enumerate(targets, 1)]
+    with fill(tmp_path / "s.sqlite", *parts) as store:
+        assert read_comparison(store, "all")[0].target == expected
+
+
 SETTINGS: dict[str, tuple[Any, str]] = {
     "dataset": ("mnist", "dataset is digits in comparison 1, mnist in comparison 2"),
     "task": ("regression", "task is classification in comparison 1, regression in comparison 2"),
@@ -108,7 +118,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
 
 def test_every_setting_is_asked() -> None:
     """But those in which the parts of a comparison may differ."""
-    free = {"norms", "templates", "batch_sizes", "seeds", "first_seed", "baseline"}
+    free = {"norms", "templates", "batch_sizes", "seeds", "first_seed", "baseline", "target"}
     assert set(MatrixSpec.model_fields) - set(SETTINGS) == free
 
 

@@ -171,6 +171,27 @@ def learning_rates() -> Made:
     return matrix, records
 
 
+def target() -> Made:
+    """One norm reaches 90 % at once, one later, one in some seeds, one in too few and one in none."""
+    matrix = MatrixSpec(norms="batch,layer,group,rms,none", templates="cnn", batch_sizes="8,32", target=0.9)
+    reached = {"batch": [1] * 8, "layer": [2, 2, 3, 3] * 2, "group": [3] * 5 + [9] * 3, "rms": [2] * 3 + [9] * 5}
+    records = filled(
+        matrix,
+        lambda *place: 0.92 + 0.005 * _noise(*place),
+        train_samples=1078,
+        test_samples=360,
+        seconds=(0.5, 0.5, 0.5),
+    )
+    for key, record in records.items():
+        first = reached.get(record.spec.norm, [9] * 8)[record.spec.seed]
+        epochs = [
+            each.model_copy(update={"validation": {"loss": 1.0, "accuracy": 0.9 if each.epoch >= first else 0.89}})
+            for each in record.epochs
+        ]
+        records[key] = record.model_copy(update={"epochs": tuple(epochs)})
+    return matrix, records
+
+
 def nothing() -> Made:
     """No run at all."""
     return MatrixSpec(), {}
@@ -188,6 +209,7 @@ SCENARIOS: dict[str, Callable[[], Made]] = {
         collapse,
         regression,
         learning_rates,
+        target,
         nothing,
     )
 }

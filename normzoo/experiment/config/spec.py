@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from normzoo.errors import ConfigError
+from normzoo.metric import Metric
 from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Registry, Spec
 
 PROTOCOL = 3
@@ -49,6 +51,7 @@ def refuse_boolean(value: Any) -> Any:
 Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1)]
 NotNegative = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0)]
 Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(refuse_boolean), Field(allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
 Sizes = Annotated[tuple[Count, ...], BeforeValidator(split_list), Field(min_length=1)]
 Rates = Annotated[tuple[Rate, ...], BeforeValidator(split_list), Field(min_length=1)]
@@ -199,6 +202,11 @@ class MatrixSpec(BaseModel):
     baseline: str | None = Field(
         None, description="Reference norm. Default: none if it is compared, otherwise the first norm."
     )
+    target: Number | None = Field(
+        None,
+        description="Also show the time and the updates until the deciding metric reaches this on validation: 0.9 for "
+        "90 %.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -298,6 +306,24 @@ class MatrixSpec(BaseModel):
         ratio = batch_size / self.lr_reference
         scale = {"linear": ratio, "sqrt": ratio**0.5, "fixed": 1.0}[self.lr_rule]
         return float(f"{(self.lr if rate is None else rate) * scale:.12g}")
+
+
+def check_target(target: float | None, metric: Metric) -> None:
+    """Refuse a target that the deciding metric cannot reach.
+
+    >>> from normzoo.metric import ACCURACY
+    >>> check_target(0.9, ACCURACY)
+
+    Raises:
+        ConfigError: it is out of the metric's bounds.
+    """
+    if target is None or metric.is_possible(target):
+        return
+    bounds = {"at least": metric.lowest, "at most": metric.highest}
+    rule = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
+    is_written = metric.scale != 1 and metric.is_possible(target / metric.scale)
+    hint = f"; write {target:g} {metric.unit}".rstrip() + f" as {target / metric.scale:g}" if is_written else ""
+    raise ConfigError(f"target: {metric.title} is {rule}, got {target:g}{hint}")
 
 
 def _distinct(registry: Registry[Any], names: tuple[str, ...]) -> tuple[str, ...]:

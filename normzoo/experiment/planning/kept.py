@@ -26,7 +26,7 @@ from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts
 from normzoo.metric import Metric
 from normzoo.registry import DATASETS, Registry
 
-OF_PLANNING_ALONE = frozenset({"seeds", "first_seed", "baseline"})
+OF_PLANNING_ALONE = frozenset({"seeds", "first_seed", "baseline", "target"})
 """Settings of the matrix that nothing is prepared by."""
 
 VARIABLES = ("CUDA", "HIP", "NORMZOO", "NVIDIA", "PYTORCH", "ROCR", "TORCH")

@@ -78,6 +78,7 @@ _LOOKED_AT_ANYWAY = {
     "seeds",
     "first_seed",
     "baseline",
+    "target",
     "eval_stats",
     "strategy",
     "compile",

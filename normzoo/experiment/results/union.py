@@ -13,8 +13,8 @@ from normzoo.registry import DATASETS
 Numbers = int | Sequence[int] | Literal["all"] | None
 """Which comparisons: that of a number, those of several, all of the store; None: the latest."""
 
-_FREE = {"norms", "templates", "batch_sizes", "seeds", "first_seed", "baseline", "dataset"}
-"""In what the parts of a comparison may differ: its axes, the reference norm, and the path of the data."""
+_FREE = {"norms", "templates", "batch_sizes", "seeds", "first_seed", "baseline", "target", "dataset"}
+"""In what the parts of a comparison may differ: its axes, how it is looked at, and the path of the data."""
 
 _NAMED = 3
 """How many differences a message names at most."""
@@ -48,7 +48,7 @@ def together(comparisons: Sequence[StoredComparison], records: Mapping[str, RunR
     """Return the one matrix that holds the runs of all comparisons.
 
     Its norms, templates and batch sizes are those of any of them, its seeds those from the first to the last of any;
-    the reference norm is theirs if they name the same, else the default.
+    the reference norm and the target are theirs if they name the same, else the default.
 
     Raises:
         StoreError: they differ in a setting, in the data or in the code that was trained, or the same run was trained
@@ -66,7 +66,6 @@ def together(comparisons: Sequence[StoredComparison], records: Mapping[str, RunR
             f"these comparisons are not parts of one: {named}{more}; choose some that agree (`normzoo runs` lists them)"
         )
     matrices = [comparison.matrix for comparison in comparisons]
-    baselines = {matrix.baseline for matrix in matrices}
     first_seed = min(matrix.seed_range.start for matrix in matrices)
     axes: dict[str, Any] = {
         name: tuple(dict.fromkeys(value for matrix in matrices for value in getattr(matrix, name)))
@@ -78,9 +77,13 @@ def together(comparisons: Sequence[StoredComparison], records: Mapping[str, RunR
             **axes,
             "first_seed": first_seed,
             "seeds": max(matrix.seed_range.stop for matrix in matrices) - first_seed,
-            "baseline": baselines.pop() if len(baselines) == 1 else None,
+            **{name: _common([getattr(matrix, name) for matrix in matrices]) for name in ("baseline", "target")},
         }
     )
+
+
+def _common(values: Sequence[Any]) -> Any:
+    return values[0] if len(set(values)) == 1 else None
 
 
 def _settings(comparisons: Sequence[StoredComparison]) -> dict[str, dict[int, str]]:

@@ -14,6 +14,7 @@ from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import CellSummary, Estimate, VsReference
 from normzoo.report.analysis.selection import CellKey, LrSelection, diverged_or_failed, values_by_seed
+from normzoo.report.analysis.target import to_target
 from normzoo.report.statistics.differences import PairedDifference, half_width, magnitude, paired, slopes
 from normzoo.report.statistics.family import Family, assess
 from normzoo.report.statistics.standings import (
@@ -247,6 +248,7 @@ def _cell(
             and (estimate := _estimate(_evaluated(ok, stats, metrics[0].name))) is not None
         },
         places=next((record.places for record in records if record.places), ()),
+        to_target=None if matrix.target is None else to_target(records, metrics[0], matrix.target),
     )
 
 

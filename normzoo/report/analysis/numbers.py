@@ -67,6 +67,26 @@ class Estimate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ToTarget:
+    """When the deciding metric reached the target on validation: at the end of the first epoch after which it had.
+
+    Medians are over all runs that ended, one that did not reach it counting as later than all others.
+
+    Attributes:
+        runs: how many there are.
+        reached: how many of them reached it.
+        seconds: median of their training seconds, timed while nothing else was trained; None where half of them or more
+            did not reach it, or where no time is known.
+        updates: median of their optimizer steps; likewise.
+    """
+
+    runs: int
+    reached: int
+    seconds: float | None
+    updates: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellSummary:
     """A norm at a batch size.
 
@@ -93,6 +113,7 @@ class CellSummary:
         further: the other metrics of the task by name, on the test set after the last epoch.
         eval_stats: the metric on the test set by the statistics that it was evaluated with, where that was asked for.
         places: where the norm stands in the network, and at how many values it takes each statistic.
+        to_target: when the target was reached; None where none was asked for.
     """
 
     batch_size: int
@@ -121,6 +142,7 @@ class CellSummary:
     further: Mapping[str, Estimate] = field(default_factory=dict)
     eval_stats: Mapping[str, Estimate] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
+    to_target: ToTarget | None = None
 
     @property
     def n_failed(self) -> int:
@@ -278,5 +300,18 @@ def _record(summary: Summary, cell: CellSummary) -> Record:
         "rank": cell.rank,
         "seconds_per_epoch": cell.seconds_per_epoch,
         "lr": cell.rate,
+        **_target_record(summary.matrix.target, cell.to_target),
         **{name: estimate.mean for name, estimate in cell.further.items()},
+    }
+
+
+def _target_record(target: float | None, found: ToTarget | None) -> Record:
+    """Return the columns of the target; none without one."""
+    if found is None:
+        return {}
+    return {
+        "target": target,
+        "n_reached": found.reached,
+        "seconds_to_target": found.seconds,
+        "updates_to_target": found.updates,
     }

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from normzoo.errors import NormzooError, UsageError
-from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec, check_target
 from normzoo.experiment.results.records import RunRecord
 from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric
 from normzoo.registry import NORMS, TEMPLATES, Registry
@@ -50,12 +50,13 @@ def summarize(
 
     Raises:
         UsageError: two records stand at the same place of the matrix, so they are not of one matrix; or a label is of
-            nothing that was compared, or two are the same.
+            nothing that was compared, or two are the same; or the metric cannot reach the target.
     """
     labels = canonical_labels(matrix, labels or {})
     selected = selected_runs(matrix, records)
     values = {cell: values_by_seed(each.runs) for cell, each in selected.items()}
     metrics = next((record.metrics for record in records.values()), (ACCURACY,))
+    check_target(matrix.target, metrics[0])
     comparisons = compare_norms(matrix, values, {cell for cell, each in selected.items() if each.n_failed})
     loss = next((record.loss for record in records.values()), CROSS_ENTROPY)
     size = partial(_dataset_size, records)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import CellSummary, Estimate, LrTrial, Row, Summary, Table, VsReference
-from normzoo.report.analysis.wording import difference_text, interval_text, p_value_text, value_text
+from normzoo.report.analysis.wording import difference_text, interval_text, p_value_text, value_text, with_unit
 from normzoo.report.statistics.differences import PairedDifference
 
 BEST = "\N{BLACK CIRCLE}"
@@ -95,6 +95,36 @@ def _seconds(seconds: float) -> str:
     if seconds < 0.005:
         return "<0.01"
     return f"{seconds:.2f}" if seconds < 0.095 else f"{seconds:.1f}" if seconds < 9.95 else f"{seconds:.0f}"
+
+
+def target_header(metric: Metric, target: float, batch_size: int | None = None) -> str:
+    """Write the header of the time to a target; the batch size where there are several.
+
+    >>> from normzoo.metric import ACCURACY
+    >>> target_header(ACCURACY, 0.9), target_header(ACCURACY, 0.925, 8)
+    ('to 90 %', 'to 92.5 % at 8')
+    """
+    where = "" if batch_size is None else f" at {batch_size}"
+    return f"to {target_text(metric, target)}{where}"
+
+
+def target_text(metric: Metric, target: float) -> str:
+    """Write a target with its unit, in the digits that it was given in.
+
+    >>> target_text(Metric(name="rmse", label="RMSE", higher_is_better=False), 0.5)
+    'RMSE 0.5'
+    """
+    return with_unit(metric, f"{metric.scale * target:.12g}")
+
+
+def target_lines(cell: CellSummary) -> list[str]:
+    """Write the time to the target; below it the updates. Where not all runs reached it, how many did."""
+    found = cell.to_target
+    if found is None or not found.reached:
+        return [NOTHING]
+    count = f" ({found.reached}/{found.runs})" if found.reached < found.runs else ""
+    seconds = NOTHING if found.seconds is None else f"{_seconds(found.seconds)} s"
+    return [f"{seconds}{count}", *([] if found.updates is None else [f"{found.updates:,.0f} updates"])]
 
 
 def trial_text(metric: Metric, cell: CellSummary, trial: LrTrial) -> str:
@@ -235,7 +265,22 @@ def value_grid(summary: Summary, table: Table) -> Grid:
     if len(sizes) > 1:
         columns.append(TextColumn(change_header(sizes), [change_lines(metric, row) for row in table.rows]))
     columns.append(TextColumn("s/epoch", [[seconds_range(row)] for row in table.rows]))
+    columns += _target_columns(summary, table)
     return Grid([row.norm for row in table.rows], columns)
+
+
+def _target_columns(summary: Summary, table: Table) -> list[TextColumn]:
+    """Return a column of the time to the target for each batch size; none without a target."""
+    sizes, target = summary.matrix.batch_sizes, summary.matrix.target
+    if target is None:
+        return []
+    return [
+        TextColumn(
+            target_header(summary.metric, target, size if len(sizes) > 1 else None),
+            [target_lines(row.cells[index]) for row in table.rows],
+        )
+        for index, size in enumerate(sizes)
+    ]
 
 
 def reference_grid(summary: Summary, table: Table) -> Grid:

@@ -17,7 +17,16 @@ from normzoo.report.analysis.wording import (
     value_text,
     with_difference_unit,
 )
-from normzoo.report.render.cells import BEST, NOTHING, PARTIAL, SAME, SIGNIFICANT, TIED, change_header
+from normzoo.report.render.cells import (
+    BEST,
+    NOTHING,
+    PARTIAL,
+    SAME,
+    SIGNIFICANT,
+    TIED,
+    change_header,
+    target_header,
+)
 from normzoo.report.statistics.differences import LEVEL
 from normzoo.report.statistics.family import MAX_EXACT, MIN_SEEDS, RANDOM_FLIPS, Family
 from normzoo.report.statistics.power import MAX_SEEDS
@@ -149,8 +158,30 @@ def legend(summary: Summary) -> str:
         parts.append(
             f"{change_header(summary.matrix.batch_sizes)}: change{in_unit(difference_unit(metric))}, untested."
         )
+    if summary.matrix.target is not None:
+        parts.append(target_sentence(summary, summary.matrix.target))
     if summary.looks and summary.family.is_tested:
         parts.append(looks_sentence(summary))
+    return " ".join(parts)
+
+
+def target_sentence(summary: Summary, target: float) -> str:
+    """Explain the columns of the time to a target."""
+    metric = summary.metric
+    found = [cell.to_target for cell in summary.cells if cell.to_target]
+    bound = (
+        f"{'at least' if metric.higher_is_better else 'at most'} {metric.scale * target:.12g} {metric.unit}".rstrip()
+    )
+    parts = [
+        f"{target_header(metric, target)}: training seconds and updates (optimizer steps) until the end of the first "
+        f"epoch with a validation {metric.title} of {bound}; medians over the seeds, untested. Seconds are as in "
+        "s/epoch: without evaluation, of seeds trained side by side each its share."
+    ]
+    if any(each.reached < each.runs for each in found):
+        parts.append(
+            "(k/n): k of n runs reach it; the others count as later than these, and where they are half or more "
+            f"there is no median, {NOTHING}."
+        )
     return " ".join(parts)
 
 
