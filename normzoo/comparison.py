@@ -29,7 +29,17 @@ from normzoo.experiment.results.store import Store
 from normzoo.experiment.results.tabular import Kind, even, flat_epochs, flat_run
 from normzoo.experiment.results.union import Numbers, read_comparison
 from normzoo.experiment.runner import Listener
-from normzoo.registry import AUGMENTATIONS, NORMS, TASKS, TEMPLATES, Registry, is_of_session, spec_of
+from normzoo.registry import (
+    AUGMENTATIONS,
+    NORMS,
+    OPTIMIZERS,
+    SCHEDULES,
+    TASKS,
+    TEMPLATES,
+    Registry,
+    is_of_session,
+    spec_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +70,13 @@ def compare(
     lrs: Sequence[float] | None = None,
     lr_rule: Literal["linear", "sqrt", "fixed"] | None = None,
     lr_reference: int | None = None,
-    optimizer: Literal["sgd", "adam", "rmsprop"] | None = None,
+    optimizer: Component | None = None,
+    momentum: float | None = None,
+    schedule: Component | None = None,
+    warmup: float | None = None,
+    weight_decay: float | None = None,
+    weight_decay_on: Literal["weights", "all"] | None = None,
+    label_smoothing: float | None = None,
     clip_norm: float | None = None,
     precision: Literal["32-true", "bf16-mixed"] | None = None,
     strategy: Literal["auto", "stacked", "sequential"] | None = None,
@@ -84,9 +100,9 @@ def compare(
     The settings are those of ``normzoo compare``, with the same defaults: ``normzoo compare --help`` describes them.
     Results are kept in the store as they come in; the same call trains nothing twice.
 
-    Norms, templates and tasks may be given as they are, instead of by name. A class that can be imported is trained in
-    worker processes like any other; one that only this session knows, such as a class of a notebook, is trained in
-    this process, and all of its comparison with it.
+    Norms, templates, tasks, optimizers and schedules may be given as they are, instead of by name. A class that can be
+    imported is trained in worker processes like any other; one that only this session knows, such as a class of a
+    notebook, is trained in this process, and all of its comparison with it.
 
     Args:
         norms: to compare.
@@ -101,7 +117,13 @@ def compare(
         lrs: learning rates to choose from, instead.
         lr_rule: how the learning rate follows the batch size.
         lr_reference: batch size at which the learning rate applies as given.
-        optimizer: by name.
+        optimizer: what trains.
+        momentum: of the optimizer.
+        schedule: how the learning rate changes from step to step.
+        warmup: of the schedule: the share of all steps over which the learning rate rises.
+        weight_decay: as the optimizer understands it; not on norms and biases.
+        weight_decay_on: on these, too.
+        label_smoothing: of the task.
         clip_norm: limit for the norm of the gradient.
         precision: by Lightning's names.
         strategy: seeds side by side or one after the other.
@@ -128,7 +150,7 @@ def compare(
     with _as_file(asked.get("dataset")) as asked["dataset"]:
         for name, registry in (("norms", NORMS), ("templates", TEMPLATES), ("augment", AUGMENTATIONS)):
             asked[name] = _specs(registry, asked[name])
-        for name, registry in (("task", TASKS), ("baseline", NORMS)):
+        for name, registry in _SINGLE:
             asked[name] = None if asked[name] is None else spec_of(registry, asked[name])
         configuration = resolve([], [], asked)
         if executor is not None:
@@ -136,6 +158,15 @@ def compare(
         ours = _executor_for(configuration)
         recalls = isinstance(ours, LocalExecutor) and (dataset is None or isinstance(dataset, str))
         return _carry_out(configuration, ours, rerun, progress=progress, recalls=recalls)
+
+
+_SINGLE: tuple[tuple[str, Registry[Any]], ...] = (
+    ("task", TASKS),
+    ("optimizer", OPTIMIZERS),
+    ("schedule", SCHEDULES),
+    ("baseline", NORMS),
+)
+"""Settings that name one component."""
 
 
 def _specs(registry: Registry[Any], given: Sequence[Component] | Component | None) -> Any:
@@ -166,8 +197,9 @@ def _as_file(dataset: str | Arrays | None) -> Iterator[str | None]:
 def _executor_for(configuration: Configuration) -> Executor:
     """Return worker processes, or this process where something is known to it alone."""
     matrix = configuration.matrix
-    named = [*map(NORMS.parse, matrix.norms), *map(TEMPLATES.parse, matrix.templates), TASKS.parse(matrix.task)]
-    named += map(AUGMENTATIONS.parse, matrix.augment)
+    several = ((NORMS, matrix.norms), (TEMPLATES, matrix.templates), (AUGMENTATIONS, matrix.augment))
+    named = [registry.parse(spec) for registry, specs in several for spec in specs]
+    named += [registry.parse(spec) for name, registry in _SINGLE if (spec := getattr(matrix, name)) is not None]
     if any(is_of_session(spec) for spec in named):
         return InProcessExecutor()
     return LocalExecutor(configuration.execution, early=early_workers(configuration))

@@ -80,6 +80,10 @@ class Task(ABC):
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each sample, ``(N,)``, of outputs ``(N, outputs)`` and targets ``(N, *)``."""
 
+    def training_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return what is trained instead of ``losses``, likewise, where that is not the same."""
+        return self.losses(outputs, targets)
+
     @abstractmethod
     def torchmetric(self, name: str, outputs: int) -> "TorchMetric":
         """Return a new metric of torchmetrics for one of ``metrics``, to be updated with outputs and targets."""
@@ -135,10 +139,24 @@ _SHOWN = 5
 
 
 class Classification(Task):
-    """Targets are classes 0 to K-1, outputs their logits; the loss is the cross-entropy, and accuracy decides."""
+    """Targets are classes 0 to K-1, outputs their logits; the loss is the cross-entropy, and accuracy decides.
+
+    Args:
+        smoothing: the share of each label that is spread over all classes in training (Szegedy et al. 2016), as
+            ``label_smoothing`` of torch's cross-entropy. What is evaluated is the loss of the labels as they are.
+
+    Raises:
+        ValueError: it is no share.
+    """
 
     loss = CROSS_ENTROPY
     metrics = (ACCURACY,)
+    smoothing = 0.0
+
+    def __init__(self, smoothing: float = 0.0) -> None:
+        if not 0 <= smoothing < 1:
+            raise ValueError(f"smoothing is a share of each label, at least 0 and below 1, got {smoothing:g}")
+        self.smoothing = smoothing
 
     def prepare(self, source: str, targets: Mapping[str, Array]) -> Targets:
         """Check that classes are integers 0 to K-1, each of which is seen in training."""
@@ -157,6 +175,12 @@ class Classification(Task):
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the cross-entropy of each sample in nats, of logits ``(N, K)`` and classes ``(N,)``."""
         return cross_entropy(outputs, targets, reduction="none")
+
+    def training_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the same of smoothed labels."""
+        if not self.smoothing:
+            return self.losses(outputs, targets)
+        return cross_entropy(outputs, targets, reduction="none", label_smoothing=self.smoothing)
 
     def torchmetric(self, name: str, outputs: int) -> "TorchMetric":  # noqa: ARG002
         """Return the accuracy over all samples."""

@@ -26,7 +26,7 @@ from normzoo.errors import ConfigError
 from normzoo.experiment.comparison import Rerun, carry_out, done_keys, early_workers, plan_comparison
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration, resolve
-from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.config.spec import MatrixSpec, Shorthands
 from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.plan import Plan
 from normzoo.experiment.planning.groups import total_steps
@@ -40,7 +40,7 @@ from normzoo.registry.backends import backend_of_process
 if TYPE_CHECKING:
     from normzoo.report import Summary  # scipy takes a while
 
-_COMMAND = FlagGroup("This command", sort_key=2)
+_COMMAND = FlagGroup("This command", sort_key=3)
 
 
 def _own(text: str, name: str | None = None) -> Parameter:
@@ -48,7 +48,7 @@ def _own(text: str, name: str | None = None) -> Parameter:
     return Parameter(name=name, group=_COMMAND, help=text, negative="", show_default=False)
 
 
-@with_flags(Matrix=MatrixSpec, Execution=Execution)
+@with_flags(Matrix=MatrixSpec, Shorthands=Shorthands, Execution=Execution)
 def compare(
     *,
     config: Annotated[list[Path] | None, _own("YAML file of settings; repeatable, later ones win.")] = None,

@@ -1,29 +1,33 @@
 """``normzoo list``: what there is to choose from."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from rich.table import Table
 
 from normzoo.cli._console import stdout_console
-from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Entry
+from normzoo.registry import (
+    AUGMENTATIONS,
+    DATASETS,
+    NORMS,
+    OPTIMIZERS,
+    SCHEDULES,
+    TASKS,
+    TEMPLATES,
+    Entry,
+    Registry,
+)
 
 
 def list_entries() -> int:
-    """Show the norms (what each pools, formula, source), templates, datasets, augmentations and tasks."""
+    """Show the norms (what each pools, formula, source) and everything else that is asked for by name."""
     console = stdout_console()
     norms = _table("Norms", "norm", "pools", "formula", "source")
     for name, norm in NORMS.items():
         options = "".join(f"\n{key}={value}" for key, value in norm.options.items())
         norms.add_row(name + options, norm.summary, norm.formula, norm.source)
-    others = [
-        _others(title, registry.kind, registry)
-        for title, registry in (
-            ("Templates", TEMPLATES),
-            ("Datasets", DATASETS),
-            ("Augmentations", AUGMENTATIONS),
-            ("Tasks", TASKS),
-        )
-    ]
+    kinds: tuple[Registry[Any], ...] = (TEMPLATES, DATASETS, AUGMENTATIONS, TASKS, OPTIMIZERS, SCHEDULES)
+    others = [_others(f"{registry.kind.capitalize()}s", registry.kind, registry) for registry in kinds]
     for table in (norms, *others):
         console.print(table)
         console.print()

@@ -1,4 +1,4 @@
-"""What there is to choose from: norms, templates, datasets, augmentations, tasks.
+"""What there is to choose from: norms, templates, datasets, augmentations, tasks, optimizers, schedules.
 
 Torch-free, so that names are listed and checked fast.
 """
@@ -6,7 +6,7 @@ Torch-free, so that names are listed and checked fast.
 from normzoo.registry._component import Entry, Registry, Spec, find, is_of_session, load, spec_of
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
 from normzoo.registry._options import Option, first_parameter
-from normzoo.registry.entries import AUGMENTATIONS, DATASETS, TASKS, TEMPLATES
+from normzoo.registry.entries import AUGMENTATIONS, DATASETS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES
 from normzoo.registry.norms import CHANNELS, NORMS, NormEntry, values_per_statistic
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "CHANNELS",
     "DATASETS",
     "NORMS",
+    "OPTIMIZERS",
+    "SCHEDULES",
     "TASKS",
     "TEMPLATES",
     "Entry",

@@ -1,6 +1,7 @@
 """Components: what a user names, with options, and what that name stands for.
 
-Norms, templates, datasets and tasks are asked for in one way, by a registered name or an import path, with options:
+Norms, templates, datasets, tasks, optimizers and schedules are asked for in one way, by a registered name or an import
+path, with options:
 
     group:groups=4        cnn:widths=16-32,placement=pre        npz:arrays.npz        my_pkg.net:MyNet:depth=20
 
@@ -173,7 +174,7 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         told = {
             name: value
             for name, value in spec.options.items()
-            if name not in defaults or (type(value), value) != (type(defaults[name]), defaults[name])
+            if name not in defaults or not _same(value, defaults[name])
         }
         return str(spec._replace(options=told))
 
@@ -213,6 +214,12 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         except (OSError, TypeError):  # it has no file, or is neither a class nor a function
             path = None
         return Path(path) if path and Path(path).is_file() else None
+
+
+def _same(value: Option, default: Option) -> bool:
+    """Whether an option says what holds anyway; a whole number may stand for a float, as in ``warmup=0``."""
+    is_number = type(value) is int and type(default) is float
+    return value == default and (is_number or type(value) is type(default))
 
 
 def find(kind: str, table: Mapping[str, Known], name: str, hint: str = "") -> Known:

@@ -1,4 +1,4 @@
-"""The templates, datasets, augmentations and tasks. The dataset npz:PATH reads the user's own arrays."""
+"""Everything but norms that can be asked for by name, one entry each. npz:PATH reads the user's own arrays."""
 
 from dataclasses import dataclass
 
@@ -194,7 +194,8 @@ TASKS = Registry(
     {
         "classification": Entry(
             target="normzoo.tasks:Classification",
-            summary="classes 0 to K-1 by cross-entropy; decided by accuracy",
+            options={"smoothing": 0.0},
+            summary="classes 0 to K-1 by cross-entropy, with smoothed labels if asked for; decided by accuracy",
             source="-",
         ),
         "regression": Entry(
@@ -206,3 +207,81 @@ TASKS = Registry(
     own="pkg.module:MyTask",
 )
 """The tasks by name. ``target`` is called as ``target(**options)`` and returns a ``normzoo.tasks.Task``."""
+
+
+OPTIMIZERS = Registry(
+    "optimizer",
+    {
+        "sgd": Entry(
+            target="normzoo.templates._recipe:sgd",
+            options={"momentum": 0.9, "nesterov": False},
+            summary="stochastic gradient descent with momentum; weight decay is added to the gradient",
+            source="Polyak 1964; Sutskever et al. 2013",
+        ),
+        "adam": Entry(
+            target="normzoo.templates._recipe:adam",
+            options={"betas": "0.9-0.999", "eps": 1e-8, "amsgrad": False},
+            summary="steps by the running mean of the gradient over the root of that of its square",
+            source="Kingma & Ba 2015",
+        ),
+        "adamw": Entry(
+            target="normzoo.templates._recipe:adamw",
+            options={"betas": "0.9-0.999", "eps": 1e-8, "amsgrad": False},
+            summary="adam whose weight decay is apart from the gradient: weights shrink by rate times decay",
+            source="Loshchilov & Hutter 2019",
+        ),
+        "rmsprop": Entry(
+            target="normzoo.templates._recipe:rmsprop",
+            options={"alpha": 0.99, "eps": 1e-8, "momentum": 0.0, "centered": False},
+            summary="gradients over the root of the running mean of their square",
+            source="Tieleman & Hinton 2012",
+        ),
+    },
+    given=("lr", "weight_decay", "capturable"),
+    first=("params", "parameters"),
+    own="pkg.module:MyOptimizer",
+)
+"""The optimizers by name, with torch's defaults but for the momentum of sgd.
+
+``target`` is called as ``target(params, lr=..., **options)`` and returns a ``torch.optim.Optimizer``. With weight decay
+``params`` are two groups, each with its ``weight_decay``.
+"""
+
+
+SCHEDULES = Registry(
+    "schedule",
+    {
+        "constant": Entry(
+            target="normzoo.templates._recipe:constant",
+            options={"warmup": 0.0},
+            summary="the same rate throughout",
+            source="-",
+        ),
+        "cosine": Entry(
+            target="normzoo.templates._recipe:cosine",
+            options={"warmup": 0.0, "final": 0.0},
+            summary="half a cosine from the rate down to final times it",
+            source="Loshchilov & Hutter 2017",
+        ),
+        "onecycle": Entry(
+            target="normzoo.templates._recipe:onecycle",
+            options={"warmup": 0.3, "div_factor": 25.0, "final_div_factor": 1e4, "anneal_strategy": "cos"},
+            summary="up from 1 / div_factor of the rate over the warm-up, then down to 1 / final_div_factor of that",
+            source="Smith & Topin 2017",
+        ),
+        "step": Entry(
+            target="normzoo.templates._recipe:step",
+            options={"warmup": 0.0, "at": "0.5-0.75", "gamma": 0.1},
+            summary="times gamma at these shares of the steps",
+            source="as in He et al. 2016",
+        ),
+    },
+    given=("steps",),
+    first=("step",),
+    own="pkg.module:my_schedule",
+)
+"""The schedules of the learning rate by name.
+
+``target`` is called as ``target(step, steps=..., **options)`` and returns by how much the rate is multiplied in that
+step, of those from 0 to ``steps - 1``.
+"""

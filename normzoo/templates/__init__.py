@@ -6,9 +6,10 @@ from normzoo.templates._mlp import Mlp
 from normzoo.templates._module import MemberMetrics, MemberModule, PerMemberMean, member_losses
 from normzoo.templates._network import NormActMaker, make_network
 from normzoo.templates._norm_slots import left_out, norm_act
-from normzoo.templates._optimizer import MemberOptimizer
+from normzoo.templates._optimizer import MemberOptimizer, is_elementwise
 from normzoo.templates._published import timm_model, torchvision_model
 from normzoo.templates._random import MemberRandom, Noise, draw_from
+from normzoo.templates._recipe import make_optimizer, make_schedule
 from normzoo.templates._recorded import CudaGraph, RecordedSteps, can_be_recorded
 from normzoo.templates._resnet import ResNet
 from normzoo.templates._stack import keep_members, stack, unmapped
@@ -34,9 +35,12 @@ __all__ = [
     "Vgg",
     "can_be_recorded",
     "draw_from",
+    "is_elementwise",
     "keep_members",
     "left_out",
     "make_network",
+    "make_optimizer",
+    "make_schedule",
     "member_losses",
     "norm_act",
     "stack",

@@ -9,9 +9,12 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from normzoo.registry import OPTIMIZERS
+from normzoo.surgery._parameters import parameter_groups
 from normzoo.tasks import Classification, Scale, Task
-from normzoo.templates._optimizer import MemberOptimizer, OptimizerName
+from normzoo.templates._optimizer import MemberOptimizer
 from normzoo.templates._random import MemberRandom, draw_from
+from normzoo.templates._recipe import Schedule
 from normzoo.templates._recorded import RecordedSteps, Recorder, can_be_recorded
 from normzoo.templates._stack import keep_members, stack
 
@@ -138,8 +141,11 @@ class MemberModule(LightningModule):
             takes copies; a member that is not stacked is trained itself.
         task: what is learned.
         scale: how the targets were standardized.
-        lrs: each member's learning rate, constant; equal ones follow each other.
-        optimizer: ``sgd`` (momentum 0.9), ``adam`` or ``rmsprop``, with torch's defaults otherwise.
+        lrs: each member's learning rate; equal ones follow each other.
+        optimizer: its spec.
+        schedule: what all rates are multiplied by in each step, counted from 0; None: they are constant.
+        weight_decay: as the optimizer understands it; not of norms and biases.
+        decays_all: of these, too.
         clip_norm: limit for the norm of a member's gradient.
         splits: how many dataloaders validation gets.
         stacked: put the members side by side, in operations for all; otherwise there must be a single one.
@@ -147,7 +153,7 @@ class MemberModule(LightningModule):
         seeds: each member's, of the random numbers that it draws in training when stacked; by default all draw from
             torch's generator. A member that is not stacked draws from that.
         recorder: what training steps are recorded with, and replayed; None: none is recorded. Networks for which
-            that would not do (``can_be_recorded``) are trained without.
+            that would not do (``can_be_recorded``) are trained without, and so are all by the user's own optimizer.
 
     Raises:
         ValueError: several members that are not to be stacked.
@@ -160,7 +166,10 @@ class MemberModule(LightningModule):
         lrs: Sequence[float],
         task: Task | None = None,
         scale: Scale | None = None,
-        optimizer: OptimizerName = "sgd",
+        optimizer: str = "sgd",
+        schedule: Schedule | None = None,
+        weight_decay: float = 0.0,
+        decays_all: bool = False,
         clip_norm: float | None = None,
         splits: int = 1,
         stacked: bool = True,
@@ -177,10 +186,19 @@ class MemberModule(LightningModule):
             draw_from(self.network, MemberRandom(seeds))
         self.task, self._scale = task or Classification(), scale or Scale()
         self.members = len(members)
-        is_recorded = recorder is not None and can_be_recorded(self.network)
+        is_known = not OPTIMIZERS.parse(optimizer).is_own  # others may count steps, of which a recording knows nothing
+        is_recorded = recorder is not None and is_known and can_be_recorded(self.network)
         self.optimizer = MemberOptimizer(
-            self.network.parameters(), optimizer, lrs, clip_norm=clip_norm, stacked=stacked, recorded=is_recorded
+            self.network.parameters(),
+            optimizer,
+            lrs,
+            weight_decay=weight_decay,
+            without_decay=() if decays_all else self._of_norms_and_biases(members[0]),
+            clip_norm=clip_norm,
+            stacked=stacked,
+            recorded=is_recorded,
         )
+        self._schedule, self._steps_taken = schedule, 0
         self.evaluations: list[list[dict[str, float]]] = []
         self.hits: list[Tensor | None] = []
         self._splits = splits
@@ -201,6 +219,15 @@ class MemberModule(LightningModule):
         self.members = len(members)
         if self._recorded is not None:
             self._recorded.forget()
+
+    def _of_norms_and_biases(self, member: nn.Module) -> list[nn.Parameter]:
+        """Return those parameters of the network that are of norms or biases of a member, as it was by itself."""
+        exempt = parameter_groups(member, weight_decay=1.0)[1]["params"]
+        wanted = set(map(id, exempt))
+        names = {name for name, parameter in member.named_parameters() if id(parameter) in wanted}
+        prefix = "module." if isinstance(self.network, SingleMember) else ""
+        named = self.network.named_parameters()  # what is mapped has slashes in its names
+        return [each for name, each in named if name.removeprefix(prefix).replace("/", ".") in names]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs ``(N, M, *)`` to outputs ``(N, M, *)``."""
@@ -226,7 +253,10 @@ class MemberModule(LightningModule):
         """Take as many optimizer steps as the block holds: between them nothing but what training needs."""
         take = self._take_step if self._recorded is None else self._recorded
         for inputs, targets in zip(*block, strict=True):
+            if self._schedule is not None:  # here, as a recorded step does not come by again
+                self.optimizer.scale_rates(self._schedule(self._steps_taken))
             take(inputs, targets)
+            self._steps_taken += 1
         self._steps += len(block[1])
 
     def _take_step(self, inputs: Tensor, targets: Tensor) -> None:
@@ -238,7 +268,7 @@ class MemberModule(LightningModule):
 
     def _compute_losses(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Return each member's mean loss, ``(M,)``."""
-        return member_losses(self.task.losses, self.network(inputs), targets).mean(0)
+        return member_losses(self.task.training_losses, self.network(inputs), targets).mean(0)
 
     def on_fit_end(self) -> None:
         """Let go of what was recorded, which holds memory of its own."""

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from normzoo.layers import NoNorm
-from normzoo.layers._make import NormFactory
-from normzoo.templates._norm_slots import Kind, Shape, build, contains_activation, left_out, norm_act
+from normzoo.layers._make import NormFactory, contains_activation
+from normzoo.templates._norm_slots import Kind, Shape, build, left_out, norm_act
 
 STAGES = 3
 """Of blocks; each but the first halves the maps and doubles the channels."""

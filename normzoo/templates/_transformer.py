@@ -23,8 +23,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm
-from normzoo.layers._make import NormFactory
-from normzoo.templates._norm_slots import accepts, build, centers_positions, contains_activation, left_out
+from normzoo.layers._make import NormFactory, contains_activation
+from normzoo.templates._norm_slots import accepts, build, centers_positions, left_out
 
 Placement = Literal["post", "pre", "sandwich", "peri"]
 

@@ -11,7 +11,7 @@ import pytest
 import normzoo
 from normzoo.cli import app, main
 from normzoo.experiment.config.resolve import KEYS
-from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES
+from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES
 
 from .command import environment, run
 
@@ -118,8 +118,8 @@ def test_list_shows_everything_there_is(tmp_path: Path) -> None:
     assert outcome.stderr == ""
     lines = [line.replace("│", " ").split() for line in outcome.stdout.splitlines()]
     first_words = [words[0] for words in lines if words]
-    for name in (*NORMS, *TEMPLATES, *DATASETS, *AUGMENTATIONS, *TASKS):
-        assert {name, f"{name}:PATH", f"{name}:PIXELS"} & set(first_words), name
+    for name in (*NORMS, *TEMPLATES, *DATASETS, *AUGMENTATIONS, *TASKS, *OPTIMIZERS, *SCHEDULES):
+        assert {name, f"{name}:PATH", f"{name}:PIXELS", f"{name}:NAME"} & set(first_words), name
     said = [text for norm in NORMS.values() for text in (norm.summary, norm.formula, norm.source)]
     said += [text for template in TEMPLATES.values() for text in (template.summary, template.source)]
     said += [text for dataset in DATASETS.values() for text in (dataset.summary, dataset.source)]

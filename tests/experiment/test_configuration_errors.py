@@ -39,7 +39,7 @@ def refusal(*arguments: Any) -> str:
         ("batch_sizes: []\n", "batch_sizes: must not be empty"),
         ("batch_sizes:\n", "batch_sizes: expected a list such as 2,8,32, got 'None'"),
         ("norms: [1]\n", "norms: expected text, got '1'; put it in quotes"),
-        ("optimizer: sdg\n", "optimizer: unknown optimizer 'sdg'; did you mean 'sgd'? (known: sgd, adam, rmsprop)"),
+        ("optimizer: sdg\n", "optimizer: unknown optimizer 'sdg'; did you mean 'sgd'? (known: sgd, adam, adamw, "),
         ("timeout: yes\n", "timeout: expected a number, got 'True'"),
         ("store: 3\n", "store: expected a path, got '3'"),
         ("device: gpu\n", "device: unknown device 'gpu'; did you mean 'cpu'? (known: auto, cpu, cuda)"),

@@ -33,7 +33,7 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
     configuration = resolve([], [], flags)
     matrix = configuration.matrix
     facts = DatasetFacts(matrix.dataset, spec.dataset_checksum, (1, 8, 8), outputs=10, train=1, validation=1, test=1)
-    named = {"template": spec.template, "norm": spec.norm, "task": spec.task, "augment": ",".join(spec.augment)}
+    named = {**spec.model_dump(), "augment": ",".join(spec.augment)}
     sources = {kind: {named[kind]: checksum} for kind, checksum in spec.sources.items()}
     networks = {(spec.template, spec.norm): NetworkFacts(keeps_statistics=True)}
     return expand(matrix, facts, sources=sources, networks=networks), configuration.execution
@@ -50,6 +50,9 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
         ({"task": "regression", "dataset": "npz"}, "npz:own.npz"),
         (ALL_OWN, "digits"),
         ({"optimizer": "adam", "clip_norm": 0.5, "precision": "bf16-mixed"}, "digits"),
+        ({"optimizer": "sgd:nesterov=True", "schedule": "cosine:warmup=0.1", "weight_decay": 5e-4}, "digits"),
+        ({"weight_decay": 1e-4, "weight_decay_on": "all", "task": "classification:smoothing=0.1"}, "digits"),
+        ({"optimizer": "torch.optim:NAdam", "sources": {"optimizer": "0123456789abcdef"}}, "digits"),
         ({"further_eval_stats": ("recalibrated", "batch")}, "digits"),
         (
             {"augment": ("flip", "crop:4:padding=reflect", "own:Jitter:a=1,b=2"), "sources": {"augment": "be,ef"}},

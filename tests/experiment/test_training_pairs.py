@@ -110,7 +110,9 @@ def test_what_draws_by_itself_is_trained_one_by_one_and_can_be_repeated(
 def test_random_numbers_in_a_network_are_the_same_in_both_strategies(digits: Dataset) -> None:
     """Of each seed: alone, in a stack, in a smaller one, and beside a run that diverges and is taken out."""
     names = ("train", "validation", "test")
-    few = {name: Split(getattr(digits, name).inputs[:64], getattr(digits, name).targets[:64]) for name in names}
+    few: dict[str, Any] = {
+        name: Split(getattr(digits, name).inputs[:64], getattr(digits, name).targets[:64]) for name in names
+    }
     network = "vgg:dropout=0.5,hidden=8,noise=0.5,sites=all,width=2"
     alone = [
         tiny_spec(template=network, norm="group:groups=2", batch_size=16, seed=seed, epochs=2, lr=0.01)

@@ -10,10 +10,21 @@ from typing import Any
 import pytest
 
 from normzoo import registry
-from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Entry, Registry, load
+from normzoo.registry import (
+    AUGMENTATIONS,
+    DATASETS,
+    NORMS,
+    OPTIMIZERS,
+    SCHEDULES,
+    TASKS,
+    TEMPLATES,
+    Entry,
+    Registry,
+    load,
+)
 from normzoo.registry._options import checked_options
 
-REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, TASKS, AUGMENTATIONS)
+REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, TASKS, OPTIMIZERS, SCHEDULES, AUGMENTATIONS)
 ENTRIES = [
     pytest.param(kind, name, entry, id=f"{kind.kind}-{name}") for kind in REGISTRIES for name, entry in kind.items()
 ]
@@ -72,8 +83,8 @@ def test_options_of_an_entry_are_the_defaults_of_its_target(kind: Registry[Any],
 
 
 def test_every_option_is_in_its_entry() -> None:
-    """Of a template, a task and an augmentation: a default that changes is another run, not the same by its name."""
-    for kind in (TEMPLATES, TASKS, AUGMENTATIONS):
+    """Of all but norms and datasets: a default that changes is another training, not the same by its name."""
+    for kind in (TEMPLATES, TASKS, OPTIMIZERS, SCHEDULES, AUGMENTATIONS):
         for name, entry in kind.items():
             parameters = inspect.signature(load(entry.target)).parameters.values()  # type: ignore[arg-type]
             named = {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
@@ -87,6 +98,7 @@ def test_listing_needs_no_torch() -> None:
         "import sys, normzoo.registry as r, normzoo.metric\n"
         "r.NORMS.canonical('group'), r.TEMPLATES.canonical('cnn:hidden=8'), r.TASKS.canonical('regression')\n"
         "r.AUGMENTATIONS.canonical('crop:4')\n"
+        "r.OPTIMIZERS.canonical('sgd:momentum=0.8'), r.SCHEDULES.canonical('cosine')\n"
         "r.DATASETS.canonical('npz:mine.npz'), r.NORMS.canonical('my_norms:Mine:size=3')\n"
         "assert not {'torch', 'numpy', 'lightning', 'torchmetrics'} & set(sys.modules)"
     )

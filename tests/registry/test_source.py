@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from normzoo.errors import ComponentError
-from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Registry
+from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES, Registry
 
-REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, TASKS, AUGMENTATIONS)
+REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, TASKS, OPTIMIZERS, SCHEDULES, AUGMENTATIONS)
 each_kind = pytest.mark.parametrize("kind", REGISTRIES, ids=lambda kind: kind.kind)
 
 MODULE = """

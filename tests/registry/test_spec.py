@@ -6,9 +6,21 @@ from typing import Any
 import pytest
 
 from normzoo.errors import ComponentError, UnknownNameError, UsageError
-from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Registry, Spec, find, load
+from normzoo.registry import (
+    AUGMENTATIONS,
+    DATASETS,
+    NORMS,
+    OPTIMIZERS,
+    SCHEDULES,
+    TASKS,
+    TEMPLATES,
+    Registry,
+    Spec,
+    find,
+    load,
+)
 
-REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, TASKS, AUGMENTATIONS)
+REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, TASKS, OPTIMIZERS, SCHEDULES, AUGMENTATIONS)
 each_kind = pytest.mark.parametrize("kind", REGISTRIES, ids=lambda kind: kind.kind)
 
 SPECS: dict[str, Spec] = {

@@ -133,6 +133,21 @@ def collapse() -> Made:
     return matrix, filled(matrix, outcome, constant_value=0.1, test_samples=360)
 
 
+def recipe() -> Made:
+    """All that a recipe can hold."""
+    matrix = MatrixSpec(
+        norms="batch,none",
+        templates="cnn",
+        batch_sizes="8,32",
+        task="classification:smoothing=0.1",
+        optimizer="sgd:momentum=0.8,nesterov=true",
+        schedule="onecycle:anneal_strategy=linear,warmup=0.2",
+        weight_decay=5e-4,
+        clip_norm=1.0,
+    )
+    return matrix, filled(matrix, lambda norm, size, seed: 0.9 + 0.01 * _noise(norm, size, seed))
+
+
 def regression() -> Made:
     """Lower is better, without a unit or a highest value, and there is a further metric."""
     matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", task="regression", batch_sizes="2,32")
@@ -207,6 +222,7 @@ SCENARIOS: dict[str, Callable[[], Made]] = {
         one_batch_size,
         troubled,
         collapse,
+        recipe,
         regression,
         learning_rates,
         target,

@@ -1,7 +1,7 @@
 """Is each member of a stack updated as torch's own optimizer would update it alone?"""
 
 from collections.abc import Callable, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -9,20 +9,34 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.testing import assert_close
 
-from normzoo.templates import MemberOptimizer
-from normzoo.templates._optimizer import OptimizerName
+from normzoo.registry import OPTIMIZERS
+from normzoo.templates import MemberOptimizer, make_schedule
 
 STEPS = 20
-TORCHS: dict[OptimizerName, Callable[..., torch.optim.Optimizer]] = {
+DECAY = 0.1
+TORCHS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=0.9),
     "adam": lambda parameters, lr: torch.optim.Adam(parameters, lr=lr),
+    "adamw": lambda parameters, lr: torch.optim.AdamW(parameters, lr=lr, weight_decay=0),
     "rmsprop": lambda parameters, lr: torch.optim.RMSprop(parameters, lr=lr),
+    "sgd:momentum=0": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr),
+    "sgd:momentum=0.8,nesterov=true": lambda parameters, lr: torch.optim.SGD(
+        parameters, lr=lr, momentum=0.8, nesterov=True
+    ),
+    "adamw:amsgrad=true,betas=0.8-0.95,eps=0.001": lambda parameters, lr: torch.optim.AdamW(
+        parameters, lr=lr, betas=(0.8, 0.95), eps=0.001, amsgrad=True, weight_decay=0
+    ),
+    "rmsprop:alpha=0.9,centered=true,momentum=0.5": lambda parameters, lr: torch.optim.RMSprop(
+        parameters, lr=lr, alpha=0.9, centered=True, momentum=0.5
+    ),
+    "torch.optim:NAdam": lambda parameters, lr: torch.optim.NAdam(parameters, lr=lr),
 }
 RATES = {"one": (0.01, 0.01, 0.01, 0.01), "two": (0.01, 0.01, 0.002, 0.002), "four": (0.01, 0.02, 0.03, 0.04)}
 SHAPES = ((3, 2), (3,), ())
 """Of one member's parameters; a single number is one, too."""
 
-each_name = pytest.mark.parametrize("name", TORCHS)
+each_name = pytest.mark.parametrize("name", OPTIMIZERS)
+each_name_and_options = pytest.mark.parametrize("name", TORCHS)
 each_rates = pytest.mark.parametrize("rates", RATES.values(), ids=RATES)
 each_clip_norm = pytest.mark.parametrize("clip_norm", [None, 10.0], ids=["", "clipped"])
 
@@ -44,38 +58,57 @@ def losses(parameters: Sequence[Tensor], goals: Sequence[Tensor]) -> Tensor:
 
 
 def alone(
-    name: OptimizerName, starts: Sequence[Tensor], goals: Sequence[Tensor], lr: float, clip_norm: float | None
+    name: str,
+    starts: Sequence[Tensor],
+    goals: Sequence[Tensor],
+    lr: float,
+    clip_norm: float | None,
+    decay: float = 0.0,
+    schedule: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler] | None = None,
 ) -> tuple[list[Tensor], list[float]]:
-    """Train one member, ``(1, *)``, by torch's optimizer; return its parameters, and the norms before clipping."""
+    """Train one member, ``(1, *)``, by torch's optimizer; return its parameters, and the norms before clipping.
+
+    Weight decay is on the first of the parameters.
+    """
     parameters = [nn.Parameter(start.clone()) for start in starts]
-    optimizer = TORCHS[name](parameters, lr)
+    groups = [{"params": parameters[:1], "weight_decay": decay}, {"params": parameters[1:]}]
+    optimizer = TORCHS[name](groups, lr)
+    scheduler = schedule(optimizer) if schedule else None
     norms = []
     for _ in range(STEPS):
         optimizer.zero_grad()
         torch.autograd.backward(losses(parameters, goals).sum())
         norms.append(clip_grad_norm_(parameters, clip_norm or torch.inf).item())
         optimizer.step()
+        if scheduler is not None:
+            scheduler.step()
     return [parameter.detach() for parameter in parameters], norms
 
 
+def cosine(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+
+
 @pytest.mark.slow_but_one
-@each_clip_norm
+@pytest.mark.parametrize(("clip_norm", "decay"), [(None, 0.0), (10.0, DECAY)], ids=["", "clipped, decayed"])
 @each_rates
-@each_name
+@each_name_and_options
 def test_each_member_is_updated_as_alone(
-    name: OptimizerName, rates: tuple[float, ...], clip_norm: float | None
+    name: str, rates: tuple[float, ...], clip_norm: float | None, decay: float
 ) -> None:
     """Over 20 steps in float64, by torch's own optimizer and, where it is clipped, by its own gradient's norm."""
     starts, goals = problem(4)
     parameters = [nn.Parameter(start.clone()) for start in starts]
-    optimizer = MemberOptimizer(parameters, name, rates, clip_norm=clip_norm)
+    optimizer = MemberOptimizer(
+        parameters, name, rates, weight_decay=decay, without_decay=parameters[1:], clip_norm=clip_norm
+    )
     for _ in range(STEPS):
         optimizer.step(losses(parameters, goals).sum())
     norms: list[float] = []
     for member, lr in enumerate(rates):
         part = slice(member, member + 1)
         expected, own_norms = alone(
-            name, [each[part] for each in starts], [each[part] for each in goals], lr, clip_norm
+            name, [each[part] for each in starts], [each[part] for each in goals], lr, clip_norm, decay
         )
         norms += own_norms
         assert_close([parameter[part].detach() for parameter in parameters], expected, rtol=0, atol=1e-10)
@@ -89,22 +122,29 @@ def test_each_member_is_updated_as_alone(
 @each_name
 @pytest.mark.parametrize(("when", "kept"), [(7, (0,)), (7, (3,)), (7, (1, 2)), (7, (0, 2, 3)), (0, (1, 2))], ids=str)
 def test_members_that_are_kept_go_on_as_if_the_others_had_never_been_there(
-    when: int, kept: tuple[int, ...], name: OptimizerName, rates: tuple[float, ...], clip_norm: float | None
+    when: int, kept: tuple[int, ...], name: str, rates: tuple[float, ...], clip_norm: float | None
 ) -> None:
-    """Momenta and counts of steps survive; learning rates stay with their members."""
+    """Momenta and counts of steps survive; rates stay with their members and their schedule, decay with its weights."""
     starts, goals = problem(4)
     parameters = [nn.Parameter(start.clone()) for start in starts]
-    optimizer = MemberOptimizer(parameters, name, rates, clip_norm=clip_norm)
+    optimizer = MemberOptimizer(
+        parameters, name, rates, weight_decay=DECAY, without_decay=parameters[1:], clip_norm=clip_norm
+    )
+    schedule = make_schedule("cosine", STEPS)
+    assert schedule is not None
     for step in range(STEPS):
         if step == when:
             for parameter in parameters:
                 parameter.data = parameter.data[list(kept)]
             goals = [goal[list(kept)] for goal in goals]
             optimizer.keep(kept)
+        optimizer.scale_rates(schedule(step))
         optimizer.step(losses(parameters, goals).sum())
     for index, member in enumerate(kept):
         own = [start[member : member + 1] for start in starts]
-        expected, _ = alone(name, own, [goal[index : index + 1] for goal in goals], rates[member], clip_norm)
+        expected, _ = alone(
+            name, own, [goal[index : index + 1] for goal in goals], rates[member], clip_norm, DECAY, cosine
+        )
         assert_close([parameter[index : index + 1].detach() for parameter in parameters], expected, rtol=0, atol=1e-10)
 
 
@@ -112,7 +152,7 @@ def test_members_that_are_kept_go_on_as_if_the_others_had_never_been_there(
 @each_rates
 @each_name
 def test_one_network_that_is_not_stacked_is_updated_as_by_torch(
-    name: OptimizerName, rates: tuple[float, ...], clip_norm: float | None
+    name: str, rates: tuple[float, ...], clip_norm: float | None
 ) -> None:
     """Whatever the first dimension of its parameters stands for; a parameter that is frozen or unused stays."""
     starts, goals = problem(4)
@@ -130,7 +170,7 @@ def test_one_network_that_is_not_stacked_is_updated_as_by_torch(
 @each_rates
 @each_name
 def test_a_parameter_that_one_has_no_use_for_stays(
-    name: OptimizerName, rates: tuple[float, ...], clip_norm: float | None
+    name: str, rates: tuple[float, ...], clip_norm: float | None
 ) -> None:
     """Without a gradient nothing is updated, also after some members went."""
     starts, goals = problem(4)
@@ -148,12 +188,12 @@ def test_a_parameter_that_one_has_no_use_for_stays(
 
 def test_every_optimizer_is_a_case() -> None:
     """One that is not would be asked none of the questions here."""
-    assert set(TORCHS) == set(get_args(OptimizerName))
+    assert set(OPTIMIZERS) <= set(TORCHS)
 
 
 @each_name
 @pytest.mark.parametrize("stacked", [True, False])
-def test_a_parameter_may_be_without_a_gradient_at_times(name: OptimizerName, *, stacked: bool) -> None:
+def test_a_parameter_may_be_without_a_gradient_at_times(name: str, *, stacked: bool) -> None:
     """As where a network takes another branch: torch passes it over in that step, and so is it here."""
     start = [torch.randn(1, 3, dtype=torch.float64) for _ in range(2)]
     ours, torchs = ([nn.Parameter(each.clone()) for each in start] for _ in range(2))

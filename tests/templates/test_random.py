@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -156,7 +157,8 @@ def test_the_module_gives_each_member_its_seed() -> None:
 
 def test_what_draws_is_not_recorded() -> None:
     """A recording knows no generators; the same network without is recorded."""
-    for options in ({"dropout": 0.5}, {"noise": 1.0}):
+    drawing: tuple[dict[str, Any], ...] = ({"dropout": 0.5}, {"noise": 1.0})
+    for options in drawing:
         members = [small_network("vgg", norm_factory("batch"), **options) for _ in range(2)]
         assert not can_be_recorded(members[0])
         assert not can_be_recorded(stack(members))

@@ -11,15 +11,14 @@ from torch.testing import assert_close
 
 from normzoo.layers import BatchNorm, norm_factory
 from normzoo.layers._make import NormFactory
-from normzoo.registry import NORMS, TEMPLATES
-from normzoo.templates import CudaGraph, MemberModule, RecordedSteps, can_be_recorded, stack
-from normzoo.templates._optimizer import OptimizerName
+from normzoo.registry import NORMS, OPTIMIZERS, TEMPLATES
+from normzoo.templates import CudaGraph, MemberModule, RecordedSteps, can_be_recorded, make_schedule, stack
 from normzoo.templates._recorded import WARM_UP, Recorder
 
 from . import own_norms
 from .networks import small_network
 
-OPTIMIZERS: tuple[OptimizerName, ...] = ("sgd", "adam", "rmsprop")
+RECIPE: dict[str, Any] = {"clip_norm": 1.0, "weight_decay": 0.1, "schedule": make_schedule("onecycle", steps=12)}
 
 
 class Tape:
@@ -98,10 +97,46 @@ def assert_recording_changes_nothing(
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_replayed_step_is_a_step(norm: str, template: str, optimizer: str) -> None:
     """What is replayed reads each new batch, adds to the epoch's losses, and starts anew with fewer members."""
-    assert_recording_changes_nothing(Tape, norm, template, "cpu", optimizer=optimizer, clip_norm=1.0)
+    assert_recording_changes_nothing(Tape, norm, template, "cpu", optimizer=optimizer, **RECIPE)
     first, second = (tape.did for tape in Tape.made)
     assert first == ["run"] * WARM_UP + ["record"] + ["replay"] * 3
     assert second == ["run"] * WARM_UP + ["record"] + ["replay"] * 4
+
+
+class Graph(Tape):
+    """Keeps the rates that a graph would keep: numbers as they were, tensors as they are when it is replayed."""
+
+    optimizer: torch.optim.Optimizer
+
+    def record(self, function: Callable[[], None]) -> None:
+        super().record(function)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+
+    def replay(self) -> None:
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate
+        super().replay()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_replayed_step_has_the_rate_of_its_own_step(optimizer: str) -> None:
+    """A graph reads the tensor of the rate, which is filled before; a number in it would stay what it was."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    blocks = blocks_of([9], 1)
+    settings: dict[str, Any] = {"lrs": [0.1], "optimizer": optimizer, "schedule": make_schedule("cosine", steps=9)}
+    recorded = MemberModule([copy.deepcopy(network)], recorder=Graph, **settings)
+    (Graph.optimizer,) = recorded.optimizer.optimizers
+    plain = MemberModule([network], **settings)
+    assert_close(trained(recorded, blocks), trained(plain, blocks), rtol=1e-5, atol=1e-6)
+    assert Tape.made[0].did.count("replay") == 9 - WARM_UP
+
+
+def test_an_optimizer_of_ones_own_is_not_recorded() -> None:
+    """It may count its steps in a number, which a recording would not change."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    module = MemberModule([network], lrs=[0.1], optimizer="torch.optim:NAdam", recorder=Tape)
+    trained(module, blocks_of([WARM_UP + 2], 1))
+    assert not Tape.made
 
 
 @pytest.mark.gpu
@@ -111,7 +146,7 @@ def test_a_replayed_step_is_a_step(norm: str, template: str, optimizer: str) -> 
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_replayed_graph_is_a_step(norm: str, template: str, optimizer: str) -> None:
     """The same with the recorder that a GPU has."""
-    assert_recording_changes_nothing(CudaGraph, norm, template, "cuda", optimizer=optimizer, clip_norm=1.0)
+    assert_recording_changes_nothing(CudaGraph, norm, template, "cuda", optimizer=optimizer, **RECIPE)
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

@@ -94,8 +94,10 @@ def test_weights_start_as_he_et_al_start_them() -> None:
     """Normal, with a variance of 2 / fan-in, and biases at 0; the classifier as torch starts it."""
     *hidden, classifier = (layer for layer in network(width=32).layers if isinstance(layer, nn.Conv2d | nn.Linear))
     for layer in hidden:
+        assert layer.bias is not None
         assert not layer.bias.any()
         assert layer.weight.std().item() == pytest.approx((2 / layer.weight[0].numel()) ** 0.5, rel=0.15)
+    assert classifier.bias is not None
     assert classifier.bias.any()
 
 

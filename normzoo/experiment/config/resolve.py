@@ -10,12 +10,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from normzoo.errors import ConfigError, nearest
+from normzoo.errors import ConfigError, UsageError, nearest
 from normzoo.experiment.config.execution import Execution
-from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.config.spec import OPTION_OF, MatrixSpec, Shorthands
 
 _MODELS: tuple[type[BaseModel], ...] = (MatrixSpec, Execution)
-KEYS = tuple(key for model in _MODELS for key in model.model_fields)
+KEYS = (*(key for model in _MODELS for key in model.model_fields), *Shorthands.model_fields)
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
         problems.append(
             f"{origins['lr']}: stands beside {origins['lrs']}, which lists the rates to choose from; use one"
         )
+    problems += _expand_shorthands(settings, origins)
     models: list[Any] = []
     for model in _MODELS:
         try:
@@ -81,6 +82,29 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
     if problems:
         raise ConfigError("; ".join(dict.fromkeys(problems)))
     return Configuration(*models)
+
+
+def _expand_shorthands(settings: dict[str, Any], origins: dict[str, str]) -> list[str]:
+    """Put shorthands into the specs that they are short for, in place; return what is wrong with them."""
+    try:
+        given = Shorthands.model_validate({key: settings.pop(key) for key in OPTION_OF if key in settings})
+    except ValidationError as error:
+        return [_problem(detail, Shorthands, origins) for detail in error.errors()]
+    problems = []
+    for key, (setting, option, registry) in OPTION_OF.items():
+        value = getattr(given, key)
+        if value is None:
+            continue
+        text = settings.get(setting, MatrixSpec.model_fields[setting].default)
+        try:
+            spec = registry.parse(text)
+        except (UsageError, AttributeError):  # the model will say so
+            continue
+        if option in spec.options:
+            problems.append(f"{origins[key]}: stands beside {origins[setting]}, which says {option} itself; use one")
+        settings[setting] = str(spec._replace(options={**spec.options, option: value}))
+        origins.setdefault(setting, origins[key])
+    return problems
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -151,6 +175,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str,
             rule = f"must be at least {context['ge']}, got {value}"
         case "greater_than":
             rule = f"must be greater than {context['gt']:g}, got {value}"
+        case "less_than":
+            rule = f"must be less than {context['lt']:g}, got {value}"
         case _:
             rule = f"{detail['msg']}, got '{value}'"
     return f"{origins.get(key, key)}: {rule}"

@@ -8,17 +8,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from normzoo.errors import ConfigError
 from normzoo.metric import Metric
-from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Registry, Spec
+from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES, Registry, Spec
 
 PROTOCOL = 3
 """Version of the training procedure. It enters every run's key: raise it when the same spec trains differently."""
 
 LrRule = Literal["linear", "sqrt", "fixed"]
-Optimizer = Literal["sgd", "adam", "rmsprop"]
 Strategy = Literal["stacked", "sequential"]
 StrategyChoice = Literal["auto", "stacked", "sequential"]
 CompileChoice = Literal["auto", "always", "never"]
 Precision = Literal["32-true", "bf16-mixed"]
+Decays = Literal["weights", "all"]
+"""What weight decay is on: all parameters but those of norms and biases, or these, too."""
 EvalStats = Literal["running", "recalibrated", "batch"]
 """By which statistics norms that keep running ones normalize when a network is evaluated."""
 
@@ -50,6 +51,8 @@ def refuse_boolean(value: Any) -> Any:
 
 Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1)]
 NotNegative = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0)]
+Share = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)]
+Decay = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
 Number = Annotated[float, BeforeValidator(refuse_boolean), Field(allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
@@ -59,8 +62,8 @@ Chain = Annotated[tuple[str, ...], BeforeValidator(split_list)]
 Stats = Annotated[tuple[EvalStats, ...], BeforeValidator(split_list), Field(min_length=1)]
 
 
-_LATER = ("further_eval_stats", "augment")
-"""Fields of a run that are not in its key where they are empty."""
+_LATER = ("further_eval_stats", "augment", "schedule", "weight_decay", "weight_decay_on")
+"""Fields of a run that are not in its key where they have their default."""
 
 
 class RunSpec(BaseModel):
@@ -74,12 +77,17 @@ class RunSpec(BaseModel):
         dataset: what it is trained on, without a path: that decides nothing.
         dataset_checksum: of the arrays and their split.
         task: what is learned.
-        sources: for the user's own template, norm, task and augmentations, by field, the checksum of the file it comes
-            from; of several, in their order.
+        sources: for the user's own components (template, norm, task, optimizer, schedule, augmentations), by field, the
+            checksum of the file it comes from; of several, in their order.
         strategy: how the seeds are trained; it changes the order of sums, which moves results by rounding, and so the
             outcome of training that is chaotic.
         compile: whether the training step is to be compiled, which does the same.
-        lr: the learning rate in force, after the rule for the batch size.
+        optimizer: what trains it.
+        lr: the learning rate in force, after the rule for the batch size; the highest where a schedule has it change.
+        schedule: how it changes over the steps.
+        weight_decay: as the optimizer understands it: adamw shrinks weights by learning rate times decay, the others
+            add decay times weights to the gradient.
+        weight_decay_on: which parameters that is done to.
         clip_norm: limit for the norm of the gradient over all parameters; None for none.
         precision: float32, or bfloat16 where autocast deems it fit, by Lightning's names.
         further_eval_stats: by which statistics the trained network is evaluated, too, beside the running ones; none
@@ -100,8 +108,11 @@ class RunSpec(BaseModel):
     batch_size: int
     seed: int
     epochs: int
-    optimizer: Optimizer
+    optimizer: str
     lr: float
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    weight_decay_on: Decays = "weights"
     clip_norm: float | None = None
     precision: Precision = "32-true"
     further_eval_stats: tuple[EvalStats, ...] = ()
@@ -124,10 +135,10 @@ class RunSpec(BaseModel):
     def key(self) -> str:
         """Hash of the canonical JSON of the spec and the protocol version; the same on every machine.
 
-        Fields that came later are in it only where they hold something: without it a run is what it was before.
+        Fields that came later are in it only where they are not the default: else a run is what it was before.
         """
-        values = self.model_dump(mode="json", exclude={name for name in _LATER if not getattr(self, name)})
-        return _digest({"protocol": PROTOCOL, **values})
+        defaults = {name for name in _LATER if getattr(self, name) == type(self).model_fields[name].get_default()}
+        return _digest({"protocol": PROTOCOL, **self.model_dump(mode="json", exclude=defaults)})
 
     @property
     def label(self) -> str:
@@ -171,7 +182,8 @@ class MatrixSpec(BaseModel):
     )
     dataset: str = Field("digits", description="Dataset by name, or npz:PATH for your own arrays.")
     task: str = Field(
-        "classification", description="What is learned: classification, regression, or pkg.module:MyTask."
+        "classification",
+        description="What is learned: classification (or classification:smoothing=0.1), regression, pkg.module:MyTask.",
     )
     seeds: Count = Field(8, description="How many seeds: 8 means the seeds 0 to 7.")
     first_seed: NotNegative = Field(0, description="The first of the seeds, which follow one another.")
@@ -182,7 +194,22 @@ class MatrixSpec(BaseModel):
     )
     lr_rule: LrRule = Field("linear", description="How the learning rate follows the batch size.")
     lr_reference: Count = Field(32, description="Batch size at which --lr applies as given.")
-    optimizer: Optimizer = Field("sgd", description="Optimizer; sgd has momentum 0.9.")
+    optimizer: str = Field(
+        "sgd",
+        description="Optimizer: sgd (momentum 0.9), adam, adamw, rmsprop, specs like sgd:nesterov=true, or "
+        "pkg.module:MyOptimizer.",
+    )
+    schedule: str = Field(
+        "constant",
+        description="How the learning rate changes from step to step: constant, cosine, onecycle, step, specs like "
+        "cosine:warmup=0.05, or pkg.module:my_schedule.",
+    )
+    weight_decay: Decay = Field(
+        0.0, description="Weight decay, not on norms and biases: decoupled in adamw, else added to the gradient."
+    )
+    weight_decay_on: Decays = Field(
+        "weights", description="What weight decay is on: weights alone, or norms and biases as well (all)."
+    )
     clip_norm: Rate | None = Field(None, description="Limit for the norm of the gradient over all parameters.")
     precision: Precision = Field("32-true", description="float32, or bfloat16 where autocast deems it fit.")
     strategy: StrategyChoice = Field(
@@ -240,6 +267,16 @@ class MatrixSpec(BaseModel):
     @classmethod
     def _known_augmentations(cls, specs: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(AUGMENTATIONS.canonical, specs))
+
+    @field_validator("optimizer")
+    @classmethod
+    def _known_optimizer(cls, optimizer: str) -> str:
+        return OPTIMIZERS.canonical(optimizer)
+
+    @field_validator("schedule")
+    @classmethod
+    def _known_schedule(cls, schedule: str) -> str:
+        return SCHEDULES.canonical(schedule)
 
     @field_validator("batch_sizes")
     @classmethod
@@ -334,3 +371,25 @@ def _distinct(registry: Registry[Any], names: tuple[str, ...]) -> tuple[str, ...
             first = names[canonical.index(name)]
             raise ValueError(f"{registry.kind} '{names[index]}' is the same as '{first}'")
     return canonical
+
+
+class Shorthands(BaseModel):
+    """Settings that are short for an option of a component: ``momentum: 0.8`` is ``optimizer: sgd:momentum=0.8``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    momentum: Share | None = Field(None, description="Short for --optimizer NAME:momentum=X; of sgd 0.9 otherwise.")
+    warmup: Share | None = Field(
+        None,
+        description="Short for --schedule NAME:warmup=X: the share of all steps over which the learning rate rises, "
+        "linearly but in onecycle, which takes 0.3 otherwise.",
+    )
+    label_smoothing: Share | None = Field(None, description="Short for --task classification:smoothing=X.")
+
+
+OPTION_OF = {
+    "momentum": ("optimizer", "momentum", OPTIMIZERS),
+    "warmup": ("schedule", "warmup", SCHEDULES),
+    "label_smoothing": ("task", "smoothing", TASKS),
+}
+"""Of each shorthand the setting that names the component, the option, and where the component is looked up."""

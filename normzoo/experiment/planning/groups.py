@@ -76,12 +76,14 @@ def expand(
         networks: what is known of each template with each norm.
     """
     dataset_spec = DATASETS.parse(matrix.dataset)
+    chosen = {"task": matrix.task, "optimizer": matrix.optimizer, "schedule": matrix.schedule}
     common: dict[str, Any] = {
+        **chosen,
         "dataset": str(dataset_spec._replace(argument="")),
         "dataset_checksum": dataset.checksum,
-        "task": matrix.task,
         "epochs": matrix.epochs,
-        "optimizer": matrix.optimizer,
+        "weight_decay": matrix.weight_decay,
+        "weight_decay_on": matrix.weight_decay_on,
         "clip_norm": matrix.clip_norm,
         "precision": matrix.precision,
         "augment": matrix.augment,
@@ -90,12 +92,7 @@ def expand(
     for template in matrix.templates:
         for norm in matrix.norms:
             network = (networks or {}).get((template, norm), NetworkFacts())
-            named = {
-                "template": template,
-                "norm": norm,
-                "task": matrix.task,
-                "augment": ",".join(matrix.augment),
-            }
+            named = {"template": template, "norm": norm, **chosen, "augment": ",".join(matrix.augment)}
             own = {kind: (sources or {}).get(kind, {}).get(spec) for kind, spec in named.items()}
             common["sources"] = {kind: checksum for kind, checksum in own.items() if checksum}
             common["further_eval_stats"] = matrix.eval_stats[1:] if network.keeps_statistics else ()

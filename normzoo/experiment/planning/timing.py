@@ -36,11 +36,15 @@ Timings = Mapping[str, Timing]
 """By key."""
 
 
+_NO_MATTER = {"seed", "lr", "epochs", "further_eval_stats", "schedule", "weight_decay", "weight_decay_on"}
+"""Fields of a run by which a step takes no longer, or hardly."""
+
+
 def timing_key(runs: Sequence[RunSpec], environment: Mapping[str, Any]) -> str:
     """Return what decides how long a step of a group takes: all of its runs but seeds and epochs; code and machine."""
     names = ("device", "cpu", "threads", "torch", "norm_backend", "normzoo", "protocol")
     machine = {name: environment.get(name) for name in names}
-    without = {"seed", "lr", "epochs", "further_eval_stats"} | (set() if runs[0].augment else {"augment"})
+    without = _NO_MATTER | (set() if runs[0].augment else {"augment"})
     work = runs[0].model_dump(mode="json", exclude=without)
     sizes = {"members": len(runs), "rates": len({run.lr for run in runs})}
     text = json.dumps({"machine": machine, "work": work, **sizes}, sort_keys=True)

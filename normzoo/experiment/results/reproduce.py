@@ -30,7 +30,7 @@ def command_for(key: str, record: RunRecord, dataset: str) -> str | None:
     except ValidationError:
         return None
     facts = DatasetFacts(dataset, spec.dataset_checksum, shape=(1, 1, 1), outputs=1, train=1, validation=1, test=1)
-    named = {"template": spec.template, "norm": spec.norm, "task": spec.task, "augment": ",".join(spec.augment)}
+    named = {**spec.model_dump(), "augment": ",".join(spec.augment)}
     sources = {kind: {named[kind]: checksum} for kind, checksum in spec.sources.items()}
     networks = {(spec.template, spec.norm): NetworkFacts(keeps_statistics=bool(spec.further_eval_stats))}
     if key not in {run.key for run in expand(matrix, facts, sources=sources, networks=networks)}:
@@ -53,6 +53,9 @@ def _matrix(spec: RunSpec, dataset: str) -> MatrixSpec:
         "seeds": spec.seed + 1,
         "epochs": spec.epochs,
         "optimizer": spec.optimizer,
+        "schedule": spec.schedule,
+        "weight_decay": spec.weight_decay,
+        "weight_decay_on": spec.weight_decay_on,
         "clip_norm": spec.clip_norm,
         "precision": spec.precision,
         "augment": spec.augment,

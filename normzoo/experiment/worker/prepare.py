@@ -20,16 +20,27 @@ from normzoo.experiment.planning.kept import own_modules
 from normzoo.experiment.worker.places import look_for_places, marking
 from normzoo.experiment.worker.train import build_network, worker_environment
 from normzoo.layers import norm_factory
-from normzoo.registry import AUGMENTATIONS, NORMS, TASKS, TEMPLATES, Registry
+from normzoo.registry import AUGMENTATIONS, NORMS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES, Registry
 from normzoo.surgery import keeps_statistics
 from normzoo.tasks import Task, make_task
-from normzoo.templates import MemberRandom, draw_from, member_losses, stack
+from normzoo.templates import (
+    MemberRandom,
+    draw_from,
+    is_elementwise,
+    make_optimizer,
+    make_schedule,
+    member_losses,
+    stack,
+)
 from normzoo.templates._norm_slots import place_of
 
 _NORMZOO = Path(normzoo.__file__).parent
 
 _SAMPLES = 4
 """That every network is tried on."""
+
+_TRIED_STEPS = 1000
+"""That a schedule is tried over."""
 
 _LARGEST_BATCH = 256
 """That a network's training is tried on: what a larger batch does not fit, a part of it does not fit either."""
@@ -45,6 +56,7 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
     task = make_task(matrix.task)
     for template in matrix.templates:
         TEMPLATES.load(template)  # so that a norm is not named for what is wrong with a template
+    _check_recipe(matrix)
     dataset = load_dataset(matrix.dataset, task=task, root=execution.data_root, download=execution.download)
     facts = DatasetFacts(
         name=dataset.name,
@@ -60,6 +72,8 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
         (NORMS, matrix.norms),
         (TEMPLATES, matrix.templates),
         (TASKS, (matrix.task,)),
+        (OPTIMIZERS, (matrix.optimizer,)),
+        (SCHEDULES, (matrix.schedule,)),
         (AUGMENTATIONS, matrix.augment),
     )
     found = {registry.kind: {spec: registry.source(spec) for spec in specs} for registry, specs in asked}
@@ -89,6 +103,13 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
         modules=own_modules((registry, spec) for registry, specs in asked for spec in specs),
     )
     return prepared, dataset
+
+
+def _check_recipe(matrix: MatrixSpec) -> None:
+    """Refuse an optimizer or a schedule that cannot be made as asked for."""
+    parameters = [nn.Parameter(torch.zeros(2, 2))]
+    make_optimizer(matrix.optimizer, parameters, matrix.rates[0], weight_decay=matrix.weight_decay)
+    make_schedule(matrix.schedule, steps=_TRIED_STEPS)
 
 
 def resolve_device(wanted: str) -> Device:
@@ -146,7 +167,7 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
         places = _check_training(run, members[0], dataset.train.inputs[: min(run.batch_size, _LARGEST_BATCH)])
         return NetworkFacts(
             flops=flops // len(inputs),
-            unstackable=_why_unstackable(members, task, inputs, targets),
+            unstackable=_why_unstackable(members, task, inputs, targets) or _why_apart(run, members[0]),
             places=places,
             keeps_statistics=keeps_statistics(members[0]),
         )
@@ -221,9 +242,27 @@ def _why_unstackable(members: list[nn.Module], task: Task, inputs: torch.Tensor,
         draw_from(network, MemberRandom(range(len(members))))
         everyones = (each.unsqueeze(1).expand(-1, len(members), *each.shape[1:]) for each in (inputs, targets))
         x, y = everyones
-        member_losses(task.losses, network(x), y).sum().backward()  # type: ignore[no-untyped-call]
+        member_losses(task.training_losses, network(x), y).sum().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not torch.equal(before, torch.get_rng_state()):
         return "its members would share random numbers, which it draws by itself and not in a part such as nn.Dropout"
     return ""
+
+
+def _why_apart(run: RunSpec, network: nn.Module) -> str:
+    """Return why an optimizer of the user's own has to update each network by itself; empty where it need not.
+
+    Raises:
+        ComponentError: it fails even so.
+    """
+    if not OPTIMIZERS.parse(run.optimizer).is_own:
+        return ""
+    try:
+        is_apart = not is_elementwise(run.optimizer, network, weight_decay=run.weight_decay)
+    except Exception as error:
+        raise ComponentError(
+            f"optimizer '{run.optimizer}' fails on the parameters of the {run.template} with norm '{run.norm}': "
+            f"{_failure(error)}"
+        ) from error
+    return f"the optimizer {run.optimizer} does not update each number by itself" if is_apart else ""

@@ -27,7 +27,7 @@ from normzoo.layers._make import NormFactory
 from normzoo.metric import Metric
 from normzoo.registry.backends import Backend, backend_of_process
 from normzoo.tasks import Task, make_task
-from normzoo.templates import CudaGraph, MemberMetrics, MemberModule, make_network
+from normzoo.templates import CudaGraph, MemberMetrics, MemberModule, make_network, make_schedule
 
 OnStart = Callable[[RunSpec], None]
 OnRecord = Callable[[RunRecord], None]
@@ -230,16 +230,20 @@ def make_module(
     On a GPU, steps are recorded and replayed, and a network by itself is laid out channels-last. A stack is not: its
     convolutions have groups.
     """
-    is_stacked = specs[0].strategy == "stacked"
+    first = specs[0]
+    is_stacked = first.strategy == "stacked"
     if device == "cuda" and not is_stacked:
         networks = [network.to(memory_format=torch.channels_last) for network in networks]
     return MemberModule(
         networks,
-        task=make_task(specs[0].task),
+        task=make_task(first.task),
         scale=dataset.scale,
         lrs=[spec.lr for spec in specs],
-        optimizer=specs[0].optimizer,
-        clip_norm=specs[0].clip_norm,
+        optimizer=first.optimizer,
+        schedule=make_schedule(first.schedule, first.epochs * (len(dataset.train) // first.batch_size)),
+        weight_decay=first.weight_decay,
+        decays_all=first.weight_decay_on == "all",
+        clip_norm=first.clip_norm,
         splits=2,
         stacked=is_stacked,
         compiled=compiled,

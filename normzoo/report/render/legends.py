@@ -31,12 +31,6 @@ from normzoo.report.statistics.differences import LEVEL
 from normzoo.report.statistics.family import MAX_EXACT, MIN_SEEDS, RANDOM_FLIPS, Family
 from normzoo.report.statistics.power import MAX_SEEDS
 
-RULES = {
-    "linear": "scaled linearly with the batch size",
-    "sqrt": "scaled with the square root of the batch size",
-    "fixed": "the same at every batch size",
-}
-
 
 def dataset(matrix: MatrixSpec) -> str:
     """Name the dataset; a file of the user's own without its folders.
@@ -89,30 +83,6 @@ def metric_title(metric: Metric, split: str = "test") -> str:
     'test RMSE in K, lower is better'
     """
     return f"{split} {metric.title}{in_unit(metric.unit)}, {direction(metric)}"
-
-
-def training(summary: Summary) -> str:
-    """Say how the runs were trained: optimizer, learning rate at every batch size, epochs."""
-    matrix = summary.matrix
-    momentum = " with momentum 0.9" if matrix.optimizer == "sgd" else ""
-    trained = f"Trained by {matrix.optimizer}{momentum} for {counted(matrix.epochs, 'epoch')} at every batch size"
-    if matrix.clip_norm is not None:
-        trained += f", gradient norm clipped at {matrix.clip_norm:g}"
-    if matrix.augment:
-        trained += f", training images augmented by {', then '.join(matrix.augment)}"
-    if matrix.precision != "32-true":
-        trained += f", precision {matrix.precision}"
-    if matrix.lrs:
-        rates = ", ".join(f"{rate:g}" for rate in matrix.lrs)
-        return (
-            f"{trained}; learning rate chosen for each norm and batch size from {rates} (at batch size "
-            f"{matrix.lr_reference}, {RULES[matrix.lr_rule]}) by the mean validation {summary.metric.title} over seeds."
-        )
-    rates = ", ".join(f"{matrix.lr_at(size):g} at {size}" for size in matrix.batch_sizes)
-    return (
-        f"{trained}; learning rate {matrix.lr:g} at batch size {matrix.lr_reference}, "
-        f"{RULES[matrix.lr_rule]} ({rates})."
-    )
 
 
 def reference_heading(summary: Summary) -> str:

@@ -7,7 +7,8 @@ from normzoo.metric import Metric
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary
 from normzoo.report.analysis.wording import counted, value_text, with_unit
-from normzoo.report.render.legends import dataset, how_tested, placement, selection, training
+from normzoo.report.render.legends import dataset, how_tested, placement, selection
+from normzoo.report.render.recipe import training
 from normzoo.report.statistics.differences import share_interval
 
 
