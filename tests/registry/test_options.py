@@ -56,7 +56,7 @@ def dataset(samples: int = 100, *, root=None):
     pass
 
 class Net:
-    def __init__(self, make_norm, shape, outputs, depth: int = 2):
+    def __init__(self, norm, shape, outputs, depth: int = 2):
         pass
 
 constant = 3
@@ -219,7 +219,7 @@ def test_options_of_ones_own(kind: Registry[Any], text: str, options: dict[str, 
         (NORMS, "OWN:function:widths=a-b", "widths must be a list of whole numbers, such as 16-32, got 'a-b'"),
         (NORMS, "OWN:constant", "OWN:constant is neither a class nor a function"),
         (TASKS, "OWN:Task:delta=x", "delta must be a number, got 'x'"),
-        (TEMPLATES, "OWN:Net:make_norm=1", "it has no option 'make_norm' (it takes: depth)"),
+        (TEMPLATES, "OWN:Net:norm=1", "norm is no option; normzoo sets it"),
         (DATASETS, "OWN:dataset:root=here", "root is no option; normzoo sets it"),
     ],
 )
