@@ -13,7 +13,7 @@ from normzoo.cli import app as commands
 
 ROOT = Path(__file__).parents[1]
 OF_OTHERS = (
-    r"(collections|pathlib|re|types|torch|numpy|np|npt|pd)\..*",
+    r"(collections|lightning|pathlib|re|types|torch|numpy|np|npt|pd)\..*",
     "Figure",
     "RenderableType",
     "Summary",
@@ -38,7 +38,7 @@ default_role = "literal"
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 88
 smartquotes = False
-nitpick_ignore_regex = [("py:.*", kind) for kind in (*OF_OTHERS, r"normzoo\.layers\._.*")]
+nitpick_ignore_regex = [("py:.*", kind) for kind in (*OF_OTHERS, r"normzoo\.(?:layers|surgery)\._.*")]
 
 
 def prepare(app: Sphinx, page: str, source: list[str]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from networks.architectures import ARCHITECTURES
 
-QUICK = ("resnet", "vgg", "densenet", "mobilenet-v2")
+QUICK = ("resnet", "densenet")
 
 each_architecture = pytest.mark.parametrize(
     "architecture",
