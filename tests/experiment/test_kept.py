@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from normzoo.errors import ConfigError
 from normzoo.experiment.comparison import Rerun, carry_out, plan_comparison
 from normzoo.experiment.config import environment
 from normzoo.experiment.config.execution import Execution
@@ -153,6 +154,7 @@ def test_a_comparison_of_which_all_is_stored_starts_nothing(place: Place) -> Non
         {"seeds": 1},
         {"seeds": 1, "first_seed": 1},
         {"baseline": NORM},
+        {"target": 0.9},
         {"jobs": 2},
         {"timeout": 9.0},
         {"download": True},
@@ -160,8 +162,14 @@ def test_a_comparison_of_which_all_is_stored_starts_nothing(place: Place) -> Non
     ids=str,
 )
 def test_what_nothing_is_prepared_by_may_change(place: Place, changes: dict[str, Any]) -> None:
-    """Fewer of the same runs, another reference, and how it would be trained."""
+    """Fewer of the same runs, another way of looking at them, and how it would be trained."""
     assert not place.ask(**changes)[1]
+
+
+def test_a_target_that_cannot_be_is_refused_without_a_worker(place: Place) -> None:
+    """By the metric that is kept."""
+    with pytest.raises(ConfigError, match=r"^target: accuracy is at least 0 and at most 1, got 90; write 90 %"):
+        place.ask(target=90.0)
 
 
 def rewrite(path: Path) -> None:

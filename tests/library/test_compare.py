@@ -107,6 +107,14 @@ def test_norms_come_as_they_are(norm: Any, name: str) -> None:
     assert {record.status for record in comparison.records.values()} == {"ok"}
 
 
+def test_an_augmentation_comes_as_it_is() -> None:
+    """Beside one by its name, with a checksum of its own."""
+    comparison = normzoo.compare(norms=["none"], augment=["flip", lambda images: images / 2], **TINY)
+    assert comparison.matrix.augment == ("flip", "session:lambda")
+    assert {record.status for record in comparison.records.values()} == {"ok"}
+    assert all(record.spec.sources["augment"] for record in comparison.records.values())
+
+
 def test_a_template_and_arrays_come_as_they_are() -> None:
     """A function of this session, and a regression on arrays that are nowhere on disk."""
 
