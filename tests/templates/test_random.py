@@ -157,8 +157,8 @@ def test_the_module_gives_each_member_its_seed() -> None:
 
 def test_what_draws_is_not_recorded() -> None:
     """A recording knows no generators; the same network without is recorded."""
-    drawing: tuple[dict[str, Any], ...] = ({"dropout": 0.5}, {"noise": 1.0})
-    for options in drawing:
+    for option in ("dropout", "noise"):
+        options: dict[str, Any] = {option: 0.5}
         members = [small_network("vgg", norm_factory("batch"), **options) for _ in range(2)]
         assert not can_be_recorded(members[0])
         assert not can_be_recorded(stack(members))

@@ -53,7 +53,8 @@ def tapes() -> Iterator[None]:
 
 
 def networks(template: str, norm: NormFactory, members: int) -> list[nn.Module]:
-    changes: dict[str, Any] = {"cnn": {"widths": (16,)}, "lstm": {"hidden": 16}}.get(template, {})
+    smaller: dict[str, dict[str, Any]] = {"cnn": {"widths": (16,)}, "lstm": {"hidden": 16}}
+    changes = smaller.get(template, {})
     return [small_network(template, norm, **changes) for _ in range(members)]
 
 
