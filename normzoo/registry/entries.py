@@ -78,6 +78,7 @@ TEMPLATES = Registry(
                 "qk_norm": False,
                 "causal": False,
                 "dropout": 0.0,
+                "pool": "mean",
                 "sites": "all",
             },
             summary="an encoder over an image's patches, or tokens; norms pre, post, sandwich or peri, also on queries "

@@ -33,13 +33,13 @@ POSITIONS_STD = 0.02
 
 
 class Transformer(nn.Module):
-    """Tokens with learned positions, sublayers of attention and mlp in turn, and a classifier on the mean token.
+    """Tokens with learned positions, sublayers of attention and mlp in turn, and a classifier on the tokens' mean.
 
     Norms see tokens ``(N, T, C)`` as sequences ``(N, C, T)``: batch norm pools samples and tokens, ``layer`` channels
     and tokens, and ``channel-layer`` the channels of each token, which is the layer norm of the papers. So with
-    ``causal`` it is attention alone that looks at no later token; a norm that pools tokens does. Instance norm is left
-    out at the last place, since the mean over tokens would be its bias. The mlps have a GELU. Weights start as torch
-    starts them.
+    ``causal`` it is attention alone that looks at no later token; a norm that pools tokens does. Instance norm makes
+    the mean over tokens its bias, and is left out at the last place; in ``sandwich`` and ``peri`` give it
+    ``pool=max``. The mlps have a GELU. Weights start as torch starts them.
 
     Args:
         norm: makes the norm of each place from its number of channels.
@@ -57,12 +57,13 @@ class Transformer(nn.Module):
             scaled by 1 / sqrt(channels), as without, and the norm's weight can learn another scale.
         causal: attention looks at no later token.
         dropout: which share of the embedding, and of what each sublayer adds, is dropped in training.
+        pool: over tokens, before the classifier.
         sites: at which sublayers norms stand: ``attention``, ``mlp``, or ``all`` and also at the ends. ``qk_norm`` is
             apart from it.
 
     Raises:
-        ValueError: the patch does not divide the image, the heads not the width; tokens without ``vocabulary``, or
-            images with it.
+        ValueError: the patch does not divide the image, or the heads the width; there is no sublayer; tokens come
+            without ``vocabulary``, or images with it.
         ComponentError: the norm takes no sequences, or contains an activation.
     """
 
@@ -84,16 +85,21 @@ class Transformer(nn.Module):
         qk_norm: bool = False,
         causal: bool = False,
         dropout: float = 0.0,
+        pool: Literal["mean", "max"] = "mean",
         sites: Literal["all", "attention", "mlp"] = "all",
     ) -> None:
         super().__init__()
+        self.pool = pool
         if heads < 1 or width % heads:
-            raise ValueError(f"Transformer: heads must divide width, got width={width}, heads={heads}")
-        if depth < 1:
-            raise ValueError(f"Transformer: depth must be at least 1, got depth={depth}")
+            raise ValueError(
+                f"Transformer: heads must divide width, got width={width}, heads={heads}; use one of {_divisors(width)}"
+            )
+        for name, number in (("depth", depth), ("mlp_ratio", mlp_ratio)):
+            if number < 1:
+                raise ValueError(f"Transformer: {name} must be at least 1, got {name}={number}")
 
         def norms(where: str, *, wanted: bool, channels: int = width, last: bool = False) -> list[nn.Module]:
-            return [TokenNorm(norm, channels, where, is_last=last)] if wanted else []
+            return [TokenNorm(norm, channels, where, is_averaged=last and pool == "mean")] if wanted else []
 
         def dropouts() -> list[nn.Module]:
             return [nn.Dropout(dropout)] if dropout else []
@@ -114,27 +120,30 @@ class Transformer(nn.Module):
         opening = norms("on the embedding", wanted=sites == "all" and placement == "peri")
         self.opening = nn.Sequential(*opening, *dropouts())
         self.sublayers = nn.Sequential()
-        for number in range(1, depth + 1):
+        for index in range(depth):
             q_norm, k_norm = (
                 norms(f"on the {name}", wanted=qk_norm, channels=width // heads) for name in ("queries", "keys")
             )
             attention = Attention(width, heads, q_norm, k_norm, causal=causal)
             mlp = nn.Sequential(nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width))
             self.sublayers.append(sublayer("attention", attention))
-            self.sublayers.append(sublayer("mlp", mlp, last=number == depth))
-        self.closing = nn.Sequential(*norms("at the end", wanted=sites == "all" and placement != "post", last=True))
+            self.sublayers.append(sublayer("mlp", mlp, last=index == depth - 1))
+        closing = norms("at the end", wanted=sites == "all" and placement != "post", last=True)
+        self.closing = nn.Sequential(*closing)
         self.head = nn.Linear(width, outputs)
         slots = {name: module for name, module in self.named_modules() if isinstance(module, TokenNorm)}
         self.places = {name: slot.where for name, slot in slots.items()}
         self.notes = left_out(norm, [(slot.where, slot.channels, "sequences") for slot in slots.values()])
         if any(slot.erases for slot in slots.values()):
             self.notes += ("no norm at the last place, as the mean over its tokens would be the same for every sample",)
+            if placement in ("sandwich", "peri"):
+                self.notes += ("so is that of what each sublayer adds; use pool=max",)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map images ``(N, C, H, W)``, or tokens ``(N, T)`` of integers, to outputs ``(N, outputs)``."""
         x = self.opening(self.embedding(inputs) + self.positions)
         x = self.closing(self.sublayers(x))
-        y: Tensor = self.head(x.mean(-2))
+        y: Tensor = self.head(x.mean(-2) if self.pool == "mean" else x.amax(-2))
         return y
 
 
@@ -144,7 +153,7 @@ def _embedding(shape: tuple[int, ...], patch: int, vocabulary: int | None, width
         if vocabulary is None:
             raise ValueError(
                 f"Transformer: samples of shape {shape} must be tokens, whose number of kinds is not given; use "
-                "vocabulary=..., or for vectors of numbers the template mlp"
+                "vocabulary=..., or for vectors of numbers the mlp"
             )
         return nn.Embedding(vocabulary, width), shape[0]
     channels, height, across = shape
@@ -152,13 +161,16 @@ def _embedding(shape: tuple[int, ...], patch: int, vocabulary: int | None, width
         raise ValueError(f"Transformer: vocabulary is for tokens, got images of shape {shape}; leave it out")
     common = gcd(height, across)
     if patch < 1 or common % patch:
-        sides = ", ".join(str(side) for side in range(1, common + 1) if common % side == 0)
         raise ValueError(
             f"Transformer: patch must divide height and width of the images, got patch={patch} for {height}x{across}; "
-            f"use one of {sides}"
+            f"use one of {_divisors(common)}"
         )
     linear = nn.Linear(channels * patch * patch, width)
     return nn.Sequential(Patches(patch), linear), height * across // patch**2
+
+
+def _divisors(number: int) -> str:
+    return ", ".join(str(each) for each in range(1, number + 1) if number % each == 0)
 
 
 class Patches(nn.Module):
@@ -184,7 +196,7 @@ class TokenNorm(nn.Module):
         norm: makes the norm.
         channels: of a token.
         where: it stands, in words.
-        is_last: what follows is the mean over tokens; there a norm is left out, too, that makes it the same for all.
+        is_averaged: what follows is the mean over tokens; a norm that makes it the same for all is left out, too.
 
     Raises:
         ComponentError: it contains an activation.
@@ -192,14 +204,14 @@ class TokenNorm(nn.Module):
 
     consists_of_parts: ClassVar[bool] = True
 
-    def __init__(self, norm: NormFactory, channels: int, where: str, *, is_last: bool = False) -> None:
+    def __init__(self, norm: NormFactory, channels: int, where: str, *, is_averaged: bool = False) -> None:
         super().__init__()
         self.channels, self.where = channels, where
         layer = build(norm, channels)
         if contains_activation(layer):
             raise ComponentError("it contains an activation, and the transformer's norms stand where there is none")
         takes_sequences = accepts(layer, channels, "sequences")
-        self.erases = takes_sequences and is_last and centers_positions(layer, channels)
+        self.erases = takes_sequences and is_averaged and centers_positions(layer, channels)
         self.norm = layer if takes_sequences and not self.erases else NoNorm(channels)
 
     def forward(self, x: Tensor) -> Tensor:

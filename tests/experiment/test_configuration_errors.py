@@ -99,9 +99,9 @@ def test_everything_that_is_wrong_is_said_at_once_each_with_its_origin(tmp_path:
     """Nobody has to mend one thing to hear of the next; settings of both models are in the one line."""
     path = tmp_path / "settings.yaml"
     path.write_text("lr: 0\ncompile: maybe\n")
-    assert refusal([path], ["seeds=0"], {"jobs": "-1", "templates": "mlp", "epochs": "1.5"}) == "; ".join(
+    assert refusal([path], ["seeds=0"], {"jobs": "-1", "templates": "autoencoder", "epochs": "1.5"}) == "; ".join(
         [
-            f"--templates: unknown template 'mlp' (known: {', '.join(TEMPLATES)}; your own: pkg.module:MyNet)",
+            f"--templates: unknown template 'autoencoder' (known: {', '.join(TEMPLATES)}; your own: pkg.module:MyNet)",
             "--set: seeds: must be at least 1, got 0",
             "--epochs: expected a whole number, got '1.5'",
             f"{path}: lr: must be greater than 0, got 0",

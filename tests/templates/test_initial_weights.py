@@ -39,6 +39,14 @@ def vgg(norm: NormFactory) -> nn.Module:
     return small_network("vgg", norm)
 
 
+def mlp(norm: NormFactory) -> nn.Module:
+    return small_network("mlp", norm)
+
+
+def transformer(norm: NormFactory) -> nn.Module:
+    return small_network("transformer", norm, placement="peri", qk_norm=True)
+
+
 def shared(network: nn.Module) -> list[Tensor]:
     """Return the parameters that the network has under every norm, in order."""
     own = (nn.Conv2d, nn.Linear)
@@ -52,7 +60,7 @@ def shared(network: nn.Module) -> list[Tensor]:
     ]
 
 
-@pytest.mark.parametrize("build", [cnn, lstm, resnet, vgg])
+@pytest.mark.parametrize("build", [cnn, lstm, resnet, vgg, mlp, transformer])
 @pytest.mark.parametrize("norm", FACTORIES)
 def test_the_same_seed_gives_the_same_shared_weights_under_every_norm(build: Build, norm: str) -> None:
     """Also under a norm that draws random numbers of its own; so runs pair by seed."""
@@ -64,7 +72,7 @@ def test_the_same_seed_gives_the_same_shared_weights_under_every_norm(build: Bui
     assert_close(actual, expected, atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("build", [cnn, lstm, resnet, vgg])
+@pytest.mark.parametrize("build", [cnn, lstm, resnet, vgg, mlp, transformer])
 def test_another_seed_gives_other_weights(build: Build) -> None:
     """Otherwise seeds would be no replicates, and the test above could not fail."""
     torch.manual_seed(3)
@@ -76,7 +84,7 @@ def test_another_seed_gives_other_weights(build: Build) -> None:
     assert all(not torch.equal(one, other) for one, other in drawn)
 
 
-@pytest.mark.parametrize("build", [cnn, lstm, resnet, vgg])
+@pytest.mark.parametrize("build", [cnn, lstm, resnet, vgg, mlp, transformer])
 @pytest.mark.parametrize("norm", FACTORIES)
 def test_random_numbers_after_building_are_the_same_under_every_norm(build: Build, norm: str) -> None:
     """What is drawn in training does not depend on the norm either."""

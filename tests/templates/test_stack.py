@@ -111,6 +111,54 @@ def test_the_cnn_with_its_norms_before_the_activations(norm: str) -> None:
     assert_stack_is_its_members(members, (1, 8, 8))
 
 
+@pytest.mark.parametrize("norm", ["batch", "channel-layer"])
+@pytest.mark.parametrize(
+    ("template", "options"),
+    [
+        ("mlp", {"placement": "pre", "activation": "gelu", "sites": "last"}),
+        ("mlp", {"activation": "silu", "widths": (8,)}),
+        ("mlp", {"activation": "tanh", "widths": (8,)}),
+        ("transformer", {"placement": "post", "patch": 2}),
+        ("transformer", {"placement": "sandwich", "qk_norm": True, "pool": "max"}),
+        ("transformer", {"placement": "peri", "causal": True, "sites": "attention"}),
+    ],
+    ids=str,
+)
+def test_the_mlp_and_the_transformer_with_options(template: str, options: dict[str, Any], norm: str) -> None:
+    """Activations, places of norms, and attention of several networks at once."""
+    members = [network_of(template, norm_factory(norm), **options) for _ in range(2)]
+    assert_stack_is_its_members(members, (1, 8, 8), steps=1)
+
+
+def assert_stack_reads_tokens_as_its_members(together: nn.Module, members: Sequence[nn.Module]) -> None:
+    """Compare outputs and gradients, each member seeing tokens of its own."""
+    tokens = torch.randint(5, (SAMPLES, len(members), 6))
+    cotangent = torch.randn(SAMPLES, len(members), 3, dtype=torch.float64)
+    for module in (together, *members):
+        module.zero_grad()
+    y = together(tokens)
+    y.backward(cotangent)
+    for index, member in enumerate(members):
+        expected = member(tokens[:, index])
+        expected.backward(cotangent[:, index])
+        assert_close(y[:, index], expected, rtol=1e-10, atol=1e-10)
+        for name, parameter in member.named_parameters():
+            gradient = together.get_parameter(name).grad
+            assert gradient is not None
+            assert_close(gradient[index], parameter.grad, rtol=1e-10, atol=1e-10)
+
+
+def test_embeddings_have_tables_of_their_own() -> None:
+    """Also once a member is gone; and a token that is in no table is refused, not read from the next one."""
+    members = [network_of("transformer", norm_factory("batch"), shape=(6,), vocabulary=5) for _ in range(MEMBERS)]
+    together = stack(members)
+    assert_stack_reads_tokens_as_its_members(together, members)
+    keep_members(together, [2, 0])
+    assert_stack_reads_tokens_as_its_members(together, [members[2], members[0]])
+    with pytest.raises(IndexError, match="index 5 is out of bounds"):
+        together(torch.full((SAMPLES, 2, 6), 5))
+
+
 @pytest.mark.parametrize("norm", OWN, ids=lambda norm: norm.__name__)
 def test_a_norm_of_the_users_own(norm: NormFactory) -> None:
     """On vectors and, where it takes them, maps: parameters, gradients and buffers are as alone."""

@@ -97,8 +97,12 @@ def other_padding() -> nn.Module:
             [other_padding(), other_padding()],
             "stack: Conv2d must pad with zeros, got padding_mode='reflect'; use 'zeros'",
         ),
+        (
+            [nn.Embedding(3, 2, padding_idx=0), nn.Embedding(3, 2, padding_idx=0)],
+            "stack: Embedding must be plain, got padding_idx=0; leave it out",
+        ),
     ],
-    ids=["none", "of different kinds", "of different parts", "of different settings", "padding"],
+    ids=["none", "of different kinds", "of different parts", "of different settings", "padding", "embedding"],
 )
 def test_what_cannot_be_stacked_is_refused(members: list[nn.Module], message: str) -> None:
     """The message names what was given and the way out."""
