@@ -135,9 +135,10 @@ class Transformer(nn.Module):
         self.places = {name: slot.where for name, slot in slots.items()}
         self.notes = left_out(norm, [(slot.where, slot.channels, "sequences") for slot in slots.values()])
         if any(slot.erases for slot in slots.values()):
-            self.notes += ("no norm at the last place, as the mean over its tokens would be the same for every sample",)
+            note = "no norm at the last place, as the mean over its tokens would be the same for every sample"
             if placement in ("sandwich", "peri"):
-                self.notes += ("so is that of what each sublayer adds; use pool=max",)
+                note += ", as it is of what each sublayer adds; use pool=max"
+            self.notes += (note,)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map images ``(N, C, H, W)``, or tokens ``(N, T)`` of integers, to outputs ``(N, outputs)``."""

@@ -159,7 +159,8 @@ def test_a_norm_that_erases_the_mean_token_is_left_out_at_the_last_place(norm: s
         outputs = network(torch.randn(4, 1, 8, 8))
         assert (outputs - outputs[0]).abs().max() > 1e-3
     assert transformer(norm, pool="max").notes == ()
-    assert transformer(norm, placement="peri").notes == (last, "so is that of what each sublayer adds; use pool=max")
+    (note,) = transformer(norm, placement="peri").notes
+    assert note == f"{last}, as it is of what each sublayer adds; use pool=max"
     assert transformer("batch").notes == ()
 
 
