@@ -44,7 +44,7 @@ def mlp(norm: NormFactory) -> nn.Module:
 
 
 def transformer(norm: NormFactory) -> nn.Module:
-    return small_network("transformer", norm, placement="peri", qk_norm=True)
+    return small_network("transformer", norm, heads=2, placement="peri", qk_norm=True)
 
 
 def shared(network: nn.Module) -> list[Tensor]:

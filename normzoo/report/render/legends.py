@@ -56,9 +56,27 @@ _SITES_OF = {
         "stem": "after the first convolution alone",
         "blocks": "in the blocks alone",
     },
+    "mlp": {
+        "all": "at every hidden layer",
+        "first": "at the first hidden layer alone",
+        "last": "at the last hidden layer alone",
+    },
+    "transformer": {
+        "attention": "at attention alone",
+        "mlp": "at the mlps alone",
+    },
 }
 """Of templates whose sites are called otherwise."""
 _PLACEMENTS = {"post": "after the activation", "pre": "before the activation"}
+_PLACEMENTS_OF = {
+    "transformer": {
+        "post": "after each sum",
+        "pre": "before each sublayer",
+        "sandwich": "before and after each sublayer",
+        "peri": "before and after each sublayer",
+    },
+}
+"""Of templates whose norms stand beside something else."""
 
 
 def placement(template: str) -> str:
@@ -68,11 +86,14 @@ def placement(template: str) -> str:
     'on maps alone, before the activation'
     >>> placement("resnet")
     'after every convolution, before the activation'
+    >>> placement("transformer:placement=post,sites=mlp")
+    'at the mlps alone, after each sum'
     """
     spec = TEMPLATES.parse(template)
     options = {**(TEMPLATES[spec.target].options if spec.target in TEMPLATES else {}), **spec.options}
     sites = _SITES_OF.get(spec.target, _SITES)
-    words = (sites.get(str(options.get("sites"))), _PLACEMENTS.get(str(options.get("placement"))))
+    placements = _PLACEMENTS_OF.get(spec.target, _PLACEMENTS)
+    words = (sites.get(str(options.get("sites"))), placements.get(str(options.get("placement"))))
     return ", ".join(filter(None, words))
 
 
