@@ -66,12 +66,16 @@ class NetworkFacts:
         unstackable: why its seeds cannot be trained side by side; empty where they can.
         places: where its norms stand, in the order of a forward pass.
         keeps_statistics: some of its norms keep running statistics, and are evaluated by them.
+        layers: how many of its parts have weights, of which those of norms are none.
+        parameters: how many numbers it learns.
     """
 
     flops: int = 0
     unstackable: str = ""
     places: tuple[PlaceFacts, ...] = ()
     keeps_statistics: bool = False
+    layers: int = 0
+    parameters: int = 0
 
 
 Networks = Mapping[tuple[str, str], NetworkFacts]

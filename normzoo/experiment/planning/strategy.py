@@ -5,6 +5,7 @@ of what a run is, and depends on nothing but that: not on the machine's speed, n
 runs share a stack changes rounding as well, and is only recorded: it is another draw, as another machine is.
 """
 
+import math
 from collections.abc import Mapping
 
 from normzoo.experiment.config.spec import CompileChoice, Strategy, StrategyChoice
@@ -20,6 +21,12 @@ does to start its operations, and a convolution in groups is slower than as many
 SEQUENTIAL_FROM_ELSEWHERE = 50e9
 """On an accelerator, where starting operations takes longer and they take less."""
 
+LAYERS = 8
+"""Up to so many layers these numbers hold; of a deeper network, a step starts as many more operations."""
+
+SEQUENTIAL_FROM_PARAMETERS: Mapping[str, float] = {"cpu": 2e6}
+"""Parameters of a network from which on those of several do not fit into the processor's caches."""
+
 COMPILED_FROM = 2e12
 """Operations in a whole run from which on its step is compiled: that takes up to minutes, and may halve the rest."""
 
@@ -34,8 +41,9 @@ def strategy_for(choice: StrategyChoice, network: NetworkFacts, device: str, bat
     """
     if choice != "auto":
         return choice
-    limit = SEQUENTIAL_FROM.get(device, SEQUENTIAL_FROM_ELSEWHERE)
+    limit = SEQUENTIAL_FROM.get(device, SEQUENTIAL_FROM_ELSEWHERE) * max(1, network.layers / LAYERS)
     is_large = FLOPS_OF_A_STEP * network.flops * batch_size > limit
+    is_large |= network.parameters > SEQUENTIAL_FROM_PARAMETERS.get(device, math.inf)
     return "sequential" if network.unstackable or is_large else "stacked"
 
 

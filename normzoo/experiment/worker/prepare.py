@@ -170,6 +170,8 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
             unstackable=_why_unstackable(members, task, inputs, targets) or _why_apart(run, members[0]),
             places=places,
             keeps_statistics=keeps_statistics(members[0]),
+            layers=sum(any(each.ndim > 1 for each in part.parameters(recurse=False)) for part in members[0].modules()),
+            parameters=sum(each.numel() for each in members[0].parameters()),
         )
 
 
