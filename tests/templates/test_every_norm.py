@@ -6,13 +6,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from normzoo.layers import norm_factory
-from normzoo.registry import NORMS, TEMPLATES
+from normzoo.registry import NORMS
 
-from .networks import small_network
+from .networks import SMALL, small_network
 
 pytestmark = [
     pytest.mark.parametrize("norm", NORMS),
-    pytest.mark.parametrize("template", TEMPLATES),
+    pytest.mark.parametrize("template", SMALL),
 ]
 
 

@@ -10,7 +10,10 @@ from torch import nn
 
 from normzoo.errors import ComponentError, UsageError
 from normzoo.layers import GroupNorm, InstanceNorm, NoNorm, norm_factory
+from normzoo.registry import TEMPLATES
 from normzoo.templates import make_network
+
+from .networks import SMALL
 
 NETWORKS = '''
 import torch
@@ -167,3 +170,7 @@ def test_norm_act_leaves_out_and_says_so() -> None:
 def test_what_cannot_be_a_template_is_refused(name: str, norm: str, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         made(name, norm)
+
+
+def test_every_template_of_normzoos_own_is_tried_in_a_small_size() -> None:
+    assert set(SMALL) == {name for name, entry in TEMPLATES.items() if not entry.argument}

@@ -11,12 +11,12 @@ from torch.testing import assert_close
 
 from normzoo.layers import BatchNorm, norm_factory
 from normzoo.layers._make import NormFactory
-from normzoo.registry import NORMS, OPTIMIZERS, TEMPLATES
+from normzoo.registry import NORMS, OPTIMIZERS
 from normzoo.templates import CudaGraph, MemberModule, RecordedSteps, can_be_recorded, make_schedule, stack
 from normzoo.templates._recorded import WARM_UP, Recorder
 
 from . import own_norms
-from .networks import small_network
+from .networks import SMALL, small_network
 
 RECIPE: dict[str, Any] = {"clip_norm": 1.0, "weight_decay": 0.1, "schedule": make_schedule("onecycle", steps=12)}
 
@@ -94,7 +94,7 @@ def assert_recording_changes_nothing(
 
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", SMALL)
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_replayed_step_is_a_step(norm: str, template: str, optimizer: str) -> None:
     """What is replayed reads each new batch, adds to the epoch's losses, and starts anew with fewer members."""
@@ -143,14 +143,14 @@ def test_an_optimizer_of_ones_own_is_not_recorded() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", SMALL)
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_replayed_graph_is_a_step(norm: str, template: str, optimizer: str) -> None:
     """The same with the recorder that a GPU has."""
     assert_recording_changes_nothing(CudaGraph, norm, template, "cuda", optimizer=optimizer, **RECIPE)
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", SMALL)
 def test_a_network_by_itself_is_recorded_too(template: str) -> None:
     """Not only a stack."""
     (network,) = networks(template, norm_factory("batch"), 1)
@@ -199,7 +199,7 @@ def test_what_cannot_be_recorded_is_taken_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", SMALL)
 def test_networks_of_normzoos_norms_can_be_recorded(template: str, norm: str) -> None:
     """As a stack and one by one."""
     members = networks(template, norm_factory(norm), 2)

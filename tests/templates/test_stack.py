@@ -11,11 +11,11 @@ from torch.testing import assert_close
 
 from normzoo.layers import BatchNorm, LayerNorm, norm_factory
 from normzoo.layers._make import NormFactory
-from normzoo.registry import NORMS, TEMPLATES
+from normzoo.registry import NORMS
 from normzoo.templates import Cnn, Lstm, keep_members, stack
 
 from . import own_norms
-from .networks import small_network
+from .networks import SMALL, small_network
 
 MEMBERS, SAMPLES = 3, 5
 OWN: list[NormFactory] = [
@@ -98,7 +98,7 @@ def assert_stack_is_its_members(members: Sequence[nn.Module], shape: Sequence[in
 
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", SMALL)
 def test_every_template_under_every_norm(template: str, norm: str) -> None:
     """Outputs, gradients and running statistics over several steps, and evaluation, of each member in float64."""
     assert_stack_is_its_members([network_of(template, norm_factory(norm)) for _ in range(MEMBERS)], (1, 8, 8))
@@ -174,7 +174,7 @@ def test_a_norm_of_the_users_own(norm: NormFactory) -> None:
 
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", [own_norms.InPlace, own_norms.Reassigning, own_norms.Nested, own_norms.OneNumber])
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", SMALL)
 def test_a_norm_of_the_users_own_in_every_template(template: str, norm: NormFactory) -> None:
     """Also one that keeps statistics per time step, with parameters that are shared over time."""
     assert_stack_is_its_members([network_of(template, norm) for _ in range(2)], (1, 8, 8))
@@ -222,7 +222,7 @@ def test_what_a_member_shares_the_stack_shares() -> None:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", SMALL)
 def test_state_has_the_names_of_a_member(template: str, norm: str) -> None:
     """In the same order, with a first dimension of members; a count of batches stays one number."""
     members = [network_of(template, norm_factory(norm)) for _ in range(2)]
@@ -308,7 +308,7 @@ def test_what_is_frozen_stays_frozen() -> None:
 @pytest.mark.parametrize(
     "norm", [*(norm_factory(name) for name in NORMS), own_norms.InPlace, own_norms.Nested, own_norms.Reassigning]
 )
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", SMALL)
 def test_members_that_are_kept_go_on_as_a_stack_without_the_others(
     template: str, norm: NormFactory, kept: tuple[int, ...]
 ) -> None:

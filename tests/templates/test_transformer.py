@@ -36,7 +36,7 @@ BOTH = {*ALONE, "after the attention", "after the mlp"}
         ({"sites": "mlp", "placement": "peri"}, {"before the mlp", "after the mlp"}),
         ({"sites": "mlp", "qk_norm": True}, {"before the mlp", "on the queries", "on the keys"}),
     ],
-    ids=str,
+    ids=["post", "pre", "sandwich", "peri", "attention", "mlp", "queries and keys"],
 )
 def test_norms_stand_where_options_say(options: dict[str, Any], places: set[str]) -> None:
     """Each in its place, at each sublayer; ``places`` says so."""

@@ -115,6 +115,9 @@ STYLES = tuple(
 )
 """All that differ, the first of which are those of the norms of :mod:`normzoo.registry`."""
 
+_FIRST = ("batch", "layer", "instance", "group", "rms", "none")
+"""Norms whose styles stay what they were, wherever others come to stand in the registry."""
+
 
 @lru_cache
 def line_styles(norms: tuple[str, ...]) -> dict[str, LineStyle]:
@@ -123,7 +126,7 @@ def line_styles(norms: tuple[str, ...]) -> dict[str, LineStyle]:
     One of the registry's, with its default options, always has the same. Any other has one by its name, or the next
     one if another of them has its colour, or, once all colours are taken, if another of them has it.
     """
-    named = dict(zip(NORMS, STYLES, strict=False))
+    named = dict(zip(dict.fromkeys((*_FIRST, *NORMS)), STYLES, strict=False))
     found = {norm: named[norm] for norm in norms if norm in named}
     for norm in sorted(set(norms) - set(found)):
         start = crc32(norm.encode())

@@ -35,7 +35,7 @@ def test_a_norm_looks_the_same_in_every_report() -> None:
 
 
 def test_norms_have_colours_of_their_own_as_long_as_there_are_any() -> None:
-    for count in (len(COLORS) - len(NORMS), 20, 50):
+    for count in (len(COLORS) - len(NORMS), 20, len(STYLES) - len(NORMS)):
         norms = (*NORMS, *(f"my.own:Norm:number={number}" for number in range(count)))
         styles = line_styles(norms).values()
         assert len({style.color for style in styles}) == min(len(norms), len(COLORS))
