@@ -96,7 +96,7 @@ def convert(
                 else:
                     replacements.append((site, made.module))
                     was, became = (_class_name(each) for each in (site.module, made.module))
-                    exchanged[name] = Exchanged(was, became, site.look.shape[0], made.notes, tuple(also))
+                    exchanged[name] = Exchanged(was, became, site.look.shape[0], made.notes, tuple(also), made.to_know)
             if reason:
                 left[name] = Left(_class_name(site.module), reason, tuple(also))
     for site, module in replacements:
@@ -288,6 +288,7 @@ class _Made(NamedTuple):
 
     module: nn.Module
     notes: tuple[str, ...]
+    to_know: tuple[str, ...]
 
 
 def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
@@ -308,8 +309,11 @@ def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
     own = _first_tensor(layer.parameters(), layer.buffers())
     if site.near is not None and own is not None and (own.device, own.dtype) != (site.near.device, site.near.dtype):
         layer.to(site.near.device, site.near.dtype)
-    notes += take_over(old, new, source.given)
-    notes += _warnings(old, new, layer)
+    kept = take_over(old, new, source.given)
+    needs_positions = new.kind == "instance" or bool(getattr(layer, "needs_positions", False))
+    if needs_positions and old.kind != "instance" and (old.ranks is None or 2 in old.ranks):
+        kept.append("it needs positions, and fails on vectors (N, C)")
+    warnings = _warnings(old, new, layer)
     layer.train(site.module.training)
     module: nn.Module = layer
     norm_axis = old.axis if new.pools_rows and len(old.shape) > 1 else new.axis
@@ -317,7 +321,7 @@ def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
         module = Adapter(layer, shape=old.shape, axis=old.axis, norm_axis=norm_axis, drop=old.drop, act=old.act)
         module.training = site.module.training
     take_hooks(site.module, module)
-    return _Made(module, tuple(notes))
+    return _Made(module, (*notes, *kept, *warnings), (*notes, *warnings))
 
 
 def _warnings(old: Found, new: Found, layer: nn.Module) -> list[str]:
@@ -329,16 +333,13 @@ def _warnings(old: Found, new: Found, layer: nn.Module) -> list[str]:
             if old.act is None
             else f"its own activation takes the place of {type(old.act).__name__}"
         )
-    needs_positions = new.kind == "instance" or bool(getattr(layer, "needs_positions", False))
-    if needs_positions and old.kind != "instance" and (old.ranks is None or 2 in old.ranks):
-        notes.append("it needs positions, and fails on vectors (N, C)")
     if len(old.shape) > 2 and not new.pools_rows:
         notes.append(f"of the normalized dimensions {old.shape} the first are taken for the channels")
     pools_map = isinstance(layer, SampleRMSNorm) or (isinstance(layer, nn.GroupNorm) and layer.num_groups == 1)
     if pools_map and old.kind in ("layer", "rms") and len(old.shape) == 1:
         notes.append(
             f"it pools all positions of a sample, {type(old.norm).__name__} each by itself; "
-            "for that use normzoo.layers:LayerNorm or RMSNorm"
+            "for that use channel-layer or normzoo.layers:RMSNorm"
         )
     if isinstance(old.norm, nn.SyncBatchNorm) and not isinstance(layer, nn.SyncBatchNorm):
         notes.append("no longer synchronized between processes")

@@ -25,6 +25,7 @@ class Exchanged:
         became: the class that stands there now.
         channels: how many it normalizes.
         notes: what could not be kept, and what to know.
+        to_know: those of the notes that also matter to a model that has learned nothing yet.
         also: further names of the same module, which is shared.
     """
 
@@ -33,6 +34,7 @@ class Exchanged:
     channels: int
     notes: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    to_know: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _exchange_norms(network: nn.Module, norm: NormFactory, shape: Shape) -> tupl
     model, report = convert(network, norm, only=lambda name, _: name in fitting)
     model, removed = convert(model, NoNorm, only=lambda name, _: name in slots and name not in fitting)
     was = Counter(each.was for done in (report, removed) for each in done.exchanged.values())
-    told = dict.fromkeys(note for each in report.exchanged.values() for note in each.notes)
+    told = dict.fromkeys(note for each in report.exchanged.values() for note in each.to_know)
     counted = ", ".join(f"{count} {kind}" for kind, count in was.items())
     return model, (f"its own norms are exchanged: {counted}", *told, *left)
 

@@ -560,7 +560,7 @@ def test_the_report_says_what_became_what() -> None:
     note = "36 groups instead of 32, which do not divide 72 channels"
     assert report == ConversionReport(
         "group:groups=32",
-        {"0.0.1": Exchanged("BatchNorm2d", "GroupNorm", 72, (note,))},
+        {"0.0.1": Exchanged("BatchNorm2d", "GroupNorm", 72, (note,), to_know=(note,))},
         {
             "0.1.1": Left("BatchNorm2d", "skipped"),
             "1": Left("LocalResponseNorm", "it divides by the channels around each, and has no pool"),
