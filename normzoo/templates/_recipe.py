@@ -151,8 +151,11 @@ def make_schedule(spec: str, steps: int) -> Schedule | None:
             value = factor(step)
         except Exception as error:
             reason = " ".join(str(error).split())
-            named = reason if isinstance(error, ValueError) else f"{type(error).__name__}: {reason}"
-            raise ComponentError(f"schedule '{spec}' fails at step {step} of {steps}: {named}") from error
+            if isinstance(error, ValueError):
+                raise ComponentError(f"schedule '{spec}': {reason}") from error
+            raise ComponentError(
+                f"schedule '{spec}' fails at step {step} of {steps}: {type(error).__name__}: {reason}"
+            ) from error
         if not 0 <= value < math.inf:
             raise ComponentError(
                 f"schedule '{spec}' must return a finite number of at least 0, it returned {value:g} at step {step} of "

@@ -124,3 +124,30 @@ def test_the_reproducing_command_is_what_differs_from_the_defaults_and_reads_bac
         flag.removeprefix("--").replace("-", "_"): value for flag, value in zip(words[::2], words[1::2], strict=True)
     }
     assert resolve([], [], flags).matrix == matrix
+
+
+@pytest.mark.parametrize(
+    ("settings", "setting", "expected"),
+    [
+        ({"momentum": "0.8"}, "optimizer", "sgd:momentum=0.8"),
+        ({"momentum": "0.9"}, "optimizer", "sgd"),
+        ({"momentum": 0, "optimizer": "rmsprop:alpha=0.9"}, "optimizer", "rmsprop:alpha=0.9"),
+        ({"momentum": "0.5", "optimizer": "own:Sgd"}, "optimizer", "own:Sgd:momentum=0.5"),
+        ({"warmup": "0.05", "schedule": "cosine"}, "schedule", "cosine:warmup=0.05"),
+        ({"warmup": 0.3, "schedule": "onecycle"}, "schedule", "onecycle"),
+        ({"warmup": "0"}, "schedule", "constant"),
+        ({"label_smoothing": 0.1}, "task", "classification:smoothing=0.1"),
+        ({"label_smoothing": 0}, "task", "classification"),
+    ],
+    ids=str,
+)
+def test_a_shorthand_is_an_option_of_its_component(settings: dict[str, Any], setting: str, expected: str) -> None:
+    """So that either way to say it is the same run."""
+    assert getattr(resolve([], [], settings).matrix, setting) == expected
+
+
+def test_a_shorthand_may_stand_in_another_layer_than_its_component(tmp_path: Path) -> None:
+    """Such as a flag over a file."""
+    path = tmp_path / "recipe.yaml"
+    path.write_text("optimizer: sgd:nesterov=true\nmomentum: 0.5\n")
+    assert resolve([path], ["momentum=0.6"], {}).matrix.optimizer == "sgd:momentum=0.6,nesterov=True"

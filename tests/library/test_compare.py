@@ -21,7 +21,7 @@ import normzoo
 from normzoo.cli import main
 from normzoo.errors import ComponentError, ConfigError, StoreError, UnknownNameError, UsageError
 from normzoo.experiment.config.execution import Execution
-from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec, Shorthands
 from normzoo.experiment.executor.in_process import InProcessExecutor
 from normzoo.experiment.results.records import EpochRecord
 from normzoo.experiment.results.store import Store
@@ -59,7 +59,8 @@ def in_process(**settings: Any) -> normzoo.Comparison:
 def test_it_takes_every_setting_of_the_command() -> None:
     """And nothing that the command lacks but what shows progress and where it is trained."""
     taken = set(inspect.signature(normzoo.compare).parameters)
-    assert taken == {*MatrixSpec.model_fields, *Execution.model_fields, "rerun", "progress", "executor"}
+    settings = {*MatrixSpec.model_fields, *Shorthands.model_fields, *Execution.model_fields}
+    assert taken == {*settings, "rerun", "progress", "executor"}
 
 
 def test_it_is_the_command_to_the_digit(capsys: pytest.CaptureFixture[str]) -> None:

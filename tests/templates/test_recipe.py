@@ -123,7 +123,10 @@ def test_a_schedule_serves_any_number_of_steps(spec: str, steps: int) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("cosine:warmup=1", "at step 0 of 100: warmup is a share of all steps, at least 0 and below 1, got 1"),
+        (
+            "cosine:warmup=1",
+            "schedule 'cosine:warmup=1': warmup is a share of all steps, at least 0 and below 1, got 1",
+        ),
         ("onecycle:warmup=-0.1", "warmup is a share of all steps, at least 0 and below 1, got -0.1"),
         ("cosine:final=2", "final must be from 0 to 1, got 2"),
         ("step:at=0.5-1.5", "at must be shares of the steps between 0 and 1, got 0.5, 1.5"),

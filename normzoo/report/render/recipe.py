@@ -83,9 +83,9 @@ def schedule(text: str) -> str:
             shares = enumerated([f"{100 * float(share):g} %" for share in str(options["at"]).split("-")])
             then = f"is multiplied by {options['gamma']:g} at {shares}{' of the others' if rise else ''}"
         case "onecycle":
-            along = "half cosines" if options["anneal_strategy"] == "cos" else "straight lines"
-            rise = f"follows {along}: up to this from 1/{options['div_factor']:g} of it (first {warmup})"
-            then = f"down to 1/{options['final_div_factor']:g} of where it began"
+            along = "along half cosines" if options["anneal_strategy"] == "cos" else "in straight lines"
+            rise = f"goes up to this from 1/{options['div_factor']:g} of it (first {warmup})"
+            then = f"down to 1/{options['final_div_factor']:g} of where it began, {along}"
         case _:
             then = ""
     told = ", then ".join(filter(None, (rise, then)))
