@@ -32,7 +32,8 @@ def list_entries() -> int:
         console.print(table)
         console.print()
     console.print(
-        "Your own: --norms batch,my_module:MyNorm, --templates my_module:MyNet:depth=3, --task my_module:MyTask",
+        "Your own: --norms batch,my_module:MyNorm, --templates my_module:MyNet:depth=3, --task my_module:MyTask, "
+        "--optimizer my_module:MyOptimizer",
         highlight=False,
     )
     return 0

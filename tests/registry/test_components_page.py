@@ -12,9 +12,9 @@ import torch
 
 from normzoo.data import Augmentations, Dataset, load_dataset
 from normzoo.layers import make_norm, norm_factory
-from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, TASKS, TEMPLATES, Registry
+from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES, Registry
 from normzoo.tasks import make_task
-from normzoo.templates import Cnn, Lstm, MemberModule, make_network
+from normzoo.templates import Cnn, Lstm, MemberModule, is_elementwise, make_network, make_schedule
 from normzoo.templates._norm_slots import accepts, is_batch_independent
 
 PAGE = (Path(__file__).parents[2] / "docs" / "components.md").read_text(encoding="utf-8")
@@ -26,6 +26,8 @@ FLAGS: dict[str, Registry[Any]] = {
     "--dataset": DATASETS,
     "--task": TASKS,
     "--augment": AUGMENTATIONS,
+    "--optimizer": OPTIMIZERS,
+    "--schedule": SCHEDULES,
 }
 
 
@@ -64,7 +66,7 @@ def step(network: torch.nn.Module, dataset: Dataset, task: str, members: int) ->
 
 
 def test_the_page_has_a_file_of_every_kind() -> None:
-    assert set(FILES) == {"my_norms", "my_net", "plain_net", "my_data", "my_augmentations", "my_task"}
+    assert set(FILES) == {"my_norms", "my_net", "plain_net", "my_data", "my_augmentations", "my_task", "my_optim"}
     assert len(COMMANDS) >= 6
 
 
@@ -72,6 +74,8 @@ def test_the_page_has_a_file_of_every_kind() -> None:
 def test_every_spec_of_a_command_loads(command: str) -> None:
     """With its options, which the files take."""
     for flag, spec in asked(command):
+        if flag not in FLAGS:  # a number
+            continue
         registry = FLAGS[flag]
         assert callable(registry.load(spec)[0])
         if registry.parse(spec).is_own:
@@ -162,3 +166,15 @@ def test_the_task_is_learned() -> None:
     module.validation_step((dataset.test.inputs, dataset.test.targets), 0)
     module.on_validation_epoch_end()
     assert module.evaluations[0][0]["tags"] > 0.9
+
+
+def test_the_optimizer_updates_each_number_by_itself() -> None:
+    """So that it trains seeds side by side, with a weight decay."""
+    assert is_elementwise("my_optim:Lion:betas=0.9-0.95", torch.nn.Linear(3, 2), weight_decay=0.1)
+
+
+def test_the_schedule_is_one() -> None:
+    """It rises to its peak and falls."""
+    schedule = make_schedule("my_optim:triangle:peak=0.25", steps=8)
+    assert schedule is not None
+    assert [schedule(step) for step in (0, 1, 2, 5)] == [0, 0.5, 1, 0.5]
