@@ -116,6 +116,18 @@ def test_an_augmentation_comes_as_it_is() -> None:
     assert all(record.spec.sources["augment"] for record in comparison.records.values())
 
 
+def test_an_optimizer_and_a_schedule_come_as_they_are() -> None:
+    """A class that can be imported, and a function of this session, each with a checksum of its own."""
+
+    def halved(step: int, steps: int) -> float:
+        return 0.5 if step > steps // 2 else 1.0
+
+    comparison = in_process(norms=["none"], optimizer=torch.optim.NAdam, schedule=halved, weight_decay=0.1, seeds=1)
+    assert comparison.matrix.optimizer == "torch.optim.nadam:NAdam"
+    (record,) = comparison.records.values()
+    assert (record.status, set(record.spec.sources)) == ("ok", {"optimizer", "schedule"})
+
+
 def test_a_template_and_arrays_come_as_they_are() -> None:
     """A function of this session, and a regression on arrays that are nowhere on disk."""
 
