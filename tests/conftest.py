@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,15 @@ def pytest_unconfigure() -> None:
     """Leave nothing behind that another run could find."""
     for folder in _made:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _a_thread_for_each_slot() -> Iterator[None]:
+    """Let executors share out one processor: on networks this small, more threads only wait for one another."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("in_process", "local"):
+            patch.setattr(f"normzoo.experiment.executor.{name}.available_cpus", lambda: 1)
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
