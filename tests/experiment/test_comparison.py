@@ -22,7 +22,9 @@ from .scripted import Listening
 CPU = Execution(device="cpu", jobs=2)
 RAISING = f"{troubled_norms.__name__}:Raising"
 each_executor = pytest.mark.parametrize(
-    "make", [lambda: LocalExecutor(CPU), InProcessExecutor], ids=["local", "in process"]
+    "make",
+    [InProcessExecutor, pytest.param(lambda: LocalExecutor(CPU), marks=pytest.mark.slow)],
+    ids=["in process", "local"],
 )
 
 
