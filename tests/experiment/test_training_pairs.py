@@ -215,7 +215,8 @@ def test_a_run_leaves_the_process_as_it_found_it() -> None:
     """A process and an environment of its own, since what leaks mostly leaks once: nothing in it changes."""
     command = [sys.executable, "-m", "tests.experiment.process_state"]
     root = Path(__file__).parents[2]
-    variables = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
+    needed = ("PATH", "HOME", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+    variables = {name: os.environ[name] for name in needed if name in os.environ}
     done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=True)
     statuses = ("ok", "diverged", "failed")
     assert done.stdout.splitlines() == [
