@@ -1,14 +1,18 @@
-"""Runs the real command in a folder of its own, and reads what it leaves in its store."""
+"""Runs the command in a folder, as a process or in this one, and reads what it leaves in its store."""
 
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import normzoo
+from normzoo.cli import main
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 
@@ -72,9 +76,27 @@ def run(folder: Path, *arguments: str, **variables: str) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+def run_here(folder: Path, *arguments: str) -> Outcome:
+    """Run ``normzoo`` with these arguments in this process.
+
+    Its workers are real ones, but forked from a process that has loaded torch for the command before, which is what
+    takes long of a command of its own. What workers print is not in the outcome.
+    """
+    stdout, stderr = StringIO(), StringIO()
+    variables, words = patch.dict(os.environ, environment(), clear=True), patch.object(sys, "argv", ["", *arguments])
+    with chdir(folder), variables, words, redirect_stdout(stdout), redirect_stderr(stderr):
+        code = main(list(arguments))
+    return Outcome(code, stdout.getvalue(), stderr.getvalue())
+
+
 def compare(folder: Path, *arguments: str) -> Outcome:
-    """Run ``normzoo compare`` on tiny networks; arguments given here win."""
+    """Run ``normzoo compare`` on tiny networks, as a process; arguments given here win."""
     return run(folder, "compare", *merged(*arguments))
+
+
+def compare_here(folder: Path, *arguments: str) -> Outcome:
+    """Do the same in this process."""
+    return run_here(folder, "compare", *merged(*arguments))
 
 
 CNN, LSTM = "cnn:hidden=8,widths=4", "lstm:hidden=8"

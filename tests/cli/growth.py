@@ -5,7 +5,7 @@ from pathlib import Path
 
 from normzoo.experiment.results.records import RunRecord
 
-from .command import Outcome, compare, merged, run, stored
+from .command import Outcome, compare, compare_here, merged, run, run_here, stored
 from .terminal import run_in_terminal
 
 FIRST = ("--norms", "none,batch", "--seeds", "1", "--jobs", "2")
@@ -47,25 +47,25 @@ class Growth:
 
 
 def grow(folder: Path) -> Growth:
-    """Play it."""
+    """Play it: a process for what is asked of the whole command."""
 
     def step(*arguments: str) -> Step:
-        return Step(compare(folder, *arguments), stored(folder))
+        return Step(compare_here(folder, *arguments), stored(folder))
 
     return Growth(
         folder=folder,
-        first=step(*FIRST),
+        first=Step(compare(folder, *FIRST), stored(folder)),
         again=step(*FIRST),
         wider=step(*WIDER),
         seeds=step(*SEEDS),
         dry=step(*DRY),
         anew=Step(run_in_terminal(folder, "compare", *merged(*ANEW)), stored(folder)),
         ascii=run(folder, "compare", *merged(*ANEW[:-2]), PYTHONIOENCODING="ascii"),
-        latest=run(folder, "report", "-o", "latest.md"),
-        earliest=run(folder, "report", "--comparison", "1", "--output", "made/for/it/earliest.md", "--html"),
-        against=run(folder, "report", "--comparison", "3", "-o", "against.md", "--baseline", "batch"),
-        nowhere=run(folder, "report", "-o", "nowhere.md", "--baseline", "layer"),
-        absent=run(folder, "report", "--comparison", "99", "-o", "absent.md"),
+        latest=run_here(folder, "report", "-o", "latest.md"),
+        earliest=run_here(folder, "report", "--comparison", "1", "--output", "made/for/it/earliest.md", "--html"),
+        against=run_here(folder, "report", "--comparison", "3", "-o", "against.md", "--baseline", "batch"),
+        nowhere=run_here(folder, "report", "-o", "nowhere.md", "--baseline", "layer"),
+        absent=run_here(folder, "report", "--comparison", "99", "-o", "absent.md"),
         whole=run(folder, "report", "--all", "-o", "whole.md"),
-        ambiguous=run(folder, "report", "--all", "--comparison", "1,2", "-o", "ambiguous.md"),
+        ambiguous=run_here(folder, "report", "--all", "--comparison", "1,2", "-o", "ambiguous.md"),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from normzoo.experiment.results.records import RunRecord
 
-from .command import COMMAND, SECONDS, Outcome, compare, environment, merged, stored, wait_for
+from .command import COMMAND, SECONDS, Outcome, compare_here, environment, merged, stored, wait_for
 
 MATRIX = (
     *("--norms", "none,holding:First,holding:Second", "--seeds", "2"),
@@ -54,10 +54,10 @@ def interrupt(folder: Path) -> Story:
     (folder / "hold-First").rename(folder / "hold-Second")
     stopped = _ended(folder, "held-Second", signal.SIGINT)
     (folder / "hold-Second").unlink()
-    finished = compare(folder, *MATRIX), stored(folder)
+    finished = compare_here(folder, *MATRIX), stored(folder)
     with (folder / "holding.py").open("a") as file:
         file.write("# changed\n")
-    return Story(early, killed, stopped, finished, (compare(folder, *MATRIX), stored(folder)))
+    return Story(early, killed, stopped, finished, (compare_here(folder, *MATRIX), stored(folder)))
 
 
 def _ended(folder: Path, sign: str, number: signal.Signals) -> Interruption:

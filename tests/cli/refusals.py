@@ -124,6 +124,3 @@ BY_A_WORKER = {
     "cuda": _compare("--device cuda", "cuda was asked for, and torch finds no CUDA device; use --device cpu or auto"),
 }
 """What only torch and the data can refuse."""
-
-WHOLE_COMMANDS = ("batch-size-too-large", "groups", "npz-nan", "cuda")
-"""Those of them that are also run as commands of their own."""

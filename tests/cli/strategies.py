@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .command import Outcome, compare, stored
+from .command import Outcome, compare_here, stored
 from .growth import Step
 
 CNN = ("--templates", "cnn")
@@ -49,7 +49,7 @@ def by_each_strategy(folder: Path) -> Strategies:
 
     def step(place: str, *arguments: str) -> Step:
         (folder / place).mkdir(exist_ok=True)
-        return Step(compare(folder / place, *arguments), stored(folder / place))
+        return Step(compare_here(folder / place, *arguments), stored(folder / place))
 
     (folder / "trouble").mkdir()
     shutil.copy(Path(__file__).with_name("troubled.py"), folder / "trouble")
@@ -60,7 +60,7 @@ def by_each_strategy(folder: Path) -> Strategies:
     step("beside", *CNN, "--norms", "none", "--seeds", "2", "--strategy", "stacked")
     return Strategies(
         sequential=step("here", *SEQUENTIAL),
-        preview=compare(folder / "here", *STACKED, "--dry-run"),
+        preview=compare_here(folder / "here", *STACKED, "--dry-run"),
         stacked=step("here", *STACKED),
         more=step("here", *MORE),
         elsewhere=step("elsewhere", *ELSEWHERE),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from normzoo.experiment.results.records import RunRecord
 
-from .command import Outcome, compare, stored
+from .command import Outcome, compare_here, stored
 
 TROUBLES = ("Raising", "Killed", "Greedy", "Spoiling", "Sleeping")
 MATRIX = (
@@ -28,6 +28,6 @@ class Trouble:
 def get_into_trouble(folder: Path) -> Trouble:
     """Play it."""
     shutil.copy(Path(__file__).with_name("troubled.py"), folder)
-    outcome, records = compare(folder, *MATRIX), stored(folder)
+    outcome, records = compare_here(folder, *MATRIX), stored(folder)
     (folder / "mended").touch()
-    return Trouble(outcome, records, compare(folder, *MATRIX, "--rerun", "failed"), stored(folder))
+    return Trouble(outcome, records, compare_here(folder, *MATRIX, "--rerun", "failed"), stored(folder))
