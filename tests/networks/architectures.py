@@ -228,3 +228,7 @@ ARCHITECTURES = [
     Architecture(id="vit", build=_vit, norms=5),
     Architecture(id="video", build=_video, norms=22, names=True, shape=(3, 3, 4, 32, 32)),
 ]
+
+REPEATED = ("resnext", "mobilenet-v2", "mnasnet", "efficientnet", "googlenet", "inception", "regnet")
+TRACED = [architecture for architecture in ARCHITECTURES if architecture.id not in REPEATED]
+"""Those from which tracers, which take up to half a minute for one, see what they see in no other."""

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from .architectures import ARCHITECTURES, CLASSES, Architecture
+from .architectures import ARCHITECTURES, CLASSES, TRACED, Architecture
 from .pairs import pair, step
 
-LONG = [architecture for architecture in ARCHITECTURES if architecture.norms > 10]
+LONG = [architecture for architecture in TRACED if architecture.norms > 10]
 """Of these only the capture is tested: AOTAutograd takes up to half a minute each, and sees the same operations."""
 
 
@@ -34,7 +34,7 @@ def assert_compiled_step_is_the_same(architecture: Architecture, backend: str) -
 
 
 @pytest.mark.slow_but_one
-@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda case: case.id)
+@pytest.mark.parametrize("architecture", TRACED, ids=lambda case: case.id)
 def test_network_is_one_graph(architecture: Architecture) -> None:
     """A step through the captured graph is that of the published network run eagerly."""
     assert_compiled_step_is_the_same(architecture, "eager" if architecture in LONG else "aot_eager")
