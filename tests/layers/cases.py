@@ -1,10 +1,11 @@
 """The one list of layers of which every test here asks its question."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -214,8 +215,21 @@ PEERED = [case for case in CASES if case.peer is not None]
 TRACKED = [case for case in CASES if case.tracked]
 ONE_OF_EACH = list({case.layer: case for case in reversed(NORMS)}.values())
 """A case for each class, for questions that take long to answer."""
-ON_EACH_BACKEND: list[tuple[Case, Backend]] = [
-    *((case, "eager") for case in CASES),
-    *((case, "compiled") for case in ONE_OF_EACH),
-]
-"""For questions in which what is compiled for one case, which takes seconds, says nothing that another's does not."""
+ONE_OF_EACH_POOL = list(
+    {
+        (case.ours().pool.axes, case.trailing > 0, case.centered): case
+        for case in reversed(NORMS)
+        if len(case.shape) == 4
+    }.values()
+)
+"""Maps for each way of pooling, which is what the compiler sees of a norm; each kind of call takes it seconds."""
+
+
+def on_each_backend(cases: Sequence[Case] = CASES) -> pytest.MarkDecorator:
+    """Ask of each case eagerly, and of one of each pool on the others; ``test_backends`` holds these together."""
+    others: tuple[Backend, ...] = ("auto", "compiled")
+    pairs: list[tuple[Case, Backend]] = [
+        *((case, "eager") for case in cases),
+        *((case, name) for name in others for case in cases if case in ONE_OF_EACH_POOL),
+    ]
+    return pytest.mark.parametrize(("case", "name"), pairs, ids=[f"{case.id}-{name}" for case, name in pairs])

@@ -22,21 +22,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture(autouse=True, scope="package")
-def _one_thread() -> Iterator[None]:
-    """On inputs this small, threads only wait for one another."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(params=["eager", "compiled"])
-def each_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """Run the test on each backend."""
-    name: Backend = request.param
+@pytest.fixture
+def on_backend(name: Backend) -> Iterator[None]:
+    """Run the test on the backend that it is parametrized with."""
     with backend(name):
-        yield name
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -16,18 +16,21 @@ Build = Callable[[], nn.Module]
 MANY: dict[str, tuple[Build, tuple[int, ...], torch.memory_format]] = {
     "instance": (lambda: layers.InstanceNorm2d(2, affine=True), (1, 2, 1024, 1024), torch.contiguous_format),
     "instance-last": (lambda: layers.InstanceNorm2d(2, affine=True), (1, 2, 1024, 1024), torch.channels_last),
-    "batch": (lambda: layers.BatchNorm2d(2, momentum=1.0), (2, 2, 1024, 2048), torch.contiguous_format),
+    "batch": (lambda: layers.BatchNorm2d(2, momentum=1.0), (2, 2, 1024, 1024), torch.contiguous_format),
     "batch-last": (lambda: layers.BatchNorm2d(2, momentum=1.0), (2, 2, 1024, 1024), torch.channels_last),
     "batch-odd": (lambda: layers.BatchNorm2d(2, momentum=1.0), (1, 2, 1009, 1013), torch.contiguous_format),
-    "batch-vectors": (lambda: layers.BatchNorm1d(2, momentum=1.0), (2**21, 2), torch.contiguous_format),
+    "batch-vectors": (lambda: layers.BatchNorm1d(2, momentum=1.0), (2**20, 2), torch.contiguous_format),
     "batch-2-to-24": (lambda: layers.BatchNorm1d(1, momentum=1.0), (1, 1, 2**24), torch.contiguous_format),
-    "batch-volume": (lambda: layers.BatchNorm3d(1, momentum=1.0), (1, 1, 192, 192, 192), torch.contiguous_format),
-    "group": (lambda: layers.GroupNorm(1, 8), (1, 8, 256, 256, 8), torch.contiguous_format),
-    "group-last": (lambda: layers.GroupNorm(2, 4), (1, 4, 1024, 1024), torch.channels_last),
+    "batch-volume": (lambda: layers.BatchNorm3d(1, momentum=1.0), (1, 1, 96, 104, 112), torch.contiguous_format),
+    "group": (lambda: layers.GroupNorm(1, 8), (1, 8, 128, 128, 8), torch.contiguous_format),
+    "group-last": (lambda: layers.GroupNorm(2, 4), (1, 4, 1024, 512), torch.channels_last),
     "layer": (lambda: layers.LayerNorm(2**20), (2, 2**20), torch.contiguous_format),
     "rms": (lambda: layers.RMSNorm(2**20), (2, 2**20), torch.contiguous_format),
 }
 """Norms over 1e6 to 1.7e7 values per statistic: power of two, odd, and with the channels last in memory."""
+
+COMPILED = ("instance", "batch-last", "batch-vectors", "batch-2-to-24", "rms")
+"""Sums over one dimension and over several, along memory and across."""
 
 
 def step(layer: nn.Module, x: Tensor, cotangent: Tensor) -> dict[str, Tensor]:
@@ -40,12 +43,13 @@ def step(layer: nn.Module, x: Tensor, cotangent: Tensor) -> dict[str, Tensor]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["eager", "compiled"])
-@pytest.mark.parametrize(("build", "shape", "layout"), MANY.values(), ids=MANY)
-def test_many_values_per_statistic(
-    build: Build, shape: tuple[int, ...], layout: torch.memory_format, name: Backend
-) -> None:
+@pytest.mark.parametrize(
+    ("which", "name"),
+    [*((which, "eager") for which in MANY), *((which, "compiled") for which in COMPILED)],
+)
+def test_many_values_per_statistic(which: str, name: Backend) -> None:
     """Outputs and gradients are off by 1e-5 at most, running variances by a millionth, on each backend."""
+    build, shape, layout = MANY[which]
     layer = build()
     wide = copy.deepcopy(layer).double()
     x = (0.5 + 1.3 * torch.randn(shape)).contiguous(memory_format=layout)

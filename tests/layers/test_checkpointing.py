@@ -13,13 +13,12 @@ from torch.utils.checkpoint import checkpoint
 from normzoo.layers import BatchNorm1d, backend
 from normzoo.registry.backends import Backend
 
-from .cases import NORMS, Case
+from .cases import NORMS, Case, on_each_backend
 from .references import randomized
 
 
-@pytest.mark.parametrize("name", ["eager", "compiled"])
 @pytest.mark.parametrize("reentrant", [False, True], ids=["", "reentrant"])
-@pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)
+@on_each_backend(NORMS)
 def test_running_statistics_are_updated_once(case: Case, reentrant: bool, name: Backend) -> None:
     """Outputs, gradients and state are those of a plain step; torch.nn's would update running statistics twice."""
     layer = nn.Sequential(randomized(case.ours(torch.float64)), nn.Tanh())

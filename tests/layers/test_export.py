@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
-from .cases import CASES, ON_EACH_BACKEND, ONE_OF_EACH, Case
+from .cases import CASES, ONE_OF_EACH_POOL, Case, on_each_backend
 from .references import randomized
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -21,24 +21,13 @@ every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize("strict", [False, True], ids=["", "strict"])
-@pytest.mark.parametrize(("case", "name"), ON_EACH_BACKEND, ids=lambda value: getattr(value, "id", value))
+@on_each_backend(ONE_OF_EACH_POOL)
 def test_exported_program_computes_the_same(case: Case, strict: bool, name: Backend) -> None:
     """``torch.export`` takes the layer whatever the backend, and what comes out gives its output."""
     layer = randomized(case.ours()).eval()
     with backend(name):
         program = torch.export.export(layer, (case.input(torch.float32),), strict=strict)
     x = case.input(torch.float32)
-    assert_close(program.module()(x), layer(x), rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.slow_but_one
-@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.id)
-def test_exported_program_takes_any_number_of_samples(case: Case) -> None:
-    """The first dimension can be left open."""
-    layer = randomized(case.ours()).eval()
-    samples = torch.export.Dim("samples", min=2, max=64)
-    program = torch.export.export(layer, (case.input(torch.float32),), dynamic_shapes=({0: samples},))
-    x = torch.cat([case.input(torch.float32) for _ in range(3)])
     assert_close(program.module()(x), layer(x), rtol=1e-5, atol=1e-5)
 
 
@@ -50,14 +39,21 @@ def at_another_size(case: Case) -> tuple[dict[int, Any], Tensor]:
     return names, (1 + 2 * torch.rand(shape)).float()
 
 
+TRACED = [
+    *((case, True, False) for case in CASES),
+    *((case, False, False) for case in CASES if case.tracked or case in ONE_OF_EACH_POOL),
+    *((case, True, True) for case in ONE_OF_EACH_POOL),
+]
+"""Cases, whether in training, and whether strictly. Without running statistics, training and evaluation are one."""
+
+
 @pytest.mark.slow_but_one
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize(
-    ("case", "strict"),
-    [*((case, False) for case in CASES), *((case, True) for case in ONE_OF_EACH)],
-    ids=lambda value: value.id if isinstance(value, Case) else "strict" if value else "",
+    ("case", "training", "strict"),
+    TRACED,
+    ids=[f"{case.id}-{'train' if training else 'eval'}{'-strict' * strict}" for case, training, strict in TRACED],
 )
-def test_exported_program_holds_no_size(case: Case, strict: bool, training: bool) -> None:
+def test_exported_program_holds_no_size(case: Case, training: bool, strict: bool) -> None:
     """Batch, length, height and width can be left open, and outputs and running statistics are right at others."""
     layer = randomized(case.ours()).train(training)
     sizes, x = at_another_size(case)
@@ -74,7 +70,7 @@ def test_exported_program_holds_no_size(case: Case, strict: bool, training: bool
 
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", ONE_OF_EACH_POOL, ids=lambda case: case.id)
 def test_exported_program_can_be_saved(case: Case, training: bool, tmp_path: Path) -> None:
     """What was saved is loaded again, and computes the same."""
     layer, x = randomized(case.ours()).train(training), case.input(torch.float32)
@@ -98,8 +94,15 @@ def test_jit_trace_holds_no_size(case: Case, training: bool) -> None:
         assert_close(dict(traced.named_buffers())[name], buffer, rtol=1e-5, atol=1e-5)
 
 
+ANOTHER_GRAPH = ("batch-maps-untracked", "instance-volumes", "layer-plain", "group-vectors", "none")
+
+
 @pytest.mark.slow_but_one
-@every_case
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case in ONE_OF_EACH_POOL or case.id in ANOTHER_GRAPH],
+    ids=lambda case: case.id,
+)
 def test_onnx(case: Case, tmp_path: Path) -> None:
     """In ONNX the reference evaluator computes what the layer does, at the size of the example and at another."""
     onnx: Any = pytest.importorskip("onnx")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from .cases import CASES, NORMS, TRACKED, Case
+from .cases import CASES, NORMS, TRACKED, Case, on_each_backend
 from .references import by_hand, random_mask, randomized
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -90,8 +90,8 @@ def test_statistics_are_float32_or_wider(case: Case, dtype: torch.dtype, single:
     assert all(tensor.dtype in (dtype, torch.float32, torch.int64) for tensor in layer.state_dict().values())
 
 
-@pytest.mark.usefixtures("each_backend")
-@pytest.mark.parametrize("case", TRACKED, ids=lambda case: case.id)
+@pytest.mark.usefixtures("on_backend")
+@on_each_backend(TRACKED)
 def test_running_statistics_in_single_precision(case: Case) -> None:
     """Low-precision inputs leave float32 running statistics as exact as the float64 inputs of equal value do."""
     layer, wide = case.ours(torch.float32), case.ours(torch.float64)

@@ -12,13 +12,10 @@ from torch.func import functional_call
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
-from .cases import CASES, ON_EACH_BACKEND, Case
+from .cases import CASES, Case, on_each_backend
 from .references import random_mask, randomized
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-on_each_backend = pytest.mark.parametrize(
-    ("case", "name"), ON_EACH_BACKEND, ids=lambda value: getattr(value, "id", value)
-)
 every_mode = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 
 
@@ -37,7 +34,7 @@ def function_of_everything(case: Case, training: bool, masked: bool) -> tuple[Ca
 
 @pytest.mark.slow_but_one
 @every_mode
-@on_each_backend
+@on_each_backend()
 def test_first_derivatives(case: Case, name: Backend, training: bool) -> None:
     """The gradients of input, weight and bias hold in float64, in training and evaluation."""
     function, inputs = function_of_everything(case, training, masked=False)
@@ -46,7 +43,7 @@ def test_first_derivatives(case: Case, name: Backend, training: bool) -> None:
 
 
 @every_mode
-@on_each_backend
+@on_each_backend()
 def test_second_derivatives(case: Case, name: Backend, training: bool) -> None:
     """The gradients can be differentiated once more, as gradient penalties do."""
     function, inputs = function_of_everything(case, training, masked=False)

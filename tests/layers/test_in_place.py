@@ -10,10 +10,8 @@ from torch.testing import assert_close
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
-from .cases import CASES, NORMS, PEERED, Case
+from .cases import NORMS, PEERED, Case, on_each_backend
 from .references import pair, random_mask, randomized
-
-BACKENDS: list[Backend] = ["eager", "auto", "compiled"]
 
 
 def layouts(case: Case) -> list[torch.memory_format]:
@@ -35,9 +33,8 @@ def changed(layer: nn.Module, x: Tensor) -> list[Any]:
     return [y.detach(), z.detach(), leaf.grad, [parameter.grad for parameter in layer.parameters()]]
 
 
-@pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("case", PEERED, ids=lambda case: case.id)
+@on_each_backend(PEERED)
 def test_changes_in_place_are_torchs(case: Case, training: bool, name: Backend) -> None:
     """Outputs and gradients after ``ReLU(inplace=True)``, ``+=`` and ``mul_`` agree with torch.nn's, in each layout."""
     for layout in layouts(case):
@@ -48,10 +45,9 @@ def test_changes_in_place_are_torchs(case: Case, training: bool, name: Backend) 
         assert_close(found, changed(theirs, x), rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)
+@on_each_backend(NORMS)
 def test_made_without_gradient_and_changed_with_one(case: Case, training: bool, masked: bool, name: Backend) -> None:
     """What was made under ``no_grad`` takes part in autograd afterwards, changed in place by something that learns."""
     layer = randomized(case.ours(torch.float64)).train(training)
@@ -65,13 +61,10 @@ def test_made_without_gradient_and_changed_with_one(case: Case, training: bool, 
     assert_close(factor.grad, total)
 
 
-@pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@on_each_backend(NORMS)
 def test_outputs_share_no_memory_with_anything(case: Case, training: bool, name: Backend) -> None:
     """Changing an output changes neither the input nor the layer; ``none``, which returns its input, aside."""
-    if case.pools is None:
-        pytest.skip("returns its input, as torch.nn.Identity does")
     layer, x = randomized(case.ours(torch.float64)).train(training), case.input()
     with backend(name), torch.no_grad():
         y = layer(x)

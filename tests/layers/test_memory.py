@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
-from .cases import NORMS, PEERED, Case
+from .cases import NORMS, ONE_OF_EACH_POOL, PEERED, Case, on_each_backend
 from .references import pair, randomized
 
 BACKENDS: list[Backend] = ["eager", "compiled"]
@@ -30,9 +30,8 @@ def saved_bytes(layer: Any, x: Tensor) -> int:
     return sum(sizes)
 
 
-@pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("case", PEERED, ids=lambda case: case.id)
+@on_each_backend(PEERED)
 def test_no_more_is_saved_than_torch_saves(case: Case, training: bool, name: Backend) -> None:
     """What is kept between the passes is at most what torch.nn keeps for the same layer."""
     ours, theirs = (layer.train(training) for layer in pair(case))
@@ -92,7 +91,9 @@ def test_channels_last_is_not_copied(case: Case, training: bool) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize(
-    "case", [case for case in NORMS if len(case.shape) in (4, 5) and not case.trailing], ids=lambda case: case.id
+    "case",
+    [case for case in NORMS if not case.trailing and (case in ONE_OF_EACH_POOL or case.id == "batch-volumes")],
+    ids=lambda case: case.id,
 )
 def test_channels_last_is_compiled_for(case: Case, training: bool) -> None:
     """The compiled backend takes channels last as they lie, too, and gives the same."""

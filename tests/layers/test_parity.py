@@ -9,10 +9,8 @@ from torch.testing import assert_close
 
 from normzoo import layers
 
-from .cases import CASES, PEERED, TRACKED, Case
+from .cases import CASES, PEERED, TRACKED, Case, on_each_backend
 from .references import pair
-
-every_peered = pytest.mark.parametrize("case", PEERED, ids=lambda case: case.id)
 
 
 def assert_same_state(ours: nn.Module, theirs: nn.Module) -> None:
@@ -29,9 +27,9 @@ def output_and_gradients(layer: nn.Module, x: Tensor, cotangent: Tensor) -> tupl
     return y, {"x": x.grad, **{name: parameter.grad for name, parameter in layer.named_parameters()}}
 
 
-@pytest.mark.usefixtures("each_backend")
+@pytest.mark.usefixtures("on_backend")
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@every_peered
+@on_each_backend(PEERED)
 def test_output_and_gradients_are_torchs(case: Case, training: bool) -> None:
     """The output and the gradients of the input, weight and bias agree."""
     ours, theirs = (layer.train(training) for layer in pair(case))
@@ -42,8 +40,8 @@ def test_output_and_gradients_are_torchs(case: Case, training: bool) -> None:
     assert_close(gradients, expected_gradients, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.usefixtures("each_backend")
-@every_peered
+@pytest.mark.usefixtures("on_backend")
+@on_each_backend(PEERED)
 def test_training_goes_torchs_way(case: Case) -> None:
     """Parameters and running statistics agree over many steps of descent, and the outputs in evaluation after them."""
     ours, theirs = pair(case)
@@ -61,8 +59,8 @@ def test_training_goes_torchs_way(case: Case) -> None:
     assert_same_state(ours, theirs)
 
 
-@pytest.mark.usefixtures("each_backend")
-@every_peered
+@pytest.mark.usefixtures("on_backend")
+@on_each_backend(PEERED)
 def test_single_precision_is_torchs(case: Case) -> None:
     """In float32, where kernels differ in the order of their sums, outputs agree to rounding."""
     ours, theirs = pair(case, torch.float32)

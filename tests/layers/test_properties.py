@@ -7,17 +7,15 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from .cases import NORMS, Case
+from .cases import NORMS, Case, on_each_backend
 from .references import pool_values, randomized
 
-every_norm = pytest.mark.parametrize("case", NORMS, ids=lambda case: case.id)
-centered_norms = pytest.mark.parametrize("case", [case for case in NORMS if case.centered], ids=lambda case: case.id)
-uncentered_norms = pytest.mark.parametrize(
-    "case", [case for case in NORMS if not case.centered], ids=lambda case: case.id
-)
+every_norm = on_each_backend(NORMS)
+centered_norms = on_each_backend([case for case in NORMS if case.centered])
+uncentered_norms = on_each_backend([case for case in NORMS if not case.centered])
 nearly = partial(assert_close, rtol=1e-4, atol=1e-4)  # eps against the variance of the inputs below
 
-pytestmark = pytest.mark.usefixtures("each_backend")
+pytestmark = pytest.mark.usefixtures("on_backend")
 
 
 def wide_input(case: Case) -> Tensor:

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
-from .cases import CASES, ONE_OF_EACH, Case
+from .cases import CASES, ONE_OF_EACH, Case, on_each_backend
 from .references import random_mask, randomized
 
 
@@ -96,8 +96,7 @@ def test_dual_numbers(case: Case) -> None:
         assert_close(undual(function(*duals)).tangent, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["eager", "compiled"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@on_each_backend()
 def test_grad_is_that_of_autograd(case: Case, name: Backend) -> None:
     """``torch.func.grad`` gives what a backward pass gives, whatever the backend."""
     function, arguments = function_of(case)
