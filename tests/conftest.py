@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ TOGETHER = {
             "autocast",
             "backends",
             "checkpointing",
+            "distributed",
             "formats",
             "gradients",
             "in_place",
@@ -37,6 +39,23 @@ TOGETHER = {
     ],
 }
 """Files of which each group asks about the same commands or the same compiled functions, made once in a process."""
+
+LONGEST = (
+    "compiled",
+    "played",
+    "tests/networks/test_compile.py",
+    "tests/networks/test_export.py",
+    "tests/layers/test_export.py",
+    "tests/layers/test_transforms.py",
+    "tests/templates/test_stack.py",
+    "tests/report/statistics/test_simulation.py",
+    "tests/experiment/test_stacked_parity.py",
+    "tests/experiment/test_executors.py",
+    "tests/experiment/test_training_outcomes.py",
+    "tests/test_docs.py",
+    "tests/library/test_compare.py",
+)
+"""Groups and files that take longest, in the order in which they are begun, so that none is left for one process."""
 
 _made: list[Path] = []
 
@@ -73,6 +92,12 @@ def _a_thread_for_each_slot() -> Iterator[None]:
         yield
 
 
+def pytest_runtest_setup() -> None:
+    """Let every test begin with one thread, whatever those before it have set."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of a test that is ``slow_but_one``, mark all cases but the first ``slow``."""
@@ -87,7 +112,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Share the tests among pytest-xdist's processes by files, those that belong together as if they were one."""
+    """Share the tests among pytest-xdist's processes by files, those that belong together as one, the longest first."""
     from xdist.scheduler import LoadScopeScheduling
 
     group_of = {f"tests/{file}": group for group, files in TOGETHER.items() for file in files}
@@ -96,5 +121,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
             return group_of.get(file, file)
+
+        def _assign_work_unit(self, node: Any) -> None:
+            for scope in LONGEST:
+                if scope in self.workqueue:
+                    self.workqueue.move_to_end(scope, last=False)
+                    break
+            super()._assign_work_unit(node)
 
     return ByFile(config, log) if config.getoption("dist") == "load" else None

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-import torch
 
 from normzoo.data import Dataset, load_dataset
 from normzoo.experiment.config.spec import RunSpec
@@ -16,15 +15,6 @@ from .synthetic import run_spec
 
 Train = Callable[..., RunRecord]
 TrainAll = Callable[..., list[RunRecord]]
-
-
-@pytest.fixture(autouse=True, scope="package")
-def _one_thread() -> Iterator[None]:
-    """On networks this small, threads only wait for one another."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import pytest
 import torch
 
@@ -16,15 +14,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         architecture = item.callspec.params.get("architecture") if hasattr(item, "callspec") else None
         if isinstance(architecture, Architecture) and architecture.id not in QUICK:
             item.add_marker(pytest.mark.slow)
-
-
-@pytest.fixture(autouse=True, scope="package")
-def _one_thread() -> Iterator[None]:
-    """On networks this small, threads only wait for one another."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
