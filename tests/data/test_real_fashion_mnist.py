@@ -15,6 +15,7 @@ PLACES = [
 FOLDER = next((place for place in PLACES if (place / "FashionMNIST" / "raw").is_dir()), None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(FOLDER is None, reason="no FashionMNIST/raw in the folder that NORMZOO_TEST_DATA names")
 def test_the_real_archives_pass_torchvisions_checksums_and_are_read_whole(tmp_path: Path) -> None:
     assert FOLDER is not None
