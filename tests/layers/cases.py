@@ -224,6 +224,19 @@ ONE_OF_EACH_POOL = list(
 )
 """Maps for each way of pooling, which is what the compiler sees of a norm; each kind of call takes it seconds."""
 
+VARIANTS = (
+    "batch-vectors",
+    "batch-sequences-cumulative",
+    "batch-maps-untracked",
+    "batch-maps-plain-frozen",
+    "batch-maps-without-bias",
+    "instance-volumes",
+    "group-volumes-without-bias",
+    "layer-plain",
+)
+KINDS = [case for case in NORMS if case in ONE_OF_EACH_POOL or case.id in VARIANTS]
+"""Beside one of each pool, every kind of parameters, statistics and shapes: of one pool or another, not of all."""
+
 
 def on_each_backend(cases: Sequence[Case] = CASES) -> pytest.MarkDecorator:
     """Ask of each case eagerly, and of one of each pool on the others; ``test_backends`` holds these together."""

@@ -22,21 +22,10 @@ from normzoo.layers._kernels import autotune, dispatch, eager, inductor
 from normzoo.layers._kernels.spec import NormSpec
 from normzoo.registry.backends import Backend, backend_of_process
 
-from .cases import NORMS, ONE_OF_EACH_POOL, Case, on_each_backend
+from .cases import KINDS, NORMS, Case, on_each_backend
 from .references import randomized
 
 BACKENDS: list[Backend] = ["eager", "compiled"]
-VARIANTS = (
-    "batch-vectors",
-    "batch-sequences-cumulative",
-    "batch-maps-untracked",
-    "batch-maps-plain-frozen",
-    "batch-maps-without-bias",
-    "instance-volumes",
-    "group-volumes-without-bias",
-    "layer-plain",
-)
-"""Of each way of pooling its parameters, statistics and shapes are compiled for in one case or another, not in all."""
 
 
 def results(layer: Any, x: Tensor, cotangent: Tensor) -> list[Any]:
@@ -50,9 +39,7 @@ def results(layer: Any, x: Tensor, cotangent: Tensor) -> list[Any]:
 
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize(
-    "case", [case for case in NORMS if case in ONE_OF_EACH_POOL or case.id in VARIANTS], ids=lambda case: case.id
-)
+@pytest.mark.parametrize("case", KINDS, ids=lambda case: case.id)
 def test_backends_agree(case: Case, training: bool) -> None:
     """Outputs, gradients and running statistics agree to rounding over several steps, in training and evaluation."""
     layer = randomized(case.ours(torch.float64)).train(training)

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
-from .cases import CASES, ONE_OF_EACH, Case, on_each_backend
+from .cases import CASES, KINDS, ONE_OF_EACH_POOL, Case, on_each_backend
 from .references import random_mask, randomized
 
 
@@ -128,7 +128,7 @@ def test_parameters_alone_can_be_mapped(case: Case) -> None:
 
 @pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")  # of that release alone
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", KINDS, ids=lambda case: case.id)
 def test_compiled_is_eager(case: Case) -> None:
     """Compiled whole, without a break, a layer gives the outputs, gradients and running statistics it gives eagerly."""
     layer = randomized(case.ours(torch.float64))
@@ -184,11 +184,7 @@ def test_compiled_transforms(case: Case, transform: str) -> None:
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 @pytest.mark.parametrize(
     "case",
-    [
-        case
-        for case in CASES
-        if case.id in ("batch-sequences-cumulative", "batch-maps", "group-maps", "layer-sequences")
-    ],
+    chosen("batch-sequences-cumulative", "group-maps", "layer-sequences"),
     ids=lambda c: c.id,
 )
 def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
@@ -201,10 +197,11 @@ def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
         x = case.input()
         x = x[torch.arange(samples) % len(x)] + torch.randn(samples, *x.shape[1:]).double()
         found = []
-        for function, module in ((model, model), (compiled, twin)):
+        ways: list[tuple[Any, Any, Backend]] = [(model, model, "eager"), (compiled, twin, "compiled")]
+        for function, module, name in ways:
             module.zero_grad()
             leaf = x.clone().requires_grad_()
-            with backend("compiled"):
+            with backend(name):
                 y = function(leaf)
                 y.pow(3).sum().backward()
             found.append((y.detach(), leaf.grad, [parameter.grad for parameter in module.parameters()]))
@@ -215,7 +212,7 @@ def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
 @pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", ONE_OF_EACH_POOL, ids=lambda case: case.id)
 def test_many_sizes_are_compiled_for_once(case: Case, training: bool) -> None:
     """From the second size on a compiled layer is one for all sizes, whatever number of them follows."""
     free = range(1 if case.trailing else 2, len(case.shape) - case.trailing)
