@@ -42,18 +42,17 @@ TOGETHER = {
 
 LONGEST = (
     "compiled",
-    "played",
-    "tests/networks/test_compile.py",
-    "tests/networks/test_export.py",
-    "tests/layers/test_export.py",
     "tests/layers/test_transforms.py",
-    "tests/templates/test_stack.py",
-    "tests/report/statistics/test_simulation.py",
+    "tests/networks/test_compile.py",
+    "played",
+    "tests/layers/test_export.py",
+    "tests/bench/test_matrix_running.py",
     "tests/experiment/test_stacked_parity.py",
+    "tests/report/statistics/test_simulation.py",
     "tests/experiment/test_executors.py",
     "tests/experiment/test_training_outcomes.py",
-    "tests/test_docs.py",
     "tests/library/test_compare.py",
+    "tests/test_docs.py",
 )
 """Groups and files that take longest, in the order in which they are begun, so that none is left for one process."""
 
