@@ -37,7 +37,7 @@ def results(layer: Any, x: Tensor, cotangent: Tensor) -> list[Any]:
     return [y.detach(), leaf.grad, [p.grad for p in layer.parameters()], copy.deepcopy(layer.state_dict())]
 
 
-@pytest.mark.slow_but_one
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("case", KINDS, ids=lambda case: case.id)
 def test_backends_agree(case: Case, training: bool) -> None:
