@@ -1,11 +1,12 @@
 """One run in bare torch: the templates' networks with torch.nn's layers, and a training loop over tensors in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, linear
+from torch.nn.functional import cross_entropy, linear, pad, relu
 
 from benchmarks.matrix.peer import EVALUATION_ROWS, Job
 from normzoo.data import Dataset, Split
@@ -16,21 +17,20 @@ RECURRENT_GAIN = 0.1
 
 
 def build_network(
-    template: str, norm: str, *, shape: tuple[int, int, int], classes: int, widths: Sequence[int], hidden: int
+    template: str, norm: str, *, shape: tuple[int, int, int], classes: int, sizes: Mapping[str, Any]
 ) -> nn.Module:
     """Return the network of a template: the layers and parameters of normzoo's, in its order.
 
     Args:
-        template: ``cnn`` or ``lstm``.
+        template: ``cnn``, ``lstm`` or ``resnet``.
         norm: ``batch``, ``layer``, ``instance``, ``group`` or ``none``.
         shape: channels, height and width of the images.
         classes: number of classes.
-        widths: channels of the cnn's convolutions.
-        hidden: units of the cnn's dense layer and of the lstm.
+        sizes: ``widths`` and ``hidden`` of the cnn, ``hidden`` of the lstm, ``depth`` and ``width`` of the resnet.
     """
-    if template == "cnn":
-        return cnn(norm, shape=shape, classes=classes, widths=widths, hidden=hidden)
-    return Lstm(norm, shape=shape, classes=classes, hidden=hidden)
+    build: Any = {"cnn": cnn, "lstm": Lstm, "resnet": ResNet}[template]
+    network: nn.Module = build(norm, shape=shape, classes=classes, **sizes)
+    return network
 
 
 def cnn(norm: str, *, shape: tuple[int, int, int], classes: int, widths: Sequence[int], hidden: int) -> nn.Sequential:
@@ -111,6 +111,50 @@ class Lstm(nn.Module):
         return logits
 
 
+class ResNet(nn.Module):
+    """The residual network of He et al. (2016) for small images, with zeros for further channels; as ``normzoo``'s."""
+
+    def __init__(self, norm: str, *, shape: tuple[int, int, int], classes: int, depth: int, width: int) -> None:
+        super().__init__()
+        fan_in = width
+        self.stem = nn.Sequential(_convolution(shape[0], width, 1), *_of_maps(norm, width))
+        blocks = []
+        for stage in range(3):
+            for _ in range((depth - 2) // 6):
+                blocks.append(ResidualBlock(norm, fan_in, width << stage))
+                fan_in = width << stage
+        self.blocks = nn.Sequential(*blocks)
+        self.classifier = nn.Linear(fan_in, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images ``(N, C, H, W)`` to logits ``(N, classes)``."""
+        logits: Tensor = self.classifier(self.blocks(relu(self.stem(images))).mean((2, 3)))
+        return logits
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions, each with its norm, and the input, of which every second position where channels double."""
+
+    def __init__(self, norm: str, fan_in: int, width: int) -> None:
+        super().__init__()
+        self.further = width - fan_in
+        stride = 2 if self.further else 1
+        self.first = nn.Sequential(_convolution(fan_in, width, stride), *_of_maps(norm, width))
+        self.second = nn.Sequential(_convolution(width, width, 1), *_of_maps(norm, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C, H, W)`` to ``(N, C', H', W')``."""
+        y: Tensor = self.second(relu(self.first(x)))
+        shortcut = pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, self.further)) if self.further else x
+        return relu(y + shortcut)
+
+
+def _convolution(fan_in: int, fan_out: int, stride: int) -> nn.Conv2d:
+    convolution = nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1, bias=False)
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    return convolution
+
+
 def _per_step(norm: str, features: int, steps: int) -> nn.ModuleList:
     """Return the norm of each time step: the same one, except for batch norm's statistics."""
     if norm != "batch":
@@ -126,9 +170,9 @@ def train_run(job: Job, dataset: Dataset, norm: str, seed: int) -> float:
     """Train one run, evaluate both other splits after each epoch, and return the last test accuracy (0..1)."""
     torch.manual_seed(seed)
     device = dataset.train.targets.device
-    network = build_network(
-        job.template, norm, shape=dataset.shape, classes=dataset.outputs, widths=job.widths, hidden=job.hidden
-    ).to(device)
+    network = build_network(job.template, norm, shape=dataset.shape, classes=dataset.outputs, sizes=job.sizes).to(
+        device
+    )
     optimizer = torch.optim.SGD(network.parameters(), lr=job.lr, momentum=0.9, fused=True)
     accuracy = 0.0
     for _ in range(job.epochs):

@@ -32,8 +32,7 @@ class Job:
     Attributes:
         way: how they are trained.
         lr: the learning rate in force.
-        widths: channels of the cnn's convolutions.
-        hidden: units of the cnn's dense layer and of the lstm.
+        sizes: of the template's network; see ``build_network``.
         warm_up: take one step with every norm first, which is not timed.
         folder: where the process works, and leaves its result.
     """
@@ -45,8 +44,7 @@ class Job:
     seeds: tuple[int, ...]
     epochs: int
     lr: float
-    widths: tuple[int, ...]
-    hidden: int
+    sizes: dict[str, Any]
     dataset: str
     data_root: str
     warm_up: bool
@@ -60,8 +58,12 @@ class Job:
     def from_json(cls, text: str) -> "Job":
         """Read what ``to_json`` wrote."""
         fields: dict[str, Any] = json.loads(text)
-        lists: Any = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-        return cls(**{**fields, **lists})
+        return cls(**{**_with_tuples(fields), "sizes": _with_tuples(fields["sizes"])})
+
+
+def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields as they were before JSON made lists of tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
 TrainRun = Callable[[Job, "Dataset", str, int], float]

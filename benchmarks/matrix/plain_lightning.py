@@ -57,9 +57,7 @@ class PlainClassifier(LightningModule):
 def train_run(job: Job, dataset: Dataset, norm: str, seed: int) -> float:
     """Train one run, evaluate both other splits after each epoch, and return the last test accuracy (0..1)."""
     torch.manual_seed(seed)
-    network = build_network(
-        job.template, norm, shape=dataset.shape, classes=dataset.outputs, widths=job.widths, hidden=job.hidden
-    )
+    network = build_network(job.template, norm, shape=dataset.shape, classes=dataset.outputs, sizes=job.sizes)
     module = PlainClassifier(network, classes=dataset.outputs, lr=job.lr)
     train = DataLoader(_tensors(dataset.train), batch_size=job.batch_size, shuffle=True, drop_last=True)
     evaluation = [DataLoader(_tensors(each), batch_size=EVALUATION_ROWS) for each in (dataset.validation, dataset.test)]

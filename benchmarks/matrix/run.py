@@ -114,8 +114,7 @@ def _job(
         seeds=seeds,
         epochs=spec.epochs,
         lr=matrix.lr_at(cell.batch_size),
-        widths=tuple(_options("cnn")["widths"]),
-        hidden=_options("cnn")["hidden"],
+        sizes=_sizes(cell.template),
         dataset=spec.dataset,
         data_root=str(spec.data_root),
         warm_up=False,
@@ -123,9 +122,14 @@ def _job(
     )
 
 
-def _options(template: str) -> dict[str, Any]:
-    """Return the options of a template, by default, as it takes them."""
-    return TEMPLATES.load(template)[1]
+SIZES = {"cnn": ("widths", "hidden"), "lstm": ("hidden",), "resnet": ("depth", "width")}
+"""The options of each template that the others' networks take; the rest of them has its default there, too."""
+
+
+def _sizes(template: str) -> dict[str, Any]:
+    """Return the sizes of a template's network, by default, as it takes them."""
+    options = TEMPLATES.load(template)[1]
+    return {name: options[name] for name in SIZES[template]}
 
 
 def _run_peer(job: Job) -> tuple[float, dict[str, Any]]:

@@ -10,7 +10,7 @@ from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import Count, MatrixSpec, Sizes, split_list
 
 Norm = Literal["batch", "layer", "instance", "group", "none"]
-Template = Literal["cnn", "lstm"]
+Template = Literal["cnn", "lstm", "resnet"]
 Way = Literal["normzoo", "lightning", "bare", "process"]
 """The command itself; a Lightning Trainer per run; a bare torch loop per run; a process with a Trainer per run."""
 
@@ -48,7 +48,7 @@ class MatrixBenchSpec(BaseModel):
         _default("norms"), description="Norms to compare: batch, layer, instance, group, none."
     )
     templates: Annotated[tuple[Template, ...], BeforeValidator(split_list), Field(min_length=1)] = Field(
-        _default("templates"), description="Networks to train them in: cnn, lstm."
+        _default("templates"), description="Networks to train them in: cnn, lstm, resnet."
     )
     batch_sizes: Sizes = Field(_default("batch_sizes"), description="Batch sizes to train at.")
     dataset: str = Field(_default("dataset"), description="Dataset by name, or npz:PATH for your own arrays.")
@@ -110,7 +110,8 @@ class CommandSeconds(BaseModel):
 
     Attributes:
         wall: seconds from the start of the command, with an empty store, to its end.
-        start_up: seconds that the same command takes when repeated at once: it then trains nothing.
+        start_up: seconds that the same command takes when repeated at once: it then trains nothing, and starts no
+            worker.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -120,7 +121,7 @@ class CommandSeconds(BaseModel):
 
     @property
     def training(self) -> float:
-        """The seconds that the first command took longer than the second."""
+        """The seconds that the first command took longer than the second, those to start workers included."""
         return self.wall - self.start_up
 
 

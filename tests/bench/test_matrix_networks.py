@@ -11,15 +11,19 @@ from benchmarks.matrix.spec import Norm, Template
 from normzoo.layers import norm_factory
 from normzoo.registry import TEMPLATES, load
 
-SHAPE, CLASSES, WIDTHS, HIDDEN = (2, 8, 8), 5, (16, 32), 24
+SHAPE, CLASSES = (2, 8, 8), 5
+SIZES: dict[str, dict[str, Any]] = {
+    "cnn": {"widths": (16, 32), "hidden": 24},
+    "lstm": {"hidden": 24},
+    "resnet": {"depth": 8, "width": 8},
+}
 
 
 def pair(template: str, norm: str) -> tuple[nn.Module, nn.Module]:
     """Return the peer's network and normzoo's in float64, with the same parameters, none of them as they start."""
     target: Any = load(TEMPLATES[template].target)
-    options: dict[str, Any] = {"widths": WIDTHS, "hidden": HIDDEN} if template == "cnn" else {"hidden": HIDDEN}
-    ours: nn.Module = target(norm_factory(norm), shape=SHAPE, outputs=CLASSES, **options)
-    theirs = build_network(template, norm, shape=SHAPE, classes=CLASSES, widths=WIDTHS, hidden=HIDDEN)
+    ours: nn.Module = target(norm_factory(norm), shape=SHAPE, outputs=CLASSES, **SIZES[template])
+    theirs = build_network(template, norm, shape=SHAPE, classes=CLASSES, sizes=SIZES[template])
     for mine, other in zip(ours.double().parameters(), theirs.double().parameters(), strict=True):
         assert mine.shape == other.shape
         nn.init.normal_(mine, 0.1, 0.3)
@@ -55,8 +59,8 @@ def test_a_peers_network_starts_as_normzoos(template: str, norm: str) -> None:
     """From the same seed weights of the same spread, norms and biases the same: recurrent gain and forget gate, too."""
     target: Any = load(TEMPLATES[template].target)
     torch.manual_seed(0)
-    ours = target(norm_factory(norm), shape=SHAPE, outputs=CLASSES, hidden=HIDDEN)
+    ours = target(norm_factory(norm), shape=SHAPE, outputs=CLASSES, **SIZES[template])
     torch.manual_seed(0)
-    theirs = build_network(template, norm, shape=SHAPE, classes=CLASSES, widths=(32, 64), hidden=HIDDEN)
+    theirs = build_network(template, norm, shape=SHAPE, classes=CLASSES, sizes=SIZES[template])
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine, other)
