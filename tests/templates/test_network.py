@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from normzoo.errors import ComponentError, UsageError
-from normzoo.layers import GroupNorm, InstanceNorm, NoNorm, norm_factory
+from normzoo.layers import GroupNorm, InstanceNorm, NoNorm, Norm, norm_factory
 from normzoo.registry import TEMPLATES
 from normzoo.templates import make_network
 
@@ -174,3 +174,15 @@ def test_what_cannot_be_a_template_is_refused(name: str, norm: str, kind: type[E
 
 def test_every_template_of_normzoos_own_is_tried_in_a_small_size() -> None:
     assert set(SMALL) == {name for name, entry in TEMPLATES.items() if not entry.argument}
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_the_network_of_a_config_is_a_template(norm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named as in ``configs/cifar10.yaml``, in the root of a checkout."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    network = make_network(
+        "configs.fast_net:FastNet:stem=4,widths=4-8-8", norm_factory(norm), shape=(3, 32, 32), outputs=10
+    )
+    assert network(torch.randn(2, 3, 32, 32)).shape == (2, 10)
+    assert sum(isinstance(part, Norm) for part in network.modules()) == 7
+    assert notes(network) == ()
