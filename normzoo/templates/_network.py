@@ -53,8 +53,9 @@ def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int
         "shape": shape,
         **dict.fromkeys(("in_channels", "in_chans"), shape[0]),
         **dict.fromkeys(("outputs", "classes", "num_classes"), outputs),
-        "argument": TEMPLATES.parse(template).argument,
     }
+    if argument := TEMPLATES.parse(template).argument:
+        available["argument"] = argument
     declared = {name: available[name] for name in available if name in _parameters(target)}
     missing = [
         name
@@ -140,7 +141,7 @@ class _Slot(NamedTuple):
 
 def _exchange_norms(network: nn.Module, norm: NormFactory, shape: Shape) -> tuple[nn.Module, tuple[str, ...]]:
     """Exchange the norms of a network, and return it with notes: which, and where the norm is left out."""
-    slots = _slots(network, shape)
+    slots, kept = _slots(network, shape)
     if not slots:
         raise UsageError("it takes no norm, and has none that could be exchanged; give it a parameter called 'norm'")
 
@@ -148,18 +149,21 @@ def _exchange_norms(network: nn.Module, norm: NormFactory, shape: Shape) -> tupl
         return convert(nn.GroupNorm(1, channels), norm).model
 
     tried = {name: slot.tried(exchanged) for name, slot in slots.items()}
-    fitting = {name for name, (_, channels, kind) in tried.items() if accepts(exchanged(channels), channels, kind)}
+    refused = {name for name, (_, channels, kind) in tried.items() if not accepts(exchanged(channels), channels, kind)}
     left = left_out(exchanged, list(tried.values()))
-    model, report = convert(network, norm, only=lambda name, _: name in fitting)
-    model, removed = convert(model, NoNorm, only=lambda name, _: name in slots and name not in fitting)
+    model, report = convert(network, norm, skip=lambda name, _: name in refused)
+    model, removed = convert(model, NoNorm, only=lambda name, _: name in refused)
     was = Counter(each.was for done in (report, removed) for each in done.exchanged.values())
     told = dict.fromkeys(note for each in report.exchanged.values() for note in each.to_know)
     counted = ", ".join(f"{count} {kind}" for kind, count in was.items())
-    return model, (f"its own norms are exchanged: {counted}", *told, *left)
+    return model, (f"its own norms are exchanged: {counted}", *kept, *told, *left)
 
 
-def _slots(network: nn.Module, shape: Shape) -> dict[str, _Slot]:
-    """Return what the norms of a network are given, by their names: of those that a forward pass reaches."""
+def _slots(network: nn.Module, shape: Shape) -> tuple[dict[str, _Slot], list[str]]:
+    """Return what the norms of a network are given, by their names, and notes on those that cannot be exchanged.
+
+    What a forward pass in evaluation does not reach, such as the further classifiers of GoogLeNet, is not among them.
+    """
     trial, report = convert(copy.deepcopy(network), NoNorm)
     slots: dict[str, _Slot] = {}
 
@@ -173,7 +177,8 @@ def _slots(network: nn.Module, shape: Shape) -> dict[str, _Slot]:
                 part.register_forward_pre_hook(partial(look, name))
     with torch.random.fork_rng(devices=[]):
         _try(trial, shape)
-    return slots
+    kept = Counter((each.was, each.reason) for each in report.left.values())
+    return slots, [f"left as they are: {count} {was}, as {reason}" for (was, reason), count in kept.items()]
 
 
 def _try(network: nn.Module, shape: Shape) -> None:

@@ -153,7 +153,13 @@ def _refusal(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
         return _Refusal(
             "whose vectors have no positions", "vectors have no positions, which it declares to need (needs_positions)"
         )
-    return None if isinstance(layer, Norm) else _tried(layer, features, kind)  # ours say so
+    return None if _says_so(layer, kind) else _tried(layer, features, kind)
+
+
+def _says_so(layer: nn.Module, kind: Kind) -> bool:
+    """Whether a norm is one of ours that is for any inputs, or for those with as many dimensions."""
+    ranks = getattr(layer, "ranks", None)
+    return isinstance(layer, Norm) and (ranks is None or {"maps": 4, "sequences": 3, "vectors": 2}[kind] in ranks)
 
 
 def _tried(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:

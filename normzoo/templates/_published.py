@@ -44,7 +44,7 @@ def timm_model(argument: str, *, shape: Shape, outputs: int, stem: Stem = "stock
         import timm
     except ImportError:
         raise UsageError("timm is not installed; use pip install timm") from None
-    find("network of timm:", dict.fromkeys(timm.list_models()), argument)
+    find("network of timm:", dict.fromkeys(timm.list_models()), argument.partition(".")[0])  # a tag is of weights
     return _fitted(
         lambda: timm.create_model(argument, num_classes=outputs, in_chans=shape[0], **options),
         options,

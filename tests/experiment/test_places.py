@@ -20,7 +20,7 @@ SAMPLES = 4
 def places(template: Callable[..., nn.Module], norm: str, **options: Any) -> tuple[PlaceFacts, ...]:
     """Build a template for images of 8x8, and look."""
     network = template(marking(norm_factory(norm)), shape=(1, 8, 8), outputs=10, **options)
-    return look_for_places(network, torch.randn(SAMPLES, 1, 8, 8), norm)
+    return look_for_places(network, torch.randn(SAMPLES, 1, 8, 8), norm)[0]
 
 
 def told(found: tuple[PlaceFacts, ...], batch_size: int) -> list[tuple[Any, ...]]:

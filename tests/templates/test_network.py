@@ -52,6 +52,15 @@ class Tokens(nn.Module):
         return self.head(self.norm(self.embed(x[:, 0])).mean(1))
 
 
+class Odd(nn.Sequential):
+    """A norm that cannot be exchanged beside one that can."""
+
+    def __init__(self, outputs):
+        super().__init__(
+            nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.LocalResponseNorm(2), nn.Flatten(), nn.Linear(288, outputs)
+        )
+
+
 class Vectors(nn.Sequential):
     """Norms on vectors alone."""
 
@@ -186,3 +195,18 @@ def test_the_network_of_a_config_is_a_template(norm: str, monkeypatch: pytest.Mo
     assert network(torch.randn(2, 3, 32, 32)).shape == (2, 10)
     assert sum(isinstance(part, Norm) for part in network.modules()) == 7
     assert notes(network) == ()
+
+
+def test_norms_that_cannot_be_exchanged_are_told() -> None:
+    """They stay in the network under every norm."""
+    network = made("Odd", "none")
+    assert notes(network)[:2] == (
+        "its own norms are exchanged: 1 BatchNorm2d",
+        "left as they are: 1 LocalResponseNorm, as it divides by the channels around each, and has no pool",
+    )
+
+
+def test_a_norm_of_ours_for_maps_is_left_out_of_vectors() -> None:
+    network = made("Plain", "normzoo.layers:BatchNorm2d")
+    assert [type(network[place]).__name__ for place in (1, 6)] == ["BatchNorm2d", "NoNorm"]
+    assert any("no norm on vectors" in note for note in notes(network))

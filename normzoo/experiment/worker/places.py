@@ -32,8 +32,8 @@ def marking(norm: NormFactory) -> NormFactory:
     return factory
 
 
-def look_for_places(network: nn.Module, inputs: Tensor, norm: str) -> tuple[PlaceFacts, ...]:
-    """Carry out a forward pass, and return where norms stood in it, each place once.
+def look_for_places(network: nn.Module, inputs: Tensor, norm: str) -> tuple[tuple[PlaceFacts, ...], Tensor]:
+    """Carry out a forward pass, and return where norms stood in it, each place once, and the outputs.
 
     A template may say in its attribute ``places`` how a place is called: words, by the name of the norm, of a module
     that holds it, or of what stands there without one. Otherwise a norm's place is the name of its module.
@@ -52,8 +52,8 @@ def look_for_places(network: nn.Module, inputs: Tensor, norm: str) -> tuple[Plac
 
     for where, module in _modules_of_places(network):
         module.register_forward_pre_hook(partial(look, where), with_kwargs=True)
-    network(inputs)
-    return tuple(seen)
+    outputs = network(inputs)
+    return tuple(seen), outputs
 
 
 def _modules_of_places(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:

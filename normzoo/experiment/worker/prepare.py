@@ -164,7 +164,7 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
     inputs, targets = dataset.train.inputs[:_SAMPLES], dataset.train.targets[:_SAMPLES]
     with torch.random.fork_rng(devices=[]):
         flops = _flops(run, members[0], inputs, dataset.outputs)
-        places = _check_training(run, members[0], dataset.train.inputs[: min(run.batch_size, _LARGEST_BATCH)])
+        places = _check_training(run, members[0], dataset, task)
         return NetworkFacts(
             flops=flops // len(inputs),
             unstackable=_why_unstackable(members, task, inputs, targets) or _why_apart(run, members[0]),
@@ -214,16 +214,21 @@ def _check_outputs(y: object, samples: int, outputs: int) -> None:
         raise ConfigError(f"its output must be of shape ({samples}, {outputs}), got {got}")
 
 
-def _check_training(run: RunSpec, network: nn.Module, inputs: torch.Tensor) -> tuple[PlaceFacts, ...]:
+def _check_training(run: RunSpec, network: nn.Module, dataset: Dataset, task: Task) -> tuple[PlaceFacts, ...]:
     """Refuse what cannot be trained at a batch size, as a single value has no variance; return where norms stand."""
-    with torch.no_grad():
-        try:
-            return look_for_places(copy.deepcopy(network).train(), inputs, run.norm)
-        except Exception as error:
-            raise ComponentError(
-                f"batch_sizes: the {run.template} with norm '{run.norm}' cannot be trained at batch size "
-                f"{run.batch_size}: {_failure(error)}"
-            ) from error
+    samples = min(run.batch_size, _LARGEST_BATCH)
+    inputs, targets = dataset.train.inputs[:samples], dataset.train.targets[:samples]
+    try:
+        network = copy.deepcopy(network).train()
+        places, outputs = look_for_places(network, inputs, run.norm)
+        _check_outputs(outputs, samples, dataset.outputs)
+        task.training_losses(outputs, targets).mean().backward()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise ComponentError(
+            f"batch_sizes: the {run.template} with norm '{run.norm}' cannot be trained at batch size "
+            f"{run.batch_size}: {_failure(error)}"
+        ) from error
+    return places
 
 
 def _failure(error: Exception) -> str:

@@ -118,6 +118,9 @@ def _pools(cell: CellSummary) -> str:
     places: dict[str, list[str]] = {}
     for where, numbers in values.items():
         places.setdefault(" or ".join(numbers), []).append(where)
+    if len(places) > MAX_PLACES:
+        fewest, most = min(places, key=_number), max(places, key=_number)
+        return f"{fewest} to {most} values, the fewest {_places(places[fewest])}"
     parts = [
         f"{number}{' values' if index == 0 else ''} {_places(where)}"
         f"{' (each becomes +1 or -1)' if number == '2' else ''}"
@@ -127,7 +130,16 @@ def _pools(cell: CellSummary) -> str:
 
 
 MAX_PLACES = 3
-"""Places that are named one by one."""
+"""Places, and numbers of values, that are named one by one."""
+
+
+def _number(text: str) -> int:
+    """Read the first of the numbers that stand for places of one name.
+
+    >>> _number("16,384 or 128")
+    16384
+    """
+    return int(text.partition(" ")[0].replace(",", ""))
 
 
 def _places(where: Sequence[str]) -> str:
