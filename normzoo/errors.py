@@ -55,7 +55,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("bach", ["batch", "layer"])
     "; did you mean 'batch'?"
     """
-    found = difflib.get_close_matches(name, list(known), n=1)
+    names = list(known)
+    found = [each for each in names if each.lower() == name.lower()] or difflib.get_close_matches(name, names, n=1)
     return f"; did you mean '{found[0]}'?" if found else ""
 
 

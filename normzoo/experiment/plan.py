@@ -64,12 +64,11 @@ class Plan:
         unstacked = {
             (run.template, run.norm) for each in self.groups for run in each.runs if run.strategy == "sequential"
         }
-        reasons = {
-            f"{norm} in the {template}: {facts.unstackable}"
-            for (template, norm), facts in self.prepared.networks.items()
-            if facts.unstackable and (template, norm) in unstacked
-        }
-        return sorted(reasons)
+        norms: dict[tuple[str, str], list[str]] = {}
+        for (template, norm), facts in self.prepared.networks.items():
+            if facts.unstackable and (template, norm) in unstacked:
+                norms.setdefault((template, facts.unstackable), []).append(norm)
+        return sorted(f"{', '.join(each)} in the {template}: {reason}" for (template, reason), each in norms.items())
 
     @property
     def seconds(self) -> float:

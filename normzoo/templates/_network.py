@@ -4,7 +4,7 @@ import copy
 import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, wraps
 from typing import Any, NamedTuple
 
 import torch
@@ -45,10 +45,20 @@ def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int
         ComponentError: it cannot be imported, does not take its options, makes no network or one without norms, or
             the norm has no place in it.
     """
-    target, options = TEMPLATES.load(template)
+    with torch.random.fork_rng(devices=[]):  # a file may use up random numbers when it is imported first
+        target, options = TEMPLATES.load(template)
+    if isinstance(target, nn.Module):
+        raise UsageError("it is a network, and what makes one is wanted; name its class, or a function")
+    calls: list[int] = []
+
+    @wraps(norm)
+    def counted(*args: Any, **options: Any) -> nn.Module:
+        calls.append(1)
+        return norm(*args, **options)
+
     maker = NormActMaker(norm)
     available = {
-        "norm": norm,
+        "norm": counted,
         "norm_act": maker,
         "shape": shape,
         **dict.fromkeys(("in_channels", "in_chans"), shape[0]),
@@ -70,6 +80,11 @@ def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int
     if any(isinstance(part, LazyModuleMixin) for part in network.modules()):
         _try(network, shape)  # their parameters are made by a first input
     if "norm" in declared:
+        if not calls:
+            raise UsageError(
+                "it takes a norm and never calls it; call norm(channels) for every place, or call that parameter "
+                "otherwise, to have its own norms exchanged"
+            )
         return network
     if "norm_act" in declared:
         notes = maker.notes()
@@ -143,7 +158,7 @@ def _exchange_norms(network: nn.Module, norm: NormFactory, shape: Shape) -> tupl
     """Exchange the norms of a network, and return it with notes: which, and where the norm is left out."""
     slots, kept = _slots(network, shape)
     if not slots:
-        raise UsageError("it takes no norm, and has none that could be exchanged; give it a parameter called 'norm'")
+        raise UsageError("it takes no norm, and a forward pass reaches none that could be exchanged")
 
     def exchanged(channels: int) -> nn.Module:
         return convert(nn.GroupNorm(1, channels), norm).model

@@ -29,9 +29,7 @@ def torchvision_model(argument: str, *, shape: Shape, outputs: int, stem: Stem =
     from torchvision import models
 
     find("network of torchvision:", dict.fromkeys(models.list_models(module=models)), argument)
-    return _fitted(
-        lambda: models.get_model(argument, num_classes=outputs, **options), options, shape, stem, random="weights"
-    )
+    return _fitted(lambda: models.get_model(argument, num_classes=outputs, **options), options, shape, stem)
 
 
 def timm_model(argument: str, *, shape: Shape, outputs: int, stem: Stem = "stock", **options: Any) -> nn.Module:
@@ -50,16 +48,13 @@ def timm_model(argument: str, *, shape: Shape, outputs: int, stem: Stem = "stock
         options,
         shape,
         stem,
-        random="pretrained",
     )
 
 
-def _fitted(
-    make: Callable[[], nn.Module], options: dict[str, Any], shape: Shape, stem: Stem, *, random: str
-) -> nn.Module:
+def _fitted(make: Callable[[], nn.Module], options: dict[str, Any], shape: Shape, stem: Stem) -> nn.Module:
     """Make a network whose weights are random, with a first convolution for the images."""
-    if random in options:
-        raise UsageError(f"{random} is no option; every network starts from its seed")
+    if learned := [name for name in options if name.startswith(("weights", "pretrained"))]:
+        raise UsageError(f"{learned[0]} is no option; every network starts from its seed")
     try:
         network = make()
     except TypeError as error:

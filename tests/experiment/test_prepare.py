@@ -179,3 +179,87 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [resolve_device(name) for name in ("auto", "cpu")] == ["cpu", "cpu"]
     with pytest.raises(DeviceError, match="torch finds no CUDA device; use --device cpu or auto"):
         resolve_device("cuda")
+
+
+PROBING = """
+import torch
+from torch import nn
+from normzoo.layers import BatchNorm
+
+
+class Fitting(nn.Module):
+    consists_of_parts = True
+
+    def __init__(self, norm, outputs):
+        super().__init__()
+        self.norm, self.head = norm(1), nn.Linear(64, outputs)
+
+    def forward(self, x):
+        return self.head(self.norm(x).flatten(-3))
+
+
+class Claiming(Fitting):
+    def forward(self, x):
+        return super().forward(x / x.abs().amax((1, 2, 3), keepdim=True))
+
+
+class Dropping(nn.Sequential):
+    def __init__(self, outputs):
+        super().__init__(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Dropout(), nn.Linear(144, outputs))
+
+    def forward(self, x):
+        return nn.functional.relu(super().forward(x))
+
+
+class Paired(Dropping):
+    def forward(self, x):
+        y = super().forward(x)
+        return (y, y) if self.training else y
+
+
+class Mistaken(nn.Sequential):
+    def __init__(self, outputs, norm):
+        super().__init__(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, outputs))
+        self.extra = norm(8)
+
+    def forward(self, x):
+        return super().forward(self.extra(x))
+"""
+
+
+@pytest.fixture
+def probing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "probing_networks.py").write_text(PROBING)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "probing_networks", raising=False)
+
+
+@pytest.mark.usefixtures("probing")
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Fitting", ""),
+        ("Claiming", "its outputs are others than those of its members alone, so it does not consist of parts"),
+        ("Dropping", "it draws random numbers, and is not stacked part by part (consists_of_parts)"),
+    ],
+)
+def test_why_a_network_of_ones_own_is_not_stacked_is_found_out(name: str, reason: str) -> None:
+    """What it says of itself is tried, too."""
+    template = f"probing_networks:{name}"
+    prepared, _ = prepare(MatrixSpec(norms=("batch",), templates=(template,), batch_sizes=(4,)), CPU)
+    assert prepared.networks[template, "batch"].unstackable == reason
+
+
+@pytest.mark.usefixtures("probing")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Paired", r"cannot be trained at batch size 4: its output must be of shape \(4, 10\), got a tuple"),
+        ("Mistaken", r"num_features=8.*\(.*probing_networks\.py:\d+\)"),
+    ],
+)
+def test_a_network_of_ones_own_that_fails_is_refused_before_anything_is_trained(name: str, message: str) -> None:
+    """In evaluation or in training alone; where a layer of ours refuses its input, the line that calls it is named."""
+    matrix = MatrixSpec(norms=("batch",), templates=(f"probing_networks:{name}",), batch_sizes=(4,))
+    with pytest.raises(UsageError, match=message):
+        prepare(matrix, CPU)

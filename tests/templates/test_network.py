@@ -91,8 +91,20 @@ def wants_more(outputs, vocabulary):
     return Plain(outputs)
 
 
-def no_network(norm):
-    return norm
+def switch(outputs, norm: bool = True):
+    return Plain(outputs, in_channels=1)
+
+
+class unused(Vectors):
+    def forward(self, x):
+        return self[3](self[1](self[0](x)))
+
+
+ready = Vectors(10)
+
+
+def no_network(outputs):
+    return outputs
 '''
 SHAPE = (1, 8, 8)
 
@@ -167,8 +179,11 @@ def test_norm_act_leaves_out_and_says_so() -> None:
     ("name", "norm", "kind", "message"),
     [
         ("Vectors", "instance", ComponentError, "vectors have no positions"),
-        ("without_norms", "batch", UsageError, "it takes no norm, and has none that could be exchanged"),
-        ("no_network", "batch", UsageError, "it must make a torch.nn.Module, it made a function"),
+        ("without_norms", "batch", UsageError, "it takes no norm, and a forward pass reaches none"),
+        ("switch", "batch", UsageError, "it takes a norm and never calls it"),
+        ("unused", "batch", UsageError, "a forward pass reaches none that could be exchanged"),
+        ("ready", "batch", UsageError, "it is a network, and what makes one is wanted"),
+        ("no_network", "batch", UsageError, "it must make a torch.nn.Module, it made a int"),
         ("Plain:width=wide", "batch", ComponentError, "width must be a whole number, got 'wide'"),
         ("Plain:num_classes=3", "batch", ComponentError, "num_classes is no option; normzoo sets it"),
         ("Plain:widht=3", "batch", ComponentError, "it has no option 'widht'; did you mean 'width'"),

@@ -82,9 +82,10 @@ def test_timms_are_likewise() -> None:
         ("torchvision:shuffelnet_v2_x0_5", "unknown network of torchvision: .* did you mean 'shufflenet_v2_x0_5'"),
         ("torchvision:resnet18:widht=3", "unexpected keyword argument 'widht'"),
         ("torchvision:resnet18:weights=DEFAULT", "weights is no option; every network starts from its seed"),
+        ("torchvision:resnet18:pretrained=true", "pretrained is no option; every network starts from its seed"),
         ("torchvision:vit_b_16:image_size=32,stem=small", "does not begin with a convolution of overlapping windows"),
         ("torchvision:resnet18:stem=tiny", "stem must be one of stock, small, got 'tiny'"),
-        ("torchvision:alexnet", "it takes no norm, and has none that could be exchanged"),
+        ("torchvision:alexnet", "it takes no norm, and a forward pass reaches none"),
     ],
 )
 def test_what_is_not_there_is_refused(template: str, message: str) -> None:

@@ -1,6 +1,7 @@
 """What only torch and the data can answer before anything is planned. Imports torch."""
 
 import copy
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import normzoo
 from normzoo.data import Augmentations, Dataset, load_dataset
-from normzoo.errors import ComponentError, ConfigError, DeviceError, NormzooError, UsageError
+from normzoo.errors import ComponentError, ConfigError, DeviceError, InputError, NormzooError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, PlaceFacts, Prepared
@@ -41,6 +42,9 @@ _SAMPLES = 4
 
 _TRIED_STEPS = 1000
 """That a schedule is tried over."""
+
+_ROUNDING = 1e-2
+"""How far outputs of a stack may be from those of its members, of the largest: what differs by more is not the same."""
 
 _LARGEST_BATCH = 256
 """That a network's training is tried on: what a larger batch does not fit, a part of it does not fit either."""
@@ -235,6 +239,11 @@ def _failure(error: Exception) -> str:
     """Return what went wrong in one line, and where if it was not normzoo that refused something."""
     text = " ".join(str(error).split())
     where = place_of(error)
+    if isinstance(error, InputError):  # of a layer of ours, which somebody called
+        frames = traceback.extract_tb(error.__traceback__)
+        libraries = (_NORMZOO, Path(torch.__file__).parent)
+        callers = [each for each in frames if not any(map(Path(each.filename).is_relative_to, libraries))]
+        return f"{text} ({callers[-1].filename}:{callers[-1].lineno})" if callers else text
     is_ours = isinstance(error, ValueError) and Path(where.filename).is_relative_to(_NORMZOO)
     if isinstance(error, NormzooError) or is_ours:
         return text
@@ -249,12 +258,29 @@ def _why_unstackable(members: list[nn.Module], task: Task, inputs: torch.Tensor,
         draw_from(network, MemberRandom(range(len(members))))
         everyones = (each.unsqueeze(1).expand(-1, len(members), *each.shape[1:]) for each in (inputs, targets))
         x, y = everyones
+        if not _does_as_its_members(network, members, x):
+            return "its outputs are others than those of its members alone, so it does not consist of parts"
         member_losses(task.training_losses, network(x), y).sum().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        text = " ".join(str(error).split())
+        return _SHARED_NUMBERS if "randomness error mode" in text else f"{type(error).__name__}: {text}"
     if not torch.equal(before, torch.get_rng_state()):
-        return "its members would share random numbers, which it draws by itself and not in a part such as nn.Dropout"
+        return _SHARED_NUMBERS
     return ""
+
+
+_SHARED_NUMBERS = "it draws random numbers, and is not stacked part by part (consists_of_parts)"
+
+
+def _does_as_its_members(network: nn.Module, members: list[nn.Module], x: torch.Tensor) -> bool:
+    """Whether a stack puts out, in evaluation, what each of its members does, but for rounding."""
+    with torch.no_grad():
+        together = network.eval()(x)
+        alone = torch.stack([member.eval()(x[:, index]) for index, member in enumerate(members)], 1)
+    for each in (network, *members):
+        each.train()
+    scale = max(1.0, alone.abs().max().item())
+    return bool(torch.allclose(together, alone, rtol=0, atol=_ROUNDING * scale, equal_nan=True))
 
 
 def _why_apart(run: RunSpec, network: nn.Module) -> str:

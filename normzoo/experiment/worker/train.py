@@ -197,8 +197,9 @@ def build_network(spec: RunSpec, dataset: Dataset, norm: NormFactory | None = No
         dataset: what it is trained on.
         norm: makes the run's norms, if not as they are.
     """
+    norm = norm or norm_factory(spec.norm)
     torch.manual_seed(spec.seed)
-    return make_network(spec.template, norm or norm_factory(spec.norm), shape=dataset.shape, outputs=dataset.outputs)
+    return make_network(spec.template, norm, shape=dataset.shape, outputs=dataset.outputs)
 
 
 def drawing_seed(spec: RunSpec) -> int:

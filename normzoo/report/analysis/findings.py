@@ -69,6 +69,8 @@ def _standings(summary: Summary, results: Results) -> str:
     if cell.is_partial:
         return f"no norm has all of its runs; over completed runs only, {highest}"
     if cell.mark == "leading" and not summary.family.is_tested:
+        if all(other.mean == cell.mean for _, other in results):
+            return f"all norms have the same mean; {NEEDED}"
         worst, _ = min(results, key=lambda entry: metric.sign * (entry[1].mean or 0.0))
         lowest = f"{worst} {'lowest' if metric.higher_is_better else 'highest'}"
         return f"{highest}, {lowest}; {NEEDED}"
