@@ -57,7 +57,7 @@ class Noise(nn.Module):
 
 
 def _draw_dropout(dropout: nn.Dropout, x: Tensor, generator: Generator | None) -> Drawn:
-    return _kept(x.new_empty(x.shape), dropout.p, generator)
+    return _kept(torch.empty_like(x), dropout.p, generator)  # as torch does: it draws in the order of memory
 
 
 def _draw_channel_dropout(dropout: nn.Dropout2d, x: Tensor, generator: Generator | None) -> Drawn:
@@ -82,7 +82,8 @@ DRAWS: Mapping[type[nn.Module], Callable[[Any, Tensor, Generator | None], Drawn]
 class MemberRandom:
     """The generators of the members of a stack, one each.
 
-    On a processor a member draws from its own what it would draw from torch's, were that seeded alike.
+    On a processor a member draws from its own what it would draw from torch's, were that seeded alike and its values
+    in the same order in memory.
 
     Args:
         seeds: one for each member.
