@@ -13,8 +13,12 @@ Batch = tuple[Tensor, Tensor]
 BLOCK_BYTES = 2**21
 """How many bytes of inputs a block of steps holds, about."""
 
-OF_AUGMENTATION = 2**31
-"""Added to the seed of a member: the random numbers of its augmentation are others than those of its order."""
+OF_AUGMENTATION = 2**30
+"""Added to the seed of a member, so that its augmentation has random numbers of its own.
+
+Its order is drawn by the seed itself, what its network draws by the seed and 2^31; torch's generators of a processor
+know a seed by its last 32 bits.
+"""
 
 
 class Batches:

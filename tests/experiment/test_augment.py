@@ -1,5 +1,6 @@
 """Are training batches augmented, and nothing else, in a run that is known by its augmentation?"""
 
+import itertools
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from normzoo.data import Dataset, Split
+from normzoo.data.batches import OF_AUGMENTATION
 from normzoo.errors import ComponentError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import reproducing_command, resolve
@@ -20,7 +22,7 @@ from normzoo.experiment.planning.groups import expand
 from normzoo.experiment.planning.timing import timing_key
 from normzoo.experiment.worker.prepare import prepare, try_augmentations
 from normzoo.experiment.worker.time_steps import time_steps
-from normzoo.experiment.worker.train import training_blocks
+from normzoo.experiment.worker.train import drawing_seed, training_blocks
 
 from .conftest import TrainAll, tiny_spec
 from .synthetic import FACTS, run_spec
@@ -47,6 +49,14 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delitem(sys.modules, "own_dimming", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     return path
+
+
+def test_augmentation_has_random_numbers_of_its_own() -> None:
+    """Others than those of a run's weights and order, and of its dropout, which would go with flips and crops."""
+    spec = run_spec(seed=3)
+    seeds = [spec.seed, drawing_seed(spec), OF_AUGMENTATION + spec.seed]
+    drawn = [torch.rand(3, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    assert not any(torch.equal(first, second) for first, second in itertools.combinations(drawn, 2))
 
 
 @pytest.mark.usefixtures("own")
