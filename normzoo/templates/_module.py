@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from normzoo.registry import OPTIMIZERS
-from normzoo.surgery._parameters import parameter_groups
+from normzoo.surgery import parameter_groups
 from normzoo.tasks import Classification, Scale, Task
 from normzoo.templates._optimizer import MemberOptimizer
 from normzoo.templates._random import MemberRandom, draw_from
