@@ -150,4 +150,4 @@ def _show_again(key: str, record: RunRecord, comparisons: Sequence[StoredCompari
     if record.spec.seed:
         console.print(f"  (seeds are counted from 0: this trains the seeds 0 to {record.spec.seed})")
     if record.spec.sources:
-        console.print("  (it is the same run only if the files of your own code are unchanged)")
+        console.print("  (it is the same run only if your code and published networks are unchanged)")

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 from uuid import uuid4
@@ -64,7 +65,8 @@ class Entry:
         source: who described it first.
         options: its options with their defaults: those that every spec of it is understood to have.
         argument: what to write after the name, such as ``PATH``; empty where it takes no argument.
-        takes_more: whether it takes options beside its own: those of what its argument names.
+        takes_more: whether it takes options beside its own: those of what its argument names, which is of the library
+            of the entry's own name.
     """
 
     target: str
@@ -196,11 +198,12 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
     def source(self, text: str) -> str | None:
         """Return the checksum of the file that a user's own component is written in; None for normzoo's.
 
-        It is part of a run's key, so that what was changed is trained again.
+        Of what another library published it is that library's version. It is part of a run's key, so that what was
+        changed is trained again.
         """
         spec = self.parse(text)
         if not spec.is_own:
-            return None
+            return _version(spec.target) if self.entry(spec).takes_more else None
         module, _, name = spec.target.partition(":")
         if module == "session" and name in SESSION:
             return SESSION[name][1]
@@ -214,6 +217,14 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         except (OSError, TypeError):  # it has no file, or is neither a class nor a function
             path = None
         return Path(path) if path and Path(path).is_file() else None
+
+
+def _version(library: str) -> str | None:
+    """Return the version of an installed library without what says how it was built; None where it is not there."""
+    try:
+        return version(library).partition("+")[0]
+    except PackageNotFoundError:
+        return None
 
 
 def _same(value: Option, default: Option) -> bool:

@@ -130,7 +130,7 @@ def test_the_command_trains_the_runs_cell(capsys: pytest.CaptureFixture[str], tm
         "--store": "again.sqlite",
     }
     assert "(seeds are counted from 0: this trains the seeds 0 to 3)" in outcome.stdout
-    assert "only if the files of your own code are unchanged" in outcome.stdout
+    assert "only if your code and published networks are unchanged" in outcome.stdout
 
 
 def test_where_no_command_trains_the_run_none_is_given(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

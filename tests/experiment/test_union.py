@@ -163,7 +163,7 @@ def test_the_same_arrays_may_lie_elsewhere(tmp_path: Path) -> None:
         (
             {"norm": "torch.nn:Identity", "sources": {"norm": "aaaa"}},
             {"norm": "torch.nn:Identity", "sources": {"norm": "bbbb"}, "seed": 1},
-            "the file of torch.nn:Identity is aaaa in comparison 1, bbbb in comparison 2",
+            "the file or version of torch.nn:Identity is aaaa in comparison 1, bbbb in comparison 2",
         ),
         (
             {},

@@ -1,5 +1,6 @@
 """Does a run know the code of its components, so that what was changed is trained again?"""
 
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,25 @@ def test_it_is_of_the_file_as_it_is_now(kind: Registry[Any], name: str, own: Pat
 def test_ours_have_none(kind: Registry[Any]) -> None:
     """They are of a version of normzoo."""
     assert all(
-        kind.source(f"{name}:{entry.argument}" if entry.argument else name) is None for name, entry in kind.items()
+        kind.source(f"{name}:{entry.argument}" if entry.argument else name) is None
+        for name, entry in kind.items()
+        if not entry.takes_more
     )
+
+
+def test_a_network_of_a_library_has_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it was built, so that machines share results; where it is not installed, there is none."""
+    installed = {"torchvision": "0.30.1+cu130"}
+
+    def look_up(library: str) -> str:
+        if library not in installed:
+            raise PackageNotFoundError(library)
+        return installed[library]
+
+    assert TEMPLATES.source("torchvision:resnet18") == version("torchvision").partition("+")[0]
+    monkeypatch.setattr("normzoo.registry._component.version", look_up)
+    assert TEMPLATES.source("torchvision:resnet18:stem=small") == "0.30.1"
+    assert TEMPLATES.source("timm:convnext_atto") is None
 
 
 @pytest.mark.parametrize("text", ["OWN:some", "builtins:dict", "math:sqrt"])

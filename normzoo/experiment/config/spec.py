@@ -78,7 +78,8 @@ class RunSpec(BaseModel):
         dataset_checksum: of the arrays and their split.
         task: what is learned.
         sources: for the user's own components (template, norm, task, optimizer, schedule, augmentations), by field, the
-            checksum of the file it comes from; of several, in their order.
+            checksum of the file it comes from; of several, in their order. For a network of torchvision's or timm's,
+            the version of that.
         strategy: how the seeds are trained; it changes the order of sums, which moves results by rounding, and so the
             outcome of training that is chaotic.
         compile: whether the training step is to be compiled, which does the same.

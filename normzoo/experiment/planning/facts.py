@@ -88,7 +88,7 @@ class Prepared:
 
     Attributes:
         dataset: sizes and checksum.
-        sources: by kind and spec, the checksum of the file that the user's own component comes from.
+        sources: by kind and spec, the checksum of the file that the user's own component comes from, or a version.
         networks: what was found out of each.
         metrics: by which networks are judged.
         device: where runs will train.

@@ -72,7 +72,7 @@ def expand(
         matrix: what the user asks for.
         dataset: the dataset's facts; its checksum goes into every run.
         device: where it is trained, on which the strategy depends.
-        sources: by kind and spec, the checksum of the user's own file.
+        sources: by kind and spec, the checksum of the user's own file, or a library's version.
         networks: what is known of each template with each norm.
     """
     dataset_spec = DATASETS.parse(matrix.dataset)

@@ -112,7 +112,7 @@ def _origins(comparison: StoredComparison, records: Mapping[str, RunRecord]) -> 
         if "protocol" in record.environment:
             yield "the version of the training procedure", str(record.environment["protocol"])
         for kind, checksum in spec.sources.items():
-            yield f"the file of {_text(getattr(spec, kind))}", checksum
+            yield f"the file or version of {_text(getattr(spec, kind))}", checksum
         strategy = spec.strategy + (", compiled" if spec.compile else "")
         yield f"the strategy of {spec.label}, learning rate {spec.lr:g}", strategy
 
