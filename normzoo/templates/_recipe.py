@@ -34,7 +34,7 @@ def make_optimizer(
         spec: the optimizer.
         parameters: all that it updates.
         lr: the learning rate.
-        weight_decay: as the optimizer understands it; 0 for none.
+        weight_decay: as the optimizer understands it; 0 for none, also where it has another by default.
         without_decay: those of the parameters that it leaves alone.
         capturable: whether its steps will be recorded on a GPU; of normzoo's own alone.
 
@@ -61,6 +61,9 @@ def make_optimizer(
         )
     if weight_decay and "weight_decay" not in optimizer.defaults:
         raise ComponentError(f"optimizer '{spec}' has no weight_decay, and would ignore it; leave weight_decay at 0")
+    for group in optimizer.param_groups:
+        if not weight_decay and "weight_decay" in group:  # which is not 0 by everyone's default
+            group["weight_decay"] = 0.0
     return optimizer
 
 

@@ -60,6 +60,11 @@ class Failing(Lion):
         raise RuntimeError("no step\nwas taken")
 
 
+def decaying(params: Iterable[nn.Parameter], lr: float) -> Optimizer:
+    """Return one that decays by itself."""
+    return torch.optim.AdamW(params, lr=lr, weight_decay=0.5)
+
+
 def no_optimizer(params: Iterable[nn.Parameter], lr: float) -> int:  # noqa: ARG001
     """Return a number."""
     return 7

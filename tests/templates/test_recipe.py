@@ -254,6 +254,17 @@ def test_weights_decay_and_norms_and_biases_do_not(
     assert changed == wanted != set()
 
 
+@pytest.mark.parametrize("spec", ["adamw", "torch.optim:AdamW", f"{OWN}:decaying"])
+def test_nothing_decays_unless_that_is_asked_for(spec: str) -> None:
+    """Whatever an optimizer's own default is; without a gradient it then moves nothing."""
+    weight = nn.Parameter(torch.ones(2, 2))
+    optimizer = make_optimizer(spec, [weight], 0.1)
+    weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    assert torch.equal(weight, torch.ones(2, 2))
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.0]
+
+
 def test_all_decay_where_that_is_asked_for() -> None:
     """Norms and biases, too."""
     module = MemberModule([cnn()], lrs=[0.1], weight_decay=0.1, decays_all=True)
