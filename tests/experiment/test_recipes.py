@@ -131,6 +131,11 @@ def test_changing_the_file_of_an_optimizer_changes_the_keys(own: Path) -> None:
     assert not set(keys()) & set(first)
 
 
+def test_a_schedule_is_tried_over_the_steps_that_there_will_be(own: Path) -> None:
+    """One that would be no rate over more steps is one over these."""
+    prepare(matrix_of(schedule=f"{own.stem}:falling", epochs="3"), CPU)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -139,6 +144,10 @@ def test_changing_the_file_of_an_optimizer_changes_the_keys(own: Path) -> None:
         ({"optimizer": "adam", "momentum": "0.9"}, r"it has no option 'momentum' \(it takes: betas, eps, amsgrad\)"),
         ({"optimizer": "sgd:nestrov=true"}, "it has no option 'nestrov'; did you mean 'nesterov'?"),
         ({"schedule": "step:at=2"}, "schedule 'step:at=2': at must be shares of the steps between 0 and 1, got 2"),
+        (
+            {"schedule": "OWN:falling", "batch_sizes": "8,32", "epochs": "2"},
+            "it returned -0.01 at step 101 of 268",
+        ),
         ({"schedule": "OWN:triangle", "warmup": "0.1"}, r"it has no option 'warmup' \(it takes: peak\)"),
         ({"task": "regression", "label_smoothing": "0.1"}, "it has no option 'smoothing'"),
     ],

@@ -81,6 +81,16 @@ def endless(step: int, steps: int) -> float:
     return float("inf") if step == steps - 1 else 1.0
 
 
+def undefined(step: int, steps: int) -> float:
+    """Return no number on the way."""
+    return float("nan") if step == steps // 2 else 1.0
+
+
+def falling(step: int, steps: int, by: float = 0.01) -> float:
+    """Fall below 0 where there are many steps."""
+    return 1 - by * step if step < steps - 1 else 0.0
+
+
 def broken(step: int, steps: int) -> float:  # noqa: ARG001
     """Know the first step alone."""
     return {0: 1.0}[step]

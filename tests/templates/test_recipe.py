@@ -136,7 +136,9 @@ def test_a_schedule_serves_any_number_of_steps(spec: str, steps: int) -> None:
         ("cosine:warm=0.1", "it has no option 'warm'; did you mean 'warmup'?"),
         ("cosine:steps=5", "steps is no option; normzoo sets it"),
         ("cos", "unknown schedule 'cos'"),
-        (f"{OWN}:broken", f"schedule '{OWN}:broken' fails at step 99 of 100: KeyError: 99"),
+        (f"{OWN}:broken", f"schedule '{OWN}:broken' fails at step 1 of 100: KeyError: 1"),
+        (f"{OWN}:undefined", "must return a finite number of at least 0, it returned nan at step 50 of 100"),
+        (f"{OWN}:falling:by=0.02", "must return a finite number of at least 0, it returned -0.02 at step 51 of 100"),
         (f"{OWN}:endless", "must return a finite number of at least 0, it returned inf at step 99 of 100"),
     ],
 )

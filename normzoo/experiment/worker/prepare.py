@@ -40,9 +40,6 @@ _NORMZOO = Path(normzoo.__file__).parent
 _SAMPLES = 4
 """That every network is tried on."""
 
-_TRIED_STEPS = 1000
-"""That a schedule is tried over."""
-
 _ROUNDING = 1e-2
 """How far outputs of a stack may be from those of its members, of the largest: what differs by more is not the same."""
 
@@ -72,6 +69,8 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
         test=len(dataset.test),
     )
     _check_batch_sizes(matrix, facts)
+    for batch_size in matrix.batch_sizes:
+        make_schedule(matrix.schedule, steps=matrix.epochs * (facts.train // batch_size))
     asked: tuple[tuple[Registry[Any], tuple[str, ...]], ...] = (
         (NORMS, matrix.norms),
         (TEMPLATES, matrix.templates),
@@ -110,10 +109,10 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
 
 
 def _check_recipe(matrix: MatrixSpec) -> None:
-    """Refuse an optimizer or a schedule that cannot be made as asked for."""
+    """Refuse an optimizer that cannot be made as asked for, and a schedule that does not take its options."""
     parameters = [nn.Parameter(torch.zeros(2, 2))]
     make_optimizer(matrix.optimizer, parameters, matrix.rates[0], weight_decay=matrix.weight_decay)
-    make_schedule(matrix.schedule, steps=_TRIED_STEPS)
+    SCHEDULES.load(matrix.schedule)
 
 
 def resolve_device(wanted: str) -> Device:
