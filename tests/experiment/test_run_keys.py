@@ -69,6 +69,15 @@ def test_the_protocol_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_spec().key != before
 
 
+def test_the_version_of_recalibration_is_in_the_keys_of_what_is_recalibrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raising it evaluates these anew, and nothing else; values of two versions never stand in one column."""
+    runs = [run_spec(further_eval_stats=stats) for stats in ((), ("batch",), ("recalibrated", "batch"))]
+    before = [run.key for run in runs]
+    assert before[2] != "64ea2f7e071af321"  # of the first version, which was not exact
+    monkeypatch.setattr(spec_module, "RECALIBRATION", spec_module.RECALIBRATION + 1)
+    assert [run.key == key for run, key in zip(runs, before, strict=True)] == [True, True, False]
+
+
 def test_the_order_of_sources_is_not_in_the_key() -> None:
     """Canonical JSON is sorted."""
     sources = {"norm": "a", "template": "b"}

@@ -13,6 +13,9 @@ from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, OPTIMIZERS, SCHEDUL
 PROTOCOL = 3
 """Version of the training procedure. It enters every run's key: raise it when the same spec trains differently."""
 
+RECALIBRATION = 2
+"""Version of how statistics are recalibrated, in the keys of the runs that are evaluated by them. 2: exact moments."""
+
 LrRule = Literal["linear", "sqrt", "fixed"]
 Strategy = Literal["stacked", "sequential"]
 StrategyChoice = Literal["auto", "stacked", "sequential"]
@@ -136,10 +139,12 @@ class RunSpec(BaseModel):
     def key(self) -> str:
         """Hash of the canonical JSON of the spec and the protocol version; the same on every machine.
 
-        Fields that came later are in it only where they are not the default: else a run is what it was before.
+        Fields that came later are in it only where they are not the default: else a run is what it was before. So is
+        the version of what a run is evaluated by only where it is.
         """
+        versions = {"recalibration": RECALIBRATION} if "recalibrated" in self.further_eval_stats else {}
         defaults = {name for name in _LATER if getattr(self, name) == type(self).model_fields[name].get_default()}
-        return _digest({"protocol": PROTOCOL, **self.model_dump(mode="json", exclude=defaults)})
+        return _digest({"protocol": PROTOCOL, **versions, **self.model_dump(mode="json", exclude=defaults)})
 
     @property
     def label(self) -> str:
