@@ -1,8 +1,9 @@
 """One factory for all norms."""
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import cache, partial, wraps
 from inspect import Parameter, signature
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,6 +16,9 @@ NormFactory = Callable[..., nn.Module]
 
 SPEC = "spec"
 """The attribute of a factory that says of which spec it makes norms."""
+
+MADE_FOR = "made_for_channels"
+"""The attribute by which a norm of any class is known for one; its number of channels."""
 
 
 def make_norm(spec: str, num_features: int) -> nn.Module:
@@ -100,6 +104,18 @@ def _with_options(spec: str, options: Mapping[str, Option]) -> str:
         return spec
     parsed = NORMS.parse(spec)
     return str(parsed._replace(options={**parsed.options, **options}))
+
+
+def marking(norm: NormFactory) -> NormFactory:
+    """Return what makes the same norms, each marked with the number of channels that it is made for (``MADE_FOR``)."""
+
+    @wraps(norm)
+    def factory(num_features: int, **options: Any) -> nn.Module:
+        layer = norm(num_features, **options)
+        setattr(layer, MADE_FOR, num_features)
+        return layer
+
+    return factory
 
 
 def contains_activation(layer: nn.Module) -> bool:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from normzoo.errors import ComponentError, UnknownNameError, UsageError
 from normzoo.layers import SampleRMSNorm, norm_factory
 from normzoo.layers._group import nearest_divisor
-from normzoo.layers._make import SPEC, NormFactory, contains_activation
+from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activation
 from normzoo.registry import NORMS
 from normzoo.surgery._keep import set_if_there, take_hooks, take_over
-from normzoo.surgery._norms import MADE_FOR, Adapter, Found, look_at
+from normzoo.surgery._norms import Adapter, Found, look_at
 from normzoo.surgery._report import ConversionReport, Exchanged, Left
 
 Selector = str | re.Pattern[str] | Callable[[str, nn.Module], bool]

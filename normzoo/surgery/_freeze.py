@@ -5,7 +5,7 @@ from typing import TypeVar
 from torch import nn
 
 from normzoo.layers._kernels.torch_internals import TorchTrackedNorm
-from normzoo.surgery._parameters import is_norm
+from normzoo.surgery._norms import is_norm
 
 Model = TypeVar("Model", bound=nn.Module)
 

@@ -14,10 +14,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from normzoo.layers import NoNorm, Norm
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm, TorchInstanceNorm
-from normzoo.layers._make import contains_activation
-
-MADE_FOR = "exchanged_for_channels"
-"""The attribute of a norm of an unknown class by which it is known again; its number of channels."""
+from normzoo.layers._make import MADE_FOR, contains_activation
 
 PARTS = ("drop", "act")
 """The parts that a norm-act layer of timm has beside its norm, in the order in which it applies them."""
@@ -45,6 +42,11 @@ _KINDS_ELSEWHERE = {
     },
 }
 """By the library and the name of a class, those that derive from no class of torch.nn."""
+
+_FILES_OF_TIMM = frozenset(
+    f"timm.layers.{name}" for name in ("evo_norm", "filter_response_norm", "grn", "inplace_abn", "norm", "norm_act")
+)
+"""Where timm has norms, of which some are of no kind that is known here."""
 
 _TRUSTED = ("torch.nn.modules.", "normzoo.layers.", "torchvision.", "timm.layers.")
 """Where the forward pass of a norm comes from if it is known to do what its class says."""
@@ -145,18 +147,34 @@ class Found:
         return self.axis < 0 and self.kind in ("layer", "rms")
 
 
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module is a norm: of torch.nn, ours, torchvision's or timm's, derived from one, or marked as one.
+
+    A user's own is marked where ``convert`` or a comparison has put it.
+
+    >>> is_norm(nn.GroupNorm(2, 4)), is_norm(nn.Linear(4, 4))
+    (True, False)
+    """
+    is_of_timm = any(base.__module__ in _FILES_OF_TIMM for base in type(module).__mro__)
+    return hasattr(module, MADE_FOR) or kind_of(module) is not None or is_of_timm
+
+
 def look_at(module: nn.Module) -> Found | str | None:
     """Return what there is to know of a norm; why it can be exchanged for no other; None for what is no norm."""
+    look = _look_at_class(module)
+    channels = getattr(module, MADE_FOR, None)
+    return look if isinstance(look, Found) or channels is None else Found(module, "own", (channels,), 1)
+
+
+def _look_at_class(module: nn.Module) -> Found | str | None:
     if isinstance(module, Adapter):
         inner = look_at(module.norm)
         if not isinstance(inner, Found):
             return inner or _unknown(module.norm)
         return Found(inner.norm, inner.kind, module.shape, module.axis, None, module.drop, module.act)
-    if (channels := getattr(module, MADE_FOR, None)) is not None:
-        return Found(module, "own", (channels,), 1)
     if reason := _why_closed(module):
         return reason
-    kind = _kind(module)
+    kind = kind_of(module)
     if kind is None:
         name = type(module).__name__
         is_norm = "norm" in name.lower() and not set(module._modules) - set(PARTS)
@@ -168,7 +186,8 @@ def _unknown(module: nn.Module) -> str:
     return f"{type(module).__name__} is none of the norms that are known here"
 
 
-def _kind(module: nn.Module) -> str | None:
+def kind_of(module: nn.Module) -> str | None:
+    """Return the kind of a norm, by its class alone, as in ``Found``; None: it is of none that is known."""
     for base, kind in _KINDS:
         if isinstance(module, base):
             return kind

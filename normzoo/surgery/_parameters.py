@@ -11,24 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from normzoo.errors import UsageError, nearest
-from normzoo.layers import Norm
-from normzoo.layers._kernels.torch_internals import TorchTrackedNorm
-
-_NORMS = (Norm, TorchTrackedNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
-
-_FILES_OF_TIMM = frozenset(
-    f"timm.layers.{name}" for name in ("evo_norm", "filter_response_norm", "grn", "inplace_abn", "norm", "norm_act")
-)
-"""Where timm has norms, of which some derive from no norm of torch.nn's."""
-
-
-def is_norm(module: nn.Module) -> bool:
-    """Whether a module is a norm: of torch.nn, ours, torchvision's or timm's, or derived from one of these.
-
-    >>> is_norm(nn.GroupNorm(2, 4)), is_norm(nn.Linear(4, 4))
-    (True, False)
-    """
-    return isinstance(module, _NORMS) or any(base.__module__ in _FILES_OF_TIMM for base in type(module).__mro__)
+from normzoo.surgery._norms import is_norm
 
 
 def decays(name: str, parameter: Tensor, owner: nn.Module, *, leading: int = 0) -> bool:

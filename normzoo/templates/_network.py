@@ -13,7 +13,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from normzoo.errors import ComponentError, UsageError
 from normzoo.layers import NoNorm
-from normzoo.layers._make import NormFactory
+from normzoo.layers._make import NormFactory, marking
 from normzoo.registry import TEMPLATES
 from normzoo.surgery import convert
 from normzoo.templates._norm_slots import Kind, Shape, accepts, left_out, needs_positions, norm_act
@@ -49,6 +49,7 @@ def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int
         target, options = TEMPLATES.load(template)
     if isinstance(target, nn.Module):
         raise UsageError("it is a network, and what makes one is wanted; name its class, or a function")
+    norm = marking(norm)  # by which it is found in the network, and spared by weight decay
     calls: list[int] = []
 
     @wraps(norm)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.experiment.planning.facts import PlaceFacts
-from normzoo.experiment.worker.places import look_for_places, marking
+from normzoo.experiment.worker.places import look_for_places
 from normzoo.layers import norm_factory
+from normzoo.layers._make import marking
 from normzoo.templates import Cnn, Lstm
 
 Norm = Callable[..., nn.Module]

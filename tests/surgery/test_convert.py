@@ -15,8 +15,8 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from normzoo import layers
 from normzoo.errors import ComponentError, UnknownNameError, UsageError
-from normzoo.experiment.worker.places import marking
 from normzoo.layers import norm_factory
+from normzoo.layers._make import marking
 from normzoo.surgery import ConversionReport, Exchanged, Left, convert
 
 from . import own

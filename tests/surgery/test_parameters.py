@@ -7,13 +7,13 @@ import pytest
 import torch
 from networks.architectures import Architecture
 from networks.exchange import norms_in
-from torch import nn
+from torch import Tensor, nn
 
 from normzoo import layers
 from normzoo.errors import UsageError
 from normzoo.layers import norm_factory
-from normzoo.surgery import decays, freeze, parameter_groups, parameters_without_norms
-from normzoo.templates import Cnn, Lstm, stack
+from normzoo.surgery import convert, decays, freeze, parameter_groups, parameters_without_norms
+from normzoo.templates import Cnn, Lstm, make_network, stack
 
 from .published import each_architecture, each_library
 
@@ -89,6 +89,35 @@ class Gain(nn.Module):
 def test_a_users_norm_is_spared_with_all_that_it_has() -> None:
     """What derives from ours is a norm."""
     assert groups(Scaled()) == ([], ["weight", "bias", "mix"])
+
+
+class Matrix(nn.Module):
+    """A user's norm that derives from none, with a parameter of two dimensions."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.mix = nn.Parameter(torch.eye(num_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("cd,nd...->nc...", self.mix, x)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: convert(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), Matrix).model,
+        lambda: make_network("cnn:sites=maps", Matrix, shape=(1, 8, 8), outputs=3),
+    ],
+    ids=["converted", "template"],
+)
+def test_a_users_norm_is_known_where_it_was_put(model: Callable[[], nn.Module]) -> None:
+    """By ``convert`` or by a comparison; weight decay, freezing and ``convert`` agree that it is a norm."""
+    network = model()
+    mixes = [name for name, _ in network.named_parameters() if name.endswith("mix")]
+    assert set(mixes) <= set(groups(network)[1])
+    assert not set(mixes) & set(names(network, parameters_without_norms(network)))
+    assert not any(freeze(network).get_parameter(mix).requires_grad for mix in mixes)
+    assert [each.was for each in convert(network, "batch").report.exchanged.values()] == ["Matrix"] * len(mixes) != []
 
 
 def test_of_unknown_modules_vectors_and_numbers_are_spared() -> None:

@@ -1,7 +1,7 @@
 """Where the norms of a template stand: found out by looking at what they are given. Runs in a worker, imports torch."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial, wraps
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,26 +10,11 @@ from torch import Tensor, nn
 from normzoo.experiment.planning.facts import Kind, PlaceFacts
 from normzoo.layers import NoNorm
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm
-from normzoo.layers._make import NormFactory
+from normzoo.layers._make import MADE_FOR
 from normzoo.registry import NORMS
-
-_MADE_FOR = "_made_for_channels"
-"""The attribute by which norms that a template was given are found in its network."""
 
 _KINDS: Mapping[int, Kind] = {2: "vectors", 3: "sequences"}
 """By the dimensions of an input; of more, it is maps."""
-
-
-def marking(norm: NormFactory) -> NormFactory:
-    """Return what makes the same norms, each marked with the number of channels that it is made for."""
-
-    @wraps(norm)
-    def factory(num_features: int, **options: Any) -> nn.Module:
-        layer = norm(num_features, **options)
-        setattr(layer, _MADE_FOR, num_features)
-        return layer
-
-    return factory
 
 
 def look_for_places(network: nn.Module, inputs: Tensor, norm: str) -> tuple[tuple[PlaceFacts, ...], Tensor]:
@@ -39,7 +24,7 @@ def look_for_places(network: nn.Module, inputs: Tensor, norm: str) -> tuple[tupl
     that holds it, or of what stands there without one. Otherwise a norm's place is the name of its module.
 
     Args:
-        network: made with norms that are ``marking``; its hooks stay.
+        network: whose norms are marked, as by ``make_network``; its hooks stay.
         inputs: ``(N, *)``.
         norm: the spec of its norm.
     """
@@ -61,7 +46,7 @@ def _modules_of_places(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     told = getattr(network, "places", None)
     words = {str(name): str(where) for name, where in told.items()} if isinstance(told, Mapping) else {}
     modules = dict(network.named_modules())
-    norms = [name for name, module in modules.items() if hasattr(module, _MADE_FOR) or isinstance(module, NoNorm)]
+    norms = [name for name, module in modules.items() if hasattr(module, MADE_FOR) or isinstance(module, NoNorm)]
     holders = {name: next((each for each in words if f"{name}.".startswith(f"{each}.")), name) for name in norms}
     for name in norms:
         yield words.get(holders[name], name), modules[name]
@@ -71,7 +56,7 @@ def _modules_of_places(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _place(where: str, module: nn.Module, shape: tuple[int, ...], samples: int, norm: str) -> PlaceFacts:
-    made_for = getattr(module, _MADE_FOR, None)
+    made_for = getattr(module, MADE_FOR, None)
     channels = made_for if isinstance(made_for, int) else shape[1]
     has_norm = made_for is not None and not isinstance(module, NoNorm)
     return PlaceFacts(

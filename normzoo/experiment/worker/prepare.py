@@ -18,7 +18,7 @@ from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, PlaceFacts, Prepared
 from normzoo.experiment.planning.groups import expand
 from normzoo.experiment.planning.kept import own_modules
-from normzoo.experiment.worker.places import look_for_places, marking
+from normzoo.experiment.worker.places import look_for_places
 from normzoo.experiment.worker.train import build_network, worker_environment
 from normzoo.layers import norm_factory
 from normzoo.registry import AUGMENTATIONS, NORMS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES, Registry
@@ -179,9 +179,9 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
 
 
 def _build_members(run: RunSpec, dataset: Dataset) -> list[nn.Module]:
-    """Build the network of two seeds, with norms that are marked."""
+    """Build the network of two seeds."""
     try:
-        norm = marking(norm_factory(run.norm))
+        norm = norm_factory(run.norm)
         members = [build_network(run.model_copy(update={"seed": seed}), dataset, norm) for seed in (0, 1)]
     except ComponentError as error:
         reason = str(error)
