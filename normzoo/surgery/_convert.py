@@ -14,7 +14,7 @@ from normzoo.layers import SampleRMSNorm, norm_factory
 from normzoo.layers._group import nearest_divisor
 from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activation
 from normzoo.registry import NORMS
-from normzoo.surgery._keep import set_if_there, take_hooks, take_over
+from normzoo.surgery._keep import set_if_there, take_hooks, take_mode, take_over
 from normzoo.surgery._norms import Adapter, Found, look_at
 from normzoo.surgery._report import ConversionReport, Exchanged, Left
 
@@ -47,8 +47,8 @@ def convert(
     Batch, instance, group, layer and RMS norms are found: those of torch.nn, of normzoo, torchvision's and timm's,
     also with an activation. What is kept: ``weight`` and ``bias`` as the very same parameters, where their shapes
     agree; running statistics, where both norms have them; ``eps``, and whether there is a ``weight`` and a ``bias``,
-    where the spec does not say otherwise; device, dtype, training mode, and hooks. A module that occurs twice is
-    exchanged once. Random numbers are not used up. If anything cannot be built, nothing is exchanged.
+    where the spec does not say otherwise; device, dtype, training mode, what is frozen, and hooks. A module that occurs
+    twice is exchanged once. Random numbers are not used up. If anything cannot be built, nothing is exchanged.
 
     Args:
         model: any module; it may itself be a norm.
@@ -314,12 +314,12 @@ def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
     if needs_positions and old.kind != "instance" and (old.ranks is None or 2 in old.ranks):
         kept.append("it needs positions, and fails on vectors (N, C)")
     warnings = _warnings(old, new, layer)
-    layer.train(site.module.training)
+    mode = take_mode(old.norm, layer)
     module: nn.Module = layer
     norm_axis = old.axis if new.pools_rows and len(old.shape) > 1 else new.axis
     if norm_axis != old.axis or old.drop is not None or old.act is not None:
         module = Adapter(layer, shape=old.shape, axis=old.axis, norm_axis=norm_axis, drop=old.drop, act=old.act)
-        module.training = site.module.training
+        module.training = mode
     take_hooks(site.module, module)
     return _Made(module, (*notes, *kept, *warnings), (*notes, *warnings))
 

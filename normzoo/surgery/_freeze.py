@@ -9,16 +9,17 @@ from normzoo.surgery._norms import is_norm
 
 Model = TypeVar("Model", bound=nn.Module)
 
-_BEFORE = "_required_grad_before_freezing"
+NEEDED_GRAD = "_required_grad_before_freezing"
 """The attribute in which a norm keeps the names of its parameters that needed a gradient."""
 
 
 def tracked_norms(model: nn.Module) -> list[TorchTrackedNorm]:
     """Return the norms that keep running statistics, each once: batch and instance norms of torch.nn, ours, others'."""
-    return [module for module in model.modules() if _is_tracking(module)]  # type: ignore[misc]
+    return [module for module in model.modules() if is_tracking(module)]  # type: ignore[misc]
 
 
-def _is_tracking(module: nn.Module) -> bool:
+def is_tracking(module: nn.Module) -> bool:
+    """Whether a module is a norm that keeps running statistics."""
     return isinstance(module, TorchTrackedNorm) and module.track_running_stats and module.running_mean is not None
 
 
@@ -84,7 +85,7 @@ def freeze(model: Model, *, statistics: bool = True, affine: bool = True) -> Mod
             if is_norm(module):
                 needed = [name for name, parameter in _own_parameters(module) if parameter.requires_grad]
                 if needed:
-                    vars(module)[_BEFORE] = (*vars(module).get(_BEFORE, ()), *needed)
+                    vars(module)[NEEDED_GRAD] = (*vars(module).get(NEEDED_GRAD, ()), *needed)
                 for _, parameter in _own_parameters(module):
                     parameter.requires_grad_(False)
     return model
@@ -119,7 +120,7 @@ def unfreeze(model: Model, *, statistics: bool = True, affine: bool = True) -> M
                     norm.training = parent.training
     if affine:
         for module in model.modules():
-            for name in vars(module).pop(_BEFORE, ()):
+            for name in vars(module).pop(NEEDED_GRAD, ()):
                 module.get_parameter(name).requires_grad_()
     return model
 

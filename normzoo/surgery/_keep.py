@@ -1,10 +1,11 @@
-"""What a norm keeps of the one in whose place it comes: settings, parameters, running statistics and hooks."""
+"""What a norm keeps of the one in whose place it comes: settings, tensors, what of it is frozen, mode and hooks."""
 
 from collections.abc import Collection
 
 import torch
 from torch import nn
 
+from normzoo.surgery._freeze import NEEDED_GRAD, Held, is_tracking
 from normzoo.surgery._norms import AFFINE, STATISTICS, Found
 
 _HOOKS = (
@@ -68,9 +69,16 @@ def _take_parameters(old: Found, new: Found, *, takes_absence: bool) -> list[str
             set_if_there(after, name, getattr(after, "weight", None) is not None)
     changes.setdefault("made anew", []).extend(name for name, _ in after.named_parameters() if name not in AFFINE)
     changes.setdefault("dropped", []).extend(name for name in before._parameters if name not in AFFINE)
-    for parameter in after.parameters():
-        if is_fixed and all(parameter is not each for each in learned):
+    needed = vars(before).get(NEEDED_GRAD, ())
+    frozen = []
+    for name, parameter in after.named_parameters():
+        is_new = all(parameter is not each for each in learned)
+        if is_fixed and is_new:
             parameter.requires_grad_(False)
+        if needed and (is_new or name in needed):
+            frozen.append(name)
+    if frozen:
+        vars(after)[NEEDED_GRAD] = tuple(frozen)
     return [f"{', '.join(names)} {change}" for change, names in changes.items() if names]
 
 
@@ -97,6 +105,16 @@ def _take_statistics(old: Found, new: Found, *, is_same: bool) -> list[str]:
     if kept and getattr(before, kept[0], None) is None:
         return ["running statistics made anew; train or recalibrate before evaluating"]
     return []
+
+
+def take_mode(old: nn.Module, new: nn.Module) -> bool:
+    """Put a new norm into the mode of an old one, with frozen statistics if those are; return the mode around it."""
+    held = vars(old).get("train")
+    mode = held.asked if isinstance(held, Held) else old.training
+    new.train(mode)
+    if isinstance(held, Held) and is_tracking(new):
+        vars(new)["train"] = Held(new, held.training)
+    return mode
 
 
 def take_hooks(old: nn.Module, new: nn.Module) -> None:

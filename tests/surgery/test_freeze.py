@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from normzoo import layers
-from normzoo.surgery import freeze, unfreeze
+from normzoo.surgery import convert, freeze, unfreeze
 
+from . import own
 from .published import each_architecture
 from .published import each_library as each_of_both
 
@@ -194,3 +195,40 @@ def test_compiled_and_exported(library: Any) -> None:
     freeze(model).train()
     assert_close(compiled(x), expected)
     assert_close(torch.export.export(model, (x,)).module()(x), expected)
+
+
+@each_library
+@pytest.mark.parametrize("norm", ["batch", "torch.nn:BatchNorm2d"])
+def test_a_norm_in_place_of_a_frozen_one_is_frozen(library: Any, norm: str) -> None:
+    """Also what it has that the other had not; unfreezing it puts back what was before."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), library.BatchNorm2d(4), nn.ReLU()).train()
+    model[1].bias.requires_grad_(False)
+    converted, _ = convert(freeze(model), norm)
+    assert {name.split(".")[0] for name in trained(converted, images())} == {"0"}
+    unfreeze(converted)
+    norm_now = converted.get_submodule("1")
+    assert (norm_now.training, norm_now.weight.requires_grad, norm_now.bias.requires_grad) == (True, True, False)
+    assert "1.running_mean" in trained(converted, images())
+
+
+def test_a_norm_of_another_kind_in_place_of_a_frozen_one() -> None:
+    """New parameters are frozen as those were that stood there; without statistics its mode is what is around it."""
+    model, _ = convert(freeze(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).train()), own.Scaled)
+    scaled = model.get_submodule("1")
+    assert (scaled.training, scaled.weight.requires_grad, scaled.gamma.requires_grad) == (True, False, False)
+    assert all(parameter.requires_grad for parameter in unfreeze(model).parameters())
+
+
+def test_a_fixed_norm_is_not_unfrozen_in_its_place() -> None:
+    """Parameters that had needed no gradient before freezing, and new ones beside them."""
+    model = freeze(nn.Sequential(nn.BatchNorm2d(4).requires_grad_(False)))
+    assert not any(parameter.requires_grad for parameter in unfreeze(convert(model, own.Scaled).model).parameters())
+
+
+def test_the_activation_of_a_frozen_norm_is_in_the_mode_around_it() -> None:
+    """What stands around the new norm is not frozen."""
+    timm_layers: Any = pytest.importorskip("timm.layers")
+    norm = timm_layers.BatchNormAct2d(3, drop_layer=nn.Dropout).train()
+    became: Any = convert(freeze(norm), "batch").model
+    assert (became.training, became.drop.training, became.norm.training) == (True, True, False)
+    assert unfreeze(became.train()).norm.training
