@@ -57,10 +57,11 @@ class Held:
 
 
 def freeze(model: Model, *, statistics: bool = True, affine: bool = True) -> Model:
-    """Freeze the norms of a model, in place: it trains on, and they stay as they are until ``unfreeze``.
+    """Freeze the norms of a model, in place: it trains on, and training changes nothing of them until ``unfreeze``.
 
     What is frozen stays so through ``train()``, deepcopy, pickling and loading a state dict, whose keys are the same.
-    No module is exchanged. Freezing again adds to what is frozen.
+    No module is exchanged. Freezing again adds to what is frozen. ``recalibrate`` replaces frozen statistics, too,
+    which then stay frozen.
 
     Args:
         model: any module.

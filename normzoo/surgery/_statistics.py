@@ -101,8 +101,9 @@ def recalibrate(model: Model, batches: Iterable[Any], *, forward: Callable[[Any]
     by statistics that are recalibrated on it is the same as normalizing it by its own.
 
     Nothing else changes: not ``momentum``, nor ``num_batches_tracked``, on which further training goes on. Norms that
-    are not called keep their statistics. In a process group every rank must call this, with its own batches, of which
-    there may be more or fewer than elsewhere; all ranks end with the same statistics, those of all batches.
+    are not called keep their statistics. Frozen statistics (``freeze``) are replaced, too, and stay frozen. In a
+    process group every rank must call this, with its own batches, of which there may be more or fewer than elsewhere;
+    all ranks end with the same statistics, those of all batches.
 
     Args:
         model: any module.

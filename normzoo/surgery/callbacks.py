@@ -16,7 +16,8 @@ from normzoo.surgery._statistics import recalibrate, restoring_statistics
 class Recalibration(Callback):
     """Recalibrates the norms of a model when training ends, by a pass over the training data (see ``recalibrate``).
 
-    Checkpoints hold the running averages of training; save one after ``fit`` to keep what is recalibrated.
+    Frozen statistics (``freeze``) are replaced, too. Checkpoints hold the running averages of training; save one after
+    ``fit`` to keep what is recalibrated.
 
     Args:
         batches: of how many batches of the training loader, on every rank; None: of all.
