@@ -9,9 +9,11 @@ layer can do both.
 
 import copy
 from collections import Counter
+from collections.abc import Set
 from inspect import Parameter, signature
 from itertools import pairwise
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeGuard
 
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
@@ -19,7 +21,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from normzoo.errors import InputError
 from normzoo.layers import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
-from normzoo.layers._kernels.torch_internals import TorchBatchNorm
+from normzoo.surgery._norms import kind_of
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED, nn.Linear)
@@ -27,6 +29,13 @@ _NORMS = (
     *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
     *(BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d),
 )
+_NORMS_ELSEWHERE = {
+    ("torchvision.ops.misc", "FrozenBatchNorm2d"),
+    ("timm.layers.norm_act", "BatchNormAct2d"),
+    ("timm.layers.norm_act", "FrozenBatchNormAct2d"),
+}
+"""Those of torchvision and of timm, by the file and the name of a class; after timm's come their drop and their act."""
+
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _ALONE = "follows no convolution or dense layer"
 
@@ -80,11 +89,11 @@ class FoldedNorm(nn.Module):
 def fold(model: nn.Module) -> Folded:
     """Return a copy of a model, in evaluation, whose batch norms are in the layers before them where that can be.
 
-    A batch norm of torch.nn, ours or timm's is folded into a convolution, a transposed one or a dense layer if nothing
-    else uses what that puts out, and either is called once; in its place is then ``nn.Identity``, or the activation
-    that it contained. The forward pass is followed by torch.fx, with the defaults of its arguments. Where torch.fx
-    cannot follow it, pairs are neighbours in an ``nn.Sequential``, of which it is taken that nobody else uses its
-    parts. Other parameters keep their names, and the model is as it was.
+    A batch norm of torch.nn, ours, torchvision's or timm's, also a frozen one, is folded into a convolution, a
+    transposed one or a dense layer if nothing else uses what that puts out, nor its tensors, and either is called once;
+    in its place is then ``nn.Identity``, or the activation that it contained. The forward pass is followed by torch.fx,
+    with the defaults of its arguments. Where torch.fx cannot follow it, pairs are neighbours in an ``nn.Sequential``,
+    of which it is taken that nobody else uses its parts. Other parameters keep their names, and the model is as it was.
 
     Returns:
         The copy and the report.
@@ -102,7 +111,7 @@ def fold(model: nn.Module) -> Folded:
     """
     model = copy.deepcopy(model).eval()
     names = {module: name for name, module in reversed([*model.named_modules(remove_duplicate=False)])}
-    norms = [module for module in model.modules() if isinstance(module, TorchBatchNorm)]
+    norms = [module for module in model.modules() if _is_batch_norm(module)]
     pairs, traced = _pairs(model)
     folded, left = [], []
     for norm in norms:
@@ -125,19 +134,35 @@ class _Pairs(NamedTuple):
 
 
 def _pairs(model: nn.Module) -> tuple[_Pairs, bool]:
+    tracer = _Tracer()
     try:
-        graph = _Tracer().trace(model, _defaults(model))
+        graph = tracer.trace(model, _defaults(model))
     except Exception:  # whatever a forward pass does with what torch.fx gives it
         return _neighbours(model), False
-    return _pairs_of(model, graph), True
+    passed = {id(attrgetter(str(node.target))(model)) for node in graph.nodes if node.op == "get_attr"}
+    return _pairs_of(model, graph, tracer.read | passed), True
 
 
 class _Tracer(fx.Tracer):
-    """Takes layers and norms, also a user's, for what they are, not for the operations in them."""
+    """Takes layers and norms, also a user's, for what they are, not for the operations in them.
+
+    Attributes:
+        read: the tensors of modules that are looked up outside of these, by ``id``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: set[int] = set()
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """Return an attribute of a module."""
+        if isinstance(attr_val, Tensor):
+            self.read.add(id(attr_val))
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is one node."""
-        return isinstance(m, (*_LAYERS, TorchBatchNorm)) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, _LAYERS) or _is_batch_norm(m) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _defaults(model: nn.Module) -> dict[str, Any]:
@@ -145,14 +170,13 @@ def _defaults(model: nn.Module) -> dict[str, Any]:
     return {name: each.default for name, each in parameters.items() if each.default is not Parameter.empty}
 
 
-def _pairs_of(model: nn.Module, graph: fx.Graph) -> _Pairs:
-    """Look at every call of a norm in a graph."""
+def _pairs_of(model: nn.Module, graph: fx.Graph, read: Set[int]) -> _Pairs:
+    """Look at every call of a norm in a graph; ``read``: the tensors that are used by others than their module."""
     calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
-    read = {str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
-    found = _Pairs({}, {module: "is not called" for module in model.modules() if isinstance(module, TorchBatchNorm)})
+    found = _Pairs({}, {module: "is not called" for module in model.modules() if _is_batch_norm(module)})
     for node in graph.nodes:
         norm = model.get_submodule(str(node.target)) if node.op == "call_module" else None
-        if not isinstance(norm, TorchBatchNorm):
+        if not _is_batch_norm(norm):
             continue
         (source, *others) = node.all_input_nodes
         layer = model.get_submodule(str(source.target)) if source.op == "call_module" else None
@@ -162,11 +186,17 @@ def _pairs_of(model: nn.Module, graph: fx.Graph) -> _Pairs:
             found.reasons[norm] = _ALONE
         elif calls[str(source.target)] > 1:
             found.reasons[norm] = "the layer before it is called more than once"
-        elif len(source.users) > 1 or str(source.target) in read:
+        elif len(source.users) > 1 or _tensors(layer) & read:
             found.reasons[norm] = "the layer before it is used elsewhere, too"
+        elif _tensors(norm) & read:
+            found.reasons[norm] = "its tensors are used elsewhere, too"
         else:
             found.layers[norm] = layer
     return found
+
+
+def _tensors(module: nn.Module) -> set[int]:
+    return {id(tensor) for tensor in (*module.parameters(), *module.buffers())}
 
 
 def _neighbours(model: nn.Module) -> _Pairs:
@@ -178,7 +208,7 @@ def _neighbours(model: nn.Module) -> _Pairs:
         if not isinstance(parent, nn.Sequential) or type(parent).forward is not nn.Sequential.forward:
             continue
         for layer, norm in pairwise(own):
-            if isinstance(norm, TorchBatchNorm) and isinstance(layer, _LAYERS):
+            if _is_batch_norm(norm) and isinstance(layer, _LAYERS):
                 if places[norm] > 1 or places[layer] > 1:
                     found.reasons[norm] = "it or the layer before it stands in several places"
                 else:
@@ -186,12 +216,16 @@ def _neighbours(model: nn.Module) -> _Pairs:
     return found
 
 
-def _why_not(layer: nn.Module, norm: TorchBatchNorm) -> str:
+def _is_batch_norm(module: nn.Module | None) -> TypeGuard[nn.Module]:
+    return module is not None and kind_of(module) == "batch"
+
+
+def _why_not(layer: nn.Module, norm: Any) -> str:
     """Return why a norm cannot be folded into the layer before it; empty if it can."""
-    if norm.running_mean is None or norm.running_var is None or not norm.track_running_stats:
+    if norm.running_mean is None or norm.running_var is None or not getattr(norm, "track_running_stats", True):
         return "keeps no running statistics"
     for module, kinds, called in ((norm, _NORMS, "it"), (layer, _LAYERS, "the layer before it")):
-        if not (_computes_as(module, kinds) or _has_activation(module)):
+        if not (_computes_as(module, kinds) or _name(module) in _NORMS_ELSEWHERE):
             return f"{called} has a forward pass of its own"
         if any(vars(module)[hooks] for hooks in _HOOKS):
             return f"{called} has hooks"
@@ -210,19 +244,18 @@ def _computes_as(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> bool:
     return forward in others
 
 
-def _has_activation(module: nn.Module) -> bool:
-    """Whether this is timm's batch norm, after which come its ``drop`` and its ``act``."""
-    return (type(module).__module__, type(module).__name__) == ("timm.layers.norm_act", "BatchNormAct2d")
+def _name(module: nn.Module) -> tuple[str, str]:
+    return type(module).__module__, type(module).__name__
 
 
 def _rest(layer: nn.Module, norm: Any) -> nn.Module:
     """Return what is left to do where a norm was."""
-    if _has_activation(norm):
+    if _name(norm)[0].startswith("timm."):
         return nn.Sequential(norm.drop, norm.act)
     return FoldedNorm() if isinstance(layer, nn.Linear) else nn.Identity()
 
 
-def _fold_into(layer: Any, norm: TorchBatchNorm) -> None:
+def _fold_into(layer: Any, norm: Any) -> None:
     """Have a layer do, too, what the norm after it does."""
     groups = layer.groups if isinstance(layer, _TRANSPOSED) else None
     weight = layer.weight if groups is None else _turned(layer.weight, groups)

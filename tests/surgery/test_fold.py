@@ -9,10 +9,12 @@ import torch
 from networks.architectures import Architecture
 from networks.pairs import pair
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, group_norm
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.parametrizations import weight_norm
 from torch.testing import assert_close
+from torchvision.models import resnet18
+from torchvision.ops import FrozenBatchNorm2d
 
 from normzoo import layers
 from normzoo.errors import InputError
@@ -28,7 +30,7 @@ each_library = pytest.mark.parametrize("library", [nn, layers], ids=["torch", "o
 def seen(model: nn.Module) -> nn.Module:
     """Return a model in float64 and in training, whose batch norms have parameters and statistics of any values."""
     for module in model.double().train().modules():
-        if isinstance(module, _BatchNorm):
+        if isinstance(module, _BatchNorm) or "FrozenBatchNorm" in type(module).__name__:
             for tensor in (*module.parameters(), *module.buffers()):
                 if tensor.is_floating_point():
                     nn.init.uniform_(tensor, 0.5, 2)
@@ -130,6 +132,12 @@ class Net(nn.Module):
             lambda net, x: net.norm(net.conv(x)) + conv2d(x, net.conv.weight),
             "the layer before it is used elsewhere, too",
         ),
+        (lambda net, x: net.norm(net.conv(x)) * net.norm.weight.sum(), "its tensors are used elsewhere, too"),
+        (lambda net, x: net.norm(net.conv(x)) * net.norm.running_var.sum(), "its tensors are used elsewhere, too"),
+        (
+            lambda net, x: net.norm(net.conv(x)) + group_norm(x, 1, *net.norm.parameters()),
+            "its tensors are used elsewhere, too",
+        ),
         (lambda net, x: net.norm(net.conv(x).relu()), ALONE),
         (lambda net, x: net.norm(x), ALONE),
         (lambda net, x: net.conv(x), "is not called"),
@@ -218,6 +226,25 @@ def test_a_norm_of_two_names_is_folded_under_both() -> None:
     assert_same(folded, model, torch.randn(2, 3, 4, 4, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("build", [nn.Sequential, Untraceable])
+def test_frozen_batch_norms_of_torchvision_are_folded(build: Callable[..., nn.Module]) -> None:
+    """Their statistics are constant; one that follows no layer is left."""
+    model = seen(build(nn.Conv2d(3, 4, 1), FrozenBatchNorm2d(4), nn.ReLU(), FrozenBatchNorm2d(4)))
+    folded, report = fold(model)
+    names = [name for name, module in model.named_modules() if isinstance(module, FrozenBatchNorm2d)]
+    assert [norm for norm, _ in report.folded] == names[:1]
+    assert report.left == ((names[1], ALONE),)
+    assert_same(folded, model, torch.randn(2, 3, 4, 4, dtype=torch.float64))
+
+
+def test_a_published_network_with_frozen_norms() -> None:
+    """As detection takes it."""
+    model = seen(resnet18(norm_layer=FrozenBatchNorm2d))
+    folded, report = fold(model)
+    assert (len(report.folded), report.left) == (20, ())
+    assert_same(folded, model, torch.randn(1, 3, 64, 64, dtype=torch.float64))
+
+
 def test_what_is_after_a_dense_layer_takes_vectors_alone() -> None:
     """Of more dimensions the norm would take others for channels than the layer."""
     model = seen(nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4)))
@@ -229,12 +256,13 @@ def test_what_is_after_a_dense_layer_takes_vectors_alone() -> None:
     )
 
 
-def test_timms_norms_leave_their_activations() -> None:
+@pytest.mark.parametrize("norm", ["BatchNormAct2d", "FrozenBatchNormAct2d"])
+def test_timms_norms_leave_their_activations(norm: str) -> None:
     """And what they drop."""
     timm_layers: Any = pytest.importorskip("timm.layers")
-    model = seen(timm_layers.ConvNormAct(3, 4, 3))
+    model = seen(nn.Sequential(nn.Conv2d(3, 4, 3), getattr(timm_layers, norm)(4, drop_layer=nn.Dropout)))
     folded, report = fold(model)
-    assert report.folded == (("bn", "conv"),)
+    assert report.folded == (("1", "0"),)
     assert_same(folded, model, torch.randn(2, 3, 5, 5, dtype=torch.float64))
 
 
