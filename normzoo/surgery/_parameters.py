@@ -14,7 +14,7 @@ from normzoo.errors import UsageError, nearest
 from normzoo.surgery._norms import is_norm
 
 
-def decays(name: str, parameter: Tensor, owner: nn.Module, *, leading: int = 0) -> bool:
+def decays(name: str, parameter: Tensor, owner: nn.Module) -> bool:
     """Whether weight decay is for a parameter: it is of no norm, no bias, and has two dimensions or more.
 
     The last is timm's rule. It spares what has a value per channel in modules that nobody knows, such as a user's own
@@ -25,15 +25,13 @@ def decays(name: str, parameter: Tensor, owner: nn.Module, *, leading: int = 0) 
             ``in_proj_bias`` and ``bias_hh_l0``.
         parameter: its values.
         owner: the module that holds it.
-        leading: how many dimensions come before the parameter's own: 1 in a stack of networks, whose every parameter
-            is ``(M, *)``. Of what is mapped as a whole, ask of a member: a stack keeps its names.
 
     >>> layer = nn.Linear(3, 2)
     >>> decays("weight", layer.weight, layer), decays("bias", layer.bias, layer)
     (True, False)
     """
     words = re.split(r"[./]", name)[-1].split("_")
-    return parameter.ndim - leading > 1 and "bias" not in words and not is_norm(owner)
+    return parameter.ndim > 1 and "bias" not in words and not is_norm(owner)
 
 
 class _Owned(NamedTuple):
@@ -66,8 +64,8 @@ def parameter_groups(model: nn.Module, *, weight_decay: float, no_decay: Iterabl
     """Return two groups for an optimizer: what decays, then what does not (see ``decays``).
 
     Args:
-        model: any network. What it exempts itself, by a method ``no_weight_decay`` that returns names as in timm's
-            networks, does not decay.
+        model: any network. What it exempts itself does not decay: the names in ``no_weight_decay``, or that this
+            returns if it is a method, as in timm's networks.
         weight_decay: of the first group; of the second it is 0.
         no_decay: further parameters to exempt, such as embeddings of positions and class tokens: regular expressions
             for a whole name, or for its end after a dot.
@@ -87,7 +85,8 @@ def parameter_groups(model: nn.Module, *, weight_decay: float, no_decay: Iterabl
     """
     owned = list(_owned(model))
     exempt = {id(each.parameter) for each in owned if not decays(*each)}
-    own = [re.escape(name) for name in getattr(model, "no_weight_decay", set)()]
+    exempts = getattr(model, "no_weight_decay", ())
+    own = [re.escape(name) for name in (exempts() if callable(exempts) else exempts)]
     for pattern in [*own, *no_decay]:
         found = {id(parameter) for name, parameter, _ in owned if re.fullmatch(rf"(.*\.)?({pattern})", name)}
         if not found and pattern not in own:

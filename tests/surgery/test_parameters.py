@@ -1,4 +1,4 @@
-"""Which parameters does weight decay spare, in any network, alone and in a stack?"""
+"""Which parameters does weight decay spare, in any network?"""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from normzoo import layers
 from normzoo.errors import UsageError
-from normzoo.layers import norm_factory
 from normzoo.surgery import convert, decays, freeze, parameter_groups, parameters_without_norms
-from normzoo.templates import Cnn, Lstm, make_network, stack
+from normzoo.templates import make_network
 
 from .published import each_architecture, each_library
 
@@ -165,6 +164,14 @@ def test_what_a_network_exempts_itself() -> None:
     assert {"pos_embed", "cls_token"} <= set(groups(model)[1])
 
 
+@pytest.mark.parametrize("exempts", [{"pos_embed", "token"}, ["pos_embed"], lambda: {"pos_embed", "token"}])
+def test_what_a_network_exempts_may_be_a_method_or_names(exempts: Any) -> None:
+    """Of which some may be of no parameter, as a token that another variant has."""
+    model: Any = Gain()
+    model.no_weight_decay = exempts
+    assert groups(model) == ([], ["gain", "temperature", "pos_embed"])
+
+
 @pytest.mark.parametrize(
     ("pattern", "spared"),
     [
@@ -223,28 +230,11 @@ def test_optimizers_take_the_groups(optimizer: Callable[..., torch.optim.Optimiz
         assert is_smaller or torch.equal(parameter, before[name])
 
 
-@pytest.mark.parametrize("norm", ["batch", "torch.nn:BatchNorm1d", "layer", "rms"])
-@pytest.mark.parametrize("network", [Cnn, Lstm])
-def test_parameters_of_a_stack_decay_as_those_of_its_members(network: Callable[..., nn.Module], norm: str) -> None:
-    """Where every parameter has a dimension of members before its own."""
-    options = {"sites": "vectors"} if network is Cnn else {}
-    members = [network(norm_factory(norm), shape=(1, 8, 8), outputs=3, **options) for _ in range(2)]
-    alone = groups(members[0])[0]
-    stacked = stack(members)
-    found = [
-        f"{prefix}.{name}".lstrip(".")
-        for prefix, module in stacked.named_modules()
-        for name, parameter in module._parameters.items()
-        if parameter is not None and decays(name, parameter, module, leading=1)
-    ]
-    assert found == alone != []
-
-
 def test_a_parameter_is_asked_for_by_itself() -> None:
-    """By its own name or a whole one; a tensor of a stack by the dimensions of a member's."""
+    """By its own name or a whole one."""
     layer = nn.Linear(3, 2)
     assert decays("body.0.weight", layer.weight, layer)
     assert not decays("body.0.bias", torch.zeros(2, 2), layer)
-    assert not decays("gamma", torch.zeros(5, 2), nn.Module(), leading=1)
     assert decays("gamma", torch.zeros(5, 2), nn.Module())
-    assert not decays("weight", torch.zeros(5, 2, 3), nn.LayerNorm((2, 3)), leading=1)
+    assert not decays("gamma", torch.zeros(5), nn.Module())
+    assert not decays("weight", torch.zeros(2, 3), nn.LayerNorm((2, 3)))
