@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from normzoo.errors import ComponentError
+from normzoo.layers._kernels.torch_internals import TorchInstanceNorm
 from normzoo.registry import CHANNELS, NORMS, Option, first_parameter
 
 NormFactory = Callable[..., nn.Module]
@@ -116,6 +117,11 @@ def marking(norm: NormFactory) -> NormFactory:
         return layer
 
     return factory
+
+
+def needs_positions(layer: nn.Module) -> bool:
+    """Whether a norm means nothing for plain vectors, as instance norm; a norm of the user's own may declare it too."""
+    return bool(getattr(layer, "needs_positions", isinstance(layer, TorchInstanceNorm)))
 
 
 def contains_activation(layer: nn.Module) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from normzoo.errors import ComponentError, UnknownNameError, UsageError
 from normzoo.layers import SampleRMSNorm, norm_factory
 from normzoo.layers._group import nearest_divisor
-from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activation
+from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activation, needs_positions
 from normzoo.registry import NORMS
 from normzoo.surgery._keep import set_if_there, take_hooks, take_mode, take_over
 from normzoo.surgery._norms import Adapter, Found, look_at
@@ -310,8 +310,7 @@ def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
     if site.near is not None and own is not None and (own.device, own.dtype) != (site.near.device, site.near.dtype):
         layer.to(site.near.device, site.near.dtype)
     kept = take_over(old, new, source.given)
-    needs_positions = new.kind == "instance" or bool(getattr(layer, "needs_positions", False))
-    if needs_positions and old.kind != "instance" and (old.ranks is None or 2 in old.ranks):
+    if needs_positions(layer) and not needs_positions(old.norm) and (old.ranks is None or 2 in old.ranks):
         kept.append("it needs positions, and fails on vectors (N, C)")
     warnings = _warnings(old, new, layer)
     mode = take_mode(old.norm, layer)

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from normzoo.layers._make import NormFactory
-from normzoo.templates._norm_slots import Kind, build, left_out, needs_positions, norm_act
+from normzoo.layers._make import NormFactory, needs_positions
+from normzoo.templates._norm_slots import Kind, build, left_out, norm_act
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 

@@ -13,10 +13,10 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from normzoo.errors import ComponentError, UsageError
 from normzoo.layers import NoNorm
-from normzoo.layers._make import NormFactory, marking
+from normzoo.layers._make import NormFactory, marking, needs_positions
 from normzoo.registry import TEMPLATES
 from normzoo.surgery import convert
-from normzoo.templates._norm_slots import Kind, Shape, accepts, left_out, needs_positions, norm_act
+from normzoo.templates._norm_slots import Kind, Shape, accepts, left_out, norm_act
 
 SAMPLES = 2
 """That a network whose norms are exchanged is tried on, to see what each of them is given."""

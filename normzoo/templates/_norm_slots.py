@@ -18,8 +18,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm, Norm
-from normzoo.layers._kernels.torch_internals import TorchInstanceNorm
-from normzoo.layers._make import NormFactory, contains_activation
+from normzoo.layers._make import NormFactory, contains_activation, needs_positions
 
 Shape = tuple[int, int, int]
 """Channels, height and width of an image."""
@@ -58,11 +57,6 @@ def _materialize(layer: nn.Module, features: int) -> None:
                 continue
         break
     layer.train(was_training)
-
-
-def needs_positions(layer: nn.Module) -> bool:
-    """Whether a norm means nothing for plain vectors; a norm of the user's own may declare it too."""
-    return bool(getattr(layer, "needs_positions", isinstance(layer, TorchInstanceNorm)))
 
 
 def is_batch_independent(layer: nn.Module) -> bool:

@@ -344,6 +344,16 @@ def test_a_norm_that_cannot_take_the_inputs_is_not_put_there() -> None:
     assert notes == ("it needs positions, and fails on vectors (N, C)",)
 
 
+@pytest.mark.parametrize(
+    ("declared", "notes"), [(True, ("it needs positions, and fails on vectors (N, C)",)), (False, ())]
+)
+@pytest.mark.parametrize("base", [nn.InstanceNorm1d, layers.BatchNorm])
+def test_a_norm_may_declare_whether_it_needs_positions(base: Any, declared: bool, notes: tuple[str, ...]) -> None:
+    """As in a template; what it declares counts for more than what it derives from."""
+    norm = type("Declared", (base,), {"needs_positions": declared})
+    assert exchanged_by(nn.BatchNorm1d(8), partial(norm, affine=True, track_running_stats=True))[1] == notes
+
+
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.filterwarnings("ignore:.*nested tensors:UserWarning")
 def test_a_transformer_of_torch_calls_its_norms(nested: bool) -> None:
