@@ -71,7 +71,7 @@ def convert(
     >>> model[1]
     GroupNorm(36, 72, eps=1e-05, affine=True, bias=True)
     >>> report.exchanged["1"].notes
-    ('36 groups instead of 32, which do not divide 72 channels',)
+    ('36 groups, as 32 do not divide 72',)
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"convert: the model must be a torch.nn.Module, got {type(model).__name__}")
@@ -250,7 +250,7 @@ class _Source:
             name, groups = self._groups
             if groups < 1 or channels % groups:
                 options[name] = nearest = nearest_divisor(channels, groups)
-                notes.append(f"{nearest} groups instead of {groups}, which do not divide {channels} channels")
+                notes.append(f"{nearest} groups, as {groups} do not divide {channels}")
         try:
             layer = self._make(channels, **options)
         except UsageError:
@@ -302,16 +302,16 @@ def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
         setattr(layer, MADE_FOR, old.shape[0])
         new = Found(layer, "own", old.shape[:1], 1)
     if len(old.shape) == 2 and not new.pools_rows:
-        return f"which of the normalized dimensions {old.shape} are the channels is not known"
+        return f"its channels among {old.shape} are unknown"
     if old.ranks and new.ranks and not set(old.ranks) & set(new.ranks):
         inputs, wanted = (" or ".join(map(str, ranks)) for ranks in (old.ranks, new.ranks))
-        return f"its inputs have {inputs} dimensions, those of {type(layer).__name__} {wanted}"
+        return f"its inputs have {inputs} dimensions, not {wanted}"
     own = _first_tensor(layer.parameters(), layer.buffers())
     if site.near is not None and own is not None and (own.device, own.dtype) != (site.near.device, site.near.dtype):
         layer.to(site.near.device, site.near.dtype)
     kept = take_over(old, new, source.given)
     if needs_positions(layer) and not needs_positions(old.norm) and (old.ranks is None or 2 in old.ranks):
-        kept.append("it needs positions, and fails on vectors (N, C)")
+        kept.append("fails on vectors (N, C)")
     warnings = _warnings(old, new, layer)
     mode = take_mode(old.norm, layer)
     module: nn.Module = layer
@@ -328,20 +328,18 @@ def _warnings(old: Found, new: Found, layer: nn.Module) -> list[str]:
     notes = []
     if contains_activation(layer):
         notes.append(
-            "it contains an activation; one that follows is applied as well"
+            "activates: remove one that follows"
             if old.act is None
-            else f"its own activation takes the place of {type(old.act).__name__}"
+            else f"its activation replaces {type(old.act).__name__}"
         )
     if len(old.shape) > 2 and not new.pools_rows:
-        notes.append(f"of the normalized dimensions {old.shape} the first are taken for the channels")
+        notes.append(f"channels first in {old.shape}")
     pools_map = isinstance(layer, SampleRMSNorm) or (isinstance(layer, nn.GroupNorm) and layer.num_groups == 1)
     if pools_map and old.kind in ("layer", "rms") and len(old.shape) == 1:
-        notes.append(
-            f"it pools all positions of a sample, {type(old.norm).__name__} each by itself; "
-            "for that use channel-layer or normzoo.layers:RMSNorm"
-        )
+        by_itself = "torch.nn:RMSNorm" if isinstance(layer, SampleRMSNorm) else "channel-layer"
+        notes.append(f"pools positions, unlike {by_itself}")
     if isinstance(old.norm, nn.SyncBatchNorm) and not isinstance(layer, nn.SyncBatchNorm):
-        notes.append("no longer synchronized between processes")
+        notes.append("no longer synchronized")
     return notes
 
 

@@ -103,7 +103,7 @@ def _take_statistics(old: Found, new: Found, *, is_same: bool) -> list[str]:
         if value is not None and value.shape == after.get_buffer(name).shape:
             after.register_buffer(name, value)
     if kept and getattr(before, kept[0], None) is None:
-        return ["running statistics made anew; train or recalibrate before evaluating"]
+        return ["new statistics: train or recalibrate"]
     return []
 
 

@@ -54,9 +54,11 @@ _TRUSTED = ("torch.nn.modules.", "normzoo.layers.", "torchvision.", "timm.layers
 _RANKS = {"1d": (2, 3), "2d": (4,), "3d": (5,)}
 """The numbers of dimensions of an input, by the end of a class's name."""
 
+_UNKNOWN = "it is not known here"
+
 _NO_NORM_OF_CHANNELS = {
-    "LocalResponseNorm": "it divides by the channels around each, and has no pool",
-    "CrossMapLRN2d": "it divides by the channels around each, and has no pool",
+    "LocalResponseNorm": "its pools are windows of channels",
+    "CrossMapLRN2d": "its pools are windows of channels",
     "_WeightNorm": "it normalizes weights, not activations",
     "_SpectralNorm": "it normalizes weights, not activations",
 }
@@ -170,7 +172,7 @@ def _look_at_class(module: nn.Module) -> Found | str | None:
     if isinstance(module, Adapter):
         inner = look_at(module.norm)
         if not isinstance(inner, Found):
-            return inner or _unknown(module.norm)
+            return inner or _UNKNOWN
         return Found(inner.norm, inner.kind, module.shape, module.axis, None, module.drop, module.act)
     if reason := _why_closed(module):
         return reason
@@ -178,12 +180,8 @@ def _look_at_class(module: nn.Module) -> Found | str | None:
     if kind is None:
         name = type(module).__name__
         is_norm = "norm" in name.lower() and not set(module._modules) - set(PARTS)
-        return _NO_NORM_OF_CHANNELS.get(name, _unknown(module) if is_norm else None)
+        return _NO_NORM_OF_CHANNELS.get(name, _UNKNOWN if is_norm else None)
     return _why_odd(module) or _found(module, kind)
-
-
-def _unknown(module: nn.Module) -> str:
-    return f"{type(module).__name__} is none of the norms that are known here"
 
 
 def kind_of(module: nn.Module) -> str | None:
@@ -212,7 +210,7 @@ def _names(module: nn.Module) -> list[str]:
 def _why_odd(module: nn.Module) -> str:
     """Return what a norm has or does that no other norm could take over; empty where there is no such thing."""
     if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():
-        return "its channels are not known before its first input; call the model once, then convert"
+        return "it is lazy: call the model once"
     if is_parametrized(module):
         return "its parameters are parametrized"
     if "forward" in vars(module):
@@ -222,7 +220,7 @@ def _why_odd(module: nn.Module) -> str:
     if getattr(module, "num_features", 0) is None:
         return "it does not know its channels"
     odd = sorted({*module._modules, *module._parameters, *module._buffers} - {*PARTS, *AFFINE, *STATISTICS})
-    return f"it has parts that other norms do not have: {', '.join(odd)}" if odd else ""
+    return f"it has parts of its own: {', '.join(odd)}" if odd else ""
 
 
 def _found(module: nn.Module, kind: str) -> Found | str:
@@ -236,7 +234,7 @@ def _found(module: nn.Module, kind: str) -> Found | str:
     if not base.__module__.startswith(_TRUSTED):
         tried = _axis_by_trial(module, shape, is_row=is_row)
         if tried is None:
-            return f"{type(module).__name__} has a forward pass of its own, which does more than normalize"
+            return "its forward does more than normalize"
         axis = tried
     ranks = getattr(module, "ranks", None) or next(
         (ranks for each in type(module).__mro__ for end, ranks in _RANKS.items() if end in each.__name__), None

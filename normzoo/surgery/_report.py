@@ -12,7 +12,7 @@ from rich.table import Table
 NAMES_SHOWN = 2
 """How many modules of a row are named in the table."""
 
-WIDTH = 100
+WIDTH = 80
 """Characters of the table as text."""
 
 
@@ -80,17 +80,18 @@ class ConversionReport:
 
     def __rich__(self) -> Table:
         """Return a table with a row for all norms of which the same is to be said."""
-        table = Table(title=f"Norms exchanged for {self.norm}", title_justify="left", box=box.SIMPLE_HEAD)
+        title = f"Norms exchanged for {self.norm}"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("norms", justify="right")
-        for header in ("was", "became", "where", "notes"):
+        for header in ("was", "became", "where, and what to know"):
             table.add_column(header, overflow="fold")
-        rows: dict[tuple[str, str, str], list[str]] = {}
+        rows: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
         for name, each in self.exchanged.items():
-            rows.setdefault((each.was, each.became, "; ".join(each.notes)), []).append(name)
+            rows.setdefault((each.was, each.became, each.notes), []).append(name)
         for name, kept in self.left.items():
-            rows.setdefault((kept.was, "left", kept.reason), []).append(name)
+            rows.setdefault((kept.was, "left", (kept.reason,)), []).append(name)
         for (was, became, notes), names in rows.items():
-            table.add_row(str(len(names)), was, became, _listed(names), notes)
+            table.add_row(str(len(names)), was, became, "\n".join([_listed(names), *notes]))
         return table
 
     def __str__(self) -> str:

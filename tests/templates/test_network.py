@@ -217,7 +217,7 @@ def test_norms_that_cannot_be_exchanged_are_told() -> None:
     network = made("Odd", "none")
     assert notes(network)[:2] == (
         "its own norms are exchanged: 1 BatchNorm2d",
-        "left as they are: 1 LocalResponseNorm, as it divides by the channels around each, and has no pool",
+        "left as they are: 1 LocalResponseNorm, as its pools are windows of channels",
     )
 
 
