@@ -20,7 +20,7 @@ from normzoo.experiment.planning.kept import keep, look_around
 from normzoo.experiment.results.store import Store
 from normzoo.metric import ACCURACY
 
-from .command import SECONDS, compare_here, environment, merged
+from .command import SECONDS, compare, environment, merged
 from .synthetic import run_record
 
 ASKED: dict[str, Any] = {"norms": "none,batch", "templates": "cnn", "batch_sizes": "4,8", "seeds": 2, "device": "cpu"}
@@ -127,7 +127,7 @@ print(json.dumps(sorted({module.partition(".")[0] for module in sys.modules})), 
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a command has trained."""
     folder = tmp_path_factory.mktemp("trained")
-    assert compare_here(folder, *TRAINED).code == 0
+    assert compare(folder, *TRAINED).code == 0
     return folder
 
 

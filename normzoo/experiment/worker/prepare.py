@@ -219,13 +219,14 @@ def _check_outputs(y: object, samples: int, outputs: int) -> None:
 
 def _check_training(run: RunSpec, network: nn.Module, dataset: Dataset, task: Task) -> tuple[PlaceFacts, ...]:
     """Refuse what cannot be trained at a batch size, as a single value has no variance; return where norms stand."""
-    samples = min(run.batch_size, _LARGEST_BATCH)
-    inputs, targets = dataset.train.inputs[:samples], dataset.train.targets[:samples]
+    inputs = dataset.train.inputs[: min(run.batch_size, _LARGEST_BATCH)]
+    few = dataset.train.inputs[:_SAMPLES], dataset.train.targets[:_SAMPLES]
+    network = copy.deepcopy(network).train()
     try:
-        network = copy.deepcopy(network).train()
-        places, outputs = look_for_places(network, inputs, run.norm)
-        _check_outputs(outputs, samples, dataset.outputs)
-        task.training_losses(outputs, targets).mean().backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            places, outputs = look_for_places(network, inputs, run.norm)
+        _check_outputs(outputs, len(inputs), dataset.outputs)
+        task.training_losses(network(few[0]), few[1]).mean().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
         raise ComponentError(
             f"batch_sizes: the {run.template} with norm '{run.norm}' cannot be trained at batch size "
