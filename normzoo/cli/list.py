@@ -16,6 +16,7 @@ from normzoo.registry import (
     TEMPLATES,
     Entry,
     Registry,
+    written,
 )
 
 
@@ -24,7 +25,7 @@ def list_entries() -> int:
     console = stdout_console()
     norms = _table("Norms", "norm", "pools", "formula", "source")
     for name, norm in NORMS.items():
-        options = "".join(f"\n{key}={value}" for key, value in norm.options.items())
+        options = "".join(f"\n{key}={written(value)}" for key, value in norm.options.items())
         norms.add_row(name + options, norm.summary, norm.formula, norm.source)
     kinds: tuple[Registry[Any], ...] = (TEMPLATES, DATASETS, AUGMENTATIONS, TASKS, OPTIMIZERS, SCHEDULES)
     others = [_others(f"{registry.kind.capitalize()}s", registry.kind, registry) for registry in kinds]
@@ -42,7 +43,7 @@ def list_entries() -> int:
 def _others(title: str, kind: str, entries: Mapping[str, Entry]) -> Table:
     table = _table(title, kind, "what it is", "source")
     for name, entry in entries.items():
-        options = "".join(f"\n{key}={value}" for key, value in entry.options.items())
+        options = "".join(f"\n{key}={written(value)}" for key, value in entry.options.items())
         table.add_row(":".join(filter(None, (name, entry.argument))) + options, entry.summary, entry.source)
     return table
 

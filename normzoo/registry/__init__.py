@@ -5,7 +5,7 @@ Torch-free, so that names are listed and checked fast.
 
 from normzoo.registry._component import Entry, Registry, Spec, find, is_of_session, load, spec_of
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
-from normzoo.registry._options import Option, first_parameter
+from normzoo.registry._options import Option, first_parameter, written
 from normzoo.registry.entries import AUGMENTATIONS, DATASETS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES
 from normzoo.registry.norms import CHANNELS, NORMS, NormEntry, values_per_statistic
 
@@ -34,4 +34,5 @@ __all__ = [
     "load",
     "spec_of",
     "values_per_statistic",
+    "written",
 ]
