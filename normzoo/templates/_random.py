@@ -21,8 +21,8 @@ class Noise(nn.Module):
                            for each channel    mean ~ U(-0.5 a, 0.5 a)      spread ~ U(1, 1 + 0.25 a)
 
     with r = 0.1 a, all anew at every step: where it follows a norm, the distribution that the norm has just made moves.
-    After Santurkar et al. (2018), "How Does Batch Normalization Help Optimization?"; that the numbers are theirs was not
-    verified.
+    After Santurkar et al. (2018), "How Does Batch Normalization Help Optimization?". That the numbers are theirs was
+    not verified.
 
     Args:
         strength: a.
