@@ -16,15 +16,12 @@ from normzoo.layers import NoNorm
 from normzoo.layers._make import NormFactory, marking, needs_positions
 from normzoo.registry import TEMPLATES
 from normzoo.surgery import convert
-from normzoo.templates._norm_slots import Kind, Shape, accepts, left_out, norm_act
+from normzoo.templates._norm_slots import Kind, Shape, accepts, kind_of, left_out, norm_act
 
 SAMPLES = 2
 """That a network whose norms are exchanged is tried on, to see what each of them is given."""
 
 _ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-_KINDS: Mapping[int, Kind] = {2: "vectors", 3: "sequences"}
-"""By the dimensions of an input; of more, it is maps."""
 
 
 def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int) -> nn.Module:
@@ -57,7 +54,7 @@ def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int
         calls.append(1)
         return norm(*args, **options)
 
-    maker = NormActMaker(norm)
+    maker = NormActMaker(counted)
     available = {
         "norm": counted,
         "norm_act": maker,
@@ -80,17 +77,15 @@ def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int
         raise ComponentError(f"it must make a torch.nn.Module, it made a {type(network).__name__}")
     if any(isinstance(part, LazyModuleMixin) for part in network.modules()):
         _try(network, shape)  # their parameters are made by a first input
-    if "norm" in declared:
-        if not calls:
-            raise UsageError(
-                "it takes a norm and never calls it; call norm(channels) for every place, or call that parameter "
-                "otherwise, to have its own norms exchanged"
-            )
-        return network
-    if "norm_act" in declared:
+    if not {"norm", "norm_act"} & declared.keys():
+        network, notes = _exchange_norms(network, norm, shape)
+    elif calls:
         notes = maker.notes()
     else:
-        network, notes = _exchange_norms(network, norm, shape)
+        raise UsageError(
+            "it takes a norm and never calls it; call norm(channels) for every place, or call that parameter "
+            "otherwise, to have its own norms exchanged"
+        )
     network.notes = (*getattr(network, "notes", ()), *notes)  # type: ignore[assignment]
     return network
 
@@ -185,7 +180,7 @@ def _slots(network: nn.Module, shape: Shape) -> tuple[dict[str, _Slot], list[str
 
     def look(name: str, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         sizes = inputs[0].shape
-        slots[name] = _Slot(sizes[1], _KINDS.get(len(sizes), "maps"), sizes[2:].numel())
+        slots[name] = _Slot(sizes[1], kind_of(len(sizes)), sizes[2:].numel())
 
     for name in report.exchanged:
         for part in trial.get_submodule(name).modules():

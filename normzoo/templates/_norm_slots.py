@@ -8,7 +8,7 @@ What a norm accepts is found out by trying it once on each kind of input that a 
 import copy
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -25,6 +25,8 @@ Shape = tuple[int, int, int]
 
 Kind = Literal["maps", "sequences", "vectors"]
 
+_DIMENSIONS: Mapping[Kind, int] = {"vectors": 2, "sequences": 3, "maps": 4}
+
 SAMPLES, POSITIONS = 4, 6
 """Of the inputs that a norm is tried on."""
 
@@ -35,6 +37,11 @@ LONGEST_REASON = 120
 """Characters of an error's text in a note."""
 
 _TORCH = Path(torch.__file__).parent
+
+
+def kind_of(dimensions: int) -> Kind:
+    """Return the kind of an input with so many dimensions; of more than a map has, it is maps."""
+    return next((kind for kind, number in _DIMENSIONS.items() if number == dimensions), "maps")
 
 
 def build(norm: NormFactory, features: int) -> nn.Module:
@@ -153,7 +160,7 @@ def _refusal(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
 def _says_so(layer: nn.Module, kind: Kind) -> bool:
     """Whether a norm is one of ours that is for any inputs, or for those with as many dimensions."""
     ranks = getattr(layer, "ranks", None)
-    return isinstance(layer, Norm) and (ranks is None or {"maps": 4, "sequences": 3, "vectors": 2}[kind] in ranks)
+    return isinstance(layer, Norm) and (ranks is None or _DIMENSIONS[kind] in ranks)
 
 
 def _tried(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:

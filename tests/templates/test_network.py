@@ -95,6 +95,14 @@ def switch(outputs, norm: bool = True):
     return Plain(outputs, in_channels=1)
 
 
+def switch_of_pairs(outputs, norm_act=None):
+    return Plain(outputs, in_channels=1)
+
+
+def both(outputs, norm, norm_act):
+    return nn.Sequential(nn.Conv2d(1, 8, 3), norm_act(8), nn.Flatten(), nn.LazyLinear(outputs))
+
+
 class unused(Vectors):
     def forward(self, x):
         return self[3](self[1](self[0](x)))
@@ -126,7 +134,7 @@ def notes(network: nn.Module) -> tuple[str, ...]:
     return tuple(found)
 
 
-@pytest.mark.parametrize("name", ["Plain:width=16", "function", "pairs", "Tokens", "nothing_given"])
+@pytest.mark.parametrize("name", ["Plain:width=16", "function", "pairs", "both", "Tokens", "nothing_given"])
 def test_each_is_given_what_it_declares(name: str) -> None:
     """Whatever it is called, of the images and of the outputs."""
     network = made(name)
@@ -181,6 +189,7 @@ def test_norm_act_leaves_out_and_says_so() -> None:
         ("Vectors", "instance", ComponentError, "vectors have no positions"),
         ("without_norms", "batch", UsageError, "it takes no norm, and a forward pass reaches none"),
         ("switch", "batch", UsageError, "it takes a norm and never calls it"),
+        ("switch_of_pairs", "batch", UsageError, "it takes a norm and never calls it"),
         ("unused", "batch", UsageError, "a forward pass reaches none that could be exchanged"),
         ("ready", "batch", UsageError, "it is a network, and what makes one is wanted"),
         ("no_network", "batch", UsageError, "it must make a torch.nn.Module, it made a int"),

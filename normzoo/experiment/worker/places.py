@@ -7,14 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from normzoo.experiment.planning.facts import Kind, PlaceFacts
+from normzoo.experiment.planning.facts import PlaceFacts
 from normzoo.layers import NoNorm
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm
 from normzoo.layers._make import MADE_FOR
 from normzoo.registry import NORMS
-
-_KINDS: Mapping[int, Kind] = {2: "vectors", 3: "sequences"}
-"""By the dimensions of an input; of more, it is maps."""
+from normzoo.templates._norm_slots import kind_of
 
 
 def look_for_places(network: nn.Module, inputs: Tensor, norm: str) -> tuple[tuple[PlaceFacts, ...], Tensor]:
@@ -61,7 +59,7 @@ def _place(where: str, module: nn.Module, shape: tuple[int, ...], samples: int, 
     has_norm = made_for is not None and not isinstance(module, NoNorm)
     return PlaceFacts(
         where=where,
-        kind=_KINDS.get(len(shape), "maps"),
+        kind=kind_of(len(shape)),
         channels=channels,
         positions=max(1, torch.Size(shape[1:]).numel() // channels),
         rows=shape[0] // samples if shape[0] % samples == 0 else 1,
