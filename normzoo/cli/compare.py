@@ -272,7 +272,8 @@ def strategy_lines(plan: Plan) -> list[str]:
         f"{WORDS[strategy]}{', compiled' if compiled else ''} ({strategy})"
         for (template, strategy, compiled), at in sizes.items()
     ]
-    return lines + [f"not side by side: {reason}" for reason in plan.unstacked]
+    lines += [f"not side by side: {reason}" for reason in plan.unstacked]
+    return lines + [f"data: {note}" for note in plan.prepared.dataset.notes]
 
 
 WORDS = {"stacked": "all seeds side by side", "sequential": "one seed after the other"}

@@ -1,7 +1,8 @@
 """What a dataset is: the arrays that a loader hands over, and three splits of tensors, all on one device."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,32 +13,79 @@ from normzoo.tasks import UNSCALED, Scale
 
 Array = npt.NDArray[Any]
 
+Kind = Literal["vectors", "sequences", "images", "volumes", "tokens"]
+"""Of samples: ``(F,)``, ``(C, T)``, ``(C, H, W)``, ``(C, D, H, W)``, and ``(T,)`` integers."""
+
+DIMENSIONS: Mapping[Kind, int] = {"vectors": 2, "sequences": 3, "images": 4, "volumes": 5, "tokens": 2}
+"""Of an array of samples, channels last."""
+
+SHAPES: Mapping[Kind, str] = {
+    "vectors": "(N, F)",
+    "sequences": "(N, T) or (N, T, C)",
+    "images": "(N, H, W) or (N, H, W, C)",
+    "volumes": "(N, D, H, W) or (N, D, H, W, C)",
+    "tokens": "(N, T)",
+}
+"""Of arrays, as they are given."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RawArrays:
     """A dataset as its loader found it.
 
-    Images are numbers of any integer or float type, of shape (N, H, W) or (N, H, W, C); targets are of
-    shape (N,) or (N, K), and it is the task's to check them. A dataset without a validation split of its own leaves
+    Inputs are numbers of any integer or float type, channels last, in the shapes of ``SHAPES``; targets are of shape
+    (N,) or (N, K), and it is the task's to check them. A dataset without a validation split of its own leaves
     ``x_val`` and ``y_val`` at None, and a part of its training samples is held out.
+
+    Attributes:
+        kind: of the samples; None: it follows from the number of dimensions, and sequences are what has lengths.
+        lengths_train: of sequences, how many steps of each count, (N,); None: all. Likewise the other two.
+        vocabulary: of tokens, how many different ones there are; they are 0 to that, less one.
+        fit: where inputs are no numbers yet, as in a table: fits itself to training inputs, and returns what makes
+            numbers of any inputs. Inputs are then what can be indexed by ``x.iloc[indices]``.
+        notes: what a reader of the results should know of the data.
     """
 
-    x_train: Array
+    x_train: Any
     y_train: Array
-    x_test: Array
+    x_test: Any
     y_test: Array
-    x_val: Array | None = None
+    x_val: Any = None
     y_val: Array | None = None
+    kind: Kind | None = None
+    lengths_train: Array | None = None
+    lengths_test: Array | None = None
+    lengths_val: Array | None = None
+    vocabulary: int | None = None
+    fit: Callable[[Any], Callable[[Any], Array]] | None = None
+    notes: tuple[str, ...] = ()
 
 
-def channels_last(images: Array) -> Array:
-    """View images of shape (N, H, W) or (N, H, W, C) as (N, H, W, C)."""
-    return images[..., np.newaxis] if images.ndim == 3 else images
+def kind_of_arrays(raw: RawArrays) -> Kind:
+    """Return the kind of the samples of a dataset: what its loader says, or what their number of dimensions says."""
+    if raw.kind is not None:
+        return raw.kind
+    if raw.fit is not None:
+        return "vectors"
+    if raw.lengths_train is not None:
+        return "sequences"
+    kinds: Mapping[int, Kind] = {2: "vectors", 5: "volumes"}
+    return kinds.get(np.ndim(raw.x_train), "images")
+
+
+def channels_last(values: Array, kind: Kind) -> Array:
+    """View samples of a kind with an axis of channels, if they have none."""
+    is_without = kind not in ("vectors", "tokens") and values.ndim == DIMENSIONS[kind] - 1
+    return values[..., np.newaxis] if is_without else values
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Inputs ``(N, C, H, W)``, float32, and their targets as the task has them: for classes ``(N,)``, int64."""
+    """Inputs ``(N, C, *)``, float32, and their targets as the task has them: for classes ``(N,)``, int64.
+
+    Vectors are ``(N, F)``, and tokens ``(N, T)``, int64. Steps beyond the end of a sequence are NaN, so that what
+    forgets to leave them out does not go unnoticed.
+    """
 
     inputs: Tensor
     targets: Tensor
@@ -60,8 +108,12 @@ class Dataset:
         validation: held out from training, to choose by.
         test: the test set.
         outputs: how many numbers a network is to put out for a sample: the classes, for instance.
-        scale: how the targets were standardized.
         checksum: of the arrays before standardization and of their split; 16 hex digits, the same on every device.
+        scale: how the targets were standardized.
+        kind: of its samples.
+        vocabulary: how many different tokens there are; None where samples are no tokens.
+        is_ragged: sequences are of different lengths, and NaN beyond their ends.
+        notes: what a reader of the results should know of the data.
     """
 
     name: str
@@ -71,12 +123,27 @@ class Dataset:
     outputs: int
     checksum: str
     scale: Scale = UNSCALED
+    kind: Kind = "images"
+    vocabulary: int | None = None
+    is_ragged: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """One input's shape, (C, H, W)."""
-        channels, height, width = self.train.inputs.shape[1:]
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """One input's shape: (C, H, W) of images, (C, T) of sequences, (F,) of vectors, (T,) of tokens."""
+        return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def description(self) -> str:
+        """What samples are, and how they were standardized, as it stands in reports."""
+        if self.kind == "tokens":
+            return f"{self.shape[0]} tokens a sample, of {self.vocabulary} different ones"
+        samples = f"{self.kind} of shape {self.shape}"
+        if self.is_ragged:
+            lengths = [int(each) for each in (~self.train.inputs[:, 0].isnan()).sum(-1).aminmax()]
+            samples += f", {lengths[0]} to {lengths[1]} steps long in training"
+        each = "feature" if self.kind == "vectors" else "channel"
+        return f"{samples}, standardized per {each} by mean and standard deviation of the training samples"
 
     def to(self, device: torch.device | str) -> "Dataset":
         """Return the dataset with all its splits on ``device``."""

@@ -8,22 +8,31 @@ from pathlib import Path
 
 import numpy as np
 
-from normzoo.data._dataset import Array, RawArrays
+from normzoo.data._dataset import Array, Kind, RawArrays
 from normzoo.errors import DataError
 
 _REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 _VALIDATION = ("x_val", "y_val")
+_LENGTHS = ("lengths_train", "lengths_test", "lengths_val")
 
 _CLOSE = 0.85
 """How alike a name must be to be suggested: x_test and y_test are 0.83 alike."""
 
 
-def load(*, root: Path | None, download: bool, argument: str) -> RawArrays:
+def load(*, root: Path | None, download: bool, argument: str, kind: Kind | None = None) -> RawArrays:
     """Read the ``.npz`` file at the path ``argument``.
 
     It holds ``x_train``, ``y_train``, ``x_test``, ``y_test`` and optionally ``x_val`` and ``y_val``; other
-    arrays in it are not read. Images are (N, H, W) or (N, H, W, C); what targets may be is the task's to say:
+    arrays in it are not read. Channels are last: images are (N, H, W) or (N, H, W, C), vectors (N, F), volumes
+    (N, D, H, W, C), and sequences (N, T, C) with ``lengths_train``, ``lengths_test`` and, where there is an ``x_val``,
+    ``lengths_val``, or by ``kind=sequences`` where all are of one length. What targets may be is the task's to say:
     integers 0..K-1 of shape (N,) or (N, 1) for classes. ``root`` and ``download`` are ignored: a path says where it is.
+
+    Args:
+        root: ignored.
+        download: ignored.
+        argument: the path.
+        kind: of the samples, where it does not follow from the number of dimensions.
 
     Raises:
         DataError: the file is missing or unreadable.
@@ -31,7 +40,7 @@ def load(*, root: Path | None, download: bool, argument: str) -> RawArrays:
     del root, download
     path = Path(argument).expanduser()
     source = f"npz '{argument}'"
-    return RawArrays(**_read(source, path))
+    return RawArrays(**_read(source, path), kind=kind)
 
 
 def _read(source: str, path: Path) -> dict[str, Array]:
@@ -50,6 +59,8 @@ def _read(source: str, path: Path) -> dict[str, Array]:
 def _wanted(source: str, present: list[str]) -> list[str]:
     """Return the names to read, or raise a ``DataError`` that names those missing and their nearest."""
     wanted = [*_REQUIRED, *(_VALIDATION if set(_VALIDATION) & set(present) else ())]
+    if set(_LENGTHS) & set(present):
+        wanted += [name for name, x in zip(_LENGTHS, ("x_train", "x_test", "x_val"), strict=True) if x in wanted]
     missing = [name for name in wanted if name not in present]
     if not missing:
         return wanted

@@ -41,6 +41,8 @@ class Norm(nn.Module, ABC):
         refuses_single_values_always: one value per statistic is an error in evaluation too, not only in training.
         way_to_more_values: what to do where one value per statistic is refused.
         eps_may_be_none: None is a value of ``eps``, and means the machine epsilon.
+        tolerates_single_values: under a mask, one value per statistic is no error: it is normalized to zero, and the
+            running statistics are left as they are.
         takes_complex: complex inputs are normalized, by the mean of their squares, as torch.nn does.
         recurrent_gain: what ``weight`` should start at inside a recurrence.
         is_channels_first: an input's second dimension is that of the channels, and nothing lies between.
@@ -61,6 +63,7 @@ class Norm(nn.Module, ABC):
     weight: Any
     bias: Any
     members: int | None = None
+    tolerates_single_values: bool = False
     _stacked_pool: OfEachMember | None = None
 
     def __init__(
@@ -222,8 +225,8 @@ class Norm(nn.Module, ABC):
         blocks = product([sizes[axis] for axis in axes])
         if mask is None:
             is_single = blocks * product(x.shape[grid:]) == 1
-        elif must_be_traceable() or not has_values(mask):
-            return  # the values of a mask are not known; such a pool then leaves the running statistics alone
+        elif self.tolerates_single_values or must_be_traceable() or not has_values(mask):
+            return  # or the values of a mask are not known; such a pool then leaves the running statistics alone
         else:
             counts = mask.sum(tuple(range(grid, x.ndim)), keepdim=True) if x.ndim > grid else mask
             is_over_samples = axes[:1] == (0,) and leading > 0
@@ -261,7 +264,7 @@ class Norm(nn.Module, ABC):
     def _mask_of_blocks(self, mask: Tensor, x: Tensor, leading: int, channels: int) -> Tensor:
         """Return the mask in a shape that broadcasts to the input."""
         if self.members is not None:
-            raise self._error("a stack of norms takes no mask", f"got members={self.members}", "normalize one by one")
+            leading = 2  # samples and members
         expected = (*x.shape[:leading], *x.shape[channels:])
         if not isinstance(mask, Tensor):
             raise TypeError(self._message("the mask must be a tensor", f"got {type(mask).__name__}", "pass torch.bool"))

@@ -6,46 +6,69 @@ from normzoo.registry._component import Entry, Registry
 
 
 @dataclass(frozen=True, kw_only=True)
+class TemplateEntry(Entry):
+    """A template that can be asked for by name.
+
+    Attributes:
+        takes: kinds of samples.
+        takes_ragged: also sequences of different lengths.
+        per_step: it can put out numbers for every step.
+    """
+
+    takes: tuple[str, ...] = ("images",)
+    takes_ragged: bool = False
+    per_step: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetEntry(Entry):
     """A dataset that can be asked for by name.
 
     Attributes:
         folders: all that it is read from besides the path in its argument, below the folder of the downloaded datasets.
+        task: what is learned where nobody says so.
     """
 
-    folders: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+    task: str = "classification"
 
 
 GIVEN_TO_TEMPLATES = (
     *("norm", "norm_act", "shape", "in_channels", "in_chans", "outputs", "classes", "num_classes", "argument"),
+    *("vocabulary", "ragged", "per_step"),
 )
-"""What a template may take: the norm, alone and with its activation; the images' shape or channels; the outputs.
+"""What a template may take: the norm, alone and with its activation; the samples' shape or channels; the outputs.
 
-``argument`` is what follows its name.
+``argument`` is what follows its name. ``vocabulary`` is how many different tokens there are, or None where samples are
+none; ``ragged`` whether sequences are of different lengths; ``per_step`` whether outputs are wanted for every step.
 """
 
 TEMPLATES = Registry(
     "template",
     {
-        "cnn": Entry(
+        "cnn": TemplateEntry(
             target="normzoo.templates:Cnn",
             options={"placement": "post", "widths": "32-64", "hidden": 64, "sites": "all"},
+            takes=("images", "sequences", "volumes"),
             summary="two 3x3 convolutions with max pooling, then a dense layer; a norm at each or at those of one kind",
             source="the classic Keras MNIST network",
         ),
-        "lstm": Entry(
+        "lstm": TemplateEntry(
             target="normzoo.templates:Lstm",
             options={"hidden": 64},
-            summary="an LSTM over the image's rows; norms on both transforms and the cell, per step",
+            takes=("images", "sequences", "tokens"),
+            takes_ragged=True,
+            per_step=True,
+            summary="an LSTM over an image's rows, a sequence or tokens; norms on both transforms and the cell, per step",
             source="Ba et al. 2016; Cooijmans et al. 2016",
         ),
-        "resnet": Entry(
+        "resnet": TemplateEntry(
             target="normzoo.templates:ResNet",
             options={"depth": 20, "width": 16, "shortcut": "A", "placement": "pre", "sites": "all"},
             summary="the residual network for small images; a norm after every convolution, or at some",
             source="He et al. 2016",
         ),
-        "vgg": Entry(
+        "vgg": TemplateEntry(
             target="normzoo.templates:Vgg",
             options={
                 "depth": 11,
@@ -59,17 +82,17 @@ TEMPLATES = Registry(
             summary="five stages of 3x3 convolutions with max pooling, then a dense layer; a norm at each convolution",
             source="Simonyan & Zisserman 2015",
         ),
-        "mlp": Entry(
+        "mlp": TemplateEntry(
             target="normzoo.templates:Mlp",
             options={"widths": "256-128", "placement": "post", "activation": "relu", "dropout": 0.0, "sites": "all"},
+            takes=("vectors", "sequences", "images", "volumes"),
             summary="dense layers for vectors and flattened images; a norm at each hidden one, or at the first or last",
             source="-",
         ),
-        "transformer": Entry(
+        "transformer": TemplateEntry(
             target="normzoo.templates:Transformer",
             options={
                 "patch": 4,
-                "vocabulary": None,
                 "width": 64,
                 "depth": 2,
                 "heads": 4,
@@ -81,11 +104,14 @@ TEMPLATES = Registry(
                 "pool": "mean",
                 "sites": "all",
             },
-            summary="an encoder over an image's patches, or tokens; norms pre, post, sandwich or peri, also on queries "
+            takes=("images", "sequences", "tokens"),
+            takes_ragged=True,
+            per_step=True,
+            summary="an encoder over an image's patches, steps or tokens; norms pre, post, sandwich or peri, also on queries "
             "and keys",
             source="Vaswani et al. 2017; Dosovitskiy et al. 2021",
         ),
-        "torchvision": Entry(
+        "torchvision": TemplateEntry(
             target="normzoo.templates:torchvision_model",
             argument="NAME",
             options={"stem": "stock"},
@@ -93,7 +119,7 @@ TEMPLATES = Registry(
             summary="a classification network of torchvision's, such as resnet18, whose norms are exchanged",
             source="torchvision.models",
         ),
-        "timm": Entry(
+        "timm": TemplateEntry(
             target="normzoo.templates:timm_model",
             argument="NAME",
             options={"stem": "stock"},
@@ -116,7 +142,6 @@ DATASETS = Registry(
     {
         "digits": DatasetEntry(
             target="normzoo.data.digits:load",
-            folders=(),
             summary="1,797 handwritten digits, 8x8, 10 classes; comes with scikit-learn, no network needed",
             source="Alpaydin & Kaynak 1998 (UCI)",
         ),
@@ -146,9 +171,24 @@ DATASETS = Registry(
         ),
         "npz": DatasetEntry(
             target="normzoo.data.npz:load",
-            folders=(),
             argument="PATH",
-            summary="your own x_train and x_test (N, H, W[, C]), y_train and y_test, in an .npz file",
+            options={"kind": None},
+            summary="your own x_train and x_test, y_train and y_test, in an .npz file: images, vectors, sequences, volumes",
+            source="your own",
+        ),
+        "ts": DatasetEntry(
+            target="normzoo.data.ts:load",
+            argument="PATH",
+            options={"test": None},
+            summary="sequences of any lengths in the text format of the UCR and UEA archives, NAME_TRAIN.ts with NAME_TEST.ts",
+            source="your own",
+        ),
+        "text": DatasetEntry(
+            target="normzoo.data.text:load",
+            argument="PATH",
+            options={"length": 64},
+            task="next-token",
+            summary="a text file in characters, of which the next is learned; its last tenth is the test set",
             source="your own",
         ),
     },
@@ -203,6 +243,11 @@ TASKS = Registry(
             target="normzoo.tasks:Regression",
             summary="numbers by squared error, standardized; decided by RMSE, with R2",
             source="-",
+        ),
+        "next-token": Entry(
+            target="normzoo.tasks:NextToken",
+            summary="the token that follows, at every step, by cross-entropy; decided by perplexity, with bits per token",
+            source="Shannon 1951",
         ),
     },
     own="pkg.module:MyTask",

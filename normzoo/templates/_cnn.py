@@ -1,6 +1,7 @@
 """A small convolutional network: the classic Keras MNIST classifier, with the norm as a parameter."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -24,8 +25,9 @@ class Cnn(nn.Module):
 
     Args:
         norm: makes the norm of each place from its number of channels.
-        shape: channels, height and width of the images.
-        outputs: how many numbers to put out for each image: logits of the classes, for instance.
+        shape: of a sample: channels, height and width of an image. Convolutions and pooling are along time for
+            sequences ``(C, T)``, and along all three axes for volumes ``(C, D, H, W)``.
+        outputs: how many numbers to put out for each sample: logits of the classes, for instance.
         placement: the norm after the ReLU (``post``) or before it (``pre``).
         widths: channels of the convolutions.
         hidden: units of the dense layer.
@@ -51,12 +53,14 @@ class Cnn(nn.Module):
         sites: Literal["all", "maps", "vectors"] = "all",
     ) -> None:
         super().__init__()
-        channels, height, width = shape
-        shrunk = (height >> len(widths), width >> len(widths))
+        channels, *sizes = shape
+        shrunk = [size >> len(widths) for size in sizes]
+        what, kind, convolution, pool = _ALONG[len(sizes)]
         if min(shrunk) < 1:
+            least = "x".join([str(2 ** len(widths))] * len(sizes))
             raise ValueError(
-                f"Cnn: {len(widths)} poolings need images of at least {2 ** len(widths)}x{2 ** len(widths)}, "
-                f"got {height}x{width}; use fewer widths"
+                f"Cnn: {len(widths)} poolings need {what} of at least {least}, got {'x'.join(map(str, sizes))}; use "
+                "fewer widths"
             )
         if sites == "maps" and not widths:
             raise ValueError("Cnn: sites=maps needs convolutions, got no widths; use sites=vectors")
@@ -67,25 +71,25 @@ class Cnn(nn.Module):
         def add_slot(where: str, features: int, kind: Kind) -> None:
             """Append an activation, and the norm if it is to stand here."""
             parts: list[nn.Module] = [nn.ReLU()]
-            if sites in ("all", kind):
+            if sites in ("all", "vectors" if kind == "vectors" else "maps"):
                 parts = norm_act(norm, features, kind, placement=placement)
                 slots.append((where, features, kind))
             self.places[f"layers.{len(layers) + (len(parts) - 1 if placement == 'post' else 0)}"] = where
             layers.extend(parts)
 
         for fan_in, fan_out in zip((channels, *widths), widths, strict=False):
-            layers.append(nn.Conv2d(fan_in, fan_out, 3, padding=1))
-            add_slot("after the convolutions", fan_out, "maps")
-            layers.append(MaxPool(2))
-        layers += [nn.Flatten(), nn.Linear((widths[-1] if widths else channels) * shrunk[0] * shrunk[1], hidden)]
+            layers.append(convolution(fan_in, fan_out, 3, padding=1))
+            add_slot("after the convolutions", fan_out, kind)
+            layers.append(pool(2))
+        layers += [nn.Flatten(), nn.Linear((widths[-1] if widths else channels) * prod(shrunk), hidden)]
         add_slot("after the dense layer", hidden, "vectors")
         layers.append(nn.Linear(hidden, outputs))
         self.layers = nn.Sequential(*layers)
         self.notes = left_out(norm, slots)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images ``(N, C, H, W)`` to outputs ``(N, outputs)``."""
-        y: Tensor = self.layers(images)
+    def forward(self, samples: Tensor) -> Tensor:
+        """Map images ``(N, C, H, W)``, sequences or volumes to outputs ``(N, outputs)``."""
+        y: Tensor = self.layers(samples)
         return y
 
 
@@ -114,3 +118,11 @@ class _ChannelsLast(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
         return grad.contiguous()
+
+
+_ALONG: Mapping[int, tuple[str, Kind, Any, Any]] = {
+    1: ("sequences", "sequences", nn.Conv1d, nn.MaxPool1d),
+    2: ("images", "maps", nn.Conv2d, MaxPool),
+    3: ("volumes", "volumes", nn.Conv3d, nn.MaxPool3d),
+}
+"""What stands in the network, by the number of dimensions of positions: what is seen, its maps, and the layers."""

@@ -83,7 +83,7 @@ class MemberMetrics:
         self._waiting, self._values = [], 0
         outputs, targets = (self._task.in_units(_precise(values), self._scale) for values in (outputs, targets))
         if not self._metrics:
-            width = outputs.shape[2] if outputs.ndim > 2 else 1
+            width = outputs.shape[-1] if outputs.ndim > 2 else 1
             self._metrics = {
                 metric.name: [
                     self._task.torchmetric(metric.name, width).to(self._device).set_dtype(torch.float64)

@@ -15,8 +15,10 @@ from normzoo.errors import ComponentError, UsageError
 from normzoo.layers import NoNorm
 from normzoo.layers._make import NormFactory, marking, needs_positions
 from normzoo.registry import TEMPLATES
+from normzoo.registry.entries import TemplateEntry
 from normzoo.surgery import convert
 from normzoo.templates._norm_slots import Kind, Shape, accepts, kind_of, left_out, norm_act
+from normzoo.templates._padding import Unpadded
 
 SAMPLES = 2
 """That a network whose norms are exchanged is tried on, to see what each of them is given."""
@@ -24,24 +26,40 @@ SAMPLES = 2
 _ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int) -> nn.Module:
+def make_network(
+    template: str,
+    norm: NormFactory,
+    *,
+    shape: Shape,
+    outputs: int,
+    vocabulary: int | None = None,
+    ragged: bool = False,
+    per_step: bool = False,
+) -> nn.Module:
     """Make the network that a spec names, with a norm.
 
     What it names is called with those of these that it declares: ``norm``, ``norm_act``, ``shape``, ``in_channels`` or
-    ``in_chans``, ``outputs``, ``classes`` or ``num_classes``. If it declares neither ``norm`` nor ``norm_act``, the
+    ``in_chans``, ``outputs``, ``classes`` or ``num_classes``, ``vocabulary``, ``ragged``, ``per_step``. If it declares neither ``norm`` nor ``norm_act``, the
     norms that the network has are exchanged; ``notes`` of the network say which, and where the norm is left out.
 
     Args:
         template: the spec.
         norm: makes a norm from its number of channels.
-        shape: channels, height and width of the images.
-        outputs: how many numbers to put out for each image.
+        shape: of a sample: (C, H, W) of images, (C, T) of sequences, (C, D, H, W) of volumes, (F,) of vectors, (T,) of
+            tokens.
+        outputs: how many numbers to put out for each sample, or each of its steps.
+        vocabulary: how many different tokens there are; None where samples are no tokens.
+        ragged: sequences are of different lengths, and NaN beyond their ends. A network that does not take ``ragged``
+            is told which steps count: its ``forward`` takes ``mask`` or ``lengths``.
+        per_step: outputs are wanted for every step.
 
     Raises:
+        UsageError: it does not take such samples.
         UnknownNameError: no template of that name.
         ComponentError: it cannot be imported, does not take its options, makes no network or one without norms, or
             the norm has no place in it.
     """
+    _check_samples(template, shape, vocabulary=vocabulary, ragged=ragged, per_step=per_step)
     with torch.random.fork_rng(devices=[]):  # a file may use up random numbers when it is imported first
         target, options = TEMPLATES.load(template)
     if isinstance(target, nn.Module):
@@ -61,6 +79,9 @@ def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int
         "shape": shape,
         **dict.fromkeys(("in_channels", "in_chans"), shape[0]),
         **dict.fromkeys(("outputs", "classes", "num_classes"), outputs),
+        "vocabulary": vocabulary,
+        "ragged": ragged,
+        "per_step": per_step,
     }
     if argument := TEMPLATES.parse(template).argument:
         available["argument"] = argument
@@ -75,10 +96,13 @@ def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int
     network = target(**declared, **options)
     if not isinstance(network, nn.Module):
         raise ComponentError(f"it must make a torch.nn.Module, it made a {type(network).__name__}")
+    if ragged and "ragged" not in declared:
+        network = Unpadded(network)
+    example = _example(shape, vocabulary)
     if any(isinstance(part, LazyModuleMixin) for part in network.modules()):
-        _try(network, shape)  # their parameters are made by a first input
+        _try(network, example)  # their parameters are made by a first input
     if not {"norm", "norm_act"} & declared.keys():
-        network, notes = _exchange_norms(network, norm, shape)
+        network, notes = _exchange_norms(network, norm, example)
     elif calls:
         notes = maker.notes()
     else:
@@ -88,6 +112,35 @@ def make_network(template: str, norm: NormFactory, *, shape: Shape, outputs: int
         )
     network.notes = (*getattr(network, "notes", ()), *notes)  # type: ignore[assignment]
     return network
+
+
+def _example(shape: Shape, vocabulary: int | None) -> Tensor:
+    """Return samples that a network can be tried on."""
+    return torch.zeros(SAMPLES, *shape, dtype=torch.float32 if vocabulary is None else torch.int64)
+
+
+_KINDS = {1: "vectors", 2: "sequences", 3: "images", 4: "volumes"}
+
+
+def _check_samples(template: str, shape: Shape, *, vocabulary: int | None, ragged: bool, per_step: bool) -> None:
+    """Refuse samples that a template of the registry does not take, and name those that do."""
+    spec = TEMPLATES.parse(template)
+    if spec.is_own:
+        return
+    kind = _KINDS[len(shape)] if vocabulary is None else "tokens"
+
+    def takes(entry: TemplateEntry) -> bool:
+        return kind in entry.takes and (entry.takes_ragged or not ragged) and (entry.per_step or not per_step)
+
+    if takes(TEMPLATES.entry(spec)):
+        return
+    samples = f"{kind} of shape {shape}"
+    if ragged:
+        samples += " and of different lengths"
+    if per_step:
+        samples += ", with outputs for every step"
+    others = [name for name, entry in TEMPLATES.items() if takes(entry)]
+    raise UsageError(f"it does not take {samples}; use {', '.join(others) or 'a network of your own'}")
 
 
 def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
@@ -150,9 +203,9 @@ class _Slot(NamedTuple):
         return f"on {self.kind}", self.channels, self.kind
 
 
-def _exchange_norms(network: nn.Module, norm: NormFactory, shape: Shape) -> tuple[nn.Module, tuple[str, ...]]:
+def _exchange_norms(network: nn.Module, norm: NormFactory, example: Tensor) -> tuple[nn.Module, tuple[str, ...]]:
     """Exchange the norms of a network, and return it with notes: which, and where the norm is left out."""
-    slots, kept = _slots(network, shape)
+    slots, kept = _slots(network, example)
     if not slots:
         raise UsageError("it takes no norm, and a forward pass reaches none that could be exchanged")
 
@@ -170,7 +223,7 @@ def _exchange_norms(network: nn.Module, norm: NormFactory, shape: Shape) -> tupl
     return model, (f"its own norms are exchanged: {counted}", *kept, *told, *left)
 
 
-def _slots(network: nn.Module, shape: Shape) -> tuple[dict[str, _Slot], list[str]]:
+def _slots(network: nn.Module, example: Tensor) -> tuple[dict[str, _Slot], list[str]]:
     """Return what the norms of a network are given, by their names, and notes on those that cannot be exchanged.
 
     What a forward pass in evaluation does not reach, such as the further classifiers of GoogLeNet, is not among them.
@@ -187,15 +240,15 @@ def _slots(network: nn.Module, shape: Shape) -> tuple[dict[str, _Slot], list[str
             if isinstance(part, NoNorm):
                 part.register_forward_pre_hook(partial(look, name))
     with torch.random.fork_rng(devices=[]):
-        _try(trial, shape)
+        _try(trial, example)
     kept = Counter((each.was, each.reason) for each in report.left.values())
     return slots, [f"left as they are: {count} {was}, as {reason}" for (was, reason), count in kept.items()]
 
 
-def _try(network: nn.Module, shape: Shape) -> None:
+def _try(network: nn.Module, example: Tensor) -> None:
     """Carry out a forward pass in evaluation."""
     modes = [(part, part.training) for part in network.modules()]
     with torch.no_grad():
-        network.eval()(torch.zeros(SAMPLES, *shape))
+        network.eval()(example)
     for part, was_training in modes:
         part.training = was_training

@@ -2,7 +2,7 @@
 
 What a norm accepts is found out by trying it once on each kind of input that a template has:
 
-    maps (N, C, H, W)        sequences (N, C, T)        vectors (N, C)
+    volumes (N, C, D, H, W)        maps (N, C, H, W)        sequences (N, C, T)        vectors (N, C)
 """
 
 import copy
@@ -19,13 +19,14 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm, Norm
 from normzoo.layers._make import NormFactory, contains_activation, needs_positions
+from normzoo.templates._padding import takes_mask
 
-Shape = tuple[int, int, int]
-"""Channels, height and width of an image."""
+Shape = tuple[int, ...]
+"""Of a sample: (C, H, W) of images, (C, T) of sequences, (C, D, H, W) of volumes, (F,) of vectors, (T,) of tokens."""
 
-Kind = Literal["maps", "sequences", "vectors"]
+Kind = Literal["volumes", "maps", "sequences", "vectors"]
 
-_DIMENSIONS: Mapping[Kind, int] = {"vectors": 2, "sequences": 3, "maps": 4}
+_DIMENSIONS: Mapping[Kind, int] = {"vectors": 2, "sequences": 3, "maps": 4, "volumes": 5}
 
 SAMPLES, POSITIONS = 4, 6
 """Of the inputs that a norm is tried on."""
@@ -40,7 +41,7 @@ _TORCH = Path(torch.__file__).parent
 
 
 def kind_of(dimensions: int) -> Kind:
-    """Return the kind of an input with so many dimensions; of more than a map has, it is maps."""
+    """Return the kind of an input with so many dimensions; of more than a volume has, it is maps."""
     return next((kind for kind, number in _DIMENSIONS.items() if number == dimensions), "maps")
 
 
@@ -56,7 +57,7 @@ def build(norm: NormFactory, features: int) -> nn.Module:
 def _materialize(layer: nn.Module, features: int) -> None:
     was_training = layer.training
     layer.eval()
-    for kind in ("maps", "sequences", "vectors"):
+    for kind in ("maps", "sequences", "vectors", "volumes"):
         with torch.no_grad():
             try:
                 layer(_example(features, kind))
@@ -74,6 +75,36 @@ def is_batch_independent(layer: nn.Module) -> bool:
 def accepts(layer: nn.Module, features: int, kind: Kind) -> bool:
     """Whether a norm takes inputs of a kind, and returns them in their shape: found out by trying a copy of it."""
     return _refusal(layer, features, kind) is None
+
+
+def masked(layer: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
+    """Apply a norm to an input, and tell it which of its samples and positions count, if it takes a mask."""
+    y: Tensor = layer(x) if mask is None or not takes_mask(layer) else layer(x, mask)
+    return y
+
+
+def check_padding(layer: nn.Module, features: int, kind: Kind) -> None:
+    """Refuse a norm that takes no mask, and in which what is beyond the end of a sequence changes what is before.
+
+    Whether it does is found by trying.
+
+    Raises:
+        ComponentError: it does.
+    """
+    if takes_mask(layer):
+        return
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        x = _example(features, kind)
+        other = x.clone()
+        ended = (-1,) if kind == "vectors" else (..., -1)
+        other[ended] += 1
+        y, changed = (copy.deepcopy(layer).train()(each) for each in (x, other))
+        y[ended] = changed[ended] = 0
+    if not torch.allclose(y, changed, atol=SAME):
+        raise ComponentError(
+            "it takes no mask, and sequences of different lengths need one: what is beyond the end of one would be "
+            "normalized with the rest; let its forward take mask"
+        )
 
 
 def centers_positions(layer: nn.Module, features: int) -> bool:
@@ -203,5 +234,4 @@ def _short(text: str) -> str:
 def _example(features: int, kind: Kind) -> Tensor:
     """Return an input with as many channels as no other dimension has, so that none is taken for the channels."""
     samples, positions = (size + (size == features) for size in (SAMPLES, POSITIONS))
-    sizes = {"maps": (positions, positions), "sequences": (positions,), "vectors": ()}[kind]
-    return torch.randn(samples, features, *sizes)
+    return torch.randn(samples, features, *(positions,) * (_DIMENSIONS[kind] - 2))

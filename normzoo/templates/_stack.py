@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv1d, conv2d, conv3d
 
 from normzoo.layers import NoNorm, Norm
 from normzoo.layers._stack import stack_norms
@@ -151,26 +151,34 @@ class StackedLinear(nn.Module):
         return affine(x, self.weight, self.bias)
 
 
-class StackedConv2d(nn.Module):
-    """``nn.Conv2d`` of every member: one convolution, whose channels fall into groups."""
+_CONVOLUTIONS = (conv1d, conv2d, conv3d)
+"""By the number of dimensions of their positions, less one."""
+
+AnyConv = nn.Conv1d | nn.Conv2d | nn.Conv3d
+
+
+class StackedConv(nn.Module):
+    """A convolution of every member: one convolution, whose channels fall into groups."""
 
     weight: Tensor
     bias: Tensor | None
 
-    def __init__(self, members: Sequence[nn.Conv2d], tensors: _Tensors) -> None:
+    def __init__(self, members: Sequence[AnyConv], tensors: _Tensors) -> None:
         super().__init__()
         _take_tensors(self, members, tensors)
         first = members[0]
         if first.padding_mode != "zeros":
-            raise ValueError(f"stack: Conv2d must pad with zeros, got padding_mode={first.padding_mode!r}; use 'zeros'")
+            name = type(first).__name__
+            raise ValueError(f"stack: {name} must pad with zeros, got padding_mode={first.padding_mode!r}; use 'zeros'")
         self.groups = first.groups
         self.geometry: dict[str, Any] = {"stride": first.stride, "padding": first.padding, "dilation": first.dilation}
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, M, I, H, W)`` to ``(N, M, O, H', W')``."""
+        """Map ``(N, M, I, *)`` to ``(N, M, O, *)``."""
         bias = None if self.bias is None else self.bias.flatten()
         groups = len(self.weight) * self.groups
-        y = conv2d(x.flatten(1, 2), self.weight.flatten(0, 1), bias, groups=groups, **self.geometry)
+        convolve = _CONVOLUTIONS[x.ndim - 4]
+        y = convolve(x.flatten(1, 2), self.weight.flatten(0, 1), bias, groups=groups, **self.geometry)
         return y.view(len(y), *self.weight.shape[:2], *y.shape[2:])
 
 
@@ -230,24 +238,24 @@ class Mapped(nn.Module):
         """The module that is mapped; its tensors are those of no member."""
         return self._skeleton[0]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, M, *)`` to ``(N, M, *)``."""
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Map ``(N, M, *)`` to ``(N, M, *)``; a mask may come with it, likewise."""
         skeleton = self.skeleton
         if skeleton.training != self.training:
             skeleton.train(self.training)
 
         def one(
-            parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor
+            parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: tuple[Tensor, ...]
         ) -> tuple[Tensor, dict[str, Tensor]]:
             tensors = {**parameters, **buffers}
-            y = functional_call(skeleton, tensors, (x,))
+            y = functional_call(skeleton, tensors, inputs)
             return y, {name: tensors[name] for name in buffers}  # of those that the module re-assigns, the new ones
 
         parameters, buffers = (
             {name.replace("/", "."): value for name, value in tensors.items() if value is not None}
             for tensors in (self._parameters, self._buffers)
         )
-        y, updated = vmap(one, (0, 0, 1), (1, 0))(parameters, buffers, x)
+        y, updated = vmap(one, (0, 0, 1), (1, 0))(parameters, buffers, inputs)
         for name, value in updated.items():
             self._buffers[name.replace(".", "/")] = value
         return y
@@ -261,9 +269,15 @@ class OneByOne(nn.Module):
         members = len(next(itertools.chain(mapped.parameters(), mapped.buffers())))
         self.members = nn.ModuleList(_member(mapped, index) for index in range(members))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, M, *)`` to ``(N, M, *)``."""
-        return torch.stack([member(x[:, index]) for index, member in enumerate(self.members)], 1)
+    @property
+    def skeleton(self) -> nn.Module:
+        """A module of the kind of each."""
+        return self.members[0]
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Map ``(N, M, *)`` to ``(N, M, *)``; a mask may come with it, likewise."""
+        alone = ([each[:, index] for each in inputs] for index in range(len(self.members)))
+        return torch.stack([member(*each) for member, each in zip(self.members, alone, strict=True)], 1)
 
 
 def _member(mapped: Mapped, index: int) -> nn.Module:
@@ -310,12 +324,16 @@ def _flatten(members: Sequence[nn.Flatten], tensors: _Tensors) -> nn.Module:  # 
 _POOLINGS = (
     nn.AdaptiveAvgPool1d,
     nn.AdaptiveAvgPool2d,
+    nn.AdaptiveAvgPool3d,
     nn.AdaptiveMaxPool1d,
     nn.AdaptiveMaxPool2d,
+    nn.AdaptiveMaxPool3d,
     nn.AvgPool1d,
     nn.AvgPool2d,
+    nn.AvgPool3d,
     nn.MaxPool1d,
     nn.MaxPool2d,
+    nn.MaxPool3d,
 )
 
 OF_EACH_VALUE: tuple[type[nn.Module], ...] = (
@@ -335,7 +353,7 @@ OF_EACH_VALUE: tuple[type[nn.Module], ...] = (
 
 
 _RULES: dict[type[nn.Module], Rule] = {
-    nn.Conv2d: StackedConv2d,
+    **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), StackedConv),
     nn.Embedding: StackedEmbedding,
     nn.Linear: StackedLinear,
     nn.Flatten: _flatten,

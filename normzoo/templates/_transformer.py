@@ -1,4 +1,4 @@
-"""A transformer encoder over the patches of an image or over tokens, with the norms in one of four placements.
+"""A transformer encoder over an image's patches, the steps of a sequence or tokens, with norms in one of four placements.
 
 A sublayer f is attention or an mlp. Where norms stand:
 
@@ -24,7 +24,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm
 from normzoo.layers._make import NormFactory, contains_activation
-from normzoo.templates._norm_slots import accepts, build, centers_positions, left_out
+from normzoo.templates._norm_slots import Kind, accepts, build, centers_positions, check_padding, left_out, masked
+from normzoo.templates._padding import max_over_steps, mean_over_steps, without_padding
 
 Placement = Literal["post", "pre", "sandwich", "peri"]
 
@@ -37,16 +38,21 @@ class Transformer(nn.Module):
 
     Norms see tokens ``(N, T, C)`` as sequences ``(N, C, T)``: batch norm pools samples and tokens, ``layer`` channels
     and tokens, and ``channel-layer`` the channels of each token, which is the layer norm of the papers. So with
-    ``causal`` it is attention alone that looks at no later token; a norm that pools tokens does. Instance norm makes
+    ``causal`` it is attention alone that looks at no later token; a norm that pools tokens does. Where outputs are
+    wanted for every step, attention is causal, and norms see each token as a vector ``(N * T, C)`` of its own: then no
+    norm pools the tokens of a sample but one that pools samples. Sequences may be of different lengths: attention,
+    norms and the mean leave out what is beyond their ends. Instance norm makes
     the mean over tokens its bias, and is left out at the last place; in ``sandwich`` and ``peri`` give it
     ``pool=max``. The mlps have a GELU. Weights start as torch starts them.
 
     Args:
         norm: makes the norm of each place from its number of channels.
-        shape: of a sample: channels, height and width of an image, or ``(T,)`` for so many tokens.
+        shape: of a sample: (C, H, W) of images, (C, T) of sequences, each of whose steps is a token, or (T,) of tokens.
         outputs: how many numbers to put out for each sample: logits of the classes, for instance.
+        vocabulary: how many different tokens there are; None where samples are no tokens.
+        ragged: sequences are of different lengths, and NaN beyond their ends.
+        per_step: outputs are wanted for every step.
         patch: pixels along each side of an image's patches, each of which is a token.
-        vocabulary: how many different tokens there are; None for images.
         width: channels of a token.
         depth: how many sublayers of each kind there are.
         heads: of attention.
@@ -64,7 +70,8 @@ class Transformer(nn.Module):
     Raises:
         ValueError: the patch does not divide the image, or the heads the width; there is no sublayer; tokens come
             without ``vocabulary``, or images with it.
-        ComponentError: the norm takes no sequences, or contains an activation.
+        ComponentError: the norm takes no sequences (no vectors, where outputs are of every step), contains an
+            activation, or takes no mask where it would need one.
     """
 
     consists_of_parts: ClassVar[bool] = True
@@ -75,8 +82,10 @@ class Transformer(nn.Module):
         *,
         shape: tuple[int, ...],
         outputs: int,
-        patch: int = 4,
         vocabulary: int | None = None,
+        ragged: bool = False,
+        per_step: bool = False,
+        patch: int = 4,
         width: int = 64,
         depth: int = 2,
         heads: int = 4,
@@ -89,7 +98,8 @@ class Transformer(nn.Module):
         sites: Literal["all", "attention", "mlp"] = "all",
     ) -> None:
         super().__init__()
-        self.pool = pool
+        self.pool, self.ragged, self.per_step = pool, ragged, per_step
+        kind: Kind = "vectors" if per_step else "sequences"
         if heads < 1 or width % heads:
             raise ValueError(
                 f"Transformer: heads must divide width, got width={width}, heads={heads}; use one of {_divisors(width)}"
@@ -99,7 +109,9 @@ class Transformer(nn.Module):
                 raise ValueError(f"Transformer: {name} must be at least 1, got {name}={number}")
 
         def norms(where: str, *, wanted: bool, channels: int = width, last: bool = False) -> list[nn.Module]:
-            return [TokenNorm(norm, channels, where, is_averaged=last and pool == "mean")] if wanted else []
+            is_averaged = last and pool == "mean" and not per_step
+            made = TokenNorm(norm, channels, where, kind, is_averaged=is_averaged, ragged=ragged) if wanted else None
+            return [made] if made else []
 
         def dropouts() -> list[nn.Module]:
             return [nn.Dropout(dropout)] if dropout else []
@@ -118,22 +130,22 @@ class Transformer(nn.Module):
         self.embedding, tokens = _embedding(shape, patch, vocabulary, width)
         self.positions = nn.Parameter(POSITIONS_STD * torch.randn(tokens, width))
         opening = norms("on the embedding", wanted=sites == "all" and placement == "peri")
-        self.opening = nn.Sequential(*opening, *dropouts())
-        self.sublayers = nn.Sequential()
+        self.opening = OfTokens(*opening, *dropouts())
+        self.sublayers = OfTokens()
         for index in range(depth):
             q_norm, k_norm = (
                 norms(f"on the {name}", wanted=qk_norm, channels=width // heads) for name in ("queries", "keys")
             )
-            attention = Attention(width, heads, q_norm, k_norm, causal=causal)
+            attention = Attention(width, heads, q_norm, k_norm, causal=causal or per_step)
             mlp = nn.Sequential(nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width))
             self.sublayers.append(sublayer("attention", attention))
             self.sublayers.append(sublayer("mlp", mlp, last=index == depth - 1))
         closing = norms("at the end", wanted=sites == "all" and placement != "post", last=True)
-        self.closing = nn.Sequential(*closing)
+        self.closing = OfTokens(*closing)
         self.head = nn.Linear(width, outputs)
         slots = {name: module for name, module in self.named_modules() if isinstance(module, TokenNorm)}
         self.places = {name: slot.where for name, slot in slots.items()}
-        self.notes = left_out(norm, [(slot.where, slot.channels, "sequences") for slot in slots.values()])
+        self.notes = left_out(norm, [(slot.where, slot.channels, kind) for slot in slots.values()])
         if any(slot.erases for slot in slots.values()):
             note = "no norm at the last place, as the mean over its tokens would be the same for every sample"
             if placement in ("sandwich", "peri"):
@@ -141,10 +153,16 @@ class Transformer(nn.Module):
             self.notes += (note,)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Map images ``(N, C, H, W)``, or tokens ``(N, T)`` of integers, to outputs ``(N, outputs)``."""
-        x = self.opening(self.embedding(inputs) + self.positions)
-        x = self.closing(self.sublayers(x))
-        y: Tensor = self.head(x.mean(-2) if self.pool == "mean" else x.amax(-2))
+        """Map images ``(N, C, H, W)``, sequences ``(N, C, T)`` or tokens ``(N, T)`` to outputs ``(N, outputs)``.
+
+        For every step outputs are ``(N, T, outputs)``.
+        """
+        values, mask = without_padding(inputs) if self.ragged else (inputs, None)
+        x = self.opening(self.embedding(values) + self.positions, mask)
+        x = self.closing(self.sublayers(x, mask), mask)
+        if not self.per_step:
+            x = mean_over_steps(x, mask) if self.pool == "mean" else max_over_steps(x, mask)
+        y: Tensor = self.head(x)
         return y
 
 
@@ -157,9 +175,11 @@ def _embedding(shape: tuple[int, ...], patch: int, vocabulary: int | None, width
                 "vocabulary=..., or for vectors of numbers the mlp"
             )
         return nn.Embedding(vocabulary, width), shape[0]
-    channels, height, across = shape
     if vocabulary is not None:
-        raise ValueError(f"Transformer: vocabulary is for tokens, got images of shape {shape}; leave it out")
+        raise ValueError(f"Transformer: vocabulary is for tokens, got samples of shape {shape}; leave it out")
+    if len(shape) == 2:
+        return nn.Sequential(Steps(), nn.Linear(shape[0], width)), shape[1]
+    channels, height, across = shape
     common = gcd(height, across)
     if patch < 1 or common % patch:
         raise ValueError(
@@ -190,35 +210,75 @@ class Patches(nn.Module):
         return cut.movedim((-4, -2), (-5, -4)).flatten(-3).flatten(-3, -2)
 
 
+class Steps(nn.Module):
+    """Takes the steps of sequences for tokens."""
+
+    consists_of_parts: ClassVar[bool] = True
+
+    def forward(self, sequences: Tensor) -> Tensor:
+        """Map ``(N, C, T)`` to ``(N, T, C)``."""
+        return sequences.transpose(-2, -1)
+
+
+class OfTokens(nn.Sequential):
+    """One part after another, of which those that look at other tokens are told which count."""
+
+    consists_of_parts: ClassVar[bool] = True
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
+        """Map tokens ``(N, T, C)`` to tokens, of which those count that are True in ``mask`` ``(N, T)``."""
+        for part in self:
+            x = part(x, mask) if isinstance(part, TokenNorm | Sublayer | Attention) else part(x)
+        return x
+
+
 class TokenNorm(nn.Module):
-    """A norm of tokens ``(N, T, C)``, which it sees as sequences ``(N, C, T)``; one that takes none is left out.
+    """A norm of tokens ``(N, T, C)``, which it sees as sequences ``(N, C, T)`` or as vectors ``(N * T, C)``.
+
+    One that takes none is left out.
 
     Args:
         norm: makes the norm.
         channels: of a token.
         where: it stands, in words.
+        kind: what tokens are seen as.
         is_averaged: what follows is the mean over tokens; a norm that makes it the same for all is left out, too.
+        ragged: a mask will be given.
 
     Raises:
-        ComponentError: it contains an activation.
+        ComponentError: it contains an activation, or takes no mask where it would need one.
     """
 
     consists_of_parts: ClassVar[bool] = True
 
-    def __init__(self, norm: NormFactory, channels: int, where: str, *, is_averaged: bool = False) -> None:
+    def __init__(
+        self,
+        norm: NormFactory,
+        channels: int,
+        where: str,
+        kind: Kind = "sequences",
+        *,
+        is_averaged: bool = False,
+        ragged: bool = False,
+    ) -> None:
         super().__init__()
-        self.channels, self.where = channels, where
+        self.channels, self.where, self.kind = channels, where, kind
         layer = build(norm, channels)
         if contains_activation(layer):
             raise ComponentError("it contains an activation, and the transformer's norms stand where there is none")
-        takes_sequences = accepts(layer, channels, "sequences")
-        self.erases = takes_sequences and is_averaged and centers_positions(layer, channels)
-        self.norm = layer if takes_sequences and not self.erases else NoNorm(channels)
+        is_taken = accepts(layer, channels, kind)
+        if is_taken and ragged:
+            check_padding(layer, channels, kind)
+        self.erases = is_taken and is_averaged and centers_positions(layer, channels)
+        self.norm = layer if is_taken and not self.erases else NoNorm(channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map ``(N, T, C)`` to ``(N, T, C)``."""
-        y: Tensor = self.norm(x.transpose(-2, -1))
-        return y.transpose(-2, -1)
+        if self.kind == "vectors":
+            rows = x.movedim(-2, 1)
+            normalized: Tensor = self.norm(rows.flatten(0, 1))
+            return normalized.reshape(rows.shape).movedim(1, -2)
+        return masked(self.norm, x.transpose(-2, -1), mask).transpose(-2, -1)
 
 
 class Sublayer(nn.Module):
@@ -228,11 +288,11 @@ class Sublayer(nn.Module):
 
     def __init__(self, branch: list[nn.Module], after_sum: list[nn.Module]) -> None:
         super().__init__()
-        self.branch, self.after_sum = nn.Sequential(*branch), nn.Sequential(*after_sum)
+        self.branch, self.after_sum = OfTokens(*branch), OfTokens(*after_sum)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map ``(N, T, C)`` to ``(N, T, C)``."""
-        y: Tensor = self.after_sum(x + self.branch(x))
+        y: Tensor = self.after_sum(x + self.branch(x, mask), mask)
         return y
 
 
@@ -255,17 +315,29 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.causal = heads, causal
         self.qkv, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.q_norm, self.k_norm = nn.Sequential(*q_norm), nn.Sequential(*k_norm)
+        self.q_norm, self.k_norm = OfTokens(*q_norm), OfTokens(*k_norm)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, T, C)`` to ``(N, T, C)``."""
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Map ``(N, T, C)`` to ``(N, T, C)``, of which those count that are True in ``mask`` ``(N, T)``."""
         q, k, v = (self._by_head(each) for each in self.qkv(x).chunk(3, -1))
-        q, k = self.q_norm(q), self.k_norm(k)
+        if mask is not None:
+            mask = mask.unsqueeze(1).expand(-1, self.heads, *mask.shape[1:]).flatten(0, 1)
+        q, k = self.q_norm(q, mask), self.k_norm(k, mask)
         q, k, values = (each.flatten(0, -3).unsqueeze(1) for each in (q, k, v))  # four dimensions have fast kernels
-        attended = scaled_dot_product_attention(q, k, values, is_causal=self.causal).reshape(v.shape)
+        allowed = None if mask is None else self._allowed(mask)
+        is_causal = self.causal and allowed is None
+        attended = scaled_dot_product_attention(q, k, values, allowed, is_causal=is_causal).reshape(v.shape)
         of_heads = attended.reshape(-1, self.heads, *attended.shape[1:])
         y: Tensor = self.output(of_heads.movedim(1, -2).flatten(-2))
         return y
+
+    def _allowed(self, mask: Tensor) -> Tensor:
+        """Return which tokens each may look at, ``(N * heads, 1, 1 or T, T)``, of those that count ``(N * heads, T)``."""
+        allowed = mask.flatten(0, -2)[:, None, None]
+        steps = mask.shape[-1]
+        return (
+            allowed & torch.ones(steps, steps, dtype=torch.bool, device=mask.device).tril() if self.causal else allowed
+        )
 
     def _by_head(self, x: Tensor) -> Tensor:
         """Map ``(N, T, C)`` to ``(N * heads, T, C / heads)``."""

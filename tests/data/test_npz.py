@@ -23,7 +23,7 @@ def test_images_of_any_integer_or_float_type_are_read(dtype: str, tmp_path: Path
         ((6, 5), (1, 6, 5)),
         ((6, 5, 1), (1, 6, 5)),
         ((6, 5, 3), (3, 6, 5)),
-        ((6, 5, 16), (16, 6, 5)),
+        ((6, 5, 200), (200, 6, 5)),
         ((3, 5, 3), (3, 3, 5)),
     ],
 )
@@ -130,7 +130,7 @@ GAPS = "labels are 0 to K-1 without gaps, so renumber them with numpy.unique(y, 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"x_train": X.astype(str)}, f"x_train has type <U3; {TYPES}"),
     ({"x_test": X.astype(complex)}, f"x_test has type complex128; {TYPES}"),
-    ({"x_train": X.reshape(40, 30)}, f"x_train has shape (40, 30); {LAYOUT}, so reshape it"),
+    ({"x_train": X.reshape(40, 30)}, "x_test has shape (10, 6, 5); vectors are (N, F), so reshape it"),
     ({"x_train": np.array(3)}, f"x_train has shape (); {LAYOUT}, so reshape it"),
     (
         {"x_train": X[:0]},
@@ -147,11 +147,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"x_train": np.zeros((40, 1, 8, 8))},
         f"x_train has shape (40, 1, 8, 8), which looks like (N, C, H, W); {LAYOUT}, so use numpy.moveaxis(x, 1, -1)",
-    ),
-    (
-        {"x_train": np.zeros((40, 5, 6, 17))},
-        "x_train has shape (40, 5, 6, 17), that is 17 channels, and at most 16 are read; "
-        f"{LAYOUT}, so check the order of the axes",
     ),
     (
         {"x_test": X[:10, :, :4]},
@@ -208,7 +203,7 @@ def test_arrays_that_break_a_rule_are_refused(replaced: dict[str, Any], message:
 def test_values_that_are_not_finite_are_counted_and_the_first_is_located(
     name: str, value: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("normzoo.data._load._BLOCK_VALUES", 70)
+    monkeypatch.setattr("normzoo.data._part.BLOCK_VALUES", 70)
     images = npz_arrays()[name].astype(np.float64)
     images[5, 1, 2] = images[5, 1, 3] = images[9, 0, 0] = value
     assert npz_refusal(write_npz(tmp_path, **{name: images})) == (

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from normzoo.data import _load
+from normzoo.data import _part
 from normzoo.data._dataset import Array
-from normzoo.data._load import channel_statistics, checksum, hold_out, standardize
+from normzoo.data._hold_out import hold_out
+from normzoo.data._part import Part, channel_statistics, checksum, standardize
 
 BASE = np.arange(12, dtype=np.float32).reshape(3, 4)
 
@@ -94,7 +95,7 @@ def test_the_choice_is_drawn_and_is_not_the_first_of_each_class() -> None:
 
 @pytest.fixture(params=[1, 1000, 1 << 22], ids=["one sample a block", "ragged blocks", "one block"])
 def block_values(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(_load, "_BLOCK_VALUES", request.param)
+    monkeypatch.setattr(_part, "BLOCK_VALUES", request.param)
     return int(request.param)
 
 
@@ -102,7 +103,7 @@ def block_values(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float32", "float64", ">f4"])
 def test_mean_and_deviation_are_numpys_however_the_samples_are_cut_into_blocks(dtype: str) -> None:
     images = np.random.default_rng(0).integers(0, 200, (37, 7, 5, 3)).astype(dtype)
-    mean, std = channel_statistics(images)
+    mean, std, _ = channel_statistics(Part(images))
     np.testing.assert_allclose(mean, images.astype(np.float64).mean((0, 1, 2)), rtol=1e-12)
     np.testing.assert_allclose(std, images.astype(np.float64).std((0, 1, 2)), rtol=1e-12)
 
@@ -110,16 +111,16 @@ def test_mean_and_deviation_are_numpys_however_the_samples_are_cut_into_blocks(d
 @pytest.mark.usefixtures("block_values")
 def test_standardizing_subtracts_and_divides_per_channel() -> None:
     images = np.random.default_rng(0).random((37, 7, 5, 3))
-    statistics = channel_statistics(images)
+    statistics = channel_statistics(Part(images))
     expected = np.moveaxis((images - statistics.mean) / statistics.std, -1, 1)
-    standardized = standardize(images, statistics)
+    standardized = standardize(Part(images), statistics)
     assert standardized.dtype == torch.float32
     np.testing.assert_allclose(standardized.numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_small_deviation_on_a_large_mean_does_not_cancel() -> None:
     images = 1e8 + np.random.default_rng(0).standard_normal((500, 4, 4, 1))
-    assert channel_statistics(images).std == pytest.approx(images.std(), rel=1e-6)
+    assert channel_statistics(Part(images)).std == pytest.approx(images.std(), rel=1e-6)
 
 
 def constant_channel(value: float) -> Array:
@@ -132,11 +133,11 @@ def constant_channel(value: float) -> Array:
 @pytest.mark.parametrize("value", [0.0, 0.1, -1e30])
 def test_a_constant_channel_becomes_exactly_zero_and_leaves_the_others_alone(value: float) -> None:
     images = constant_channel(value)
-    standardized = standardize(images, channel_statistics(images))
+    standardized = standardize(Part(images), channel_statistics(Part(images)))
     assert (standardized[:, 1] == 0).all()
     assert standardized[:, 0].std(correction=0) == pytest.approx(1)
 
 
 def test_a_channel_constant_in_training_alone_is_only_centred_elsewhere() -> None:
-    statistics = channel_statistics(constant_channel(5.0))
-    assert (standardize(np.full((1, 7, 5, 2), 7.0), statistics)[0, 1] == 2).all()
+    statistics = channel_statistics(Part(constant_channel(5.0)))
+    assert (standardize(Part(np.full((1, 7, 5, 2), 7.0)), statistics)[0, 1] == 2).all()

@@ -9,7 +9,7 @@ import pytest
 
 from normzoo.errors import ComponentError, DataError, UnknownNameError
 from normzoo.registry import TASKS
-from normzoo.tasks import UNSCALED, Classification, Regression, Task, make_task
+from normzoo.tasks import UNSCALED, Classification, NextToken, Regression, Task, make_task
 
 Array = np.ndarray[Any, Any]
 LABELS = np.arange(12) % 3
@@ -207,6 +207,7 @@ def test_tasks_are_made_by_name_and_by_import_path(own: str) -> None:
     assert {name: type(make_task(name)) for name in TASKS} == {
         "classification": Classification,
         "regression": Regression,
+        "next-token": NextToken,
     }
     for spec, factor in {"Doubled": 2.0, "Doubled:factor=5": 5, "made": 3.0}.items():
         task: Any = make_task(f"{own}:{spec}")

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from normzoo.errors import ConfigError, UsageError, nearest
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import OPTION_OF, MatrixSpec, Shorthands
+from normzoo.registry import DATASETS
 
 _MODELS: tuple[type[BaseModel], ...] = (MatrixSpec, Execution)
 KEYS = (*(key for model in _MODELS for key in model.model_fields), *Shorthands.model_fields)
@@ -72,6 +73,7 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
         problems.append(
             f"{origins['lr']}: stands beside {origins['lrs']}, which lists the rates to choose from; use one"
         )
+    settings.setdefault("task", default_task(settings.get("dataset")))
     problems += _expand_shorthands(settings, origins)
     models: list[Any] = []
     for model in _MODELS:
@@ -82,6 +84,15 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
     if problems:
         raise ConfigError("; ".join(dict.fromkeys(problems)))
     return Configuration(*models)
+
+
+def default_task(dataset: Any) -> str:
+    """Return what is learned from a dataset where nobody says so; what reads as none is left to the model to refuse."""
+    try:
+        entry = DATASETS.get(DATASETS.parse(dataset).target)
+    except (UsageError, AttributeError, TypeError):
+        entry = None
+    return entry.task if entry else str(MatrixSpec.model_fields["task"].default)
 
 
 def _expand_shorthands(settings: dict[str, Any], origins: dict[str, str]) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from normzoo.metric import Metric
 from normzoo.registry import values_per_statistic
 
-Kind = Literal["maps", "sequences", "vectors"]
-"""Of what a norm is given: ``(N, C, H, W)``, ``(N, C, T)`` or ``(N, C)``."""
+Kind = Literal["volumes", "maps", "sequences", "vectors"]
+"""Of what a norm is given: ``(N, C, D, H, W)``, ``(N, C, H, W)``, ``(N, C, T)`` or ``(N, C)``."""
 
 Device = str
 """``cpu`` or the kind of an accelerator, as torch names it: ``cuda``, ``mps``, ``xpu``."""
@@ -16,7 +16,10 @@ Device = str
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What planning needs to know of a dataset: checksum, shape (C, H, W), outputs, and the samples of each split."""
+    """What planning needs to know of a dataset: checksum, a sample's shape, outputs, and the samples of each split.
+
+    ``notes`` are what a reader of the results should know of the data.
+    """
 
     name: str
     checksum: str
@@ -25,6 +28,7 @@ class DatasetFacts:
     train: int
     validation: int
     test: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

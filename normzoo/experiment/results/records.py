@@ -145,6 +145,8 @@ class RunRecord(BaseModel):
             unless the run is ok and the deciding metric is a share of samples, and in older records.
         eval_stats: ``loss`` and the task's metrics on the test set after the last epoch, by the statistics that norms
             with running ones normalized by instead: ``recalibrated`` or ``batch``, where that was asked for.
+        data: what samples are and how they were standardized, and what a reader should know of them; empty in older
+            records.
         notes: what a reader of the table should know, such as a place without a norm.
         places: where the norm stands in the network; empty in older records, and where it is not known.
         environment: versions, device, CPU, threads and commit.
@@ -173,6 +175,7 @@ class RunRecord(BaseModel):
     constant_value: float | None = None
     test_hits: str | None = None
     eval_stats: dict[str, dict[str, float]] = {}
+    data: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     environment: dict[str, Any] = {}

@@ -67,6 +67,7 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
         train=len(dataset.train),
         validation=len(dataset.validation),
         test=len(dataset.test),
+        notes=dataset.notes,
     )
     _check_batch_sizes(matrix, facts)
     for batch_size in matrix.batch_sizes:
@@ -166,7 +167,7 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
     members = _build_members(run, dataset)
     inputs, targets = dataset.train.inputs[:_SAMPLES], dataset.train.targets[:_SAMPLES]
     with torch.random.fork_rng(devices=[]):
-        flops = _flops(run, members[0], inputs, dataset.outputs)
+        flops = _flops(run, members[0], inputs, dataset.outputs, per_step=task.per_step)
         places = _check_training(run, members[0], dataset, task)
         return NetworkFacts(
             flops=flops // len(inputs),
@@ -196,12 +197,15 @@ def _build_members(run: RunSpec, dataset: Dataset) -> list[nn.Module]:
     return members
 
 
-def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor, outputs: int) -> int:
+def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor, outputs: int, *, per_step: bool) -> int:
     """Return the operations of a forward pass, in evaluation, where every network takes any input."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         try:
-            y = copy.deepcopy(network).eval()(inputs)
-            _check_outputs(y, len(inputs), outputs)
+            network = copy.deepcopy(network).eval()
+            y = network(inputs)
+            _check_outputs(y, (len(inputs), *(inputs.shape[-1:] if per_step else ()), outputs))
+            if per_step:
+                _check_causal(network, inputs, y)
         except Exception as error:
             raise ComponentError(
                 f"the {run.template} with norm '{run.norm}' fails on inputs of shape {tuple(inputs.shape)}: "
@@ -210,11 +214,19 @@ def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor, outputs: int)
     return int(counter.get_total_flops())
 
 
-def _check_outputs(y: object, samples: int, outputs: int) -> None:
-    """Refuse what is no output for each sample."""
+def _check_outputs(y: object, shape: tuple[int, ...]) -> None:
+    """Refuse what is no output for each sample, or each of its steps."""
     got = f"shape {tuple(y.shape)}" if isinstance(y, torch.Tensor) else f"a {type(y).__name__}"
-    if not (isinstance(y, torch.Tensor) and y.ndim > 1 and (len(y), y.shape[-1]) == (samples, outputs)):
-        raise ConfigError(f"its output must be of shape ({samples}, {outputs}), got {got}")
+    if not isinstance(y, torch.Tensor) or y.shape != shape:
+        raise ConfigError(f"its output must be of shape {shape}, got {got}")
+
+
+def _check_causal(network: nn.Module, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
+    """Refuse a network whose outputs at a step change with a later one: it would be told what it is to predict."""
+    others = inputs.clone()
+    others[:, -1] = (others[:, -1] + 1) % (int(inputs.max()) + 1)
+    if not torch.allclose(network(others)[:, :-1], outputs[:, :-1], atol=_ROUNDING):
+        raise ConfigError("its outputs at a step change with later steps, which it is to predict")
 
 
 def _check_training(run: RunSpec, network: nn.Module, dataset: Dataset, task: Task) -> tuple[PlaceFacts, ...]:
@@ -225,7 +237,8 @@ def _check_training(run: RunSpec, network: nn.Module, dataset: Dataset, task: Ta
     try:
         with torch.no_grad():
             places, outputs = look_for_places(network, inputs, run.norm)
-        _check_outputs(outputs, len(inputs), dataset.outputs)
+        steps = inputs.shape[-1:] if task.per_step else ()
+        _check_outputs(outputs, (len(inputs), *steps, dataset.outputs))
         task.training_losses(network(few[0]), few[1]).mean().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
         raise ComponentError(

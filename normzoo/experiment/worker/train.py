@@ -118,6 +118,7 @@ class _Training:
             "validation_samples": len(self._dataset.validation),
             "test_samples": len(self._dataset.test),
             "constant_value": constant,
+            "data": (self._dataset.description, *self._dataset.notes),
             "notes": notes,
             "environment": worker_environment(self._device),
         }
@@ -183,9 +184,10 @@ def constant_value(task: Task, dataset: Dataset) -> float | None:
     constant = task.constant(dataset.train.targets, dataset.outputs)
     if constant is None:
         return None
-    targets = dataset.test.targets
-    metrics = MemberMetrics(task, 1, dataset.scale, targets.device)
-    metrics.update(constant.float().expand(len(targets), 1, -1), targets)
+    metrics = MemberMetrics(task, 1, dataset.scale, dataset.test.targets.device)
+    for _, targets in OrderedBatches(dataset.test, EVALUATION_SAMPLES):
+        steps = targets.shape[1:] if task.per_step else ()
+        metrics.update(constant.float().expand(len(targets), 1, *steps, -1), targets)
     return metrics.compute()[0][task.metrics[0].name]
 
 
@@ -199,7 +201,15 @@ def build_network(spec: RunSpec, dataset: Dataset, norm: NormFactory | None = No
     """
     norm = norm or norm_factory(spec.norm)
     torch.manual_seed(spec.seed)
-    return make_network(spec.template, norm, shape=dataset.shape, outputs=dataset.outputs)
+    return make_network(
+        spec.template,
+        norm,
+        shape=dataset.shape,
+        outputs=dataset.outputs,
+        vocabulary=dataset.vocabulary,
+        ragged=dataset.is_ragged,
+        per_step=make_task(spec.task).per_step,
+    )
 
 
 def drawing_seed(spec: RunSpec) -> int:

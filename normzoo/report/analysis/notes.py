@@ -19,6 +19,7 @@ class Provenance:
     """What the records say of their origin; where they differ, every distinct value.
 
     Attributes:
+        data: what samples are, how they were standardized, and what is to be known of them.
         environment: versions, device, CPU, threads, commit: the distinct values of each.
         training_seconds: training time over all runs, without evaluation.
         compute_seconds: time of all runs, also of those without a result, evaluation included.
@@ -26,6 +27,7 @@ class Provenance:
 
     runs: int
     dataset_checksums: tuple[str, ...]
+    data: tuple[str, ...]
     strategies: tuple[str, ...]
     environment: Mapping[str, tuple[str, ...]]
     training_seconds: float
@@ -42,6 +44,7 @@ def provenance(records: Mapping[str, RunRecord]) -> Provenance:
     return Provenance(
         runs=len(runs),
         dataset_checksums=tuple(sorted({run.spec.dataset_checksum for run in runs})),
+        data=tuple(dict.fromkeys(each for run in runs for each in run.data)),
         strategies=tuple(sorted({run.spec.strategy for run in runs})),
         environment={name: tuple(sorted(values)) for name, values in sorted(names.items())},
         training_seconds=math.fsum(epoch.seconds for run in runs for epoch in run.epochs),

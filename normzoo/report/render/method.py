@@ -22,6 +22,8 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
         f"also {_follows(matrix)}."
     )
     yield f"Dataset: {dataset(matrix)}{_sizes(summary)}, checksum of its arrays and their split {checksums}."
+    if provenance.data:
+        yield f"Samples: {'; '.join(provenance.data)}."
     yield training(summary)
     yield _updates(summary)
     placed = [f"{template} has its norms {where}" for template in matrix.templates if (where := placement(template))]
