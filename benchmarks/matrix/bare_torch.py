@@ -17,7 +17,7 @@ RECURRENT_GAIN = 0.1
 
 
 def build_network(
-    template: str, norm: str, *, shape: tuple[int, int, int], classes: int, sizes: Mapping[str, Any]
+    template: str, norm: str, *, shape: tuple[int, ...], classes: int, sizes: Mapping[str, Any]
 ) -> nn.Module:
     """Return the network of a template: the layers and parameters of normzoo's, in its order.
 
@@ -33,7 +33,7 @@ def build_network(
     return network
 
 
-def cnn(norm: str, *, shape: tuple[int, int, int], classes: int, widths: Sequence[int], hidden: int) -> nn.Sequential:
+def cnn(norm: str, *, shape: tuple[int, ...], classes: int, widths: Sequence[int], hidden: int) -> nn.Sequential:
     """Return per width convolution, ReLU, norm and pooling, then dense layer, ReLU, norm and classifier."""
     channels, height, width = shape
     layers: list[nn.Module] = []
@@ -79,7 +79,7 @@ class Lstm(nn.Module):
     input-to-hidden transform over time, and nothing else.
     """
 
-    def __init__(self, norm: str, *, shape: tuple[int, int, int], classes: int, hidden: int) -> None:
+    def __init__(self, norm: str, *, shape: tuple[int, ...], classes: int, hidden: int) -> None:
         super().__init__()
         channels, steps, width = shape
         bound = hidden**-0.5
@@ -114,7 +114,7 @@ class Lstm(nn.Module):
 class ResNet(nn.Module):
     """The residual network of He et al. (2016) for small images, with zeros for further channels; as ``normzoo``'s."""
 
-    def __init__(self, norm: str, *, shape: tuple[int, int, int], classes: int, depth: int, width: int) -> None:
+    def __init__(self, norm: str, *, shape: tuple[int, ...], classes: int, depth: int, width: int) -> None:
         super().__init__()
         fan_in = width
         self.stem = nn.Sequential(_convolution(shape[0], width, 1), *_of_maps(norm, width))

@@ -77,7 +77,7 @@ def _read(spec: str, *, root: Path | None, download: bool) -> RawArrays:
     if not isinstance(raw, RawArrays):
         made = type(raw).__name__
         raise ComponentError(f"dataset '{spec}': it must return normzoo.data.RawArrays, it returned a {made}")
-    as_arrays = {
+    as_arrays: dict[str, Any] = {
         each.name: np.asarray(value)
         for each in fields(raw)
         if each.name.startswith(_ARRAYS if raw.fit is None else _OF_TABLES)
@@ -132,9 +132,12 @@ def _build(name: str, source: str, raw: RawArrays, task: Task) -> Dataset:
     is_ragged = any(each is not None and bool((each < parts["train"].shape[1]).any()) for each in lengths)
     hashed: list[Array | Part] = [array for each in _SPLITS for array in (parts[each], learned[each])]
     hashed += [each for each in lengths if each is not None]
+    train, validation, test = splits
     return Dataset(
         name,
-        *splits,
+        train=train,
+        validation=validation,
+        test=test,
         outputs=targets_.outputs,
         checksum=checksum(hashed),
         scale=targets_.scale,

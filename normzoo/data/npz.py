@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,8 @@ def load(*, root: Path | None, download: bool, argument: str, kind: Kind | None 
     del root, download
     path = Path(argument).expanduser()
     source = f"npz '{argument}'"
-    return RawArrays(**_read(source, path), kind=kind)
+    arrays: dict[str, Any] = _read(source, path)
+    return RawArrays(**arrays, kind=kind)
 
 
 def _read(source: str, path: Path) -> dict[str, Array]:

@@ -32,8 +32,8 @@ def load(*, argument: str, length: int = 64) -> RawArrays:
     held = round(_HELD_OUT * len(text))
     if held <= length:
         raise DataError(
-            f"{source}: it holds {len(text):,} characters; samples of {length} need at least {10 * (length + 1):,}, as a "
-            "tenth is the test set"
+            f"{source}: it holds {len(text):,} characters; samples of {length} need at least {10 * (length + 1):,}, as "
+            "a tenth is the test set"
         )
     cuts = {"train": text[: -2 * held], "val": text[-2 * held : -held], "test": text[-held:]}
     known = sorted(set(cuts["train"]))

@@ -28,7 +28,7 @@ def load(*, argument: str, test: str | None = None) -> RawArrays:
     """Read the training cases of a file, and the test cases of another.
 
     Args:
-        argument: the path of the training cases, such as ``JapaneseVowels_TRAIN.ts``, or up to ``_TRAIN.ts``.
+        argument: the path of the training cases, such as ``JapaneseVowels_TRAIN.ts``.
         test: the path of the test cases; by default that with ``_TEST.ts`` in place of ``_TRAIN.ts``.
 
     Raises:
@@ -36,8 +36,6 @@ def load(*, argument: str, test: str | None = None) -> RawArrays:
     """
     source = f"ts '{argument}'"
     train_path = Path(argument).expanduser()
-    if not train_path.is_file() and train_path.with_name(train_path.name + _TRAIN).is_file():
-        train_path = train_path.with_name(train_path.name + _TRAIN)
     if test is None and not train_path.name.endswith(_TRAIN):
         raise DataError(f"{source}: its name does not end in {_TRAIN}, so say which file the test set is: test=PATH")
     test_path = Path(test).expanduser() if test else train_path.with_name(train_path.name.removesuffix(_TRAIN) + _TEST)

@@ -1,8 +1,9 @@
 """Everything but norms that can be asked for by name, one entry each. npz:PATH reads the user's own arrays."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from normzoo.registry._component import Entry, Registry
+from normzoo.registry._component import Entry, Registry, Spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +27,14 @@ class DatasetEntry(Entry):
 
     Attributes:
         folders: all that it is read from besides the path in its argument, below the folder of the downloaded datasets.
+        files: options that are paths, too.
+        beside: how the name of its file ends, and that of another that is read with it.
         task: what is learned where nobody says so.
     """
 
     folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    beside: tuple[str, str] | None = None
     task: str = "classification"
 
 
@@ -59,7 +64,7 @@ TEMPLATES = Registry(
             takes=("images", "sequences", "tokens"),
             takes_ragged=True,
             per_step=True,
-            summary="an LSTM over an image's rows, a sequence or tokens; norms on both transforms and the cell, per step",
+            summary="an LSTM over an image's rows, a sequence or tokens; norms on both transforms and the cell",
             source="Ba et al. 2016; Cooijmans et al. 2016",
         ),
         "resnet": TemplateEntry(
@@ -107,8 +112,8 @@ TEMPLATES = Registry(
             takes=("images", "sequences", "tokens"),
             takes_ragged=True,
             per_step=True,
-            summary="an encoder over an image's patches, steps or tokens; norms pre, post, sandwich or peri, also on queries "
-            "and keys",
+            summary="an encoder over an image's patches, steps or tokens; norms pre, post, sandwich or peri, also on "
+            "queries and keys",
             source="Vaswani et al. 2017; Dosovitskiy et al. 2021",
         ),
         "torchvision": TemplateEntry(
@@ -173,14 +178,17 @@ DATASETS = Registry(
             target="normzoo.data.npz:load",
             argument="PATH",
             options={"kind": None},
-            summary="your own x_train and x_test, y_train and y_test, in an .npz file: images, vectors, sequences, volumes",
+            summary="your own x_train and x_test, y_train and y_test, in an .npz file: images, vectors, sequences or "
+            "volumes",
             source="your own",
         ),
         "ts": DatasetEntry(
             target="normzoo.data.ts:load",
             argument="PATH",
             options={"test": None},
-            summary="sequences of any lengths in the text format of the UCR and UEA archives, NAME_TRAIN.ts with NAME_TEST.ts",
+            files=("test",),
+            beside=("_TRAIN.ts", "_TEST.ts"),
+            summary="sequences of any lengths as in the UCR and UEA archives: NAME_TRAIN.ts, with NAME_TEST.ts",
             source="your own",
         ),
         "text": DatasetEntry(
@@ -246,7 +254,7 @@ TASKS = Registry(
         ),
         "next-token": Entry(
             target="normzoo.tasks:NextToken",
-            summary="the token that follows, at every step, by cross-entropy; decided by perplexity, with bits per token",
+            summary="the token that follows, at every step, by cross-entropy; decided by perplexity, with bits",
             source="Shannon 1951",
         ),
     },
@@ -331,3 +339,27 @@ SCHEDULES = Registry(
 ``target`` is called as ``target(step, steps=..., **options)`` and returns by how much the rate is multiplied in that
 step, of those from 0 to ``steps - 1``.
 """
+
+
+def paths_of(spec: Spec) -> tuple[str, ...]:
+    """Return the paths in the spec of a dataset: its argument, options that are paths, and what is read with it."""
+    if spec.is_own:
+        return ()
+    entry = DATASETS.entry(spec)
+    named = [spec.options.get(name) for name in entry.files]
+    if entry.beside and spec.argument.endswith(entry.beside[0]):
+        named.append(spec.argument.removesuffix(entry.beside[0]) + entry.beside[1])
+    return tuple(str(each) for each in (spec.argument, *named) if each)
+
+
+def with_paths(spec: Spec, change: Callable[[str], str]) -> Spec:
+    """Return the spec of a dataset with its paths changed; a path that becomes empty is left out.
+
+    >>> str(with_paths(DATASETS.parse("ts:some/A_TRAIN.ts:test=other/B.ts"), lambda path: ""))
+    'ts'
+    """
+    if spec.is_own:
+        return spec
+    changed = {name: change(str(spec.options[name])) for name in DATASETS.entry(spec).files if name in spec.options}
+    kept = {name: value for name, value in {**spec.options, **changed}.items() if value != ""}
+    return spec._replace(argument=change(spec.argument), options=kept)

@@ -96,10 +96,10 @@ def _numbered(source: str, targets: Mapping[str, Array]) -> tuple[Mapping[str, A
         texts = labels.reshape(-1).astype(str)
         if unknown := sorted(set(texts) - set(numbers)):
             some = ", ".join(f"'{each}'" for each in unknown[:_SHOWN])
+            some += f", ... ({len(unknown):,} in all)" if len(unknown) > _SHOWN else ""
             raise DataError(
-                f"{source}: y_{split} holds the class{'es' if len(unknown) > 1 else ''} {some}"
-                f"{f', ... ({len(unknown):,} in all)' if len(unknown) > _SHOWN else ''}, which y_train does not; remove "
-                "those samples, or add their classes to the training split"
+                f"{source}: y_{split} holds the class{'es' if len(unknown) > 1 else ''} {some}, which y_train does "
+                "not; remove those samples, or add their classes to the training split"
             )
         found[split] = np.array([numbers[each] for each in texts])
     shown = ", ".join(f"{index} = {name}" for index, name in enumerate(names[:_CLASSES_SHOWN]))

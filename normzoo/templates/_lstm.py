@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from normzoo.errors import ComponentError
 from normzoo.layers import Norm
 from normzoo.layers._make import NormFactory, contains_activation
-from normzoo.templates._norm_slots import Shape, accepts, build, check_padding, is_batch_independent, masked, problem
+from normzoo.templates._norm_slots import Shape, accepts, build, fit_for_padding, is_batch_independent, masked, problem
 from normzoo.templates._padding import last_steps, without_padding
 from normzoo.templates._stack import affine
 
@@ -143,7 +143,7 @@ class NormalizedLstm(nn.Module):
                 f"{problem(over_time, 4 * hidden, 'sequences')}"
             )
         if ragged:
-            check_padding(over_time, 4 * hidden, "vectors" if takes_vectors else "sequences")
+            fit_for_padding(over_time, 4 * hidden, "vectors" if takes_vectors else "sequences")
         if not (takes_vectors or looks_ahead):
             raise ComponentError("it normalizes over time, and no output may depend on later steps")
         self.over_time = None if takes_vectors else over_time

@@ -39,8 +39,9 @@ def make_network(
     """Make the network that a spec names, with a norm.
 
     What it names is called with those of these that it declares: ``norm``, ``norm_act``, ``shape``, ``in_channels`` or
-    ``in_chans``, ``outputs``, ``classes`` or ``num_classes``, ``vocabulary``, ``ragged``, ``per_step``. If it declares neither ``norm`` nor ``norm_act``, the
-    norms that the network has are exchanged; ``notes`` of the network say which, and where the norm is left out.
+    ``in_chans``, ``outputs``, ``classes`` or ``num_classes``, ``vocabulary``, ``ragged``, ``per_step``. If it declares
+    neither ``norm`` nor ``norm_act``, the norms that the network has are exchanged; ``notes`` of the network say which,
+    and where the norm is left out.
 
     Args:
         template: the spec.
@@ -73,7 +74,7 @@ def make_network(
         return norm(*args, **options)
 
     maker = NormActMaker(counted)
-    available = {
+    available: dict[str, Any] = {
         "norm": counted,
         "norm_act": maker,
         "shape": shape,
@@ -93,11 +94,10 @@ def make_network(
     ]
     if missing:
         raise UsageError(f"it needs '{missing[0]}'; give it as an option, {template}:{missing[0]}=..., or a default")
-    network = target(**declared, **options)
-    if not isinstance(network, nn.Module):
-        raise ComponentError(f"it must make a torch.nn.Module, it made a {type(network).__name__}")
-    if ragged and "ragged" not in declared:
-        network = Unpadded(network)
+    made = target(**declared, **options)
+    if not isinstance(made, nn.Module):
+        raise ComponentError(f"it must make a torch.nn.Module, it made a {type(made).__name__}")
+    network = Unpadded(made) if ragged and "ragged" not in declared else made
     example = _example(shape, vocabulary)
     if any(isinstance(part, LazyModuleMixin) for part in network.modules()):
         _try(network, example)  # their parameters are made by a first input
@@ -110,7 +110,7 @@ def make_network(
             "it takes a norm and never calls it; call norm(channels) for every place, or call that parameter "
             "otherwise, to have its own norms exchanged"
         )
-    network.notes = (*getattr(network, "notes", ()), *notes)  # type: ignore[assignment]
+    network.notes = (*getattr(made, "notes", ()), *notes)  # type: ignore[assignment]
     return network
 
 

@@ -83,14 +83,17 @@ def masked(layer: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
     return y
 
 
-def check_padding(layer: nn.Module, features: int, kind: Kind) -> None:
-    """Refuse a norm that takes no mask, and in which what is beyond the end of a sequence changes what is before.
+def fit_for_padding(layer: nn.Module, features: int, kind: Kind) -> None:
+    """Have a norm tolerate single values, as where one sample or step is left; refuse one that padding would change.
 
-    Whether it does is found by trying.
+    That is one that takes no mask, and in which what is beyond the end of a sequence changes what is before; whether it
+    does is found by trying.
 
     Raises:
         ComponentError: it does.
     """
+    if isinstance(layer, Norm):
+        layer.tolerates_single_values = True
     if takes_mask(layer):
         return
     with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -1,7 +1,9 @@
 """Sequences of different lengths: steps beyond a sample's end are NaN in the data, and count for nothing."""
 
 import inspect
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,12 +44,13 @@ def max_over_steps(x: Tensor, mask: Tensor | None) -> Tensor:
 
 def takes_mask(layer: nn.Module) -> bool:
     """Whether a layer, or what is mapped over members, takes a mask beside its input."""
-    return _declares_mask(type(getattr(layer, "skeleton", layer)))
+    told: nn.Module = getattr(layer, "skeleton", layer)
+    return _declares_mask(type(told).forward)
 
 
 @cache
-def _declares_mask(kind: type[nn.Module]) -> bool:
-    return "mask" in inspect.signature(kind.forward).parameters
+def _declares_mask(forward: Callable[..., Any]) -> bool:
+    return "mask" in inspect.signature(forward).parameters
 
 
 class Unpadded(nn.Module):

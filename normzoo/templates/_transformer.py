@@ -1,4 +1,4 @@
-"""A transformer encoder over an image's patches, the steps of a sequence or tokens, with norms in one of four placements.
+"""A transformer encoder over an image's patches, the steps of a sequence or tokens; its norms stand in four ways.
 
 A sublayer f is attention or an mlp. Where norms stand:
 
@@ -24,7 +24,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm
 from normzoo.layers._make import NormFactory, contains_activation
-from normzoo.templates._norm_slots import Kind, accepts, build, centers_positions, check_padding, left_out, masked
+from normzoo.templates._norm_slots import Kind, accepts, build, centers_positions, fit_for_padding, left_out, masked
 from normzoo.templates._padding import max_over_steps, mean_over_steps, without_padding
 
 Placement = Literal["post", "pre", "sandwich", "peri"]
@@ -158,7 +158,8 @@ class Transformer(nn.Module):
         For every step outputs are ``(N, T, outputs)``.
         """
         values, mask = without_padding(inputs) if self.ragged else (inputs, None)
-        x = self.opening(self.embedding(values) + self.positions, mask)
+        tokens = self.embedding(values)
+        x = self.opening(tokens + self.positions[..., : tokens.shape[-2], :], mask)
         x = self.closing(self.sublayers(x, mask), mask)
         if not self.per_step:
             x = mean_over_steps(x, mask) if self.pool == "mean" else max_over_steps(x, mask)
@@ -225,7 +226,7 @@ class OfTokens(nn.Sequential):
 
     consists_of_parts: ClassVar[bool] = True
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map tokens ``(N, T, C)`` to tokens, of which those count that are True in ``mask`` ``(N, T)``."""
         for part in self:
             x = part(x, mask) if isinstance(part, TokenNorm | Sublayer | Attention) else part(x)
@@ -268,7 +269,7 @@ class TokenNorm(nn.Module):
             raise ComponentError("it contains an activation, and the transformer's norms stand where there is none")
         is_taken = accepts(layer, channels, kind)
         if is_taken and ragged:
-            check_padding(layer, channels, kind)
+            fit_for_padding(layer, channels, kind)
         self.erases = is_taken and is_averaged and centers_positions(layer, channels)
         self.norm = layer if is_taken and not self.erases else NoNorm(channels)
 
@@ -332,7 +333,7 @@ class Attention(nn.Module):
         return y
 
     def _allowed(self, mask: Tensor) -> Tensor:
-        """Return which tokens each may look at, ``(N * heads, 1, 1 or T, T)``, of those that count ``(N * heads, T)``."""
+        """Return which tokens each may look at, ``(N * heads, 1, 1 or T, T)``; ``mask`` ``(N * heads, T)`` counts."""
         allowed = mask.flatten(0, -2)[:, None, None]
         steps = mask.shape[-1]
         return (

@@ -77,11 +77,11 @@ def values(shape: Sequence[int]) -> Tensor:
     return (10 * of_member * (mean + spread * torch.randn(tuple(shape)))).double()
 
 
-def results(norm: nn.Module, x: Tensor, cotangent: Tensor) -> dict[str, Tensor]:
+def results(norm: nn.Module, x: Tensor, cotangent: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
     """Return the output, and the gradients of input and parameters."""
     norm.zero_grad()
     x = x.detach().requires_grad_()
-    y = norm(x)
+    y = norm(x, mask)
     y.backward(cotangent)
     gradients = {"x": x.grad, **{name: parameter.grad for name, parameter in norm.named_parameters()}}
     assert all(gradient is not None for gradient in gradients.values())
@@ -166,13 +166,43 @@ def test_state_has_the_names_of_a_member(name: str) -> None:
 
 
 @each_case
-def test_a_stack_takes_no_mask(name: str, shape: tuple[int, ...]) -> None:
-    """The message says so, and what to do."""
-    stack = stack_of(members_of(name))
-    kind = type(stack).__name__
-    message = f"^{kind}: a stack of norms takes no mask, got members=3; normalize one by one$"
-    with pytest.raises(ValueError, match=message):
-        stack(values(shape), torch.ones(SAMPLES, MEMBERS, *shape[3:], dtype=torch.bool))
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_each_member_has_a_mask_of_its_own(name: str, shape: tuple[int, ...], training: bool) -> None:
+    """Its samples and positions count, or not, as they do alone."""
+    norms = members_of(name)
+    stack = stack_of(norms).train(training)
+    x, cotangent = values(shape), torch.randn(shape, dtype=torch.float64)
+    mask = torch.rand(SAMPLES, MEMBERS, *shape[3:]) < 0.5
+    mask[..., :2] = True  # two values for every statistic
+    mask[:2] = True
+    together = results(stack, x, cotangent, mask)
+    for member, norm in enumerate(norms):
+        of_one = (each[:, member].contiguous() for each in (x, cotangent, mask))
+        alone = results(norm.train(training), *of_one)
+        assert_close(of_member(together, member), alone, rtol=1e-9, atol=1e-9)
+        assert_close(of_member(stack.state_dict(), member), dict(norm.state_dict()), rtol=1e-9, atol=1e-9)
+
+
+def test_a_mask_of_another_shape_is_refused_by_a_stack() -> None:
+    """The message has the members in it."""
+    with pytest.raises(
+        ValueError, match=r"BatchNorm: the mask must be boolean .* pass torch.bool of shape \(5, 3, 2, 3\)"
+    ):
+        stack_of(members_of("batch"))(values(MAPS), torch.ones(SAMPLES, *SIZE, dtype=torch.bool))
+
+
+def test_a_single_value_under_a_mask_is_refused_or_tolerated() -> None:
+    """Where it is tolerated, it becomes the bias, and the running statistics stay."""
+    norm = randomized(BatchNorm(CHANNELS).double())
+    x, mask = values(VECTORS)[:, 0], torch.tensor([True] + [False] * (SAMPLES - 1))
+    with pytest.raises(ValueError, match=r"got one value per statistic from shape .* under the mask"):
+        norm(x, mask)
+    norm.tolerates_single_values = True
+    before = {name: buffer.clone() for name, buffer in norm.named_buffers() if buffer.ndim}
+    y = norm(x, mask)
+    assert_close(y[0], norm.bias.detach())
+    assert not y[1:].any()
+    assert_close({name: buffer for name, buffer in norm.named_buffers() if buffer.ndim}, before, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_a_path_is_read_as_it_is(path: str) -> None:
     assert spec == Spec("npz", {}, path)
     assert not spec.is_own
     assert DATASETS.canonical(f"npz:{path}") == f"npz:{path}" == str(spec)
-    assert DATASETS.load(f"npz:{path}")[1] == {}
+    assert DATASETS.load(f"npz:{path}")[1] == {"kind": None}
 
 
 @pytest.mark.parametrize("path", ["mine.npz", "./folder/my file.npz", "/data/mine.npz"])

@@ -46,3 +46,23 @@ def test_the_smallest_images_pass() -> None:
     """4x4 are enough for two poolings."""
     network = Cnn(norm_factory("none"), shape=(1, 4, 4), outputs=2, widths=(4, 4), hidden=4)
     assert network(torch.randn(2, 1, 4, 4)).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "names"), [((3, 9), ("Conv1d", "MaxPool1d")), ((2, 8, 9, 10), ("Conv3d", "MaxPool3d"))]
+)
+def test_signals_and_volumes_are_convolved_along_their_own_axes(shape: tuple[int, ...], names: tuple[str, str]) -> None:
+    """A stack of two does what each does, in float64."""
+    members = [Cnn(norm_factory("batch"), shape=shape, outputs=2, widths=(4, 8), hidden=8).double() for _ in range(2)]
+    kinds = [type(layer).__name__ for layer in members[0].layers]
+    assert {each: kinds.count(each) for each in names} == dict.fromkeys(names, 2)
+    x = torch.randn(5, 2, *shape, dtype=torch.float64)
+    alone = torch.stack([member(x[:, index]) for index, member in enumerate(members)], 1)
+    torch.testing.assert_close(stack(members)(x), alone, rtol=0, atol=1e-10)
+    assert members[0].notes == ()
+
+
+def test_too_short_a_signal_is_refused_in_its_own_words() -> None:
+    """Sequences are not images."""
+    with pytest.raises(ValueError, match="Cnn: 2 poolings need sequences of at least 4, got 3; use fewer widths"):
+        Cnn(norm_factory("batch"), shape=(3, 3), outputs=2)

@@ -10,6 +10,7 @@ from normzoo.experiment.planning.facts import DatasetFacts, NetworkFacts, Networ
 from normzoo.experiment.planning.strategy import FLOPS_OF_A_STEP, is_compiled, strategy_for
 from normzoo.experiment.planning.timing import Timings, timing_key
 from normzoo.registry import DATASETS
+from normzoo.registry.entries import with_paths
 
 MAX_MEMBERS = 32
 """How many runs are stacked at most: beyond, their parameters leave the processor's caches, and little is gained."""
@@ -75,11 +76,10 @@ def expand(
         sources: by kind and spec, the checksum of the user's own file, or a library's version.
         networks: what is known of each template with each norm.
     """
-    dataset_spec = DATASETS.parse(matrix.dataset)
     chosen = {"task": matrix.task, "optimizer": matrix.optimizer, "schedule": matrix.schedule}
     common: dict[str, Any] = {
         **chosen,
-        "dataset": str(dataset_spec._replace(argument="")),
+        "dataset": str(with_paths(DATASETS.parse(matrix.dataset), lambda _: "")),
         "dataset_checksum": dataset.checksum,
         "epochs": matrix.epochs,
         "weight_decay": matrix.weight_decay,

@@ -25,6 +25,7 @@ from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, Prepared
 from normzoo.metric import Metric
 from normzoo.registry import DATASETS, Registry
+from normzoo.registry.entries import paths_of
 
 OF_PLANNING_ALONE = frozenset({"seeds", "first_seed", "baseline", "target"})
 """Settings of the matrix that nothing is prepared by."""
@@ -201,7 +202,7 @@ def _data_files(dataset: str, root: Path) -> list[Path] | None:
         return None
     entry = DATASETS.entry(spec)
     if entry.argument == "PATH":
-        return [Path(spec.argument).expanduser()]
+        return [Path(path).expanduser() for path in paths_of(spec)]
     found = [list((root.expanduser() / folder).rglob("*")) for folder in entry.folders]
     return [path for each in found for path in each] if all(found) else None
 

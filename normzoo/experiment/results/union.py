@@ -9,6 +9,7 @@ from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store, StoredComparison
 from normzoo.registry import DATASETS
+from normzoo.registry.entries import with_paths
 
 Numbers = int | Sequence[int] | Literal["all"] | None
 """Which comparisons: that of a number, those of several, all of the store; None: the latest."""
@@ -93,7 +94,7 @@ def _settings(comparisons: Sequence[StoredComparison]) -> dict[str, dict[int, st
         for name in MatrixSpec.model_fields
         if name not in _FREE
     }
-    named = {each.id: str(DATASETS.parse(each.matrix.dataset)._replace(argument="")) for each in comparisons}
+    named = {each.id: str(with_paths(DATASETS.parse(each.matrix.dataset), lambda _: "")) for each in comparisons}
     return {"dataset": named, **values}
 
 

@@ -204,6 +204,8 @@ def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor, outputs: int,
             network = copy.deepcopy(network).eval()
             y = network(inputs)
             _check_outputs(y, (len(inputs), *(inputs.shape[-1:] if per_step else ()), outputs))
+            if bool(inputs.isnan().any()) and not bool(y.isfinite().all()):
+                raise ConfigError("steps beyond the end of a sequence are NaN, and they reach its outputs; mask them")
             if per_step:
                 _check_causal(network, inputs, y)
         except Exception as error:

@@ -5,6 +5,7 @@ from pathlib import PurePath
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.metric import Metric
 from normzoo.registry import DATASETS, TEMPLATES
+from normzoo.registry.entries import with_paths
 from normzoo.report.analysis.numbers import Summary, Table
 from normzoo.report.analysis.wording import (
     MIN_P,
@@ -38,8 +39,7 @@ def dataset(matrix: MatrixSpec) -> str:
     >>> dataset(MatrixSpec(dataset="npz:some/where/mine.npz"))
     'npz:mine.npz'
     """
-    spec = DATASETS.parse(matrix.dataset)
-    return str(spec._replace(argument=PurePath(spec.argument).name))
+    return str(with_paths(DATASETS.parse(matrix.dataset), lambda path: PurePath(path).name))
 
 
 def title(summary: Summary, template: str) -> str:
