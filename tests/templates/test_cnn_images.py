@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from normzoo.layers import norm_factory
-from normzoo.templates import Cnn
+from normzoo.templates import Cnn, stack
 
 
 @pytest.mark.parametrize("size", [8, 28, 32])

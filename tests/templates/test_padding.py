@@ -20,7 +20,7 @@ SPECS = [name if name != "group" else "group:groups=2" for name in NORMS]
 TEMPLATES: dict[str, Callable[..., nn.Module]] = {
     "lstm": lambda norm: Lstm(norm, shape=(CHANNELS, STEPS), outputs=2, ragged=True, hidden=8),
     **{
-        f"transformer-{placement}-{pool}": lambda norm, placement=placement, pool=pool: Transformer(  # type: ignore[misc]
+        f"transformer-{placement}-{pool}": lambda norm, placement=placement, pool=pool: Transformer(
             norm,
             shape=(CHANNELS, STEPS),
             outputs=2,
