@@ -24,7 +24,16 @@ from torch.nn.functional import scaled_dot_product_attention
 from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm
 from normzoo.layers._make import NormFactory, contains_activation
-from normzoo.templates._norm_slots import Kind, accepts, build, centers_positions, fit_for_padding, left_out, masked
+from normzoo.templates._norm_slots import (
+    Kind,
+    accepts,
+    build,
+    centers_positions,
+    fit_for_padding,
+    is_batch_independent,
+    left_out,
+    masked,
+)
 from normzoo.templates._padding import max_over_steps, mean_over_steps, without_padding
 
 Placement = Literal["post", "pre", "sandwich", "peri"]
@@ -146,6 +155,11 @@ class Transformer(nn.Module):
         slots = {name: module for name, module in self.named_modules() if isinstance(module, TokenNorm)}
         self.places = {name: slot.where for name, slot in slots.items()}
         self.notes = left_out(norm, [(slot.where, slot.channels, kind) for slot in slots.values()])
+        if per_step and not all(is_batch_independent(slot.norm) for slot in slots.values()):
+            self.notes += (
+                "in training its statistics are also over later tokens, which the network is to predict; not in "
+                "evaluation",
+            )
         if any(slot.erases for slot in slots.values()):
             note = "no norm at the last place, as the mean over its tokens would be the same for every sample"
             if placement in ("sandwich", "peri"):

@@ -146,6 +146,8 @@ def try_augmentations(specs: Sequence[str], dataset: Dataset) -> None:
     """
     images = dataset.train.inputs[:_SAMPLES, None].unsqueeze(0)
     for spec in specs:
+        if dataset.kind != "images" and not AUGMENTATIONS.parse(spec).is_own:
+            raise ConfigError(f"augment: {spec} is for images, and '{dataset.name}' holds {dataset.kind}; leave it out")
         try:
             augmentations = Augmentations([spec])
             drawn = augmentations.draw(images.shape[1], torch.Generator())[None, :, None]
