@@ -1,0 +1,30 @@
+"""Do the commands of the page on your data train what the page says?"""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from normzoo.cli import main
+
+PAGE = (Path(__file__).parents[2] / "docs" / "your-data.md").read_text(encoding="utf-8")
+FEW = ["--seeds", "1", "--epochs", "1", "--batch-sizes", "16", "--device", "cpu", "--jobs", "1"]
+
+
+@pytest.mark.slow
+def test_the_examples_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the top of the page to its end, in one folder; trained once, for an epoch."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    trained = 0
+    for language, block in re.findall(r"```(python|sh)\n(.*?)```", PAGE, flags=re.DOTALL):
+        if language == "python":
+            exec(block, {"__name__": "page"})  # noqa: S102  # our own lines
+            continue
+        for line in block.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:2] == ["normzoo", "compare"]:
+                trained += 1
+                assert main([*words[1:], *FEW]) == 0, line
+    assert trained
