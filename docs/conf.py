@@ -54,7 +54,7 @@ def prepare(app: Sphinx, page: str, source: list[str]) -> None:
 
     text = re.sub(r"\]\((?!\w+:)([^)#\s]+)((?:#[^)\s]*)?)\)", in_repository, source[0])
     if page == "index":
-        pages = re.findall(r"\]\(([\w/]+)\.md\)", text)
+        pages = re.findall(r"\]\(([\w/-]+)\.md\)", text)
         text += "\n".join(["", "```{toctree}", ":hidden:", "", *dict.fromkeys(pages), "```", ""])
     if page == "commands":
         text += f"\n## All flags\n\n{flags()}"

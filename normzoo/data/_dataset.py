@@ -130,7 +130,7 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """One input's shape: (C, H, W) of images, (C, T) of sequences, (F,) of vectors, (T,) of tokens."""
+        """One input's shape, (C, H, W) of images, (C, T) of sequences, (F,) of vectors, (T,) of tokens."""
         return tuple(self.train.inputs.shape[1:])
 
     @property

@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 
 class Scale(NamedTuple):
-    """How targets were standardized: ``(y - mean) / std``, each a number, or one for every output."""
+    """How targets were standardized, ``(y - mean) / std``, each a number, or one for every output."""
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
