@@ -65,6 +65,7 @@ def compare(
     batch_sizes: Sequence[int] | str | None = None,
     seeds: int | None = None,
     first_seed: int | None = None,
+    folds: int | None = None,
     epochs: int | None = None,
     lr: float | None = None,
     lrs: Sequence[float] | None = None,
@@ -112,6 +113,8 @@ def compare(
         batch_sizes: to train at.
         seeds: how many.
         first_seed: the first of them.
+        folds: cross-validation: into how many parts all samples are cut, which take turns as the test set over the
+            seeds, at least one seed for each.
         epochs: passes over the training set.
         lr: learning rate at the reference batch size.
         lrs: learning rates to choose from, instead.

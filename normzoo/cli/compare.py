@@ -133,7 +133,7 @@ class _Comparison:
         from normzoo.progress.live import progress_for
 
         console = Console(stderr=True)
-        for line in strategy_lines(plan):
+        for line in (*strategy_lines(plan), *fold_lines(self._configuration.matrix)):
             console.print(line, highlight=False, soft_wrap=True)
         return progress_for(self._configuration.matrix, plan, store, console)
 
@@ -202,10 +202,11 @@ def _print_next(matrix: MatrixSpec, store: Path, console: Console, *, done: str,
     from normzoo.report.statistics.family import MIN_SEEDS
 
     place = "" if store == Execution().store else f" --store {shlex.quote(str(store))}"
+    enough = -(-MIN_SEEDS // matrix.folds) * matrix.folds
     steps = [
         *([] if details else ["--details"]),
         f"normzoo report -o report.md{place}",
-        f"--seeds {MIN_SEEDS} for tests"
+        f"--seeds {enough} for tests"
         if matrix.seeds < MIN_SEEDS
         else f"--first-seed {matrix.first_seed + matrix.seeds} for fresh seeds",
     ]
@@ -256,7 +257,7 @@ def show_plan(configuration: Configuration, plan: Plan, console: Console) -> Non
         highlight=False,
     )
     if plan.groups:
-        for line in strategy_lines(plan):
+        for line in (*strategy_lines(plan), *fold_lines(matrix)):
             console.print(line, highlight=False)
         console.print(f"Expected to take about {duration(plan.seconds)}, by steps that were timed.", highlight=False)
 
@@ -274,6 +275,22 @@ def strategy_lines(plan: Plan) -> list[str]:
     ]
     lines += [f"not side by side: {reason}" for reason in plan.unstacked]
     return lines + [f"data: {note}" for note in plan.prepared.dataset.notes]
+
+
+def fold_lines(matrix: MatrixSpec) -> list[str]:
+    """Say where some folds are the test set of more seeds than others, and which number of seeds is even.
+
+    >>> fold_lines(MatrixSpec(seeds=8, folds=5))
+    ['folds: of 5 folds, 3 are the test set of one seed more than the others; --seeds 10 would be even']
+    """
+    more = matrix.seeds % matrix.folds
+    if not more:
+        return []
+    even, are = matrix.seeds - more + matrix.folds, "is" if more == 1 else "are"
+    return [
+        f"folds: of {matrix.folds} folds, {more} {are} the test set of one seed more than the others; --seeds {even} "
+        "would be even"
+    ]
 
 
 WORDS = {"stacked": "all seeds side by side", "sequential": "one seed after the other"}

@@ -40,9 +40,10 @@ def show(
     console.print(f"Run {key}: {record.status}", style="bold", soft_wrap=True)
     console.print(record.spec.label, soft_wrap=True)
     _section("Configuration", console)
-    console.print(
-        facts((name, format_value(value)) for name, value in flat(record.spec.model_dump(mode="json")).items())
+    configured = flat(record.spec.model_dump(mode="json")) | (
+        {"fold": record.spec.fold} if record.spec.folds > 1 else {}
     )
+    console.print(facts((name, format_value(value)) for name, value in configured.items()))
     _show_epochs(record, console)
     _section("How it went", console)
     console.print(facts(_account(record, comparisons)))
@@ -147,7 +148,8 @@ def _show_again(key: str, record: RunRecord, comparisons: Sequence[StoredCompari
         console.print("  data or settings that the store does not name.")
         return
     console.print(f"  {command}", soft_wrap=True)
-    if record.spec.seed:
-        console.print(f"  (seeds are counted from 0: this trains the seeds 0 to {record.spec.seed})")
+    if record.spec.seed or record.spec.folds > 1:
+        last = max(record.spec.seed, record.spec.folds - 1)
+        console.print(f"  (seeds are counted from 0: this trains the seeds 0 to {last})")
     if record.spec.sources:
         console.print("  (it is the same run only if your code and published networks are unchanged)")

@@ -114,6 +114,7 @@ class Dataset:
         vocabulary: how many different tokens there are; None where samples are no tokens.
         is_ragged: sequences are of different lengths, and NaN beyond their ends.
         notes: what a reader of the results should know of the data.
+        fold_sizes: of a fold, how many samples the training split of each fold has; else empty.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Dataset:
     vocabulary: int | None = None
     is_ragged: bool = False
     notes: tuple[str, ...] = ()
+    fold_sizes: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,10 +1,12 @@
-"""Which training samples are held out, to choose by."""
+"""Which training samples are held out, to choose by, and what there is to say of how many they are."""
 
 import numpy as np
 
 from normzoo.data._dataset import Array
 
 FRACTION = 0.1
+CLOSE = 0.01
+"""How far from a tenth of all samples a hold-out may be with nothing said of it, as its strata are rounded."""
 _SEED = 0
 
 
@@ -28,3 +30,18 @@ def hold_out(strata: Array) -> tuple[Array, Array]:
     if not held.any():
         held[random.randint(len(strata))] = True
     return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def hold_out_notes(strata: Array, held: Array) -> tuple[str, ...]:
+    """Say how many samples are held out, where that is not about a tenth: where strata are small, for one.
+
+    >>> hold_out_notes(np.repeat(np.arange(5), 4), np.arange(5))
+    ('5 of 20 training samples are held out for validation: one of each class at least',)
+    """
+    if abs(len(held) / len(strata) - FRACTION) <= CLOSE:
+        return ()
+    sizes = np.unique(strata, return_counts=True)[1]
+    is_least = len(sizes) > 1 and any(size > 1 and not round(FRACTION * size) for size in sizes)
+    why = ": one of each class at least" if is_least else ""
+    are = "is" if len(held) == 1 else "are"
+    return (f"{len(held):,} of {len(strata):,} training samples {are} held out for validation{why}",)

@@ -18,7 +18,8 @@ from normzoo.data._checks import (
     check_tokens,
 )
 from normzoo.data._dataset import Array, Dataset, Kind, RawArrays, Split, channels_last, kind_of_arrays
-from normzoo.data._hold_out import hold_out
+from normzoo.data._folds import split_anew
+from normzoo.data._hold_out import hold_out, hold_out_notes
 from normzoo.data._part import Part, channel_statistics, checksum, standardize
 from normzoo.errors import ComponentError, DataError
 from normzoo.registry import DATASETS
@@ -27,12 +28,23 @@ from normzoo.tasks import UNSCALED, Classification, Targets, Task
 _SPLITS = ("train", "val", "test")
 
 
-def load_dataset(spec: str, *, task: Task | None = None, root: Path | None = None, download: bool = False) -> Dataset:
+def load_dataset(
+    spec: str,
+    *,
+    task: Task | None = None,
+    root: Path | None = None,
+    download: bool = False,
+    folds: int = 1,
+    fold: int = 0,
+) -> Dataset:
     """Load a dataset by name, or the user's own arrays with ``npz:PATH``, onto the CPU.
 
     A dataset without a validation split of its own has a tenth of its training samples held out, stratum by
     stratum of the task and always the same ones. Every split is then standardized per channel by the statistics of the
     remaining training samples.
+
+    With ``folds`` its own split does not count: each sample is in the test set of one fold, and a tenth of the others
+    is held out for validation.
 
     Args:
         spec: a name in ``normzoo.registry.DATASETS``, ``npz:PATH``, or a function of your own that returns
@@ -40,6 +52,9 @@ def load_dataset(spec: str, *, task: Task | None = None, root: Path | None = Non
         task: what is to be learned, which checks the targets; classification by default.
         root: the folder torchvision's datasets are in, ``data`` by default; digits and npz do not read it.
         download: fetch a torchvision dataset that is not there yet.
+        folds: into how many parts the samples of all splits together are cut, of which one is the test set; 1: they
+            are split as they were.
+        fold: which part that is, from 0.
 
     >>> digits = load_dataset("digits")
     >>> digits.shape, digits.outputs, len(digits.train), len(digits.validation), len(digits.test)
@@ -55,7 +70,7 @@ def load_dataset(spec: str, *, task: Task | None = None, root: Path | None = Non
     raw = _read(canonical, root=root, download=download)
     if raw.fit is None:
         _check(source, raw, kind_of_arrays(raw))
-    return _build(spec, source, raw, Classification() if task is None else task)
+    return _build(spec, source, raw, Classification() if task is None else task, folds, fold)
 
 
 def _read(spec: str, *, root: Path | None, download: bool) -> RawArrays:
@@ -108,7 +123,7 @@ def _check(source: str, raw: RawArrays, kind: Kind) -> None:
         check_same_shape(name, values, raw.x_train, kind)
 
 
-def _build(name: str, source: str, raw: RawArrays, task: Task) -> Dataset:
+def _build(name: str, source: str, raw: RawArrays, task: Task, folds: int = 1, fold: int = 0) -> Dataset:
     """Hold out, checksum and standardize what a loader returned; ``source`` is what messages call it."""
     kind, inputs, given = kind_of_arrays(raw), {}, {}
     for split in _SPLITS:
@@ -116,11 +131,17 @@ def _build(name: str, source: str, raw: RawArrays, task: Task) -> Dataset:
         if values is not None and targets is not None:
             inputs[split], given[split] = (values, getattr(raw, f"lengths_{split}")), targets
     indices: dict[str, Array] = {}
-    if "val" not in given:
+    notes, fold_sizes = raw.notes, tuple[int, ...]()
+    if folds > 1:
+        inputs, given, indices, fold_sizes, found = split_anew(source, task, inputs, given, kind, folds, fold)
+        notes += found
+    elif "val" not in given:
         if len(raw.y_train) < 2:
             raise DataError(f"{source}: x_train holds one sample; at least 2 are needed, as a part is held out")
         task.prepare(source, given)  # what is wrong is said of the arrays as they were given
-        kept, held = hold_out(task.strata(raw.y_train))
+        strata = task.strata(raw.y_train)
+        kept, held = hold_out(strata)
+        notes += hold_out_notes(strata, held)
         indices = {"train": kept, "val": held}
         inputs["val"] = inputs["train"]
         given |= {"train": raw.y_train[kept], "val": raw.y_train[held]}
@@ -132,6 +153,7 @@ def _build(name: str, source: str, raw: RawArrays, task: Task) -> Dataset:
     is_ragged = any(each is not None and bool((each < parts["train"].shape[1]).any()) for each in lengths)
     hashed: list[Array | Part] = [array for each in _SPLITS for array in (parts[each], learned[each])]
     hashed += [each for each in lengths if each is not None]
+    hashed += [indices[each] for each in _SPLITS if folds > 1]
     train, validation, test = splits
     return Dataset(
         name,
@@ -144,7 +166,8 @@ def _build(name: str, source: str, raw: RawArrays, task: Task) -> Dataset:
         kind=kind,
         vocabulary=raw.vocabulary if kind == "tokens" else None,
         is_ragged=is_ragged,
-        notes=(*raw.notes, *targets_.notes, *_constant_note(constant)),
+        notes=(*notes, *targets_.notes, *_constant_note(constant)),
+        fold_sizes=fold_sizes,
     )
 
 

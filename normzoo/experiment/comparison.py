@@ -141,5 +141,5 @@ def early_workers(configuration: Configuration) -> int:
     if machine_has_gpus() and configuration.execution.device != "cpu":
         return 0
     matrix = configuration.matrix
-    groups = len(matrix.norms) * len(matrix.templates) * len(matrix.batch_sizes)
+    groups = len(matrix.norms) * len(matrix.templates) * len(matrix.batch_sizes) * matrix.folds
     return configuration.execution.jobs_for("cpu", groups) - 1

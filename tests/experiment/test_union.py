@@ -115,6 +115,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "strategy": ("sequential", "strategy is auto in comparison 1, sequential in comparison 2"),
     "eval_stats": (("batch",), "eval_stats is running in comparison 1, running,batch in comparison 2"),
     "augment": (("flip", "crop:4"), "augment is not set in comparison 1, flip,crop:4 in comparison 2"),
+    "folds": (2, "folds is 1 in comparison 1, 2 in comparison 2"),
     "compile": ("always", "compile is auto in comparison 1, always in comparison 2"),
 }
 

@@ -65,7 +65,7 @@ Chain = Annotated[tuple[str, ...], BeforeValidator(split_list)]
 Stats = Annotated[tuple[EvalStats, ...], BeforeValidator(split_list), Field(min_length=1)]
 
 
-_LATER = ("further_eval_stats", "augment", "schedule", "weight_decay", "weight_decay_on")
+_LATER = ("further_eval_stats", "augment", "schedule", "weight_decay", "weight_decay_on", "folds")
 """Fields of a run that are not in its key where they have their default."""
 
 
@@ -78,7 +78,7 @@ class RunSpec(BaseModel):
         template: the network.
         norm: what it normalizes with.
         dataset: what it is trained on, without a path: that decides nothing.
-        dataset_checksum: of the arrays and their split.
+        dataset_checksum: of the arrays and their split; of folds, that of the first.
         task: what is learned.
         sources: for the user's own components (template, norm, task, optimizer, schedule, augmentations), by field, the
             checksum of the file it comes from; of several, in their order. For a network of torchvision's or timm's,
@@ -97,6 +97,8 @@ class RunSpec(BaseModel):
         further_eval_stats: by which statistics the trained network is evaluated, too, beside the running ones; none
             where its norm keeps no running ones. It decides nothing but what is recorded.
         augment: what is done to the inputs of training batches, in this order.
+        folds: into how many parts all samples are cut, of which one is the test set (``fold``); 1: they are split as
+            the dataset is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -121,6 +123,7 @@ class RunSpec(BaseModel):
     precision: Precision = "32-true"
     further_eval_stats: tuple[EvalStats, ...] = ()
     augment: tuple[str, ...] = ()
+    folds: int = 1
 
     @model_validator(mode="before")
     @classmethod
@@ -157,9 +160,14 @@ class RunSpec(BaseModel):
         return f"{self.template}, {self.norm}, batch size {self.batch_size}"
 
     @property
+    def fold(self) -> int:
+        """Which part of the samples is the test set, counted from 0: the parts take turns over the seeds."""
+        return self.seed % self.folds
+
+    @property
     def group_key(self) -> str:
-        """The same for all runs that differ only in their seed and learning rate."""
-        return _digest(self.model_dump(mode="json", exclude={"seed", "lr"}))
+        """The same for all runs that differ only in their seed and learning rate, and share a fold."""
+        return _digest({"fold": self.fold, **self.model_dump(mode="json", exclude={"seed", "lr"})})
 
 
 def _written(value: Any) -> Any:
@@ -193,6 +201,11 @@ class MatrixSpec(BaseModel):
     )
     seeds: Count = Field(8, description="How many seeds: 8 means the seeds 0 to 7.")
     first_seed: NotNegative = Field(0, description="The first of the seeds, which follow one another.")
+    folds: Count = Field(
+        1,
+        description="Cross-validation, for small data: cut all samples into so many parts, which take turns as the "
+        "test set over the seeds. 1: the dataset's own split.",
+    )
     epochs: Count = Field(4, description="Passes over the training set, the same for every batch size.")
     lr: Rate = Field(0.05, description="Learning rate at the reference batch size.")
     lrs: Rates | None = Field(
@@ -317,6 +330,15 @@ class MatrixSpec(BaseModel):
                     raise ValueError(
                         f"lr {rate:g} at batch size {self.lr_reference} makes {self.lr_at(size, rate):g} at {size}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _a_seed_for_every_fold(self) -> Self:
+        if self.seeds < self.folds:
+            raise ValueError(
+                f"folds {self.folds} with seeds {self.seeds}: each fold is the test set of one seed or more; use seeds "
+                f"{self.folds} or a multiple, or fewer folds"
+            )
         return self
 
     @model_validator(mode="after")

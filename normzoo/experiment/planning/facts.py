@@ -18,7 +18,8 @@ Device = str
 class DatasetFacts:
     """What planning needs to know of a dataset: checksum, a sample's shape, outputs, and the samples of each split.
 
-    ``notes`` are what a reader of the results should know of the data.
+    Of folds they are those of the first; others differ by a few samples. ``notes`` are what a reader of the results
+    should know of the data.
     """
 
     name: str

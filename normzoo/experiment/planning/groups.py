@@ -24,7 +24,7 @@ MIN_STEP_SECONDS, FLOPS_PER_SECOND = 2e-3, 2e10
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ only in their seed and learning rate; a worker trains a group at a time.
+    """Runs of one fold that differ only in their seed and learning rate; a worker trains a group at a time.
 
     Attributes:
         steps: optimizer steps of each run.
@@ -87,6 +87,7 @@ def expand(
         "clip_norm": matrix.clip_norm,
         "precision": matrix.precision,
         "augment": matrix.augment,
+        "folds": matrix.folds,
     }
     runs: list[RunSpec] = []
     for template in matrix.templates:

@@ -36,7 +36,7 @@ Timings = Mapping[str, Timing]
 """By key."""
 
 
-_NO_MATTER = {"seed", "lr", "epochs", "further_eval_stats", "schedule", "weight_decay", "weight_decay_on"}
+_NO_MATTER = {"seed", "lr", "epochs", "further_eval_stats", "schedule", "weight_decay", "weight_decay_on", "folds"}
 """Fields of a run by which a step takes no longer, or hardly."""
 
 

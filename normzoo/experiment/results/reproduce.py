@@ -16,7 +16,7 @@ _FRESH_STORE = "again.sqlite"
 def command_for(key: str, record: RunRecord, dataset: str) -> str | None:
     """Return a command that trains the run in a store of its own, in the same way, or None where none trains it.
 
-    It trains the run's cell up to its seed, since seeds are counted from 0.
+    It trains the run's cell up to its seed, since seeds are counted from 0; of folds, a seed for each at least.
 
     Args:
         key: of the run in its store: another than its specification has now, where it was trained by another
@@ -50,7 +50,8 @@ def _matrix(spec: RunSpec, dataset: str) -> MatrixSpec:
         "strategy": spec.strategy,
         "compile": "always" if spec.compile else "never",
         "batch_sizes": (spec.batch_size,),
-        "seeds": spec.seed + 1,
+        "seeds": max(spec.seed + 1, spec.folds),
+        "folds": spec.folds,
         "epochs": spec.epochs,
         "optimizer": spec.optimizer,
         "schedule": spec.schedule,

@@ -40,7 +40,7 @@ class OnDevice:
 
 @dataclass(frozen=True, kw_only=True)
 class Train(OnDevice):
-    """Train these runs, which differ only in their seed and learning rate."""
+    """Train these runs of one fold, which differ only in their seed and learning rate."""
 
     runs: tuple[RunSpec, ...]
 

@@ -58,7 +58,9 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
     for template in matrix.templates:
         TEMPLATES.load(template)  # so that a norm is not named for what is wrong with a template
     _check_recipe(matrix)
-    dataset = load_dataset(matrix.dataset, task=task, root=execution.data_root, download=execution.download)
+    dataset = load_dataset(
+        matrix.dataset, task=task, root=execution.data_root, download=execution.download, folds=matrix.folds
+    )
     facts = DatasetFacts(
         name=dataset.name,
         checksum=dataset.checksum,
@@ -69,7 +71,7 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
         test=len(dataset.test),
         notes=dataset.notes,
     )
-    _check_batch_sizes(matrix, facts)
+    _check_batch_sizes(matrix, facts, dataset.fold_sizes)
     for batch_size in matrix.batch_sizes:
         make_schedule(matrix.schedule, steps=matrix.epochs * (facts.train // batch_size))
     asked: tuple[tuple[Registry[Any], tuple[str, ...]], ...] = (
@@ -128,8 +130,13 @@ def resolve_device(wanted: str) -> Device:
     return "cuda" if available and wanted != "cpu" else "cpu"
 
 
-def _check_batch_sizes(matrix: MatrixSpec, facts: DatasetFacts) -> None:
-    largest = matrix.batch_sizes[-1]
+def _check_batch_sizes(matrix: MatrixSpec, facts: DatasetFacts, fold_sizes: Sequence[int]) -> None:
+    largest, smallest = matrix.batch_sizes[-1], min(fold_sizes, default=facts.train)
+    if fold_sizes and largest > smallest:
+        raise ConfigError(
+            f"batch_sizes: {largest} is larger than the training set of a fold of '{facts.name}' ({smallest} samples, "
+            f"with --folds {matrix.folds}); use at most {smallest}"
+        )
     if largest > facts.train:
         held = f"{facts.train} of {facts.train + facts.validation} samples, after {facts.validation} for validation"
         raise ConfigError(

@@ -36,7 +36,7 @@ class Server:
 
     def __init__(self, send: Callable[[Message], None]) -> None:
         self._send = send
-        self._loaded: dict[tuple[str, str], Dataset] = {}
+        self._loaded: dict[tuple[str, str, int, int], Dataset] = {}
 
     def carry_out(self, task: Task) -> None:
         """Carry out a task, and tell what happens; ``TaskDone`` comes last."""
@@ -46,12 +46,12 @@ class Server:
             torch.set_num_threads(task.threads)
             if task.device == "cuda":
                 torch.cuda.set_device(task.index)
-            dataset = self._dataset(task)
             if isinstance(task, TimeSteps):
-                for timing in time_steps(task.groups, dataset, task.device):
+                first_fold = self._dataset(task, task.groups[0][0][0].folds, 0)
+                for timing in time_steps(task.groups, first_fold, task.device):
                     self._send(Timed(timing))
             else:
-                self._train(task, dataset)
+                self._train(task, self._dataset(task, task.runs[0].folds, task.runs[0].fold))
         self._send(TaskDone())
 
     def _prepare(self, task: Prepare) -> None:
@@ -60,7 +60,7 @@ class Server:
         except UsageError as error:
             self._send(Rejected(str(error)))
         else:
-            self._loaded[task.matrix.dataset, task.matrix.task] = dataset
+            self._loaded[task.matrix.dataset, task.matrix.task, task.matrix.folds, 0] = dataset
             self._send(Checked(prepared))
 
     def _train(self, task: Train, dataset: Dataset) -> None:
@@ -73,10 +73,11 @@ class Server:
             on_record=lambda record: self._send(RunDone(record)),
         )
 
-    def _dataset(self, task: OnDevice) -> Dataset:
-        name = task.dataset, task.task
+    def _dataset(self, task: OnDevice, folds: int, fold: int) -> Dataset:
+        name = task.dataset, task.task, folds, fold
         loaded = self._loaded.get(name)
         if loaded is None:
-            loaded = load_dataset(task.dataset, task=make_task(task.task), root=task.execution.data_root)
+            learned, root = make_task(task.task), task.execution.data_root
+            loaded = load_dataset(task.dataset, task=learned, root=root, folds=folds, fold=fold)
         self._loaded[name] = loaded.to(task.device)
         return self._loaded[name]

@@ -208,6 +208,7 @@ def _cell(
     by_seed = values_by_seed(records)
     values = list(by_seed.values())
     ok = [record for record in records if record.spec.seed in by_seed]
+    constants = [record.constant_value for record in records if record.constant_value is not None]
     diverged = sum(record.status is Status.DIVERGED for record in records)
     failed = sum(record.status.is_lost for record in records)
     return CellSummary(
@@ -224,7 +225,7 @@ def _cell(
         lowest=min(values, default=None),
         highest=max(values, default=None),
         n_constant=_n_constant(ok, metrics[0]),
-        constant=next((record.constant_value for record in records if record.constant_value is not None), None),
+        constant=median(constants) if constants else None,
         n_collapsed=collapsed(
             [metrics[0].sign * value for value in values], scale, _least_collapse(metrics[0], values)
         ),
@@ -310,7 +311,12 @@ def _vs_reference(
 
 
 def _with_samples(own: Sequence[RunRecord], other: Sequence[RunRecord]) -> TwoWay | None:
-    """Return how sure a difference is over seeds and test samples, by which samples were right in both."""
+    """Return how sure a difference is over seeds and test samples, by which samples were right in both.
+
+    None where there are folds, over which a seed has test samples of its own.
+    """
+    if any(record.spec.folds > 1 for record in own):
+        return None
     left, right = (
         {record.spec.seed: record.hits for record in records if record.hits is not None} for records in (own, other)
     )

@@ -19,7 +19,8 @@ class Provenance:
     """What the records say of their origin; where they differ, every distinct value.
 
     Attributes:
-        data: what samples are, how they were standardized, and what is to be known of them.
+        data: what samples are, how they were standardized, and what is to be known of them; of folds that of the first,
+            from which the others differ by a few samples.
         environment: versions, device, CPU, threads, commit: the distinct values of each.
         training_seconds: training time over all runs, without evaluation.
         compute_seconds: time of all runs, also of those without a result, evaluation included.
@@ -37,6 +38,7 @@ class Provenance:
 def provenance(records: Mapping[str, RunRecord]) -> Provenance:
     """Collect the origin of the records; the same for any order of them."""
     runs = list(records.values())
+    first = min((run.spec.fold for run in runs), default=0)
     names: dict[str, set[str]] = {}
     for run in runs:
         for name, value in _flat(run.environment):
@@ -44,7 +46,7 @@ def provenance(records: Mapping[str, RunRecord]) -> Provenance:
     return Provenance(
         runs=len(runs),
         dataset_checksums=tuple(sorted({run.spec.dataset_checksum for run in runs})),
-        data=tuple(dict.fromkeys(each for run in runs for each in run.data)),
+        data=tuple(dict.fromkeys(each for run in runs if run.spec.fold == first for each in run.data)),
         strategies=tuple(sorted({run.spec.strategy for run in runs})),
         environment={name: tuple(sorted(values)) for name, values in sorted(names.items())},
         training_seconds=math.fsum(epoch.seconds for run in runs for epoch in run.epochs),

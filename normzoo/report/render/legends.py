@@ -34,12 +34,13 @@ from normzoo.report.statistics.power import MAX_SEEDS
 
 
 def dataset(matrix: MatrixSpec) -> str:
-    """Name the dataset; a file of the user's own without its folders.
+    """Name the dataset, and its folds; a file of the user's own without its folders.
 
-    >>> dataset(MatrixSpec(dataset="npz:some/where/mine.npz"))
-    'npz:mine.npz'
+    >>> dataset(MatrixSpec(dataset="npz:some/where/mine.npz")), dataset(MatrixSpec(folds=5))
+    ('npz:mine.npz', 'digits in 5 folds')
     """
-    return str(with_paths(DATASETS.parse(matrix.dataset), lambda path: PurePath(path).name))
+    name = str(with_paths(DATASETS.parse(matrix.dataset), lambda path: PurePath(path).name))
+    return name if matrix.folds == 1 else f"{name} in {matrix.folds} folds"
 
 
 def title(summary: Summary, template: str) -> str:
@@ -211,7 +212,8 @@ def _values(metric: Metric, matrix: MatrixSpec, *, is_whole: bool) -> str:
     if matrix.seeds == 1:
         return f"{what}, of a single seed."
     fewer = "" if is_whole else ", fewer where the cell says so"
-    return f"{what}: mean of {matrix.seeds} seeds{fewer} {PLUS_MINUS} 95 % interval, each for itself."
+    over = "" if matrix.folds == 1 else f" over {matrix.folds} folds"
+    return f"{what}: mean of {matrix.seeds} seeds{over}{fewer} {PLUS_MINUS} 95 % interval, each for itself."
 
 
 def further_legend(matrix: MatrixSpec) -> str:

@@ -22,17 +22,21 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
         f"also {_follows(matrix)}."
     )
     yield f"Dataset: {dataset(matrix)}{_sizes(summary)}, checksum of its arrays and their split {checksums}."
+    if matrix.folds > 1:
+        yield _folds(matrix)
     if provenance.data:
-        yield f"Samples: {'; '.join(provenance.data)}."
+        where = "" if matrix.folds == 1 else " (of the first fold)"
+        yield f"Samples{where}: {'; '.join(provenance.data)}."
     yield training(summary)
     yield _updates(summary)
     placed = [f"{template} has its norms {where}" for template in matrix.templates if (where := placement(template))]
     if placed:
         yield f"Placement: {'; '.join(placed)}."
     yield f"Selection: {selection(summary)}"
+    of_folds = "fold, the same " if matrix.folds > 1 else ""
     yield (
         f"Pairing: {counted(matrix.seeds, 'seed')}, counted from {matrix.first_seed}; with the same seed all norms "
-        "have the same initial weights where they share them, and see the data in the same order."
+        f"have the same {of_folds}initial weights where they share them, and see the data in the same order."
     )
     if summary.family.is_tested:
         yield f"Tests: {how_tested(summary.family)}"
@@ -46,7 +50,19 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
 def _sizes(summary: Summary) -> str:
     if summary.train_samples is None or summary.test_samples is None:
         return ""
-    return f" ({summary.train_samples:,} training and {summary.test_samples:,} test samples)"
+    about = "" if summary.matrix.folds == 1 else "each of about "
+    return f" ({about}{summary.train_samples:,} training and {summary.test_samples:,} test samples)"
+
+
+def _folds(matrix: MatrixSpec) -> str:
+    """Say how samples are cut into folds, and which fold a seed has."""
+    more = matrix.seeds % matrix.folds
+    uneven = f" ({more} of them once more than the others)" if more else ""
+    return (
+        f"Folds: the samples of all splits are pooled and cut into {matrix.folds} parts, which keep the shares of the "
+        f"classes, where there are any, and are always the same; seed s has part s mod {matrix.folds} as its test set"
+        f"{uneven}. Of the rest a tenth is held out for validation; what remains is trained on, and standardized by."
+    )
 
 
 def _updates(summary: Summary) -> str:
@@ -57,7 +73,8 @@ def _updates(summary: Summary) -> str:
     if summary.train_samples is None:
         return f"{text}."
     counts = [f"{summary.train_samples // size * matrix.epochs:,} at {size}" for size in matrix.batch_sizes]
-    return f"{text}: {', '.join(counts)}. The last samples of an epoch that fill no batch are left out."
+    about = "" if matrix.folds == 1 else "about "
+    return f"{text}: {about}{', '.join(counts)}. The last samples of an epoch that fill no batch are left out."
 
 
 def _follows(matrix: MatrixSpec) -> str:
@@ -80,10 +97,10 @@ def limitations(summary: Summary) -> Iterator[str]:
             "The learning rate was picked on the validation set by the same seeds, among those tried; a finer or a "
             "wider choice may change the order."
         )
-    others = any(cell.vs_reference and cell.vs_reference.with_samples for cell in summary.cells)
-    which = "intervals but those that say so" if others else "intervals"
-    yield f"Seeds vary initial weights and the order of the data, not the split: {which} cover no other test set."
-    if summary.test_samples and summary.metric.is_share:
+    if matrix.lrs and matrix.folds > 1:
+        yield "That rate serves all folds, and validation samples of one fold are test samples of another."
+    yield _what_seeds_vary(summary)
+    if summary.test_samples and summary.metric.is_share and matrix.folds == 1:
         yield _test_set(summary, summary.test_samples)
     yield (
         "Each confidence interval holds 95 % by itself, not all of them together, and takes the differences as roughly "
@@ -101,6 +118,25 @@ def limitations(summary: Summary) -> Iterator[str]:
         yield "A slope is that of a straight line through all batch sizes; a norm may fall in one step alone."
     if any(cell.is_partial for cell in summary.cells):
         yield "Where runs diverged or failed, mean, interval and difference are over completed runs only."
+
+
+def _what_seeds_vary(summary: Summary) -> str:
+    """Say what intervals and tests over seeds cover."""
+    matrix = summary.matrix
+    if matrix.folds == 1:
+        others = any(cell.vs_reference and cell.vs_reference.with_samples for cell in summary.cells)
+        which = "intervals but those that say so" if others else "intervals"
+        return f"Seeds vary initial weights and the order of the data, not the split: {which} cover no other test set."
+    text = "Seeds vary initial weights, the order of the data and the fold: intervals and tests also cover the split"
+    if matrix.seeds > matrix.folds:
+        text += (
+            f", but in part alone, as {matrix.seeds} seeds share {matrix.folds} folds: where norms suit some samples "
+            f"better than others, they are too sure; with --folds {matrix.seeds} each seed has a fold of its own"
+        )
+    return (
+        f"{text}. Folds share most of their training samples, which makes any interval over folds somewhat too narrow "
+        "(Bengio & Grandvalet 2004)."
+    )
 
 
 def _crude(metric: Metric) -> str:

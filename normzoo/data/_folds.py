@@ -1,0 +1,122 @@
+"""All samples of a dataset in parts that take turns as the test set: cross-validation, by scikit-learn."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from normzoo.data._dataset import Array, Kind, channels_last
+from normzoo.data._hold_out import hold_out, hold_out_notes
+from normzoo.errors import DataError
+from normzoo.tasks import Task
+
+_SEED = 0
+
+Inputs = Mapping[str, tuple[Any, Array | None]]
+"""Of each split, arrays or, of a table, data frames, with the lengths of sequences."""
+
+
+class Fold(NamedTuple):
+    """One way to split a dataset.
+
+    Attributes:
+        inputs: of each split, those of all samples.
+        targets: of each split, those of its own.
+        indices: of each split, which samples it has, ascending.
+        sizes: how many samples the training split of each fold has.
+        notes: what a reader of the results should know.
+    """
+
+    inputs: dict[str, tuple[Any, Array | None]]
+    targets: dict[str, Array]
+    indices: dict[str, Array]
+    sizes: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def split_anew(
+    source: str, task: Task, inputs: Inputs, targets: Mapping[str, Array], kind: Kind, folds: int, fold: int
+) -> Fold:
+    """Pool the samples of all splits, cut them into folds, and return one, whose part of them is the test set.
+
+    Args:
+        source: what messages call the data.
+        task: whose strata folds keep the shares of.
+        inputs: by split, as they were given.
+        targets: likewise.
+        kind: of the samples.
+        folds: how many, at least 2.
+        fold: which, from 0.
+
+    Raises:
+        DataError: it is a text, or there are too few samples, or too few of a stratum.
+    """
+    if task.per_step:
+        raise DataError(
+            f"folds: the samples of {source} follow one another in one text, so that those of a fold would stand "
+            "between those of training; leave --folds out, and the end of the text is the test set"
+        )
+    task.prepare(source, targets)  # what is wrong is said of the arrays as they were given
+    all_inputs = _pooled(inputs, kind)
+    shape = next(iter(targets.values())).shape[1:]
+    all_targets = np.concatenate([each.reshape(len(each), *shape) for each in targets.values()])
+    strata = task.strata(all_targets)
+    cuts = _cut(source, strata, folds)
+    for cut in cuts:
+        task.prepare(source, {split: all_targets[indices] for split, indices in cut.items()})
+    return Fold(
+        inputs=dict.fromkeys(cuts[fold], all_inputs),
+        targets={split: all_targets[indices] for split, indices in cuts[fold].items()},
+        indices=cuts[fold],
+        sizes=tuple(len(cut["train"]) for cut in cuts),
+        notes=(
+            f"all {len(all_targets):,} samples, also those of the dataset's own test set, are pooled and cut into "
+            f"{folds} folds",
+            *hold_out_notes(np.delete(strata, cuts[fold]["test"]), cuts[fold]["val"]),
+        ),
+    )
+
+
+def _pooled(inputs: Inputs, kind: Kind) -> tuple[Any, Array | None]:
+    """Return the inputs of all splits, one split after the other, with their lengths."""
+    tables, lengths = zip(*inputs.values(), strict=True)
+    if isinstance(tables[0], np.ndarray):
+        together: Any = np.concatenate([channels_last(table, kind) for table in tables])
+    else:
+        import pandas as pd
+
+        together = pd.concat(tables, ignore_index=True)
+    return together, None if lengths[0] is None else np.concatenate(lengths)
+
+
+def _cut(source: str, strata: Array, folds: int) -> list[dict[str, Array]]:
+    """Return for each fold the indices of the samples of its ``train``, ``val`` and ``test`` split.
+
+    Each sample is in the test split of one fold, of which the sizes differ by one at most. Folds keep the shares of
+    the strata, where there are several. Of the other samples some are held out for validation as ever. The choice
+    depends on the strata alone and is always the same.
+    """
+    values, numbers, counts = np.unique(strata, return_inverse=True, return_counts=True)
+    most = min(int(counts.max()), len(strata) - 2)  # or fewer than two samples would be left to train on and hold out
+    if most < folds:
+        of = " of its largest class" if len(values) > 1 else ""
+        way_out = f"use at most {most}" if most > 1 else "gather more"
+        raise DataError(f"folds: {source} has {counts.max()} samples{of}, too few for {folds} folds; {way_out}")
+    if len(values) > 1 and counts.min() == 1:
+        raise DataError(
+            f"folds: {source} has a single sample of the class {values[counts.argmin()]}, of which none is in training "
+            "where that one is in the test set; give each class at least 2, or remove it"
+        )
+    from sklearn.model_selection import KFold, StratifiedKFold  # which takes a while
+
+    splitter = (StratifiedKFold if len(values) > 1 else KFold)(folds, shuffle=True, random_state=_SEED)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")  # it is in fewer folds
+        tests = [test for _, test in splitter.split(numbers, numbers)]
+    cuts = []
+    for test in tests:
+        rest = np.delete(np.arange(len(strata)), test)
+        kept, held = hold_out(strata[rest])
+        cuts.append({"train": rest[kept], "val": rest[held], "test": test})
+    return cuts
