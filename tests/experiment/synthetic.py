@@ -28,6 +28,7 @@ SPEC: dict[str, Any] = {
     "precision": "32-true",
     "further_eval_stats": (),
     "augment": (),
+    "folds": 1,
 }
 FACTS = DatasetFacts(
     name="digits", checksum="0123456789abcdef", shape=(1, 8, 8), outputs=10, train=100, validation=30, test=30

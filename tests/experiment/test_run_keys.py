@@ -34,6 +34,7 @@ OTHER: dict[str, Any] = {
     "precision": "bf16-mixed",
     "further_eval_stats": ("batch",),
     "augment": ("flip",),
+    "folds": 5,
 }
 
 

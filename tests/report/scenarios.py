@@ -207,6 +207,26 @@ def target() -> Made:
     return matrix, records
 
 
+def folds() -> Made:
+    """Eight seeds over five folds: which test samples were right is known, but they are others in each fold."""
+    matrix = MatrixSpec(norms="batch,layer,none", templates="cnn", batch_sizes="8", lrs="0.05,0.1", folds=5)
+    records = {}
+    for rate in matrix.rates:
+        lr = matrix.lr_at(8, rate)
+        for each in filled(
+            matrix,
+            lambda *place: round(359 * min(1.0, 0.95 - 0.02 * (place[0] == "none") + 0.002 * _noise(*place))) / 359,
+            train_samples=1295,
+            test_samples=359,
+            lr=lr,
+        ).values():
+            spec = each.spec.model_copy(update={"folds": 5})
+            hits = pack_hits(np.arange(359) < round(359 * (each.test_value or 0.0)))
+            data = (f"all 1,797 samples are in 5 folds, of which this is {spec.fold}",)
+            records[spec.key] = each.model_copy(update={"spec": spec, "test_hits": hits, "data": data})
+    return matrix, records
+
+
 def nothing() -> Made:
     """No run at all."""
     return MatrixSpec(), {}
@@ -226,6 +246,7 @@ SCENARIOS: dict[str, Callable[[], Made]] = {
         regression,
         learning_rates,
         target,
+        folds,
         nothing,
     )
 }
