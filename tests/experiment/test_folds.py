@@ -113,6 +113,7 @@ def carried_out(strategy: Strategy) -> dict[int, RunRecord]:
         runs = tuple(tiny_spec(norm="batch", folds=3, seed=seed, strategy=strategy) for seed in seeds)
         settings: dict[str, Any] = {"task": "classification", "execution": CPU, "device": "cpu", "threads": 1}
         server.carry_out(Train(runs=runs, dataset="digits", **settings))
+    assert list(server._loaded) == [("digits", "classification", 3, 2)], "one fold at a time stays in memory"
     return {each.record.spec.seed: each.record for each in told if isinstance(each, RunDone)}
 
 

@@ -28,7 +28,7 @@ from normzoo.tasks import make_task
 
 
 class Server:
-    """Carries out one task after the other; datasets stay loaded between them.
+    """Carries out one task after the other; datasets stay loaded between them, of folds the latest.
 
     Args:
         send: is told what happens.
@@ -77,6 +77,8 @@ class Server:
         name = task.dataset, task.task, folds, fold
         loaded = self._loaded.get(name)
         if loaded is None:
+            # All folds together would be many times the data.
+            self._loaded = {other: each for other, each in self._loaded.items() if other[:3] != name[:3]}
             learned, root = make_task(task.task), task.execution.data_root
             loaded = load_dataset(task.dataset, task=learned, root=root, folds=folds, fold=fold)
         self._loaded[name] = loaded.to(task.device)
