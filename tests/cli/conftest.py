@@ -10,7 +10,7 @@ from .materials import lay_out
 from .strategies import Strategies, by_each_strategy
 from .trouble import Trouble, get_into_trouble
 
-TRAINED = {"strategies", "growth", "trouble", "story", "executor"}
+TRAINED = {"strategies", "growth", "trouble", "story", "executor", "folded"}
 """Fixtures that start workers."""
 
 
