@@ -21,6 +21,7 @@ FLOORS = {
     "errors": 0,
     "metric": 0,
     "registry": 1,
+    "tables": 2,
     "layers": 2,
     "tasks": 2,
     "data": 3,
@@ -220,7 +221,19 @@ PARENTS = [
     module
     for module in FILES
     if package(module)
-    in ("errors", "registry", "experiment", "report", "explain", "progress", "comparison", "bench", "cli", "__main__")
+    in (
+        "errors",
+        "registry",
+        "tables",
+        "experiment",
+        "report",
+        "explain",
+        "progress",
+        "comparison",
+        "bench",
+        "cli",
+        "__main__",
+    )
 ]
 
 

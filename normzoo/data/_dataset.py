@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,20 @@ SHAPES: Mapping[Kind, str] = {
     "tokens": "(N, T)",
 }
 """Of arrays, as they are given."""
+
+
+class Encoder(Protocol):
+    """Makes numbers of the inputs of a table, as it was fitted to training inputs."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the features."""
+
+    def __call__(self, inputs: Any) -> Array:
+        """Return inputs as numbers ``(N, F)``."""
+
+    def notes(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what a reader of the results should know of it, and of what it made of the inputs of each split."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -57,7 +71,7 @@ class RawArrays:
     lengths_test: Array | None = None
     lengths_val: Array | None = None
     vocabulary: int | None = None
-    fit: Callable[[Any], Callable[[Any], Array]] | None = None
+    fit: Callable[[Any], Encoder] | None = None
     notes: tuple[str, ...] = ()
 
 

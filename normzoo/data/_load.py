@@ -1,6 +1,6 @@
 """From a dataset's spec to its tensors: load, check, hold out, checksum, standardize."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from inspect import Parameter, signature
 from pathlib import Path
@@ -26,6 +26,7 @@ from normzoo.registry import DATASETS
 from normzoo.tasks import UNSCALED, Classification, Targets, Task
 
 _SPLITS = ("train", "val", "test")
+_NAMES_SHOWN = 5
 
 
 def load_dataset(
@@ -67,17 +68,18 @@ def load_dataset(
     """
     canonical, parsed = DATASETS.canonical(spec), DATASETS.parse(spec)
     source = f"{parsed.target} '{parsed.argument}'" if parsed.argument else spec
-    raw = _read(canonical, root=root, download=download)
+    task = Classification() if task is None else task
+    raw = _read(canonical, task=task, root=root, download=download)
     if raw.fit is None:
         _check(source, raw, kind_of_arrays(raw))
-    return _build(spec, source, raw, Classification() if task is None else task, folds, fold)
+    return _build(spec, source, raw, task, folds, fold)
 
 
-def _read(spec: str, *, root: Path | None, download: bool) -> RawArrays:
+def _read(spec: str, *, task: Task, root: Path | None, download: bool) -> RawArrays:
     """Call what loads a dataset, with what it takes of what a loader may want to know."""
     target, options = DATASETS.load(spec)
     parsed = DATASETS.parse(spec)
-    offered = {"root": root, "download": download, "argument": parsed.argument}
+    offered = {"root": root, "download": download, "argument": parsed.argument, "task": task}
     try:
         parameters = signature(target).parameters
         takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
@@ -146,7 +148,9 @@ def _build(name: str, source: str, raw: RawArrays, task: Task, folds: int = 1, f
         inputs["val"] = inputs["train"]
         given |= {"train": raw.y_train[kept], "val": raw.y_train[held]}
     targets_ = task.prepare(source, given)
-    parts = _numbers_of_tables(source, raw, inputs, indices) if raw.fit else _parts(inputs, indices, kind)
+    parts, names, of_features = (
+        _numbers_of_tables(source, raw, inputs, indices) if raw.fit else (_parts(inputs, indices, kind), (), ())
+    )
     splits, constant = _tensors(parts, targets_, kind)
     learned = targets_.by_split if targets_.scale == UNSCALED else {each: _numbers(given[each]) for each in _SPLITS}
     lengths = [parts[each].all_lengths() for each in _SPLITS]
@@ -166,7 +170,7 @@ def _build(name: str, source: str, raw: RawArrays, task: Task, folds: int = 1, f
         kind=kind,
         vocabulary=raw.vocabulary if kind == "tokens" else None,
         is_ragged=is_ragged,
-        notes=(*notes, *targets_.notes, *_constant_note(constant)),
+        notes=(*notes, *targets_.notes, *of_features, *_constant_note(constant, names)),
         fold_sizes=fold_sizes,
     )
 
@@ -183,16 +187,16 @@ def _parts(
 
 def _numbers_of_tables(
     source: str, raw: RawArrays, inputs: Mapping[str, tuple[Any, None]], indices: Mapping[str, Array]
-) -> dict[str, Part]:
-    """Return the rows of each split as numbers, by what was fitted on the training rows alone."""
+) -> tuple[dict[str, Part], tuple[str, ...], tuple[str, ...]]:
+    """Return the rows of each split as numbers, by what was fitted on the training rows alone; names, and notes."""
     tables = {split: table.iloc[indices[split]] if split in indices else table for split, (table, _) in inputs.items()}
     assert raw.fit is not None  # noqa: S101
-    transform = raw.fit(tables["train"])
-    arrays = {split: transform(table) for split, table in tables.items()}
+    encoder = raw.fit(tables["train"])
+    arrays = {split: encoder(table) for split, table in tables.items()}
     for split, array in arrays.items():
         check_inputs(f"{source}: x_{split}", array, "vectors")
         check_finite(f"{source}: x_{split}", Part(array))
-    return {split: Part(array) for split, array in arrays.items()}
+    return {split: Part(array) for split, array in arrays.items()}, encoder.names, encoder.notes(tables)
 
 
 def _tensors(parts: Mapping[str, Part], targets: Targets, kind: Kind) -> tuple[list[Split], Array]:
@@ -210,10 +214,14 @@ def _all_of(part: Part) -> Array:
     return part.values if part.indices is None else part.values[part.indices]
 
 
-def _constant_note(is_constant: Array) -> tuple[str, ...]:
+def _constant_note(is_constant: Array, names: Sequence[str]) -> tuple[str, ...]:
     count, of = int(is_constant.sum()), len(is_constant)
     if not count:
         return ()
+    if names:
+        listed = [f"'{name}'" for name, constant in zip(names, is_constant, strict=True) if constant]
+        shown = ", ".join([*listed[:_NAMES_SHOWN], *(["..."] if count > _NAMES_SHOWN else [])])
+        return (f"{count} of {of} features {'is' if count == 1 else 'are'} constant in training: {shown}",)
     which = "the only channel is" if of == 1 else f"{count} of {of} channels {'is' if count == 1 else 'are'}"
     return (f"{which} constant in training",)
 

@@ -29,13 +29,15 @@ class DatasetEntry(Entry):
         folders: all that it is read from besides the path in its argument, below the folder of the downloaded datasets.
         files: options that are paths, too.
         beside: how the name of its file ends, and that of another that is read with it.
-        task: what is learned where nobody says so.
+        task: what is learned where nobody says so; None where that is for the target column of a table to say.
+        templates: the networks where nobody says which.
     """
 
     folders: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     beside: tuple[str, str] | None = None
-    task: str = "classification"
+    task: str | None = "classification"
+    templates: tuple[str, ...] = ("cnn", "lstm")
 
 
 GIVEN_TO_TEMPLATES = (
@@ -188,6 +190,7 @@ DATASETS = Registry(
             options={"test": None},
             files=("test",),
             beside=("_TRAIN.ts", "_TEST.ts"),
+            templates=("lstm", "transformer"),
             summary="sequences of any lengths as in the UCR and UEA archives: NAME_TRAIN.ts, with NAME_TEST.ts",
             source="your own",
         ),
@@ -196,17 +199,46 @@ DATASETS = Registry(
             argument="PATH",
             options={"length": 64},
             task="next-token",
+            templates=("lstm", "transformer"),
             summary="a text file in characters, of which the next is learned; its last tenth is the test set",
             source="your own",
         ),
+        "csv": DatasetEntry(
+            target="normzoo.data.table:load_csv",
+            argument="PATH",
+            options={
+                "target": None,
+                "test": None,
+                "drop": None,
+                "missing": "refuse",
+                "sep": "comma",
+                "decimal": "point",
+            },
+            files=("test",),
+            task=None,
+            templates=("mlp",),
+            summary="a table with a line of names; its last column is the target, or target=; a fifth tests, or test=",
+            source="your own",
+        ),
+        "parquet": DatasetEntry(
+            target="normzoo.data.table:load_parquet",
+            argument="PATH",
+            options={"target": None, "test": None, "drop": None, "missing": "refuse"},
+            files=("test",),
+            task=None,
+            templates=("mlp",),
+            summary="a table likewise; needs pyarrow, which pip install 'normzoo[parquet]' brings",
+            source="your own",
+        ),
     },
-    given=("root", "download", "argument"),
+    given=("root", "download", "argument", "task"),
     own="npz:PATH or pkg.module:load",
 )
 """The datasets by name.
 
-``target`` is called as ``target(root=..., download=..., argument=..., **options)``, with those of the three that it
-takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in ``npz:PATH``.
+``target`` is called as ``target(root=..., download=..., argument=..., task=..., **options)``, with those of the four
+that it takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in ``npz:PATH``, and ``task``
+the ``normzoo.tasks.Task`` that is to be learned.
 """
 
 

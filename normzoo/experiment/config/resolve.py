@@ -14,6 +14,8 @@ from normzoo.errors import ConfigError, UsageError, nearest
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import OPTION_OF, MatrixSpec, Shorthands
 from normzoo.registry import DATASETS
+from normzoo.registry.entries import DatasetEntry
+from normzoo.tables import Layout, read_target
 
 _MODELS: tuple[type[BaseModel], ...] = (MatrixSpec, Execution)
 KEYS = (*(key for model in _MODELS for key in model.model_fields), *Shorthands.model_fields)
@@ -36,11 +38,15 @@ class Configuration:
 def reproducing_command(matrix: MatrixSpec) -> str:
     """Return the command that trains this matrix anywhere, with the settings that are not the defaults."""
     words = ["normzoo", "compare"]
+    entry = _entry(matrix.dataset)
+    always = {"batch_sizes"}
+    if entry is not None:  # whose defaults are others than the model's
+        always |= {key for key in ("task", "templates") if getattr(entry, key) != MatrixSpec.model_fields[key].default}
     for key, field in MatrixSpec.model_fields.items():
         value = getattr(matrix, key)
         if key == "lr" and matrix.lrs:
             continue
-        if key == "batch_sizes" or value != field.get_default():
+        if key in always or value != field.get_default():
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             words += ["--" + key.replace("_", "-"), text]
     return shlex.join(words)
@@ -73,7 +79,10 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
         problems.append(
             f"{origins['lr']}: stands beside {origins['lrs']}, which lists the rates to choose from; use one"
         )
-    settings.setdefault("task", default_task(settings.get("dataset")))
+    dataset = settings.get("dataset")
+    settings.setdefault("templates", default_templates(dataset))
+    if "task" not in settings:  # of a table its target is read, which takes a moment
+        settings["task"] = default_task(dataset)
     problems += _expand_shorthands(settings, origins)
     models: list[Any] = []
     for model in _MODELS:
@@ -87,12 +96,34 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
 
 
 def default_task(dataset: Any) -> str:
-    """Return what is learned from a dataset where nobody says so; what reads as none is left to the model to refuse."""
+    """Return what is learned from a dataset where nobody says so; of a table that follows from its target column.
+
+    What reads as no dataset is left to the model to refuse.
+
+    Raises:
+        DataError: it is a table that cannot be read.
+    """
+    entry = _entry(dataset)
+    if entry is None:
+        return str(MatrixSpec.model_fields["task"].default)
+    spec = DATASETS.parse(dataset)
+    if entry.task is None and spec.argument:
+        return read_target(spec.argument, Layout.of_options(spec.target, spec.options)).task
+    return entry.task or str(MatrixSpec.model_fields["task"].default)
+
+
+def default_templates(dataset: Any) -> tuple[str, ...]:
+    """Return the networks that are trained on a dataset where nobody says which: some that take its samples."""
+    entry = _entry(dataset)
+    return entry.templates if entry else tuple(MatrixSpec.model_fields["templates"].default)
+
+
+def _entry(dataset: Any) -> DatasetEntry | None:
+    """Return what is known of a dataset; None of one's own, and of what reads as none."""
     try:
-        entry = DATASETS.get(DATASETS.parse(dataset).target)
+        return DATASETS.get(DATASETS.parse(dataset).target)
     except (UsageError, AttributeError, TypeError):
-        entry = None
-    return entry.task if entry else str(MatrixSpec.model_fields["task"].default)
+        return None
 
 
 def _expand_shorthands(settings: dict[str, Any], origins: dict[str, str]) -> list[str]:

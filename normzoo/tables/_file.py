@@ -1,0 +1,256 @@
+"""From a file to columns as they stand in it: CSV by pandas, Parquet by pyarrow."""
+
+import csv
+import warnings
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from normzoo.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " ", "bar": "|"}
+"""What may divide columns, by the words in which options say so."""
+
+MISSING_MARKS = ("?",)
+"""What also stands for a missing value, besides an empty cell and what pandas takes for one, such as NA and NaN."""
+
+_OPTIONS = {
+    "csv": ("target", "test", "drop", "missing", "sep", "decimal"),
+    "parquet": ("target", "test", "drop", "missing"),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is written, and which of its columns is what.
+
+    Attributes:
+        format: ``csv`` or ``parquet``.
+        target: the column that is to be predicted; the last one by default.
+        drop: columns that are left out.
+        sep: what divides columns, a word of ``SEPARATORS``.
+        decimal: what stands before decimals.
+    """
+
+    format: str
+    target: str | None = None
+    drop: tuple[str, ...] = ()
+    sep: str = "comma"
+    decimal: Literal["point", "comma"] = "point"
+
+    @classmethod
+    def of_options(cls, format: str, options: Mapping[str, Any]) -> "Layout":  # noqa: A002
+        """Make one of the options of a dataset, of which it takes what it needs."""
+        return cls(
+            format=format,
+            target=None if options.get("target") is None else str(options["target"]),
+            drop=tuple(filter(None, str(options.get("drop") or "").split("+"))),
+            sep=str(options.get("sep", "comma")),
+            decimal="comma" if options.get("decimal") == "comma" else "point",
+        )
+
+    def source(self, path: str) -> str:
+        """Return what messages call a file."""
+        return f"{self.format} '{path}'"
+
+
+def column_names(path: str, layout: Layout) -> list[str]:
+    """Return the names of all columns; the first of a CSV file is empty where it has none and counts the rows.
+
+    Raises:
+        DataError: there is no such file, or its columns have no names of their own.
+    """
+    source, file = layout.source(path), Path(path).expanduser()
+    if not file.is_file():
+        raise _not_there(source, path, layout)
+    if layout.format == "parquet":
+        names = _parquet_names(source, file)
+        return _checked(source, names)
+    rows = _rows(source, file, layout)
+    header = next(rows, None)
+    if header is None:
+        raise DataError(f"{source}: it is empty; write a line with the names of the columns, then a row a line")
+    names = [name.strip() for name in header]
+    if len(names) == 1:
+        _refuse_one_column(source, names[0])
+    if not names[0] and all(row[0].strip() == str(number) for number, row in enumerate(rows)):
+        return ["", *_checked(source, names[1:], first=2)]  # as pandas.DataFrame.to_csv writes its index
+    return _checked(source, names)
+
+
+def read_columns(
+    path: str, layout: Layout, names: Sequence[str], wanted: Sequence[str], *, as_text: Collection[str] = ()
+) -> "pd.DataFrame":
+    """Read some columns of a file.
+
+    Args:
+        path: where it is.
+        layout: how it is written.
+        names: of all its columns.
+        wanted: those to be read.
+        as_text: those whose values stay texts, also where they read as numbers.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    source, file = layout.source(path), Path(path).expanduser()
+    if layout.format == "parquet":
+        return _read_parquet(source, file, list(wanted))
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                file,
+                sep=SEPARATORS[layout.sep],
+                decimal="," if layout.decimal == "comma" else ".",
+                header=0,
+                names=list(names),
+                index_col=False,
+                usecols=list(wanted),
+                dtype={name: str for name in wanted if name in as_text},
+                na_values=list(MISSING_MARKS),
+                skipinitialspace=True,
+                low_memory=False,
+                encoding="utf-8-sig",
+            )
+    except (ValueError, OSError) as error:
+        raise DataError(f"{source}: cannot be read ({_one_line(error)}); check its quotes") from error
+    if len(wanted) > 1 or frame.isna().to_numpy().any():
+        for _ in _rows(source, file, layout):  # pandas fills up a row that is too short, and cuts one that is too long
+            pass
+    return frame[list(wanted)]
+
+
+def _not_there(source: str, path: str, layout: Layout) -> DataError:
+    """Say that there is no such file, or which option is none, which is read as a part of the path."""
+    named, _, options = path.rpartition(":")
+    if not named or not Path(named).expanduser().is_file():
+        return DataError(f"{source}: no such file; check the path '{Path(path).expanduser().absolute()}'")
+    known = _OPTIONS[layout.format]
+    keys = [each.partition("=")[0].strip() for each in options.split(",")]
+    wrong = next((each for each in keys if each not in known), keys[-1])
+    return DataError(
+        f"{layout.source(named)}: it has no option '{wrong}'{nearest(wrong, known)} (it takes: {', '.join(known)}; "
+        "name no column that has a comma, a colon or an equality sign in its name)"
+    )
+
+
+def _refuse_one_column(source: str, header: str) -> None:
+    other = next((word for word, sign in SEPARATORS.items() if sign in header), None)
+    way_out = f"if its columns are divided by a {other}, add sep={other}" if other else "write at least two"
+    shown = header if len(header) <= 40 else f"{header[:40]}..."
+    raise DataError(f"{source}: a single column is read, '{shown}', and one is the target; {way_out}")
+
+
+def _checked(source: str, names: list[str], first: int = 1) -> list[str]:
+    """Refuse names that are numbers as in a row, that are none, or that are the same."""
+    numbers = [name for name in names if _is_number(name)]
+    if numbers and (len(numbers) == len(names) or any("." in name for name in numbers)):
+        raise DataError(
+            f"{source}: its first line holds numbers, such as '{numbers[0]}', where the names of the columns are "
+            "expected; write a line of names above it"
+        )
+    for number, name in enumerate(names, first):
+        if not name:
+            raise DataError(f"{source}: column {number} has no name; give it one, or take the column out of the file")
+    for name, count in Counter(names).items():
+        if count > 1:
+            where = " and ".join(str(number) for number, each in enumerate(names, first) if each == name)
+            raise DataError(f"{source}: columns {where} are all called '{name}'; give each a name of its own")
+    return names
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is written in digits.
+
+    >>> _is_number("-5.1"), _is_number("nan"), _is_number("x2")
+    (True, False, False)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return any(sign.isdigit() for sign in text)
+
+
+def _rows(source: str, file: Path, layout: Layout) -> Iterator[list[str]]:
+    """Yield the header and the rows of a CSV file as texts; each must have as many values as the header."""
+    width, number = None, 0
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            for row in csv.reader(lines, delimiter=SEPARATORS[layout.sep], skipinitialspace=True, strict=True):
+                if not row:
+                    continue
+                width = len(row) if width is None else width
+                if len(row) != width:
+                    raise DataError(
+                        f"{source}: row {number:,} has {_values(len(row))}, and the header {width} names; give it as "
+                        "many, and put a value that holds the separator into quotes"
+                    )
+                yield row
+                number += 1
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{source}: line {_line_not_in_utf_8(file):,} is not text in UTF-8; save the file as CSV in UTF-8, and "
+            "unpack it if it is compressed"
+        ) from error
+    except csv.Error as error:
+        where = f"row {number:,}" if number else "the header"
+        raise DataError(f"{source}: {where} cannot be read ({error}); check its quotes") from error
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read ({error.strerror})") from error
+
+
+def _values(count: int) -> str:
+    return f"{count} value{'' if count == 1 else 's'}"
+
+
+def _line_not_in_utf_8(file: Path) -> int:
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return 1
+
+
+_NO_PYARROW = "reading Parquet needs pyarrow; install it with pip install 'normzoo[parquet]', or write the table as CSV"
+
+
+def _parquet_names(source: str, file: Path) -> list[str]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise DataError(f"{source}: {_NO_PYARROW}") from error
+    try:
+        names = list(map(str, pq.read_schema(file).names))
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{source}: cannot be read as Parquet ({_one_line(error)}); write it again") from error
+    if len(names) < 2:
+        _refuse_one_column(source, "".join(names))
+    return names
+
+
+def _read_parquet(source: str, file: Path, wanted: list[str]) -> "pd.DataFrame":
+    """Read columns; what pandas wrote as an index is a column like the others."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        frame: pd.DataFrame = pq.read_table(file, columns=wanted).to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise DataError(f"{source}: cannot be read as Parquet ({_one_line(error)}); write it again") from error
+    return frame[wanted]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
