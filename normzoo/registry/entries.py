@@ -40,6 +40,18 @@ class DatasetEntry(Entry):
     templates: tuple[str, ...] = ("cnn", "lstm")
 
 
+@dataclass(frozen=True, kw_only=True)
+class TaskEntry(Entry):
+    """A task that can be asked for by name.
+
+    Attributes:
+        lr: the learning rate at the reference batch size where nobody says which. Squared errors have no bound, as
+            the gradients of a cross-entropy do: at the rate that serves classes, mlps with norms diverge.
+    """
+
+    lr: float = 0.05
+
+
 GIVEN_TO_TEMPLATES = (
     *("norm", "norm_act", "shape", "in_channels", "in_chans", "outputs", "classes", "num_classes", "argument"),
     *("vocabulary", "ragged", "per_step"),
@@ -217,7 +229,7 @@ DATASETS = Registry(
             files=("test",),
             task=None,
             templates=("mlp",),
-            summary="a table with a line of names; its last column is the target, or target=; a fifth tests, or test=",
+            summary="your own table: its last column is the target, or target=; a fifth is the test set, or test=",
             source="your own",
         ),
         "parquet": DatasetEntry(
@@ -227,7 +239,7 @@ DATASETS = Registry(
             files=("test",),
             task=None,
             templates=("mlp",),
-            summary="a table likewise; needs pyarrow, which pip install 'normzoo[parquet]' brings",
+            summary="your own table likewise; needs pyarrow",
             source="your own",
         ),
     },
@@ -237,8 +249,8 @@ DATASETS = Registry(
 """The datasets by name.
 
 ``target`` is called as ``target(root=..., download=..., argument=..., task=..., **options)``, with those of the four
-that it takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in ``npz:PATH``, and ``task``
-the ``normzoo.tasks.Task`` that is to be learned.
+that it takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in ``npz:PATH``, and
+``task`` the ``normzoo.tasks.Task`` that is to be learned.
 """
 
 
@@ -273,18 +285,19 @@ AUGMENTATIONS = Registry(
 TASKS = Registry(
     "task",
     {
-        "classification": Entry(
+        "classification": TaskEntry(
             target="normzoo.tasks:Classification",
             options={"smoothing": 0.0},
             summary="classes 0 to K-1 by cross-entropy, with smoothed labels if asked for; decided by accuracy",
             source="-",
         ),
-        "regression": Entry(
+        "regression": TaskEntry(
             target="normzoo.tasks:Regression",
+            lr=0.005,
             summary="numbers by squared error, standardized; decided by RMSE, with R2",
             source="-",
         ),
-        "next-token": Entry(
+        "next-token": TaskEntry(
             target="normzoo.tasks:NextToken",
             summary="the token that follows, at every step, by cross-entropy; decided by perplexity, with bits",
             source="Shannon 1951",

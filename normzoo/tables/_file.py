@@ -45,12 +45,23 @@ class Layout:
 
     @classmethod
     def of_options(cls, format: str, options: Mapping[str, Any]) -> "Layout":  # noqa: A002
-        """Make one of the options of a dataset, of which it takes what it needs."""
+        """Make one of the options of a dataset, of which it takes what it needs.
+
+        Raises:
+            DataError: there is no such separator.
+        """
+        sep = str(options.get("sep", "comma"))
+        if sep not in SEPARATORS:
+            word = next((word for word, sign in SEPARATORS.items() if sign == sep), "")
+            raise DataError(
+                f"{format}: sep must be one of {', '.join(SEPARATORS)}, got '{sep}'"
+                + (f"; write sep={word}" if word else "")
+            )
         return cls(
             format=format,
             target=None if options.get("target") is None else str(options["target"]),
             drop=tuple(filter(None, str(options.get("drop") or "").split("+"))),
-            sep=str(options.get("sep", "comma")),
+            sep=sep,
             decimal="comma" if options.get("decimal") == "comma" else "point",
         )
 
@@ -135,10 +146,14 @@ def _not_there(source: str, path: str, layout: Layout) -> DataError:
         return DataError(f"{source}: no such file; check the path '{Path(path).expanduser().absolute()}'")
     known = _OPTIONS[layout.format]
     keys = [each.partition("=")[0].strip() for each in options.split(",")]
-    wrong = next((each for each in keys if each not in known), keys[-1])
+    wrong = next((each for each in keys if each and each not in known), None)
+    if wrong is None:
+        return DataError(
+            f"{layout.source(named)}: its options '{options}' do not read; write them as key=value,key=value, where no "
+            "value has a comma, a colon or an equality sign"
+        )
     return DataError(
-        f"{layout.source(named)}: it has no option '{wrong}'{nearest(wrong, known)} (it takes: {', '.join(known)}; "
-        "name no column that has a comma, a colon or an equality sign in its name)"
+        f"{layout.source(named)}: it has no option '{wrong}'{nearest(wrong, known)} (it takes: {', '.join(known)})"
     )
 
 

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -13,11 +13,12 @@ from pydantic_core import ErrorDetails
 from normzoo.errors import ConfigError, UsageError, nearest
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import OPTION_OF, MatrixSpec, Shorthands
-from normzoo.registry import DATASETS
-from normzoo.registry.entries import DatasetEntry
+from normzoo.registry import DATASETS, TASKS, Entry, Registry
 from normzoo.tables import Layout, read_target
 
 _MODELS: tuple[type[BaseModel], ...] = (MatrixSpec, Execution)
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
 KEYS = (*(key for model in _MODELS for key in model.model_fields), *Shorthands.model_fields)
 
 
@@ -38,10 +39,12 @@ class Configuration:
 def reproducing_command(matrix: MatrixSpec) -> str:
     """Return the command that trains this matrix anywhere, with the settings that are not the defaults."""
     words = ["normzoo", "compare"]
-    entry = _entry(matrix.dataset)
-    always = {"batch_sizes"}
-    if entry is not None:  # whose defaults are others than the model's
-        always |= {key for key in ("task", "templates") if getattr(entry, key) != MatrixSpec.model_fields[key].default}
+    followed = {
+        "task": _task_of(matrix.dataset),
+        "templates": default_templates(matrix.dataset),
+        "lr": default_lr(matrix.task),
+    }
+    always = {"batch_sizes", *(key for key in followed if followed[key] != MatrixSpec.model_fields[key].default)}
     for key, field in MatrixSpec.model_fields.items():
         value = getattr(matrix, key)
         if key == "lr" and matrix.lrs:
@@ -83,6 +86,8 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
     settings.setdefault("templates", default_templates(dataset))
     if "task" not in settings:  # of a table its target is read, which takes a moment
         settings["task"] = default_task(dataset)
+    if settings.get("lrs") is None:
+        settings.setdefault("lr", default_lr(settings["task"]))
     problems += _expand_shorthands(settings, origins)
     models: list[Any] = []
     for model in _MODELS:
@@ -95,6 +100,12 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
     return Configuration(*models)
 
 
+def _task_of(dataset: Any) -> str | None:
+    """Return what is learned from a dataset; None where that is for its target column to say."""
+    entry = _registered(DATASETS, dataset)
+    return entry.task if entry else str(MatrixSpec.model_fields["task"].default)
+
+
 def default_task(dataset: Any) -> str:
     """Return what is learned from a dataset where nobody says so; of a table that follows from its target column.
 
@@ -103,25 +114,28 @@ def default_task(dataset: Any) -> str:
     Raises:
         DataError: it is a table that cannot be read.
     """
-    entry = _entry(dataset)
-    if entry is None:
-        return str(MatrixSpec.model_fields["task"].default)
-    spec = DATASETS.parse(dataset)
-    if entry.task is None and spec.argument:
+    task = _task_of(dataset)
+    if task is None and (spec := DATASETS.parse(dataset)).argument:
         return read_target(spec.argument, Layout.of_options(spec.target, spec.options)).task
-    return entry.task or str(MatrixSpec.model_fields["task"].default)
+    return task or str(MatrixSpec.model_fields["task"].default)
 
 
 def default_templates(dataset: Any) -> tuple[str, ...]:
     """Return the networks that are trained on a dataset where nobody says which: some that take its samples."""
-    entry = _entry(dataset)
+    entry = _registered(DATASETS, dataset)
     return entry.templates if entry else tuple(MatrixSpec.model_fields["templates"].default)
 
 
-def _entry(dataset: Any) -> DatasetEntry | None:
-    """Return what is known of a dataset; None of one's own, and of what reads as none."""
+def default_lr(task: Any) -> float:
+    """Return the learning rate with which a task is learned where nobody says one."""
+    entry = _registered(TASKS, task)
+    return entry.lr if entry else float(MatrixSpec.model_fields["lr"].default)
+
+
+def _registered(registry: Registry[AnyEntry], text: Any) -> AnyEntry | None:
+    """Return what is known of a component; None of one's own, and of what reads as none."""
     try:
-        return DATASETS.get(DATASETS.parse(dataset).target)
+        return registry.get(registry.parse(text).target)
     except (UsageError, AttributeError, TypeError):
         return None
 

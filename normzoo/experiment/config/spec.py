@@ -192,12 +192,16 @@ class MatrixSpec(BaseModel):
     )
     templates: Names = Field(
         ("cnn", "lstm"),
-        description="Networks to train them in: names, specs like cnn:widths=16-32, or pkg.module:MyNet.",
+        description="Networks to train them in: names, specs like cnn:widths=16-32, or pkg.module:MyNet; by default of "
+        "tables mlp, of text and .ts lstm,transformer.",
     )
-    dataset: str = Field("digits", description="Dataset by name, or npz:PATH for your own arrays.")
+    dataset: str = Field(
+        "digits", description="Dataset by name, or your own: npz:PATH for arrays, csv:PATH and parquet:PATH for tables."
+    )
     task: str = Field(
         "classification",
-        description="What is learned: classification (or classification:smoothing=0.1), regression, pkg.module:MyTask.",
+        description="What is learned: classification (or classification:smoothing=0.1), regression, pkg.module:MyTask; "
+        "by default of a table what its target column holds.",
     )
     seeds: Count = Field(8, description="How many seeds: 8 means the seeds 0 to 7.")
     first_seed: NotNegative = Field(0, description="The first of the seeds, which follow one another.")
@@ -207,7 +211,7 @@ class MatrixSpec(BaseModel):
         "test set over the seeds. 1: the dataset's own split.",
     )
     epochs: Count = Field(4, description="Passes over the training set, the same for every batch size.")
-    lr: Rate = Field(0.05, description="Learning rate at the reference batch size.")
+    lr: Rate = Field(0.05, description="Learning rate at the reference batch size; by default of a regression 0.005.")
     lrs: Rates | None = Field(
         None, description="Learning rates to choose from per norm and batch size, on validation; instead of --lr."
     )
@@ -415,7 +419,7 @@ class Shorthands(BaseModel):
     label_smoothing: Share | None = Field(None, description="Short for --task classification:smoothing=X.")
 
 
-OPTION_OF = {
+OPTION_OF: dict[str, tuple[str, str, Registry[Any]]] = {
     "momentum": ("optimizer", "momentum", OPTIMIZERS),
     "warmup": ("schedule", "warmup", SCHEDULES),
     "label_smoothing": ("task", "smoothing", TASKS),

@@ -1,0 +1,389 @@
+"""Tables: what is made of their columns, by what it is fitted, and what is refused."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from normzoo.data import Dataset, load_dataset
+from normzoo.data._hold_out import hold_out
+from normzoo.errors import ComponentError, DataError
+from normzoo.tasks import Classification, Regression, Task
+
+ROWS = 60
+
+
+def frame(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
+    """Numbers, text with missing values, and truth; the target is text."""
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "age": random.integers(18, 80, rows),
+            "fare": random.normal(10, 3, rows).round(3),
+            "port": random.choice(np.array(["Q", "S", "C, D", None], dtype=object), rows),
+            "alone": random.random(rows) > 0.5,
+            "class": [("no", "yes", "so so")[row % 3] for row in range(rows)],
+        }
+    )
+
+
+def write(folder: Path, table: pd.DataFrame | str | bytes, name: str = "mine.csv") -> Path:
+    """Write a table, or a file as it is."""
+    path = folder / name
+    if isinstance(table, pd.DataFrame):
+        table = table.to_csv(index=False)
+    path.write_bytes(table.encode() if isinstance(table, str) else table)
+    return path
+
+
+def load(path: Path, options: str = "", task: Task | None = None) -> Dataset:
+    spec = f"{path.suffix.removeprefix('.')}:{path}"
+    return load_dataset(f"{spec}:{options}" if options else spec, task=task)
+
+
+def refusal(path: Path, options: str = "", task: Task | None = None) -> str:
+    """Load, expect a refusal in one line, and return it without the folder."""
+    with pytest.raises(DataError) as caught:
+        load(path, options, task)
+    message = str(caught.value).replace(f"{path.parent}/", "")
+    assert "\n" not in message
+    return message
+
+
+def by_hand(train: pd.DataFrame, numbers: list[str], texts: list[str], *, impute: bool = False) -> Any:
+    """Fit scikit-learn's own pipeline to training rows."""
+    columns = ColumnTransformer(
+        [
+            ("numbers", SimpleImputer(strategy="median") if impute else "passthrough", numbers),
+            ("texts", OneHotEncoder(handle_unknown="ignore", sparse_output=False), texts),
+        ]
+    )
+    return make_pipeline(columns, StandardScaler()).fit(train)
+
+
+def splits_by_hand(table: pd.DataFrame, classes: bool) -> list[pd.DataFrame]:
+    """Return training, validation and test rows."""
+    target = table["class"].to_numpy(str) if classes else np.zeros(len(table))
+    kept, tested = hold_out(target, 0.2)
+    train, validation = hold_out(target[kept])
+    return [table.iloc[kept[train]], table.iloc[kept[validation]], table.iloc[tested]]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_numbers_are_those_of_scikit_learns_own_pipeline(suffix: str, tmp_path: Path) -> None:
+    """Fitted on the training rows alone, after both hold-outs; a missing category is one of its own."""
+    path = tmp_path / f"mine.{suffix}"
+    if suffix == "csv":
+        frame().to_csv(path, index=False)
+    else:
+        pytest.importorskip("pyarrow")
+        frame().to_parquet(path)
+    dataset = load(path)
+    table = frame().fillna({"port": "none"})
+    train, *others = splits_by_hand(table, classes=True)
+    pipeline = by_hand(train, ["age", "fare"], ["port", "alone"])
+    for split, rows in zip((dataset.train, dataset.validation, dataset.test), (train, *others), strict=True):
+        expected = pipeline.transform(rows)
+        # One-hot features come in the order of their categories, and "none" is sorted elsewhere than "(missing)".
+        order = [0, 1, 5, 2, 3, 4, 6, 7]
+        assert np.allclose(split.inputs.numpy(), expected[:, order], atol=1e-5)
+        assert [("no", "so so", "yes")[each] for each in split.targets] == rows["class"].tolist()
+
+
+def test_medians_are_those_of_the_training_rows(tmp_path: Path) -> None:
+    table = frame()
+    table.loc[::7, "fare"] = None
+    dataset = load(write(tmp_path, table), "missing=median,drop=port+alone+class,target=age", Regression())
+    train, _, test = splits_by_hand(table, classes=False)
+    expected = by_hand(train, ["fare"], [], impute=True).transform(test)
+    assert np.allclose(dataset.test.inputs.numpy(), expected, atol=1e-5)
+    assert "'fare' is missing in 9 rows: the median of training takes its place" in dataset.notes
+
+
+def test_nothing_of_the_test_set_leaks_into_what_is_fitted(tmp_path: Path) -> None:
+    """However its rows are changed, the training rows stay as they were, and so do the number of their features."""
+    train, test = frame(), frame(20, seed=1)
+    write(tmp_path, test, "test.csv")
+    path = write(tmp_path, train)
+    before = load(path, f"test={tmp_path / 'test.csv'}")
+    write(tmp_path, test.assign(age=test["age"] * 1000, port="elsewhere"), "test.csv")
+    after = load(path, f"test={tmp_path / 'test.csv'}")
+    assert before.train.inputs.equal(after.train.inputs)
+    assert before.validation.inputs.equal(after.validation.inputs)
+    assert not before.test.inputs.equal(after.test.inputs)
+    assert before.checksum != after.checksum
+    note = (
+        "'port' has categories that training does not have, in 0 rows of validation and 20 of the test set, where all"
+    )
+    assert any(each.startswith(note) for each in after.notes)
+
+
+def test_what_the_validation_rows_alone_have_does_not_leak_either(tmp_path: Path) -> None:
+    table = frame()
+    held = splits_by_hand(table, classes=True)[1].index
+    table.loc[held, "port"] = "elsewhere"
+    dataset = load(write(tmp_path, table))
+    assert f"in {len(held)} rows of validation and 0 of the test set" in " ".join(dataset.notes)
+
+
+def test_the_rows_that_are_held_out_are_always_the_same(tmp_path: Path) -> None:
+    """A fifth of each class."""
+    one, other = (load(write(tmp_path, frame())) for _ in range(2))
+    assert one.checksum == other.checksum
+    assert one.test.targets.bincount().tolist() == [4, 4, 4]
+    assert "no test=, so 12 of 60 rows, a fifth, class by class, are the test set, always the same ones" in one.notes
+
+
+def test_what_is_to_know_is_said(tmp_path: Path) -> None:
+    table = frame().assign(same=1)[["age", "port", "alone", "same", "class"]]
+    assert load(write(tmp_path, table.to_csv())).notes == (  # with the index, as pandas writes it
+        "the first column, which has no name and counts the rows, is left out",
+        "target 'class', the last column: 3 different texts, so classification unless --task says otherwise",
+        f"'port' is missing in {table['port'].isna().sum()} rows: a category of its own",
+        "no test=, so 12 of 60 rows, a fifth, class by class, are the test set, always the same ones",
+        "classes by their labels: 0 = no, 1 = so so, 2 = yes",
+        "8 features: age, port (4 categories), alone (2 categories), same",
+        "1 of 8 features is constant in training: 'same'",
+    )
+
+
+def test_a_column_that_counts_the_rows_and_one_of_many_categories_are_noted(tmp_path: Path) -> None:
+    table = frame(180).assign(id=range(5, 185), street=[f"street {row % 60}" for row in range(180)])
+    notes = " ".join(load(write(tmp_path, table), "target=class").notes)
+    assert "'id' counts the rows, and is taken for a number; drop=id leaves it out" in notes
+    assert "'street' has 60 categories, each of which becomes a feature" in notes
+    assert "target 'class': 3 different texts" in notes
+
+
+@pytest.mark.parametrize(("values", "note"), [([0, 5], "0 = 0, 1 = 5"), ([3, 1, 2, 10], "0 = 1, 1 = 2, 2 = 3, 3 = 10")])
+def test_whole_numbers_are_classes_whatever_their_gaps(values: list[int], note: str, tmp_path: Path) -> None:
+    table = frame().assign(rating=np.resize(values, ROWS))
+    dataset = load(write(tmp_path, table))
+    assert dataset.outputs == len(values)
+    assert f"classes by their labels: {note}" in dataset.notes
+    numbers = load(write(tmp_path, table), task=Regression())
+    assert numbers.outputs == 1
+    assert numbers.scale.mean[0] == pytest.approx(np.mean(values), abs=0.5)
+
+
+def test_a_column_of_truth_is_a_target(tmp_path: Path) -> None:
+    assert "classes by their labels: 0 = False, 1 = True" in load(write(tmp_path, frame()), "target=alone").notes
+
+
+@pytest.mark.parametrize(("sep", "sign"), [("semicolon", ";"), ("tab", "\t"), ("bar", "|")])
+def test_files_are_read_as_they_are_written(sep: str, sign: str, tmp_path: Path) -> None:
+    """With another separator, decimal commas, a byte order mark, and lines that end as on Windows."""
+    expected = load(write(tmp_path, frame()))
+    text = frame().to_csv(index=False, sep=sign, decimal=",").replace("\n", "\r\n")
+    found = load(write(tmp_path, text.encode("utf-8-sig")), f"sep={sep},decimal=comma")
+    assert found.checksum == expected.checksum
+
+
+def test_a_test_file_may_have_its_columns_in_another_order_and_codes_that_read_as_numbers(tmp_path: Path) -> None:
+    """What is text in training is text there, too."""
+    table = frame().assign(port=np.resize(["01", "02", "x"], ROWS))
+    test = table[table["port"] != "x"]
+    path, other = write(tmp_path, table), write(tmp_path, test[test.columns[::-1]], "test.csv")
+    assert not any("training does not have" in note for note in load(path, f"test={other}").notes)
+
+
+def test_an_index_in_parquet_is_a_column(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    frame().set_index("class").to_parquet(tmp_path / "mine.parquet")
+    assert load(tmp_path / "mine.parquet").outputs == 3
+
+
+FILES: dict[str, tuple[Any, str, str]] = {
+    "empty": ("", "", "it is empty; write a line with the names of the columns, then a row a line"),
+    "header": ("a,b\n", "", "it has a header, and no rows below it"),
+    "one row": ("a,b\n1,x\n", "", "it holds 1 row; give at least 20, as a fifth is held out"),
+    "short": ("a,b,c\n1,2,x\n1,2\n", "", "row 2 has 2 values, and the header 3 names"),
+    "long": ("a,b\n1,2\n1,2\n1,2,3\n", "", "row 3 has 3 values, and the header 2 names"),
+    "separator": ("a;b\n1;2\n", "", "single column is read, 'a;b', .* divided by a semicolon, add sep=semicolon"),
+    "one column": ("a\n1\n", "", "a single column is read, 'a', and one is the target; write at least two"),
+    "latin": ("a,b\n1,2\n1,café\n".encode("latin-1"), "", "line 3 is not text in UTF-8; save the file as CSV in UTF-8"),
+    "utf-16": ("a,b\n1,2\n".encode("utf-16"), "", "line 1 is not text in UTF-8"),
+    "zip": (b"\x1f\x8b\x08\x00\xff\xfe", "", "line 1 is not text in UTF-8; .* unpack it if it is compressed"),
+    "quotes": ('a,b\n1,2\n1,"2\n', "", "cannot be read .*; check its quotes"),
+    "twice": ("a,b,a\n1,2,3\n", "", "columns 1 and 3 are all called 'a'; give each a name of its own"),
+    "no name": ("a,,b\n1,2,3\n", "", "column 2 has no name; give it one, or take the column out of the file"),
+    "no header": (
+        "5.1,3.5,setosa\n4.9,3,setosa\n",
+        "",
+        "its first line holds numbers, such as '5.1', .*a line of names",
+    ),
+    "numbers": ("1,2\n3,4\n", "", "its first line holds numbers, such as '1'"),
+    "target": (None, "target=clas", r"it has no column 'clas'; did you mean 'class'\? \(it has: age, fare"),
+    "drop": (None, "drop=prot", r"it has no column to drop 'prot'; did you mean 'port'\?"),
+    "both": (None, "target=age,drop=age", "'age' is the target, and is to be dropped; use one"),
+    "all": (None, "drop=age+fare+port+alone", "besides the target 'class' there is no column to learn from"),
+    "comma": (None, "sep=,", "its options 'sep=,' do not read; write them as key=value,key=value"),
+    "two columns": (None, "drop=age,fare", "it has no option 'fare'"),
+    "option": (None, "tagret=age", r"it has no option 'tagret'; did you mean 'target'\?"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_files_that_do_not_read_are_refused(case: str, tmp_path: Path) -> None:
+    """With the file, the place, and the way out."""
+    content, options, message = FILES[case]
+    path = write(tmp_path, frame() if content is None else content)
+    text = refusal(path, options)
+    assert text.startswith("csv 'mine.csv': ")
+    assert re.search(message, text)
+
+
+def changed(column: str, values: Any, *rows: int) -> pd.DataFrame:
+    """Return the table with other values in a column, or in some of its rows, counted from 1."""
+    table = frame()
+    if not rows:
+        table[column] = values
+        return table[[*table.columns.drop("class"), "class"]]
+    table[column] = table[column].astype(object)
+    table.loc[[row - 1 for row in rows], column] = values
+    return table
+
+
+COLUMNS: dict[str, tuple[pd.DataFrame, str]] = {
+    "missing": (
+        changed("fare", "", 4, 9),
+        "column 'fare' is missing in 2 rows, the first is row 4; add missing=median",
+    ),
+    "nan": (
+        changed("fare", "NaN", 4),
+        "column 'fare' is missing in 1 row, the first is row 4; .*, fill it in, or leave",
+    ),
+    "question mark": (changed("fare", "?", 4), "column 'fare' is missing in 1 row"),
+    "infinite": (changed("fare", "-inf", 4), r"column 'fare' holds 1 number infinite .*, the first \(-inf\) in row 4"),
+    "too large": (
+        changed("fare", "1e300", 4, 5),
+        r"holds 2 numbers .*too large for float32, the first \(1e\+300\) in row 4",
+    ),
+    "mixed": (
+        changed("fare", "much", 4),
+        "'fare' holds numbers, and text in 1 row, the first 'much' in row 4; correct it",
+    ),
+    "decimal commas": (
+        changed("fare", [f"{row},5" for row in range(ROWS)]),
+        r"'fare' holds numbers with commas or separators of thousands \('0,5' in row 1\), .* decimal=comma",
+    ),
+    "thousands": (
+        changed("fare", [f"{row * 1000:,}" for row in range(ROWS)]),
+        r"'fare' holds numbers with commas or separators of thousands \('1,000' in row 2\), .*write them as 1234.5",
+    ),
+    "huge": (
+        changed("id", [10**25 + row for row in range(ROWS)]),
+        r"'id' holds whole numbers beyond 64 bits \('1000.* row 1",
+    ),
+    "id": (
+        changed("id", [f"p{row}" for row in range(ROWS)]),
+        r"'id' holds another text in every row \('p0' in row 1\), as an id does, .* leave it out with drop=id",
+    ),
+    "dates": (
+        changed("day", pd.date_range("2020-01-31", periods=ROWS).astype(str)),
+        r"'day' holds dates or times \('2020-01-31' in row 1\), .* make numbers of them, .* drop=day",
+    ),
+    "their dates": (changed("day", "31.12.2020"), r"'day' holds dates or times \('31.12.2020' in row 1\)"),
+    "empty": (changed("note", ""), "column 'note' is empty; leave it out with drop=note"),
+    "no target": (
+        changed("class", "", 3, 8),
+        "the target 'class' is missing in 2 rows, the first is row 3; fill it in",
+    ),
+    "one class": (changed("class", "yes"), "the target 'class' is yes in every row, so there is nothing to learn"),
+    "id as target": (
+        changed("class", [f"p{row}" for row in range(ROWS)]),
+        "the target 'class' holds another text in every row .*no classes; name another column with target=",
+    ),
+    "dates as target": (changed("class", "2020-01-31"), "the target 'class' .*nothing to learn"),
+}
+
+
+@pytest.mark.parametrize("case", COLUMNS)
+def test_columns_that_are_not_what_they_seem_are_refused(case: str, tmp_path: Path) -> None:
+    """With the column, how many of its rows, the first of them, and the way out."""
+    table, message = COLUMNS[case]
+    assert re.search(message, refusal(write(tmp_path, table)))
+
+
+def test_very_many_categories_are_refused(tmp_path: Path) -> None:
+    table = frame(1300).assign(street=[f"street {row % 1200}" for row in range(1300)])
+    message = refusal(write(tmp_path, table), "target=class")
+    assert "'street' holds 1,200 different texts ('street 0' is one), each of which would become a feature" in message
+
+
+TESTS: dict[str, tuple[pd.DataFrame, str]] = {
+    "lacking": (frame().drop(columns="fare"), "'test.csv': it has no column 'fare', which training has"),
+    "without target": (frame().drop(columns="class"), "'test.csv': it has no column 'class', the target"),
+    "more": (
+        frame().assign(more=1),
+        "'test.csv': it has a column 'more', which csv .* does not; give both the same columns",
+    ),
+    "renamed": (frame().rename(columns={"fare": "fares"}), r"it has no column 'fare', .*; did you mean 'fares'\?"),
+    "text": (
+        changed("fare", "much", 4),
+        "'test.csv': column 'fare' holds text, as 'much' in row 4, and in csv .* numbers",
+    ),
+    "missing": (changed("fare", "", 4), "'test.csv': column 'fare' is missing in 1 row, the first is row 4"),
+    "another class": (changed("class", "other", 4), "y_test holds the class 'other', which y_train does not"),
+}
+
+
+@pytest.mark.parametrize("case", TESTS)
+def test_a_test_file_that_does_not_fit_is_refused(case: str, tmp_path: Path) -> None:
+    test, message = TESTS[case]
+    assert re.search(message, refusal(write(tmp_path, frame()), f"test={write(tmp_path, test, 'test.csv')}"))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "none.csv").startswith("csv 'none.csv': no such file; check the path")
+    assert "csv 'none.csv': no such file" in refusal(write(tmp_path, frame()), f"test={tmp_path / 'none.csv'}")
+    with pytest.raises(ComponentError, match="missing must be one of refuse, median, got 'mean'"):
+        load(write(tmp_path, frame()), "missing=mean")
+
+
+def test_a_target_that_does_not_suit_the_task_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, frame())
+    text = refusal(path, task=Regression())
+    assert (
+        "the target 'class' holds text ('no' in row 1), and a regression needs numbers; use --task classification"
+        in text
+    )
+    numbers = refusal(path, "target=fare", Classification())
+    assert "holds numbers that are not whole (" in numbers
+    assert numbers.endswith("in row 1), which are no classes; use --task regression")
+
+
+@pytest.mark.parametrize("values", [[[1, 2]] * ROWS, [b"x"] * ROWS, pd.date_range("2020", periods=ROWS)])
+def test_parquet_of_what_is_neither_number_nor_text_is_refused(values: Any, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "mine.parquet"
+    frame().assign(odd=values)[["age", "odd", "class"]].to_parquet(path)
+    assert refusal(path).startswith("parquet 'mine.parquet': column 'odd' holds ")
+
+
+def test_codes_that_parquet_keeps_as_text_are_categories(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "mine.parquet"
+    zips = np.resize(["01067", "10115"], ROWS)
+    frame().assign(zip=zips, kind=pd.Categorical(zips))[["age", "zip", "kind", "class"]].to_parquet(path)
+    assert "5 features: age, zip (2 categories), kind (2 categories)" in load(path).notes
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = write(tmp_path, b"\x80\x04].", "mine.parquet")  # an empty list as a pickle
+    assert refusal(path).startswith("parquet 'mine.parquet': cannot be read as Parquet (")
+
+
+def test_without_pyarrow_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    message = refusal(write(tmp_path, b"PAR1", "mine.parquet"))
+    assert message.endswith("install it with pip install 'normzoo[parquet]', or write the table as CSV")
