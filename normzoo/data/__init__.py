@@ -4,7 +4,7 @@ One file per dataset; :func:`load_dataset` is the way in. Importing this package
 but neither torchvision nor scikit-learn.
 """
 
-from normzoo.data._dataset import Dataset, RawArrays, Split
+from normzoo.data._dataset import Dataset, Encoder, RawArrays, Split
 from normzoo.data._load import load_dataset
 from normzoo.data.augmentation import Augmentations
 from normzoo.data.batches import Batches, BlocksOfSteps, OrderedBatches
@@ -14,6 +14,7 @@ __all__ = [
     "Batches",
     "BlocksOfSteps",
     "Dataset",
+    "Encoder",
     "OrderedBatches",
     "RawArrays",
     "Split",
