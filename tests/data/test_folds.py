@@ -138,16 +138,23 @@ TABLE = """
 
     SEEN = []
 
+    class Fitted:
+        names = ("size", "kind")
+
+        def __init__(self, train):
+            SEEN.append(set(train["size"]))
+            self.largest = train["size"].max()
+
+        def __call__(self, table):
+            return np.stack([table["size"] / self.largest, table["kind"] == "a"], 1).astype(float)
+
+        def notes(self, tables):
+            return ()
+
     def load():
         rows = pd.DataFrame({"size": np.arange(40.0), "kind": list("ab") * 20})
-
-        def fit(train):
-            SEEN.append(set(train["size"]))
-            largest = train["size"].max()
-            return lambda table: np.stack([table["size"] / largest, table["kind"] == "a"], 1).astype(float)
-
         y = np.arange(40) % 2
-        return RawArrays(x_train=rows[:30], y_train=y[:30], x_test=rows[30:], y_test=y[30:], fit=fit)
+        return RawArrays(x_train=rows[:30], y_train=y[:30], x_test=rows[30:], y_test=y[30:], fit=Fitted)
 """
 
 

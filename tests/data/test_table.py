@@ -134,6 +134,20 @@ def test_what_the_validation_rows_alone_have_does_not_leak_either(tmp_path: Path
     assert f"in {len(held)} rows of validation and 0 of the test set" in " ".join(dataset.notes)
 
 
+def test_in_folds_each_row_is_tested_once(tmp_path: Path) -> None:
+    """All rows are pooled, and standardized by the training rows of each fold."""
+    table = frame().assign(age=np.arange(ROWS) + 0.5)
+    path, tested = write(tmp_path, table[["age", "class"]]), set[float]()
+    for fold in range(3):
+        dataset = load_dataset(f"csv:{path}", folds=3, fold=fold)
+        train, test = dataset.train.inputs[:, 0].double(), dataset.test.inputs[:, 0].double()
+        assert abs(float(train.mean())) < 1e-6
+        assert float(train.std(correction=0)) == pytest.approx(1, abs=1e-6)
+        everything = np.sort(np.concatenate([train, dataset.validation.inputs[:, 0], test]))
+        tested |= {float(np.searchsorted(everything, float(value) - 1e-4)) for value in test}
+    assert len(tested) == ROWS
+
+
 def test_the_rows_that_are_held_out_are_always_the_same(tmp_path: Path) -> None:
     """A fifth of each class."""
     one, other = (load(write(tmp_path, frame())) for _ in range(2))
@@ -149,6 +163,7 @@ def test_what_is_to_know_is_said(tmp_path: Path) -> None:
         "target 'class', the last column: 3 different texts, so classification unless --task says otherwise",
         f"'port' is missing in {table['port'].isna().sum()} rows: a category of its own",
         "no test=, so 12 of 60 rows, a fifth, class by class, are the test set, always the same ones",
+        "6 of 48 training samples are held out for validation",
         "classes by their labels: 0 = no, 1 = so so, 2 = yes",
         "8 features: age, port (4 categories), alone (2 categories), same",
         "1 of 8 features is constant in training: 'same'",
