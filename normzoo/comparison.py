@@ -5,6 +5,7 @@
 >>> comparison.to_frame()  # doctest: +SKIP
 """
 
+import inspect
 import io
 import shlex
 import sys
@@ -15,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from normzoo.errors import ConfigError, UsageError
+from normzoo.errors import DataError, UsageError
 from normzoo.experiment.comparison import Display, Rerun, carry_out, early_workers
 from normzoo.experiment.config.resolve import Configuration, reproducing_command, resolve
 from normzoo.experiment.config.spec import MatrixSpec
@@ -31,6 +32,7 @@ from normzoo.experiment.results.union import Numbers, read_comparison
 from normzoo.experiment.runner import Listener
 from normzoo.registry import (
     AUGMENTATIONS,
+    DATASETS,
     NORMS,
     OPTIMIZERS,
     SCHEDULES,
@@ -46,11 +48,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console, ConsoleOptions, RenderableType
 
+    from normzoo.data import RawArrays
     from normzoo.export.files import Rows
     from normzoo.report import Summary
 
-Arrays = Mapping[str, Any]
-"""``x_train``, ``y_train``, ``x_test``, ``y_test``, and perhaps ``x_val`` and ``y_val``, as in an ``.npz`` file."""
+Data = Mapping[str, Any] | Sequence[Any] | Callable[..., Any]
+"""``(x_train, y_train, x_test, y_test)``, or a mapping of these and the other names of an ``.npz`` file; torch Datasets
+``(train, test)`` or ``(train, val, test)``, or a mapping of these names; or a function that returns one of these."""
 
 Component = str | Callable[..., Any]
 """A spec, as on the command line, or the class or function itself."""
@@ -60,7 +64,7 @@ def compare(
     *,
     norms: Sequence[Component] | str | None = None,
     templates: Sequence[Component] | Component | None = None,
-    dataset: str | Arrays | None = None,
+    dataset: "str | Data | RawArrays | None" = None,
     task: Component | None = None,
     batch_sizes: Sequence[int] | str | None = None,
     seeds: int | None = None,
@@ -101,14 +105,14 @@ def compare(
     The settings are those of ``normzoo compare``, with the same defaults: ``normzoo compare --help`` describes them.
     Results are kept in the store as they come in; the same call trains nothing twice.
 
-    Norms, templates, tasks, optimizers and schedules may be given as they are, instead of by name. A class that can be
-    imported is trained in worker processes like any other; one that only this session knows, such as a class of a
-    notebook, is trained in this process, and all of its comparison with it.
+    Norms, templates, datasets, tasks, optimizers and schedules may be given as they are, instead of by name. A class
+    that can be imported is trained in worker processes like any other; one that only this session knows, such as a
+    class of a notebook, is trained in this process, and all of its comparison with it.
 
     Args:
         norms: to compare.
         templates: networks to train them in.
-        dataset: by name, or arrays.
+        dataset: by name, or as it is: arrays, torch Datasets, or a function that returns them.
         task: what is learned.
         batch_sizes: to train at.
         seeds: how many.
@@ -150,7 +154,7 @@ def compare(
         KeyboardInterrupt: it was interrupted; what was finished is kept, and the same call goes on from there.
     """
     asked = {name: value for name, value in locals().items() if name not in ("rerun", "progress", "executor")}
-    with _as_file(asked.get("dataset")) as asked["dataset"]:
+    with _as_spec(dataset) as asked["dataset"]:
         for name, registry in (("norms", NORMS), ("templates", TEMPLATES), ("augment", AUGMENTATIONS)):
             asked[name] = _specs(registry, asked[name])
         for name, registry in _SINGLE:
@@ -179,22 +183,47 @@ def _specs(registry: Registry[Any], given: Sequence[Component] | Component | Non
 
 
 @contextmanager
-def _as_file(dataset: str | Arrays | None) -> Iterator[str | None]:
-    """Write arrays to a file that workers can read, for as long as they are needed."""
+def _as_spec(dataset: "str | Data | RawArrays | None") -> Iterator[str | None]:
+    """Name a dataset; one that is given as it is is written to a file that workers can read, while they need it."""
     if dataset is None or isinstance(dataset, str):
         yield dataset
         return
-    if not isinstance(dataset, Mapping):
-        raise ConfigError(
-            f"dataset: expected a name or a mapping of arrays x_train, y_train, x_test, y_test, got a "
-            f"{type(dataset).__name__}"
-        )
+    if inspect.isclass(dataset) or (callable(dataset) and not hasattr(dataset, "__getitem__")):
+        yield spec_of(DATASETS, dataset)
+        return
     import numpy as np
 
+    arrays = _arrays(dataset)
+    kind = arrays.pop("kind", None)
     with tempfile.TemporaryDirectory(prefix="normzoo-") as folder:
         path = Path(folder) / "arrays.npz"
-        np.savez(path, **{name: np.asarray(array) for name, array in dataset.items()})  # type: ignore[arg-type]
-        yield f"npz:{path}"
+        np.savez(path, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+        try:
+            yield f"npz:{path}{f':kind={kind}' if kind else ''}"
+        except UsageError as error:
+            raise UsageError(str(error).replace(f"npz '{path}'", "dataset")) from None
+
+
+def _arrays(dataset: "Data | RawArrays") -> dict[str, Any]:
+    """Return a dataset as arrays by the names of an ``.npz`` file, with its kind if it does not follow from them.
+
+    Where torch is not imported, none of it is torch's, and torch is not imported for it.
+    """
+    if "torch" in sys.modules:
+        from normzoo.data._own import named_arrays
+
+        return named_arrays("dataset", dataset)
+    if isinstance(dataset, Mapping):
+        return dict(dataset)
+    if isinstance(dataset, tuple | list) and len(dataset) == len(_IN_ORDER):
+        return dict(zip(_IN_ORDER, dataset, strict=True))
+    raise DataError(
+        f"dataset: expected a name, a mapping of arrays x_train, y_train, x_test, y_test or these four in a tuple, got "
+        f"a {type(dataset).__name__}"
+    )
+
+
+_IN_ORDER = ("x_train", "y_train", "x_test", "y_test")
 
 
 def _executor_for(configuration: Configuration) -> Executor:
@@ -202,6 +231,7 @@ def _executor_for(configuration: Configuration) -> Executor:
     matrix = configuration.matrix
     several = ((NORMS, matrix.norms), (TEMPLATES, matrix.templates), (AUGMENTATIONS, matrix.augment))
     named = [registry.parse(spec) for registry, specs in several for spec in specs]
+    named.append(DATASETS.parse(matrix.dataset))
     named += [registry.parse(spec) for name, registry in _SINGLE if (spec := getattr(matrix, name)) is not None]
     if any(is_of_session(spec) for spec in named):
         return InProcessExecutor()

@@ -1,7 +1,6 @@
 """From a dataset's spec to its tensors: load, check, hold out, checksum, standardize."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from normzoo.data._checks import (
 from normzoo.data._dataset import Array, Dataset, Kind, RawArrays, Split, channels_last, kind_of_arrays
 from normzoo.data._folds import split_anew
 from normzoo.data._hold_out import hold_out, hold_out_notes
+from normzoo.data._own import raw_arrays
 from normzoo.data._part import Part, channel_statistics, checksum, standardize
 from normzoo.errors import ComponentError, DataError
 from normzoo.registry import DATASETS
@@ -48,8 +48,8 @@ def load_dataset(
     is held out for validation.
 
     Args:
-        spec: a name in ``normzoo.registry.DATASETS``, ``npz:PATH``, or a function of your own that returns
-            ``RawArrays``, ``my_package.my_module:load``.
+        spec: a name in ``normzoo.registry.DATASETS``, ``npz:PATH``, or a function of your own that returns arrays or
+            torch Datasets, ``my_package.my_module:load``.
         task: what is to be learned, which checks the targets; classification by default.
         root: the folder torchvision's datasets are in, ``data`` by default; digits and npz do not read it.
         download: fetch a torchvision dataset that is not there yet.
@@ -91,19 +91,7 @@ def _read(spec: str, *, task: Task, root: Path | None, download: bool) -> RawArr
         if not parsed.is_own:
             raise
         raise ComponentError(f"dataset '{spec}' cannot be loaded: {type(error).__name__}: {error}") from error
-    if not isinstance(raw, RawArrays):
-        made = type(raw).__name__
-        raise ComponentError(f"dataset '{spec}': it must return normzoo.data.RawArrays, it returned a {made}")
-    as_arrays: dict[str, Any] = {
-        each.name: np.asarray(value)
-        for each in fields(raw)
-        if each.name.startswith(_ARRAYS if raw.fit is None else _OF_TABLES)
-        and (value := getattr(raw, each.name)) is not None
-    }
-    return replace(raw, **as_arrays)
-
-
-_ARRAYS, _OF_TABLES = ("x_", "y_", "lengths_"), ("y_",)
+    return raw_arrays(spec, raw)
 
 
 def _check(source: str, raw: RawArrays, kind: Kind) -> None:
@@ -116,8 +104,6 @@ def _check(source: str, raw: RawArrays, kind: Kind) -> None:
         check_inputs(name, values, kind)
         if lengths is not None:
             check_lengths(f"{source}: lengths_{split}", lengths, values)
-        elif raw.lengths_train is not None:
-            raise DataError(f"{source}: there is no lengths_{split}; give every split the lengths of its sequences")
         if kind == "tokens":
             check_tokens(name, values, raw.vocabulary)
         check_finite(name, Part(values, lengths))

@@ -3,7 +3,7 @@
 import difflib
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ import numpy as np
 from normzoo.data._dataset import Array, Kind, RawArrays
 from normzoo.errors import DataError
 
-_REQUIRED = ("x_train", "y_train", "x_test", "y_test")
+REQUIRED = ("x_train", "y_train", "x_test", "y_test")
+NOTES = "normzoo_notes"
+"""Lines of text for the reader of the results, where normzoo wrote the file itself."""
+
 _VALIDATION = ("x_val", "y_val")
 _LENGTHS = ("lengths_train", "lengths_test", "lengths_val")
 
@@ -26,7 +29,8 @@ def load(*, root: Path | None, download: bool, argument: str, kind: Kind | None 
     It holds ``x_train``, ``y_train``, ``x_test``, ``y_test`` and optionally ``x_val`` and ``y_val``; other
     arrays in it are not read. Channels are last: images are (N, H, W) or (N, H, W, C), vectors (N, F), volumes
     (N, D, H, W, C), and sequences (N, T, C) with ``lengths_train``, ``lengths_test`` and, where there is an ``x_val``,
-    ``lengths_val``, or by ``kind=sequences`` where all are of one length. What targets may be is the task's to say:
+    ``lengths_val``, or by ``kind=sequences`` where all are of one length. Tokens (N, T) need ``kind=tokens`` and a
+    ``vocabulary``: how many different ones there are, or an array of them. What targets may be is the task's to say:
     integers 0..K-1 of shape (N,) or (N, 1) for classes. ``root`` and ``download`` are ignored: a path says where it is.
 
     Args:
@@ -41,37 +45,55 @@ def load(*, root: Path | None, download: bool, argument: str, kind: Kind | None 
     del root, download
     path = Path(argument).expanduser()
     source = f"npz '{argument}'"
-    arrays: dict[str, Any] = _read(source, path)
-    return RawArrays(**arrays, kind=kind)
+    arrays = _read(source, path, ("vocabulary", NOTES) if kind == "tokens" else (NOTES,))
+    vocabulary, notes = arrays.pop("vocabulary", None), arrays.pop(NOTES, None)
+    return RawArrays(
+        **arrays,
+        kind=kind,
+        vocabulary=None if vocabulary is None else _size(source, vocabulary),
+        notes=() if notes is None else tuple(map(str, notes.reshape(-1))),
+    )
 
 
-def _read(source: str, path: Path) -> dict[str, Array]:
-    """Read the arrays of the splits by name."""
+def _size(source: str, vocabulary: Array) -> int:
+    """Return how many tokens there are."""
+    if vocabulary.ndim:
+        return len(vocabulary)
+    if vocabulary.dtype.kind not in "iu":
+        raise DataError(
+            f"{source}: vocabulary has type {vocabulary.dtype}; it is a whole number, or an array of tokens"
+        )
+    return int(vocabulary)
+
+
+def _read(source: str, path: Path, further: Sequence[str]) -> dict[str, Any]:
+    """Read the arrays of the splits by name, and further ones if they are there."""
     if not path.is_file():
         raise DataError(f"{source}: no such file; check the path '{path.absolute()}'")
     if not zipfile.is_zipfile(path):
         raise DataError(f"{source}: not an .npz file; write one with numpy.savez('{path.name}', x_train=..., ...)")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: _array(source, name, archive) for name in _wanted(source, list(archive))}
+            names = [*wanted(source, list(archive)), *(name for name in further if name in archive)]
+            return {name: _array(source, name, archive) for name in names}
     except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{source}: cannot be read ({error}); the file is damaged, write it again") from error
 
 
-def _wanted(source: str, present: list[str]) -> list[str]:
-    """Return the names to read, or raise a ``DataError`` that names those missing and their nearest."""
-    wanted = [*_REQUIRED, *(_VALIDATION if set(_VALIDATION) & set(present) else ())]
+def wanted(source: str, present: list[str]) -> list[str]:
+    """Return which of the arrays that are there are a dataset's; what is missing is named, with its nearest name."""
+    names = [*REQUIRED, *(_VALIDATION if set(_VALIDATION) & set(present) else ())]
     if set(_LENGTHS) & set(present):
-        wanted += [name for name, x in zip(_LENGTHS, ("x_train", "x_test", "x_val"), strict=True) if x in wanted]
-    missing = [name for name in wanted if name not in present]
+        names += [name for name, x in zip(_LENGTHS, ("x_train", "x_test", "x_val"), strict=True) if x in names]
+    missing = [name for name in names if name not in present]
     if not missing:
-        return wanted
-    spare = {name.lower(): name for name in present if name not in wanted}
+        return names
+    spare = {name.lower(): name for name in present if name not in names}
     nearest = {name: difflib.get_close_matches(name, spare, n=1, cutoff=_CLOSE) for name in missing}
     renames = ", ".join(f"'{spare[near]}' to '{name}'" for name, found in nearest.items() for near in found)
     raise DataError(
         f"{source}: no array named {', '.join(missing)}; it holds {', '.join(present) or 'nothing'}; "
-        + (f"rename {renames}" if renames else f"write {', '.join(wanted)}")
+        + (f"rename {renames}" if renames else f"write {', '.join(names)}")
     )
 
 

@@ -153,9 +153,6 @@ def channels_first():
 def few():
     return RawArrays(**{**arrays(), "y_train": [0, 1]})
 
-def mapping():
-    return arrays()
-
 def fails():
     raise KeyError("images")
 """
@@ -185,7 +182,6 @@ def test_a_function_of_ones_own_is_a_dataset(spec: str, shape: int, own: str) ->
     [
         ("channels_first", DataError, "OWN:channels_first: x_train has shape (20, 1, 8, 8), which looks like (N, C, H"),
         ("few", DataError, "OWN:few: y_train holds 2 targets for 20 images; give every image one"),
-        ("mapping", ComponentError, "dataset 'OWN:mapping': it must return normzoo.data.RawArrays, it returned a dict"),
         ("fails", ComponentError, "dataset 'OWN:fails' cannot be loaded: KeyError: 'images'"),
         ("plain:sise=3", ComponentError, "it has no option 'sise'; did you mean 'size'?"),
         ("plain:size=big", ComponentError, "dataset 'OWN:plain:size=big': size must be a whole number, got 'big'"),

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 import normzoo
 from normzoo.cli import main
-from normzoo.errors import ComponentError, ConfigError, StoreError, UnknownNameError, UsageError
+from normzoo.data._own import raw_arrays
+from normzoo.errors import ComponentError, ConfigError, DataError, StoreError, UnknownNameError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec, Shorthands
 from normzoo.experiment.executor.in_process import InProcessExecutor
@@ -151,6 +152,49 @@ def test_a_template_and_arrays_come_as_they_are() -> None:
     assert "lower is better" in str(comparison)
 
 
+SEQUENCES = [(torch.rand(2, 3 + index % 4), index % 2) for index in range(80)]
+
+
+def load_sequences() -> Any:
+    """Training and test data, as a function that can be imported."""
+    return SEQUENCES, SEQUENCES[:10]
+
+
+def test_a_dataset_comes_as_it_is_in_every_form() -> None:
+    """The same sequences of different lengths as Datasets, as arrays with lengths, and by a function of each kind."""
+    arrays = raw_arrays("here", load_sequences())
+    settings: dict[str, Any] = {
+        **TINY,
+        "templates": "lstm:hidden=4",
+        "norms": ["none"],
+        "batch_sizes": [16],
+        "seeds": 1,
+    }
+    forms = [load_sequences(), {"train": SEQUENCES, "test": SEQUENCES[:10]}, arrays, load_sequences, lambda: arrays]
+    comparisons = [normzoo.compare(dataset=form, executor=InProcessExecutor(), **settings) for form in forms]
+    records = [record for each in comparisons for record in each.records.values()]
+    assert {record.status for record in records} == {"ok"}
+    assert len({record.spec.dataset_checksum for record in records}) == 1
+    assert [each.matrix.dataset.partition(":")[0] for each in comparisons] == ["npz"] * 3 + [__name__, "session"]
+    assert len({*comparisons[0].records, *comparisons[1].records, *comparisons[2].records}) == 1
+    assert any("3 to 6 steps long in training" in line for line in records[0].data)
+
+
+def test_a_function_of_this_session_is_read_in_this_process() -> None:
+    """By the executor that is chosen where none is given."""
+    comparison = normzoo.compare(
+        dataset=lambda: load_sequences(),
+        **{**TINY, "templates": "lstm:hidden=4", "norms": ["none"], "batch_sizes": [16], "seeds": 1},
+    )
+    assert [record.status for record in comparison.records.values()] == ["ok"]
+
+
+def test_what_is_wrong_with_a_dataset_is_said_of_it_and_not_of_a_file() -> None:
+    x = np.random.default_rng(0).random((20, 4))
+    with pytest.raises(UsageError, match=r"^dataset: y_train holds 3 targets for 20 vectors; give every vector one$"):
+        in_process(norms=["none"], templates="mlp", dataset=(x, [0, 1, 0], x, [0, 1] * 10))
+
+
 def test_frames_hold_runs_epochs_and_the_summary() -> None:
     """A row for each; numbers as they are recorded, missing ones as missing."""
     comparison = in_process(norms=["batch", "none"], epochs=2, batch_sizes=[64, 128])
@@ -224,7 +268,7 @@ def test_several_comparisons_of_a_store_are_loaded_as_one() -> None:
         ({"norms": ["bach"]}, ConfigError, "--norms: unknown norm 'bach'; did you mean 'batch'"),
         ({"norms": [nn.BatchNorm2d(3)]}, ComponentError, "pass the class, or a function that makes one"),
         ({"norms": [3]}, ComponentError, "expected a name, a class or a function, got a int"),
-        ({"dataset": np.zeros(3)}, ConfigError, "expected a name or a mapping of arrays"),
+        ({"dataset": np.zeros(3)}, DataError, "dataset: it is a ndarray; a dataset is"),
         ({"lr": 0.1, "lrs": [0.1, 0.2]}, ConfigError, "--lr: stands beside --lrs"),
         ({"seeds": 0}, ConfigError, "--seeds: must be at least 1"),
     ],
