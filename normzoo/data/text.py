@@ -1,5 +1,6 @@
 """A text file, character by character: ``text:PATH``."""
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ def load(*, argument: str, length: int = 64) -> RawArrays:
     """Read a text file and cut it into samples of so many characters, each with the characters that follow.
 
     The first eight tenths are for training, the next for validation, and the last is the test set; samples do not
-    overlap. Tokens are the different characters of the training part in the order of their code points; where others
-    occur later, they are token 0, all of them.
+    overlap. Tokens are the different characters that follow another in the training samples, in the order of their code
+    points; where there are others, they are token 0, all of them.
 
     Args:
         argument: the path of a file in UTF-8.
@@ -35,18 +36,19 @@ def load(*, argument: str, length: int = 64) -> RawArrays:
             f"{source}: it holds {len(text):,} characters; samples of {length} need at least {10 * (length + 1):,}, as "
             "a tenth is the test set"
         )
-    cuts = {"train": text[: -2 * held], "val": text[-2 * held : -held], "test": text[-held:]}
-    known = sorted(set(cuts["train"]))
-    others = sum(each not in known for split in ("val", "test") for each in set(cuts[split]))
-    tokens = {each: index + bool(others) for index, each in enumerate(known)}
-    notes = [f"{len(known)} different characters, in samples of {length}"]
-    if others:
-        count = sum(each not in tokens for split in ("val", "test") for each in cuts[split])
-        notes.append(
-            f"{counted(others, 'character')} {'does' if others == 1 else 'do'} not occur in training, {count:,} times "
-            "in all, and count as one and the same"
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    cuts = {"train": codes[: -2 * held], "val": codes[-2 * held : -held], "test": codes[-held:]}
+    known = np.unique(_windows(cuts["train"], length)[1])
+    if len(known) < 2:
+        raise DataError(
+            f"{source}: its training part is the one character {chr(known[0])!r}; there is nothing to learn"
         )
-    windows = {split: _windows(np.array([tokens.get(each, 0) for each in cut]), length) for split, cut in cuts.items()}
+    others = np.setdiff1d(codes, known)
+    notes = [f"{len(known)} different characters, in samples of {length}"]
+    if len(others):
+        times = counted(int(np.isin(codes, others).sum()), "time")
+        notes.append(f"{counted(len(others), 'character')} not among training targets, {times} in all, are one token")
+    windows = {split: _windows(_tokens(cut, known, first=int(len(others) > 0)), length) for split, cut in cuts.items()}
     (x_train, y_train), (x_val, y_val), (x_test, y_test) = (windows[split] for split in ("train", "val", "test"))
     return RawArrays(
         x_train=x_train,
@@ -56,7 +58,7 @@ def load(*, argument: str, length: int = 64) -> RawArrays:
         x_test=x_test,
         y_test=y_test,
         kind="tokens",
-        vocabulary=len(known) + bool(others),
+        vocabulary=len(known) + bool(len(others)),
         notes=tuple(notes),
     )
 
@@ -70,11 +72,23 @@ def _read(source: str, path: Path) -> str:
     if not path.is_file():
         raise DataError(f"{source}: no such file; check the path '{path.absolute()}'")
     try:
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise DataError(f"{source}: byte {error.start:,} is not UTF-8; convert the file to UTF-8") from error
+        way_out = "it looks like UTF-16; " if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else ""
+        raise DataError(f"{source}: byte {error.start:,} is not UTF-8; {way_out}convert the file to UTF-8") from error
     except OSError as error:
         raise DataError(f"{source}: cannot be read ({error.strerror})") from error
+    if "\0" in text:
+        raise DataError(
+            f"{source}: character {text.index(chr(0)):,} is NUL, so it is no text in UTF-8; convert the file to UTF-8"
+        )
+    return text
+
+
+def _tokens(codes: Array, known: Array, *, first: int) -> Array:
+    """Return the places of characters among those that are known, from ``first`` on; 0 where they are not."""
+    return np.where(np.isin(codes, known), np.searchsorted(known, codes) + first, 0)
 
 
 def _windows(tokens: Array, length: int) -> tuple[Array, Array]:

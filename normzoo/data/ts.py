@@ -5,13 +5,18 @@ list of numbers, and its label last. Lines that begin with ``#`` are comments. S
 multivariate time series classification archive".
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from normzoo.data._dataset import Array, RawArrays
+from normzoo.data.text import counted
 from normzoo.errors import DataError
+
+_SHOWN, _LONGEST = 10, 40
+"""Values that a message lists, and characters of a text that it shows."""
 
 _TRAIN, _TEST = "_TRAIN.ts", "_TEST.ts"
 
@@ -63,44 +68,55 @@ def load(*, argument: str, test: str | None = None) -> RawArrays:
 def _read(source: str, path: Path) -> _Cases:
     if not path.is_file():
         raise DataError(f"{source}: no such file; check the path '{path.absolute()}'")
+    where = f"{source}: {path.name}"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{source}: {path.name} cannot be read ({error})") from error
-    start = next((index for index, line in enumerate(lines) if line.strip().lower() == "@data"), None)
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n")]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} is no text in UTF-8 (byte {error.start:,}); write it as such") from error
+    except OSError as error:
+        raise DataError(f"{where} cannot be read ({error.strerror})") from error
+    start = next((index for index, line in enumerate(lines) if line.lower() == "@data"), None)
     if start is None:
-        raise DataError(f"{source}: {path.name} has no line @data, so it is not in the .ts format")
-    header = dict(_header(line) for line in lines[:start] if line.startswith("@"))
-    if header.get("@timestamps", "false").lower() == "true":
-        raise DataError(f"{source}: {path.name} has time stamps, which are not read; write the values alone")
-    if header.get("@targetlabel", "false").lower() == "true":
-        is_number = True
-    else:
-        is_number = False
-        if header.get("@classlabel", "").split()[:1] in ([], ["false"]):
-            raise DataError(f"{source}: {path.name} has no labels (@classLabel); there is nothing to learn")
-    cases, labels = [], []
+        raise DataError(f"{where} has no line @data, so it is not in the .ts format")
+    header = _header(where, lines[:start])
+    values: list[Array] = []
+    labels: list[str | float] = []
     for number, line in enumerate(lines[start + 1 :], start + 2):
-        if line.strip() and not line.startswith("#"):
-            *channels, label = line.strip().split(":")
-            cases.append(_case(f"{source}: {path.name}, line {number}", channels))
-            labels.append(label.strip())
-    if not cases:
-        raise DataError(f"{source}: {path.name} holds no cases after @data")
-    return _padded(f"{source}: {path.name}", cases, _labels(f"{source}: {path.name}", labels, is_number=is_number))
+        if line and not line.startswith("#"):
+            *channels, label = line.split(":")
+            values.append(_case(f"{where}, line {number}", channels))
+            labels.append(_label(f"{where}, line {number}", label.strip(), header))
+    if not values:
+        raise DataError(f"{where} holds no cases after @data")
+    _check_header(where, header, values)
+    return _padded(values, np.array(labels))
 
 
-def _header(line: str) -> tuple[str, str]:
-    name, _, value = line.partition(" ")
-    return name.lower(), value.strip()
+def _header(where: str, lines: Iterable[str]) -> Mapping[str, list[str]]:
+    """Return what the header says, by names in lower case without their ``@``; refuse what is not read."""
+    words = [line[1:].split() for line in lines if line.startswith("@")]
+    header = {name.lower(): values for name, *values in filter(None, words)}
+    if _says(header, "timestamps"):
+        raise DataError(f"{where} has time stamps, which are not read; write the values alone")
+    if not _says(header, "classlabel") and not _says(header, "targetlabel"):
+        raise DataError(f"{where} has no labels (@classLabel true); there is nothing to learn")
+    return header
 
 
-def _case(where: str, channels: list[str]) -> Array:
+def _says(header: Mapping[str, list[str]], name: str) -> bool:
+    """Whether a line of the header says ``true``."""
+    return [value.lower() for value in header.get(name, [])[:1]] == ["true"]
+
+
+def _case(where: str, channels: Sequence[str]) -> Array:
     """Read a case ``(T, C)``."""
     if not channels:
         raise DataError(f"{where}: expected channels and a label, divided by colons")
+    for number, channel in enumerate(channels, 1):
+        if not channel.strip():
+            raise DataError(f"{where}: channel {number} has no values; leave the case out")
     try:
-        values = [np.array(channel.split(","), dtype=np.float64) for channel in channels]
+        values = [np.array([float(value) for value in channel.split(",")]) for channel in channels]
     except ValueError as error:
         missing = any("?" in channel for channel in channels)
         raise DataError(
@@ -108,25 +124,54 @@ def _case(where: str, channels: list[str]) -> Array:
         ) from error
     lengths = {len(each) for each in values}
     if len(lengths) > 1:
-        raise DataError(f"{where}: its channels are of different lengths, {', '.join(map(str, sorted(lengths)))}")
+        raise DataError(f"{where}: its channels are of different lengths, {_listed(sorted(lengths))}; mend the case")
     return np.stack(values, -1)
 
 
-def _labels(where: str, labels: list[str], *, is_number: bool) -> Array:
-    if not is_number:
-        return np.array(labels)
-    try:
-        return np.array(labels, dtype=np.float64)
-    except ValueError as error:
-        raise DataError(f"{where}: {error}; @targetLabel says that targets are numbers") from error
+def _label(where: str, label: str, header: Mapping[str, list[str]]) -> str | float:
+    """Return a label; a number where the header says that targets are numbers."""
+    if not label:
+        raise DataError(f"{where}: there is no label after the last colon")
+    if not _says(header, "classlabel"):
+        try:
+            return float(label)
+        except ValueError as error:
+            raise DataError(f"{where}: '{label}' is no number, and @targetLabel says that targets are") from error
+    known = header["classlabel"][1:]
+    if known and not set(label.split()) <= set(known):  # they are divided by blanks, which labels may have, too
+        some = label if len(label) <= _LONGEST else f"{label[:_LONGEST]}..."
+        raise DataError(f"{where}: the label '{some}' is none of those of @classLabel, {_listed(known)}")
+    return label
 
 
-def _padded(where: str, cases: list[Array], labels: Array) -> _Cases:
-    channels = {each.shape[1] for each in cases}
+def _check_header(where: str, header: Mapping[str, list[str]], values: Sequence[Array]) -> None:
+    """Refuse cases of several numbers of channels, and others than the header says: a part of them may be lost."""
+    channels, lengths = {each.shape[1] for each in values}, {len(each) for each in values}
     if len(channels) > 1:
-        raise DataError(f"{where}: cases have different numbers of channels, {', '.join(map(str, sorted(channels)))}")
+        raise DataError(
+            f"{where}: cases have different numbers of channels, {_listed(sorted(channels))}; mend the file"
+        )
+    said = ["1"] if _says(header, "univariate") else header.get("dimensions", header.get("dimension", []))[:1]
+    if said and said != [str(max(channels))]:
+        raise DataError(
+            f"{where}: its cases have {counted(max(channels), 'channel')}, and its header says {said[0]}; mend the file"
+        )
+    if _says(header, "equallength") and len(lengths) > 1:
+        raise DataError(
+            f"{where}: its cases have {min(lengths)} to {max(lengths)} steps, and its header says that all have as "
+            "many (@equalLength); mend the file"
+        )
+
+
+def _listed(values: Iterable[object]) -> str:
+    """Write the first few of some values."""
+    texts = [str(each) for each in values]
+    return ", ".join(texts[:_SHOWN]) + (", ..." if len(texts) > _SHOWN else "")
+
+
+def _padded(cases: Sequence[Array], labels: Array) -> _Cases:
     lengths = np.array([len(each) for each in cases])
-    values = np.zeros((len(cases), lengths.max(), channels.pop()))
+    values = np.zeros((len(cases), lengths.max(), cases[0].shape[1]))
     for index, each in enumerate(cases):
         values[index, : len(each)] = each
     return _Cases(values, lengths, labels)
