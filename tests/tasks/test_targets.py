@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from normzoo.errors import ComponentError, DataError, UnknownNameError
@@ -28,6 +29,59 @@ def test_classes_become_int64(dtype: str, shape: tuple[int, ...]) -> None:
     for array in found.by_split.values():
         assert array.dtype == np.dtype("=i8")
         assert array.tolist() == LABELS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "numbers", "shown"),
+    [
+        (np.array(["dog", "cat", "dog"]), [1, 0, 1], "0 = cat, 1 = dog"),
+        (np.array([["dog"], ["cat"], ["dog"]]), [1, 0, 1], "0 = cat, 1 = dog"),
+        (np.array(["dog", "cat", "dog"], dtype=object), [1, 0, 1], "0 = cat, 1 = dog"),
+        (np.array(["Wölfe", "Äpfel", "Wölfe"]).astype(object), [0, 1, 0], "0 = Wölfe, 1 = Äpfel"),
+        (np.char.encode(np.array(["dog", "Äpfel", "dog"]), "utf-8"), [0, 1, 0], "0 = dog, 1 = Äpfel"),
+        (np.array(["10", "9", "-3"]), [2, 1, 0], "0 = -3, 1 = 9, 2 = 10"),
+        (np.array(["9" * 30, "9", "9"]), [1, 0, 0], f"0 = 9, 1 = {'9' * 30}"),
+        (np.array(["10", "9", "-"]), [1, 2, 0], "0 = -, 1 = 10, 2 = 9"),
+    ],
+    ids=["text", "a column", "objects", "not ASCII", "bytes", "whole numbers", "large ones", "not all numbers"],
+)
+def test_texts_are_numbered_in_their_order_and_it_is_said_which_is_which(
+    labels: Array, numbers: list[int], shown: str
+) -> None:
+    found = Classification().prepare("here", splits(np.concatenate([labels] * 10)))
+    assert found.by_split["train"].tolist() == numbers * 10
+    assert found.notes == (f"classes by their labels: {shown}",)
+
+
+def test_of_many_classes_the_first_are_shown() -> None:
+    found = Classification().prepare("here", splits(np.array([f"{index:02}a" for index in range(20)] * 10)))
+    (note,) = found.notes
+    assert note.startswith("classes by their labels: 0 = 00a, 1 = 01a, ")
+    assert note.endswith("11 = 11a, ... (20 in all)")
+
+
+def test_texts_that_look_like_one_class_are_named() -> None:
+    """They are different classes all the same."""
+    found = Classification().prepare("here", splits(np.array(["Cat", "cat ", "dog", "a  b", "a b"] * 10)))
+    assert found.outputs == 5
+    assert found.notes[1:] == ("classes that differ in case or blanks alone: 'Cat' and 'cat '; 'a  b' and 'a b'",)
+
+
+@pytest.mark.parametrize(
+    ("counts", "notes"),
+    [
+        ([10, 10], ()),
+        ([10, 9], ("1 of 2 classes has fewer than 10 training samples, class 1 the fewest, 9",)),
+        ([3, 20, 1], ("2 of 3 classes have fewer than 10 training samples, class 2 the fewest, 1",)),
+    ],
+)
+def test_classes_with_few_samples_are_counted(counts: list[int], notes: tuple[str, ...]) -> None:
+    assert Classification().prepare("here", splits(np.repeat(np.arange(len(counts)), counts))).notes == notes
+
+
+def test_few_samples_may_be_of_a_class_each() -> None:
+    """Up to five classes, as of a sketch; more labels than half of the samples are no classes."""
+    assert Classification().prepare("here", splits(np.arange(5))).outputs == 5
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint8", "float16", "float64", ">f4"])
@@ -63,12 +117,74 @@ ONE_HOT = "turn one-hot rows into integers with y.argmax(axis=1), or use --task 
 REFUSED: list[tuple[Task, Mapping[str, Array], str]] = [
     (
         Classification(),
-        splits(np.array(["cat", "dog"] * 6)),
-        "here: y_train holds text; labels are integers 0 to K-1, so use numpy.unique(y, return_inverse=True)[1]",
+        splits(LABELS, np.array(["cat", "dog"] * 6)),
+        "here: y_test holds text, but y_train numbers; give both as text or both as integers",
+    ),
+    (
+        Classification(),
+        splits(np.array([["cat", "dog"]] * 6)),
+        f"here: y_train has shape (6, 2); labels are (N,) or (N, 1), so {ONE_HOT}",
+    ),
+    (
+        Classification(),
+        splits(np.array(["cat", "dog"] * 6), np.array(["cat", "Dog "])),
+        "here: y_test holds the class 'Dog ', which y_train does not; remove those samples, or add their classes to "
+        "the training split",
+    ),
+    (
+        Classification(),
+        splits(np.array(["cat"] * 6)),
+        "here: y_train holds the one class 'cat'; at least 2 classes are needed to classify",
+    ),
+    (
+        Classification(),
+        splits(np.array(["cat", "", "dog"])),
+        "here: y_train holds no label at sample 1, but empty text; remove such samples",
+    ),
+    (
+        Classification(),
+        splits(np.array([b"cat", b"\xff"])),
+        "here: y_train holds bytes that are no text in UTF-8; give numbers or text",
+    ),
+    (
+        Classification(),
+        splits(np.array(["cat", "dog", None], dtype=object)),
+        "here: y_train holds no label at sample 2, but None; remove such samples",
+    ),
+    (
+        Classification(),
+        splits(np.array(["cat", float("nan"), "dog"], dtype=object)),
+        "here: y_train holds no label at sample 1, but nan; remove such samples",
+    ),
+    (
+        Classification(),
+        splits(np.array(["cat", pd.NA, "dog"], dtype=object)),
+        "here: y_train holds no label at sample 1, but <NA>; remove such samples",
+    ),
+    (
+        Classification(),
+        splits(np.array(["cat", 3, "dog"], dtype=object)),
+        "here: y_train holds labels of type int, str; give all of them as text or all as integers",
     ),
     (
         Classification(),
         splits(LABELS / 2),
+        "here: y_train holds 0.5 at sample 1, which is no class; for numbers to be predicted use --task regression",
+    ),
+    (
+        Classification(),
+        splits(np.where(np.arange(12) == 4, np.nan, LABELS)),
+        "here: y_train holds nan at sample 4, which is no class; for numbers to be predicted use --task regression",
+    ),
+    (
+        Classification(),
+        splits(np.arange(12), np.arange(6), np.arange(5)),
+        "here: y_train holds 12 different labels for 23 samples, too many for classes; for numbers to be "
+        "predicted use --task regression",
+    ),
+    (
+        Classification(),
+        splits(LABELS.astype(float)),
         "here: y_train has type float64; for numbers to be predicted use --task regression, for classes "
         "y.astype('int64')",
     ),
