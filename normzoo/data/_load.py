@@ -17,6 +17,7 @@ from normzoo.data._checks import (
     check_tokens,
 )
 from normzoo.data._dataset import Array, Dataset, Kind, RawArrays, Split, channels_last, kind_of_arrays
+from normzoo.data._duplicates import duplicates_note
 from normzoo.data._folds import split_anew
 from normzoo.data._hold_out import hold_out, hold_out_notes
 from normzoo.data._own import raw_arrays
@@ -138,6 +139,12 @@ def _build(name: str, source: str, raw: RawArrays, task: Task, folds: int = 1, f
         _numbers_of_tables(source, raw, inputs, indices) if raw.fit else (_parts(inputs, indices, kind), (), ())
     )
     splits, constant = _tensors(parts, targets_, kind)
+    if constant.all() and len(constant):
+        raise DataError(f"{source}: x_train holds the same in every sample, so there is nothing to learn by")
+    training = ["train", "val"] if indices else ["train"]
+    duplicates = duplicates_note(
+        [(parts[each], targets_.by_split[each]) for each in training], (parts["test"], targets_.by_split["test"])
+    )
     learned = targets_.by_split if targets_.scale == UNSCALED else {each: _numbers(given[each]) for each in _SPLITS}
     lengths = [parts[each].all_lengths() for each in _SPLITS]
     is_ragged = any(each is not None and bool((each < parts["train"].shape[1]).any()) for each in lengths)
@@ -156,7 +163,14 @@ def _build(name: str, source: str, raw: RawArrays, task: Task, folds: int = 1, f
         kind=kind,
         vocabulary=raw.vocabulary if kind == "tokens" else None,
         is_ragged=is_ragged,
-        notes=(*notes, *targets_.notes, *of_features, *_constant_note(constant, names)),
+        notes=(
+            *notes,
+            *targets_.notes,
+            *of_features,
+            *_layout_note(raw, kind),
+            *_constant_note(constant, kind, names),
+            *duplicates,
+        ),
         fold_sizes=fold_sizes,
     )
 
@@ -200,16 +214,26 @@ def _all_of(part: Part) -> Array:
     return part.values if part.indices is None else part.values[part.indices]
 
 
-def _constant_note(is_constant: Array, names: Sequence[str]) -> tuple[str, ...]:
-    count, of = int(is_constant.sum()), len(is_constant)
+def _constant_note(is_constant: Array, kind: Kind, names: Sequence[str]) -> tuple[str, ...]:
+    count, of, what = int(is_constant.sum()), len(is_constant), "features" if kind == "vectors" else "channels"
     if not count:
         return ()
-    if names:
-        listed = [f"'{name}'" for name, constant in zip(names, is_constant, strict=True) if constant]
-        shown = ", ".join([*listed[:_NAMES_SHOWN], *(["..."] if count > _NAMES_SHOWN else [])])
-        return (f"{count} of {of} features {'is' if count == 1 else 'are'} constant in training: {shown}",)
-    which = "the only channel is" if of == 1 else f"{count} of {of} channels {'is' if count == 1 else 'are'}"
-    return (f"{which} constant in training",)
+    listed = [f"'{name}'" for name, constant in zip(names, is_constant, strict=True) if constant] if names else []
+    shown = ", ".join([*listed[:_NAMES_SHOWN], *(["..."] if len(listed) > _NAMES_SHOWN else [])])
+    return (
+        f"{count} of {of} {what} {'is' if count == 1 else 'are'} constant in training{f': {shown}' if shown else ''}",
+    )
+
+
+def _layout_note(raw: RawArrays, kind: Kind) -> tuple[str, ...]:
+    """Say how images were read that may have been meant otherwise: square ones, if channels stood first."""
+    shape = np.shape(raw.x_train)
+    if kind != "images" or len(shape) != 4 or shape[1] == shape[2] or shape[2] != shape[3]:
+        return ()
+    return (
+        f"x_train has shape {shape}, read as images {shape[1]}x{shape[2]} of {shape[3]} channels; if channels stand "
+        "first, use numpy.moveaxis(x, 1, -1)",
+    )
 
 
 def _numbers(targets: Array) -> Array:

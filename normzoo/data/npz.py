@@ -76,7 +76,9 @@ def _read(source: str, path: Path, further: Sequence[str]) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as archive:
             names = [*wanted(source, list(archive)), *(name for name in further if name in archive)]
             return {name: _array(source, name, archive) for name in names}
-    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except DataError:
+        raise
+    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{source}: cannot be read ({error}); the file is damaged, write it again") from error
 
 
@@ -101,7 +103,7 @@ def _array(source: str, name: str, archive: Mapping[str, object]) -> Array:
     """Read one array; objects are refused, since reading them would run code from the file."""
     try:
         array = archive[name]
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:  # numpy's, of a header that is not true
         if "allow_pickle" not in str(error):
             raise DataError(f"{source}: {name} cannot be read ({error}); write it again") from error
         raise DataError(

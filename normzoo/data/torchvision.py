@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from http.client import HTTPException
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 from urllib.error import URLError
 
@@ -72,8 +73,8 @@ def _cifar(name: str, class_name: str, *, root: Path | None, download: bool) -> 
 
 DEFAULT_ROOT = Path("data")
 
-_UNREADABLE = (RuntimeError, ValueError, AssertionError, TypeError, OSError)
-"""What torchvision's classes raise on files that are missing, cut short or damaged."""
+_UNREADABLE = (RuntimeError, ValueError, AssertionError, TypeError, OSError, UnpicklingError)
+"""What torchvision's classes raise on files that are missing, cut short or damaged, or would run code if unpickled."""
 
 _UNFETCHED = (RuntimeError, URLError, HTTPException, ConnectionError, TimeoutError, EOFError)
 """What they raise when a download fails or arrives damaged."""

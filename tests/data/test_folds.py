@@ -244,9 +244,8 @@ def test_the_note_of_a_hold_out_reaches_the_dataset(tmp_path: Path) -> None:
     x = np.random.default_rng(0).random((40, 6, 5))
     path = tmp_path / "small_classes.npz"
     np.savez(path, x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
-    assert load_dataset(f"npz:{path}").notes == (
-        "20 of 40 training samples are held out for validation: one of each class at least",
-    )
+    held = "20 of 40 training samples are held out for validation: one of each class at least"
+    assert load_dataset(f"npz:{path}").notes[0] == held
     assert "held out for validation: one of each class" in load_dataset(f"npz:{path}", folds=2).notes[1]
     np.savez(path, x_train=x, y_train=y, x_test=x[:20], y_test=y[:20], x_val=x[:20], y_val=y[:20])
-    assert load_dataset(f"npz:{path}").notes == ()
+    assert not any("held out" in note for note in load_dataset(f"npz:{path}").notes)
