@@ -52,10 +52,6 @@ if TYPE_CHECKING:
     from normzoo.export.files import Rows
     from normzoo.report import Summary
 
-Data = Mapping[str, Any] | Sequence[Any] | Callable[..., Any]
-"""``(x_train, y_train, x_test, y_test)``, or a mapping of these and the other names of an ``.npz`` file; torch Datasets
-``(train, test)`` or ``(train, val, test)``, or a mapping of these names; or a function that returns one of these."""
-
 Component = str | Callable[..., Any]
 """A spec, as on the command line, or the class or function itself."""
 
@@ -64,7 +60,7 @@ def compare(
     *,
     norms: Sequence[Component] | str | None = None,
     templates: Sequence[Component] | Component | None = None,
-    dataset: "str | Data | RawArrays | None" = None,
+    dataset: "str | Mapping[str, Any] | Sequence[Any] | Callable[..., Any] | RawArrays | None" = None,
     task: Component | None = None,
     batch_sizes: Sequence[int] | str | None = None,
     seeds: int | None = None,
@@ -112,7 +108,9 @@ def compare(
     Args:
         norms: to compare.
         templates: networks to train them in.
-        dataset: by name, or as it is: arrays, torch Datasets, or a function that returns them.
+        dataset: by name, or as it is: ``(x_train, y_train, x_test, y_test)``, a mapping of these and the other names of
+            an ``.npz`` file, ``RawArrays``, torch Datasets ``(train, test)``, ``(train, val, test)`` or a mapping of
+            these names, or a function that returns one of these.
         task: what is learned.
         batch_sizes: to train at.
         seeds: how many.
@@ -183,7 +181,7 @@ def _specs(registry: Registry[Any], given: Sequence[Component] | Component | Non
 
 
 @contextmanager
-def _as_spec(dataset: "str | Data | RawArrays | None") -> Iterator[str | None]:
+def _as_spec(dataset: Any) -> Iterator[str | None]:
     """Name a dataset; one that is given as it is is written to a file that workers can read, while they need it."""
     if dataset is None or isinstance(dataset, str):
         yield dataset
@@ -197,14 +195,21 @@ def _as_spec(dataset: "str | Data | RawArrays | None") -> Iterator[str | None]:
     kind = arrays.pop("kind", None)
     with tempfile.TemporaryDirectory(prefix="normzoo-") as folder:
         path = Path(folder) / "arrays.npz"
-        np.savez(path, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+        try:
+            np.savez(path, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"dataset: it is not made of arrays ({error}); give all samples of an array one shape"
+            ) from None
         try:
             yield f"npz:{path}{f':kind={kind}' if kind else ''}"
         except UsageError as error:
-            raise UsageError(str(error).replace(f"npz '{path}'", "dataset")) from None
+            if str(path) not in str(error):
+                raise
+            raise DataError(str(error).replace(f"npz '{path}'", "dataset")) from None
 
 
-def _arrays(dataset: "Data | RawArrays") -> dict[str, Any]:
+def _arrays(dataset: Any) -> dict[str, Any]:
     """Return a dataset as arrays by the names of an ``.npz`` file, with its kind if it does not follow from them.
 
     Where torch is not imported, none of it is torch's, and torch is not imported for it.

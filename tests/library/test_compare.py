@@ -189,6 +189,23 @@ def test_a_function_of_this_session_is_read_in_this_process() -> None:
     assert [record.status for record in comparison.records.values()] == ["ok"]
 
 
+def test_arrays_need_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not imported, nothing of it is among them; they are the same arrays as with it."""
+    given: dict[str, Any] = {"x_train": [[1.0]], "y_train": [0], "x_test": [[2.0]], "y_test": [1]}
+    expected = normzoo.comparison._arrays(given)
+    monkeypatch.delitem(sys.modules, "torch")
+    for form in (given, tuple(given.values())):
+        assert {name: np.asarray(value).tolist() for name, value in normzoo.comparison._arrays(form).items()} == given
+    assert {name: value.tolist() for name, value in expected.items()} == given
+    with pytest.raises(DataError, match=r"^dataset: expected a name, a mapping of arrays .*, got a ndarray"):
+        normzoo.comparison._arrays(np.zeros(3))
+    with pytest.raises(
+        DataError, match=r"^dataset: it is not made of arrays \(.*; give all samples of an array one shape"
+    ):
+        normzoo.compare(dataset={**given, "x_train": [[1, 2], [1]]})
+    assert "torch" not in sys.modules
+
+
 def test_what_is_wrong_with_a_dataset_is_said_of_it_and_not_of_a_file() -> None:
     x = np.random.default_rng(0).random((20, 4))
     with pytest.raises(UsageError, match=r"^dataset: y_train holds 3 targets for 20 vectors; give every vector one$"):

@@ -196,7 +196,9 @@ class MatrixSpec(BaseModel):
         "tables mlp, of text and .ts lstm,transformer.",
     )
     dataset: str = Field(
-        "digits", description="Dataset by name, or your own: npz:PATH for arrays, csv:PATH and parquet:PATH for tables."
+        "digits",
+        description="Dataset by name, or your own: folder:PATH, csv:PATH, parquet:PATH, npz:PATH, ts:PATH, text:PATH, or "
+        "pkg.module:load for a function.",
     )
     task: str = Field(
         "classification",
