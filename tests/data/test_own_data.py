@@ -370,6 +370,6 @@ def test_what_is_written_to_a_file_is_read_as_it_was(kind: str, tmp_path: Path) 
 
 
 def test_a_table_that_is_still_to_be_fitted_is_not_written() -> None:
-    raw = RawArrays(**ARRAYS, fit=lambda _: np.asarray)
+    raw = RawArrays(**ARRAYS, fit=lambda _: np.asarray)  # type: ignore[arg-type, return-value]
     with pytest.raises(DataError, match=r"^mine: a table with what fits itself to it cannot be written down"):
         named_arrays("mine", raw)

@@ -167,6 +167,7 @@ def test_what_is_to_know_is_said(tmp_path: Path) -> None:
         "classes by their labels: 0 = no, 1 = so so, 2 = yes",
         "8 features: age, port (4 categories), alone (2 categories), same",
         "1 of 8 features is constant in training: 'same'",
+        "1 of 12 test samples is also in the training set",
     )
 
 

@@ -197,8 +197,8 @@ class MatrixSpec(BaseModel):
     )
     dataset: str = Field(
         "digits",
-        description="Dataset by name, or your own: folder:PATH, csv:PATH, parquet:PATH, npz:PATH, ts:PATH, text:PATH, or "
-        "pkg.module:load for a function.",
+        description="Dataset by name, or your own: folder:PATH, csv:PATH, parquet:PATH, npz:PATH, ts:PATH, text:PATH, "
+        "pkg.module:load.",
     )
     task: str = Field(
         "classification",
