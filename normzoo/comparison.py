@@ -256,6 +256,7 @@ def _carry_out(
             command=command,
             rerun=rerun,
             recalls=recalls,
+            preparing=_preparing if progress else nullcontext,
         )
         if outcome.is_interrupted:
             raise KeyboardInterrupt
@@ -274,6 +275,14 @@ def _display(configuration: Configuration, store: Store, progress: bool) -> Disp
         return progress_for(configuration.matrix, plan, store, Console(stderr=True, force_jupyter=False))
 
     return display
+
+
+def _preparing() -> AbstractContextManager[Callable[[int, int], None]]:
+    from rich.console import Console
+
+    from normzoo.progress.preparing import preparing
+
+    return preparing(Console(stderr=True, force_jupyter=False))
 
 
 def _as_png(figure: "Figure") -> bytes:

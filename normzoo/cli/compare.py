@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Group as FlagGroup
 from cyclopts import Parameter
 from rich.console import Console
-from rich.status import Status
 from rich.table import Table
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
@@ -85,14 +84,16 @@ def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
     opened = Store(path, writable=False) if path.exists() else nullcontext()
     with opened as store, LocalExecutor(configuration.execution) as executor:
         plan = plan_comparison(
-            configuration, store, executor, rerun=rerun, recalls=True, with_estimate=True, preparing=_status
+            configuration, store, executor, rerun=rerun, recalls=True, with_estimate=True, preparing=_preparing
         )
     show_plan(configuration, plan, stdout_console())
     return EXIT_OK
 
 
-def _status() -> Status:
-    return Console(stderr=True).status("loading torch and the data, timing a few steps")
+def _preparing() -> AbstractContextManager[Callable[[int, int], None]]:
+    from normzoo.progress.preparing import preparing
+
+    return preparing(Console(stderr=True))
 
 
 class _Comparison:
@@ -124,7 +125,7 @@ class _Comparison:
                 command=command_line(),
                 rerun=self._rerun,
                 recalls=True,
-                preparing=_status,
+                preparing=_preparing,
             )
             self._interrupted = outcome.is_interrupted
             return self._conclude(outcome.keys, store)

@@ -13,6 +13,14 @@ from normzoo.tasks import UNSCALED, Scale
 
 Array = npt.NDArray[Any]
 
+Progress = Callable[[int, int], None]
+"""Is told how much of something is done, and of how much in all."""
+
+
+def tell_nobody(done: int, total: int) -> None:
+    """Be told, and do nothing."""
+
+
 Kind = Literal["vectors", "sequences", "images", "volumes", "tokens"]
 """Of samples: ``(F,)``, ``(C, T)``, ``(C, H, W)``, ``(C, D, H, W)``, and ``(T,)`` integers."""
 

@@ -1,4 +1,4 @@
-"""Which training samples are held out, to choose by, and what there is to say of how many they are."""
+"""Which samples are held out, to choose by or as a test set, and what there is to say of how many they are."""
 
 import numpy as np
 

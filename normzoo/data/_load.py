@@ -16,7 +16,17 @@ from normzoo.data._checks import (
     check_same_shape,
     check_tokens,
 )
-from normzoo.data._dataset import Array, Dataset, Kind, RawArrays, Split, channels_last, kind_of_arrays
+from normzoo.data._dataset import (
+    Array,
+    Dataset,
+    Kind,
+    Progress,
+    RawArrays,
+    Split,
+    channels_last,
+    kind_of_arrays,
+    tell_nobody,
+)
 from normzoo.data._duplicates import duplicates_note
 from normzoo.data._folds import split_anew
 from normzoo.data._hold_out import hold_out, hold_out_notes
@@ -38,6 +48,7 @@ def load_dataset(
     download: bool = False,
     folds: int = 1,
     fold: int = 0,
+    progress: Progress = tell_nobody,
 ) -> Dataset:
     """Load a dataset by name, or the user's own arrays with ``npz:PATH``, onto the CPU.
 
@@ -57,6 +68,7 @@ def load_dataset(
         folds: into how many parts the samples of all splits together are cut, of which one is the test set; 1: they
             are split as they were.
         fold: which part that is, from 0.
+        progress: is told how far it is, where loading may take long: how much of how much.
 
     >>> digits = load_dataset("digits")
     >>> digits.shape, digits.outputs, len(digits.train), len(digits.validation), len(digits.test)
@@ -70,17 +82,23 @@ def load_dataset(
     canonical, parsed = DATASETS.canonical(spec), DATASETS.parse(spec)
     source = f"{parsed.target} '{parsed.argument}'" if parsed.argument else spec
     task = Classification() if task is None else task
-    raw = _read(canonical, task=task, root=root, download=download)
+    raw = _read(canonical, task=task, root=root, download=download, progress=progress)
     if raw.fit is None:
         _check(source, raw, kind_of_arrays(raw))
     return _build(spec, source, raw, task, folds, fold)
 
 
-def _read(spec: str, *, task: Task, root: Path | None, download: bool) -> RawArrays:
+def _read(spec: str, *, task: Task, root: Path | None, download: bool, progress: Progress) -> RawArrays:
     """Call what loads a dataset, with what it takes of what a loader may want to know."""
     target, options = DATASETS.load(spec)
     parsed = DATASETS.parse(spec)
-    offered = {"root": root, "download": download, "argument": parsed.argument, "task": task}
+    offered = {
+        "root": root,
+        "download": download,
+        "argument": parsed.argument,
+        "task": task,
+        "progress": progress,
+    }
     try:
         parameters = signature(target).parameters
         takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())

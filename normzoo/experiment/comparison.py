@@ -11,7 +11,7 @@ from typing import Literal
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.executor.local import machine_has_gpus
 from normzoo.experiment.executor.protocol import Executor
-from normzoo.experiment.plan import Plan, Stored, finished_plan, make_plan
+from normzoo.experiment.plan import Plan, Progress, Stored, finished_plan, make_plan
 from normzoo.experiment.planning.kept import keep, look_around, recall
 from normzoo.experiment.results.records import Status
 from normzoo.experiment.results.store import Store
@@ -20,8 +20,8 @@ from normzoo.experiment.runner import Listener, Runner
 Rerun = Literal["failed", "all"]
 Display = Callable[[Plan], AbstractContextManager[Listener]]
 """Makes what shows the training of a plan."""
-Preparing = Callable[[], AbstractContextManager[object]]
-"""Makes what shows that something is being prepared."""
+Preparing = Callable[[], AbstractContextManager[Progress | None]]
+"""Makes what shows that something is being prepared, and is told how much of the data has been read."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ def plan_comparison(
         finished = finished_plan(configuration, known, executor, prepared) if prepared else None
         if finished:
             return finished
-    with preparing():
-        plan = make_plan(configuration, known, executor, with_estimate=with_estimate)
+    with preparing() as progress:
+        plan = make_plan(configuration, known, executor, with_estimate=with_estimate, progress=progress)
     kept = keep(plan.prepared, surroundings) if surroundings else None
     if store and store.is_writable and kept:
         store.keep_preparation(kept)

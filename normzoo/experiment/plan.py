@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from normzoo.errors import NormzooError, UsageError
@@ -14,6 +14,7 @@ from normzoo.experiment.planning.groups import Group, balance, expand, group, wi
 from normzoo.experiment.planning.timing import Timing, Timings, timing_key
 from normzoo.experiment.worker.messages import (
     Checked,
+    Loading,
     Message,
     Prepare,
     Rejected,
@@ -22,6 +23,9 @@ from normzoo.experiment.worker.messages import (
     TimeSteps,
     WorkerDied,
 )
+
+Progress = Callable[[int, int], None]
+"""Is told how much of something is done, and of how much in all."""
 
 TIMING_SECONDS = 60.0
 """How long a worker may take to time one group, and a fresh one to load torch besides."""
@@ -77,17 +81,24 @@ class Plan:
         return max(sum(seconds) / self.slots.count, max(seconds, default=0.0))
 
 
-def make_plan(configuration: Configuration, stored: Stored, executor: Executor, *, with_estimate: bool = False) -> Plan:
+def make_plan(
+    configuration: Configuration,
+    stored: Stored,
+    executor: Executor,
+    *,
+    with_estimate: bool = False,
+    progress: Progress | None = None,
+) -> Plan:
     """Check the matrix, and time what has never been timed and is needed.
 
     Needed is a time where several workers disturb one another, so that no other is to be had; and with
-    ``with_estimate``.
+    ``with_estimate``. ``progress`` is told how much of the data has been read, where that takes long.
 
     Raises:
         UsageError: the matrix cannot be carried out as asked for.
         NormzooError: the worker died over it.
     """
-    prepared = _prepare(configuration, executor)
+    prepared = _prepare(configuration, executor, progress)
     runs = _runs(configuration, prepared)
     groups = group(runs, stored.done, prepared.dataset.train, prepared.networks)
     slots = executor.slots(prepared, groups)
@@ -126,7 +137,7 @@ def _runs(configuration: Configuration, prepared: Prepared) -> list[RunSpec]:
     )
 
 
-def _prepare(configuration: Configuration, executor: Executor) -> Prepared:
+def _prepare(configuration: Configuration, executor: Executor, progress: Progress | None) -> Prepared:
     """Have the matrix checked against data, device and components.
 
     Raises:
@@ -138,6 +149,8 @@ def _prepare(configuration: Configuration, executor: Executor) -> Prepared:
     while True:
         for message in _next(executor, None):
             match message:
+                case Loading(done, total) if progress is not None:
+                    progress(done, total)
                 case Checked(found):
                     prepared = found
                 case Rejected(reason):

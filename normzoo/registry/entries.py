@@ -196,6 +196,13 @@ DATASETS = Registry(
             "volumes",
             source="your own",
         ),
+        "folder": DatasetEntry(
+            target="normzoo.data.folder:load",
+            argument="PATH",
+            options={"size": None, "channels": None, "corrupt": "refuse"},
+            summary="your own pictures, in a folder per class, perhaps below train, val and test; size=64 resizes all",
+            source="your own",
+        ),
         "ts": DatasetEntry(
             target="normzoo.data.ts:load",
             argument="PATH",
@@ -243,14 +250,14 @@ DATASETS = Registry(
             source="your own",
         ),
     },
-    given=("root", "download", "argument", "task"),
+    given=("root", "download", "argument", "task", "progress"),
     own="npz:PATH or pkg.module:load",
 )
 """The datasets by name.
 
-``target`` is called as ``target(root=..., download=..., argument=..., task=..., **options)``, with those of the four
-that it takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in ``npz:PATH``, and
-``task`` the ``normzoo.tasks.Task`` that is to be learned.
+``target`` is called as ``target(root=..., download=..., argument=..., task=..., progress=..., **options)``, with those
+of the five that it takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in ``npz:PATH``,
+``task`` the ``normzoo.tasks.Task`` that is to be learned, and ``progress`` is told how much has been read, of how much.
 """
 
 

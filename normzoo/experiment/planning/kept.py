@@ -202,9 +202,22 @@ def _data_files(dataset: str, root: Path) -> list[Path] | None:
         return None
     entry = DATASETS.entry(spec)
     if entry.argument == "PATH":
-        return [Path(path).expanduser() for path in paths_of(spec)]
+        each_below = [_all_below(Path(path).expanduser()) for path in paths_of(spec)]
+        return [path for below in each_below for path in below or ()] if all(each_below) else None
     found = [list((root.expanduser() / folder).rglob("*")) for folder in entry.folders]
     return [path for each in found for path in each] if all(found) else None
+
+
+def _all_below(folder: Path) -> list[Path] | None:
+    """Return a file, or a folder and all below it, also by way of links; None where a link leads in a circle."""
+    found = [folder]
+    for inside, folders, files in os.walk(folder, followlinks=True):
+        for link in filter(Path.is_symlink, (Path(inside, name) for name in folders)):
+            target = link.resolve()
+            if any(each.resolve().is_relative_to(target) for each in link.parents if each.is_relative_to(folder)):
+                return None
+        found += [Path(inside, name) for name in (*folders, *files)]
+    return found
 
 
 def _packages() -> Iterator[Path]:

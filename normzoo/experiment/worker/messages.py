@@ -53,6 +53,14 @@ class TimeSteps(OnDevice):
 
 
 @dataclass(frozen=True)
+class Loading:
+    """So much of the data has been read, of so much."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Checked:
     """The matrix can be carried out."""
 
@@ -108,4 +116,4 @@ class WorkerDied:
 
 
 Task = Prepare | TimeSteps | Train
-Message = Checked | Rejected | Timed | Started | EpochDone | RunDone | TaskDone | WorkerDied
+Message = Loading | Checked | Rejected | Timed | Started | EpochDone | RunDone | TaskDone | WorkerDied

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import normzoo
 from normzoo.data import Augmentations, Dataset, load_dataset
+from normzoo.data._dataset import Progress, tell_nobody
 from normzoo.errors import ComponentError, ConfigError, DeviceError, InputError, NormzooError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
@@ -47,8 +48,13 @@ _LARGEST_BATCH = 256
 """That a network's training is tried on: what a larger batch does not fit, a part of it does not fit either."""
 
 
-def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset]:
+def prepare(matrix: MatrixSpec, execution: Execution, progress: Progress = tell_nobody) -> tuple[Prepared, Dataset]:
     """Load the data, and try every network of the matrix once.
+
+    Args:
+        matrix: what is asked for.
+        execution: where data is, and on which device.
+        progress: is told how much of the data has been read.
 
     Raises:
         UsageError: the device, the data, a batch size or a component cannot be had as asked for.
@@ -59,7 +65,12 @@ def prepare(matrix: MatrixSpec, execution: Execution) -> tuple[Prepared, Dataset
         TEMPLATES.load(template)  # so that a norm is not named for what is wrong with a template
     _check_recipe(matrix)
     dataset = load_dataset(
-        matrix.dataset, task=task, root=execution.data_root, download=execution.download, folds=matrix.folds
+        matrix.dataset,
+        task=task,
+        root=execution.data_root,
+        download=execution.download,
+        folds=matrix.folds,
+        progress=progress,
     )
     facts = DatasetFacts(
         name=dataset.name,

@@ -9,6 +9,7 @@ from normzoo.errors import UsageError
 from normzoo.experiment.worker.messages import (
     Checked,
     EpochDone,
+    Loading,
     Message,
     OnDevice,
     Prepare,
@@ -56,7 +57,9 @@ class Server:
 
     def _prepare(self, task: Prepare) -> None:
         try:
-            prepared, dataset = prepare(task.matrix, task.execution)
+            prepared, dataset = prepare(
+                task.matrix, task.execution, lambda done, total: self._send(Loading(done, total))
+            )
         except UsageError as error:
             self._send(Rejected(str(error)))
         else:
