@@ -91,7 +91,7 @@ def _made(path: Path, state: str, make: Callable[[Write], dict[str, Any]]) -> Ca
     try:
         with samples_part.open("wb") as file:
             writer = _Writer(file)
-            facts = make(writer.write)
+            facts = json.loads(json.dumps(make(writer.write)))
             writer.finish()
         samples = _mapped(samples_part)
         told = {"state": state, "facts": facts, "seal": _seal(state, facts, samples)}

@@ -78,13 +78,12 @@ def read_header(path: Path) -> Header:
         UnreadableError: it cannot be read.
     """
     with _opened(path) as image:
-        width, height = image.size
         is_deep = image.mode.startswith("I")
         return Header(
-            size=(height, width) if _is_turned(image) else (width, height),
             is_gray=image.mode in _GRAY or is_deep,
             is_transparent=image.has_transparency_data,
             is_deep=is_deep,
+            size=_turned_size(image),
         )
 
 
@@ -139,10 +138,15 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise UnreadableError(text or type(error).__name__) from error
 
 
-def _is_turned(image: Image.Image) -> bool:
+def _turned_size(image: Image.Image) -> tuple[int, int]:
+    """Return the size once it is turned as its EXIF data says, without decoding it where that can be told."""
     if image.format == "PNG" and "exif" not in image.info:
-        return False  # Pillow would decode it, to look for EXIF data behind the pixels
-    return image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+        return image.size  # Pillow would decode it, to look for EXIF data behind the pixels
+    if image.getexif().get(ExifTags.Base.Orientation) not in _TURNED:
+        return image.size
+    if image.format == "TIFF":  # which Pillow turns by itself: some versions when it is opened, some when it is decoded
+        return ImageOps.exif_transpose(image).size
+    return image.height, image.width
 
 
 def _of_eight_bits(image: Image.Image, *, is_16_bits: bool) -> Image.Image:

@@ -95,7 +95,8 @@ def load(
     first, start = 0, 0
     for split, part in parts.items():
         labels = [each.label for index, each in enumerate(part, first) if index not in skipped]
-        if lost := sorted({each.label for each in part} - set(labels)):
+        lost = sorted({each.label for each in part} - set(labels))
+        if lost and (split == "train" or not labels):
             raise DataError(f"{source}: none of the pictures of {_listed(lost)} can be read, of those for {split}")
         arrays[f"x_{split}"] = found.samples[start : start + len(labels)]
         arrays[f"y_{split}"] = np.array(labels)
@@ -144,7 +145,8 @@ def _find(source: str, root: Path) -> tuple[dict[str, list[_Picture]], list[str]
     if is_divided and (others := [name for name in names if name not in splits.values()]):
         notes.append(f"not read, as there is a folder {splits['train']} beside: {_listed(others)}")
     if unread:
-        kinds = ", ".join(f"{kind} ({number:,})" for kind, number in unread.most_common(_SHOWN))
+        common = sorted(unread.items(), key=lambda each: (-each[1], each[0]))[:_SHOWN]
+        kinds = ", ".join(f"{kind} ({number:,})" for kind, number in common)
         notes.append(f"files that are not read: {kinds}{', ...' if len(unread) > _SHOWN else ''}")
     return parts, notes
 
@@ -288,7 +290,7 @@ def _common_size(source: str, headers: Iterable[Header]) -> tuple[int, int] | No
 
 def _named(root: Path, paths: Sequence[Path], problems: Mapping[int, str]) -> str:
     """Name the first few files that cannot be read, each with what is wrong with it."""
-    first = sorted(problems)[:_SHOWN]
+    first = sorted(problems, key=lambda each: paths[each])[:_SHOWN]
     shown = [f"{_printable(str(paths[each].relative_to(root)))} ({problems[each]})" for each in first]
     return ", ".join(shown + ["..."] * (len(problems) > _SHOWN))
 
@@ -306,7 +308,9 @@ def _notes(headers: Sequence[Header], size: tuple[int, int], channels: int) -> l
         "in colour, and read as grayscale": len(headers) - gray if channels == 1 else 0,
         "of 16 bits a value, of which the upper 8 are read": sum(each.is_deep for each in headers),
     }
-    return [f"{number:,} of {counted(len(headers), 'picture')}: {what}" for what, number in said.items() if number]
+    total = counted(len(headers), "picture")
+    shares = {what: "all" if number == len(headers) else f"{number:,}" for what, number in said.items() if number}
+    return [f"{share} of {total}: {what}" for what, share in shares.items()]
 
 
 def _by(size: tuple[int, int]) -> str:

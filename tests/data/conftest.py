@@ -1,4 +1,6 @@
-"""No test here reaches a network."""
+"""No test here reaches a network, or the cache folder of whoever runs it."""
+
+from pathlib import Path
 
 import pytest
 import torchvision
@@ -12,3 +14,11 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(getattr(torchvision.datasets, name), "mirrors", ["http://127.0.0.1:9/"])
     for name in ("CIFAR10", "CIFAR100"):
         monkeypatch.setattr(getattr(torchvision.datasets, name), "url", "http://127.0.0.1:9/tiny.tar.gz")
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache folder of the test's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("NORMZOO_CACHE", str(folder))
+    return folder
