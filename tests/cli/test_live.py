@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from rich.live import Live
+from rich.status import Status
 
 from normzoo.experiment.executor.protocol import Slots
 from normzoo.experiment.plan import Plan
@@ -17,6 +18,7 @@ from normzoo.experiment.results.store import Store
 from normzoo.metric import ACCURACY
 from normzoo.progress.live import LiveProgress, progress_for
 from normzoo.progress.plain import PlainProgress
+from normzoo.progress.preparing import preparing
 
 from .displays import FACTS, cells, epoch, matrix, picture, record, runs_of, state_of, terminal
 
@@ -53,6 +55,22 @@ def test_an_event_draws_nothing() -> None:
         passed = time.monotonic() - begin
         pictures = console.file.getvalue().count("\x1b[H")  # type: ignore[attr-defined]
     assert pictures <= 3 + 5 * passed
+
+
+def test_while_the_data_is_read_it_says_how_far_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a terminal alone; a bar takes the place of what it says before and after."""
+    shown: list[str] = []
+    monkeypatch.setattr(Status, "update", lambda _, text: shown.append(" ".join(picture(text, 80))))
+    with preparing(terminal(80, 24)) as show:
+        show(1, 4)
+        show(4, 4)
+    assert shown[0].startswith("reading the data ━━━")
+    assert "1/4" in shown[0]
+    assert shown[1].startswith("loading torch and the data")
+    nobody = Console(file=io.StringIO())
+    with preparing(nobody) as show:
+        show(1, 4)
+    assert nobody.file.getvalue() == ""  # type: ignore[attr-defined]
 
 
 def test_without_colours_it_uses_none() -> None:

@@ -244,8 +244,7 @@ def test_a_class_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> None
     for path in tmp_path.glob("*/*/*.png"):
         path.write_text("")
     assert refusal(tmp_path, ":corrupt=skip") == (
-        "none of its pictures can be read: train/cat/0.png (empty), train/cat/1.png (empty), train/cat/2.png (empty), "
-        "..."
+        "none of its pictures can be read: test/cat/0.png (empty), test/cat/1.png (empty), test/cat/2.png (empty), ..."
     )
 
 

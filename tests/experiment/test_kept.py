@@ -92,6 +92,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
         tmp_path / "site-packages" / "torch-2.9.dist-info" / "METADATA": "Version: 2.9",
         tmp_path / "data" / "MNIST" / "raw" / "train": "pixels",
         tmp_path / "arrays.npz": "pixels",
+        tmp_path / "photos" / "cat" / "0.png": "pixels",
         tmp_path / "elsewhere" / "empty": "",
         tmp_path / "packaged" / "__init__.py": "",
         modules[OWN]: f"import {HELPER}\nclass Norm: pass\n",
@@ -219,24 +220,42 @@ def test_a_worker_is_asked_again_after(
     assert place.ask()[1]
 
 
-@pytest.mark.parametrize("dataset", ["npz", "mnist"])
+@pytest.mark.parametrize("dataset", ["npz", "folder", "mnist"])
 @pytest.mark.parametrize("change", ["rewritten", "deleted", "more"])
 def test_a_worker_is_asked_again_after_data_has_changed(dataset: str, change: str, place: Place) -> None:
     """The file of a path, or any in the folder of what was downloaded."""
-    file = place.folder / {"npz": "arrays.npz", "mnist": "data/MNIST/raw/train"}[dataset]
-    name = f"npz:{file}" if dataset == "npz" else dataset
+    file = place.folder / {"npz": "arrays.npz", "folder": "photos/cat/0.png", "mnist": "data/MNIST/raw/train"}[dataset]
+    name = {"npz": f"npz:{file}", "folder": f"folder:{place.folder / 'photos'}:size=8"}.get(dataset, dataset)
     place.fill(dataset=name)
     assert [place.ask(dataset=name)[1] for _ in range(2)] == [True, False]
     if change == "rewritten":
         rewrite(file)
     elif change == "deleted":
         file.unlink()
-    elif dataset == "mnist":
+    elif dataset != "npz":
         file.with_name("test").touch()
     else:
         with file.open("a") as opened:
             opened.write("more")
     assert place.ask(dataset=name)[1]
+
+
+def test_a_folder_is_looked_at_by_way_of_links(place: Place) -> None:
+    """But not in circles: of one with such a link nothing is kept."""
+    photos = place.folder / "photos"
+    (place.folder / "dogs").mkdir()
+    picture = place.folder / "dogs" / "0.png"
+    picture.write_text("pixels")
+    (photos / "dog").symlink_to(place.folder / "dogs")
+    name = f"folder:{photos}"
+    place.fill(dataset=name)
+    assert [place.ask(dataset=name)[1] for _ in range(2)] == [True, False]
+    rewrite(picture)
+    assert [place.ask(dataset=name)[1] for _ in range(2)] == [True, False]
+    for path in (photos, place.folder, place.folder / "dogs"):
+        (place.folder / "dogs" / "more").symlink_to(path)
+        assert all(place.ask(dataset=name)[1] for _ in range(2))
+        (place.folder / "dogs" / "more").unlink()
 
 
 def test_a_dataset_of_ones_own_is_loaded_each_time(place: Place) -> None:

@@ -16,6 +16,7 @@ from normzoo.experiment.planning.groups import expand
 from normzoo.experiment.planning.timing import Timing, timing_key
 from normzoo.experiment.worker.messages import (
     Checked,
+    Loading,
     Message,
     Prepare,
     Rejected,
@@ -86,6 +87,16 @@ def test_what_is_done_is_not_planned() -> None:
     executor = ScriptedExecutor(CHECKED, slots=Slots(2, 1))
     plan = planned(executor, Stored({run.key for run in (*NONE, *BATCH)}, {}))
     assert (plan.groups, plan.seconds, len(plan.runs), len(executor.tasks)) == ([], 0.0, 4, 1)
+
+
+def test_how_much_of_the_data_was_read_is_told_on() -> None:
+    """To whoever wants to hear it."""
+    told: list[tuple[int, int]] = []
+    script = [Loading(1, 2), Loading(2, 2), *CHECKED]
+    configuration = Configuration(MATRIX, Execution())
+    make_plan(configuration, NOTHING, ScriptedExecutor(script), progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]
+    assert planned(ScriptedExecutor(script)).runs == [*NONE, *BATCH]
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,10 @@ def dataset(matrix: MatrixSpec) -> str:
 
     >>> dataset(MatrixSpec(dataset="npz:some/where/mine.npz")), dataset(MatrixSpec(folds=5))
     ('npz:mine.npz', 'digits in 5 folds')
+    >>> dataset(MatrixSpec(dataset="folder:/home/me/photos/:size=64")), dataset(MatrixSpec(dataset="folder:."))
+    ('folder:photos:size=64', 'folder:.')
     """
-    name = str(with_paths(DATASETS.parse(matrix.dataset), lambda path: PurePath(path).name))
+    name = str(with_paths(DATASETS.parse(matrix.dataset), lambda path: PurePath(path).name or path))
     return name if matrix.folds == 1 else f"{name} in {matrix.folds} folds"
 
 
