@@ -63,7 +63,8 @@ def test_parts_are_read_as_torchvision_reads_them(tmp_path: Path) -> None:
         ("test", raw.x_test, raw.y_test),
     ):
         expected = ImageFolder(tmp_path / part)
-        assert [expected.classes[target] for target in expected.targets] == list(y)
+        assert y is not None
+        assert [expected.classes[target] for target in expected.targets] == y.tolist()
         np.testing.assert_array_equal(x, [np.asarray(image) for image, _ in expected])
         assert (x.dtype, type(x)) == (np.uint8, np.memmap)
     assert len(raw.x_train) == 11
@@ -259,23 +260,30 @@ def test_a_test_set_may_lose_a_class_but_not_all(tmp_path: Path) -> None:
     assert refusal(tmp_path, ":corrupt=skip") == "none of the pictures of 'cat', 'dog' can be read, of those for test"
 
 
-def only_pictures(folder: Path) -> None:
-    shutil.copytree(folder / "cat", folder, dirs_exist_ok=True)
+def emptied(folder: Path) -> None:
     for name in ("cat", "dog"):
         shutil.rmtree(folder / name)
+
+
+def replaced_by_a_file(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("")
+
+
+def only_pictures(folder: Path) -> None:
+    shutil.copytree(folder / "cat", folder, dirs_exist_ok=True)
+    emptied(folder)
 
 
 def nested(folder: Path) -> None:
+    emptied(folder)
     write(folder / "photos")
-    for name in ("cat", "dog"):
-        shutil.rmtree(folder / name)
 
 
 def without_train(folder: Path) -> None:
+    emptied(folder)
     for name in ("test", "val"):
         write(folder / name)
-    for name in ("cat", "dog"):
-        shutil.rmtree(folder / name)
 
 
 def with_a_part_of_pictures(folder: Path) -> None:
@@ -292,11 +300,11 @@ def linked_in_a_circle(folder: Path) -> None:
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (shutil.rmtree, "no such folder; check the path 'FOLDER'"),
     "file": (
-        lambda folder: (shutil.rmtree(folder), folder.write_text("")),
+        replaced_by_a_file,
         "it is a file; unpack it if it is an archive, and name the folder",
     ),
     "empty": (
-        lambda folder: [shutil.rmtree(each) for each in folder.iterdir()],
+        emptied,
         "it is empty; it needs a folder of pictures for each class",
     ),
     "only pictures": (

@@ -140,7 +140,7 @@ def told(*, root, download, argument):
     return RawArrays(**arrays())
 
 def anything(**given):
-    assert set(given) == {"root", "download", "argument", "task"}
+    assert set(given) == {"root", "download", "argument", "task", "progress"}
     return RawArrays(**arrays())
 
 def tensors():
