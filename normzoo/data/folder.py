@@ -80,7 +80,7 @@ def load(
     if "test" not in parts:
         parts |= _held_out(parts["train"])
         notes.append(
-            "there is no folder test, so a fifth of the pictures of each class is the test set, always the same"
+            "without a folder test, a fifth of each class is the dataset's own test set, always the same pictures"
         )
     parts = {split: parts[split] for split in _ORDER if split in parts}
     paths = [picture.path for part in parts.values() for picture in part]
