@@ -256,8 +256,9 @@ DATASETS = Registry(
 """The datasets by name.
 
 ``target`` is called as ``target(root=..., download=..., argument=..., task=..., progress=..., **options)``, with those
-of the five that it takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in ``npz:PATH``,
-``task`` the ``normzoo.tasks.Task`` that is to be learned, and ``progress`` is told how much has been read, of how much.
+of the five that it takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in
+``npz:PATH``, ``task`` the ``normzoo.tasks.Task`` that is to be learned, and ``progress`` is told how much has been
+read, of how much.
 """
 
 

@@ -73,7 +73,7 @@ def test_parts_are_read_as_torchvision_reads_them(tmp_path: Path) -> None:
 def test_classes_are_numbered_by_their_names_and_shown(tmp_path: Path) -> None:
     dataset = load_dataset(f"folder:{write(tmp_path, classes=('dog', 'Bäume 木', 'cat'))}")
     assert dataset.notes[0] == NOT_DIVIDED
-    assert dataset.notes[-1] == "classes by their labels: 0 = Bäume 木, 1 = cat, 2 = dog"
+    assert "classes by their labels: 0 = Bäume 木, 1 = cat, 2 = dog" in dataset.notes
     assert (dataset.shape, dataset.outputs) == ((3, 6, 5), 3)
 
 
@@ -378,7 +378,7 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
 def test_names_that_are_no_text_are_escaped(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "cat").rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\n"))
-    assert load_dataset(f"folder:{tmp_path}").notes[-1] == r"classes by their labels: 0 = \udcff\n, 1 = dog"
+    assert r"classes by their labels: 0 = \udcff\n, 1 = dog" in load_dataset(f"folder:{tmp_path}").notes
 
 
 @pytest.mark.parametrize(
