@@ -251,7 +251,7 @@ DATASETS = Registry(
         ),
     },
     given=("root", "download", "argument", "task", "progress"),
-    own="npz:PATH or pkg.module:load",
+    own="folder:PATH, csv:PATH, npz:PATH or pkg.module:load",
 )
 """The datasets by name.
 
