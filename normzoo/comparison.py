@@ -91,6 +91,7 @@ def compare(
     timeout: float | None = None,
     data_root: Path | str | None = None,
     download: bool | None = None,
+    resident_memory: int | str | None = None,
     store: Path | str | None = None,
     rerun: Rerun | None = None,
     progress: bool = True,
@@ -142,6 +143,7 @@ def compare(
         timeout: time limit per run in seconds.
         data_root: folder of the downloaded datasets.
         download: fetch a missing dataset.
+        resident_memory: how many bytes of a dataset a worker keeps as tensors, also as text, such as ``2GB``.
         store: file in which results are kept.
         rerun: train again what failed, or all.
         progress: show how far it is, on stderr: live in a terminal, else a line now and then.

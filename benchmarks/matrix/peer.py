@@ -105,7 +105,7 @@ def _warm_up(train_run: TrainRun, job: Job, dataset: "Dataset") -> None:
     """Train every norm on one batch, so that a process's first calls are not multiplied up with the seeds."""
 
     def first(split: "Split") -> "Split":
-        return replace(split, inputs=split.inputs[: job.batch_size], targets=split.targets[: job.batch_size])
+        return replace(split, samples=split.inputs[: job.batch_size], targets=split.targets[: job.batch_size])
 
     small = replace(dataset, train=first(dataset.train), validation=first(dataset.validation), test=first(dataset.test))
     for norm in job.norms:

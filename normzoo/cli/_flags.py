@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from cyclopts import Group, Parameter, Token
-from pydantic import BaseModel
+from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
 from normzoo.errors import ConfigError
@@ -63,7 +63,7 @@ def _choices(field: FieldInfo) -> str:
 
 def _metavar(field: FieldInfo) -> str:
     kinds: list[Any] = [_plain(kind) for kind in (field.annotation, *get_args(field.annotation))]
-    simple = {int: "N", float: "X", str: "NAME", Path: "PATH"}
+    simple = {int: "N", float: "X", str: "NAME", Path: "PATH", ByteSize: "SIZE"}
     if any(get_origin(kind) is tuple for kind in kinds):
         return "LIST"
     return next((simple[kind] for kind in kinds if kind in simple), "NAME")

@@ -1,4 +1,4 @@
-"""The datasets, resident as standardized tensors, and the order in which they are read.
+"""The datasets, as standardized tensors, resident or made as they are read, and the order in which they are read.
 
 One file per dataset; :func:`load_dataset` is the way in. Importing this package imports torch,
 but neither torchvision nor scikit-learn.

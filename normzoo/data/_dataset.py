@@ -1,6 +1,6 @@
 """What a dataset is: the arrays that a loader hands over, and three splits of tensors, all on one device."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -9,6 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from normzoo.data._mapped import MappedFile
+from normzoo.data._stored import StoredInputs
 from normzoo.tasks import UNSCALED, Scale
 
 Array = npt.NDArray[Any]
@@ -66,6 +68,7 @@ class RawArrays:
         fit: where inputs are no numbers yet, as in a table: fits itself to training inputs, and returns what makes
             numbers of any inputs. Inputs are then what can be indexed by ``x.iloc[indices]``.
         notes: what a reader of the results should know of the data.
+        files: that inputs are mapped from.
     """
 
     x_train: Any
@@ -81,6 +84,7 @@ class RawArrays:
     vocabulary: int | None = None
     fit: Callable[[Any], Encoder] | None = None
     notes: tuple[str, ...] = ()
+    files: tuple[MappedFile, ...] = ()
 
 
 def kind_of_arrays(raw: RawArrays) -> Kind:
@@ -103,21 +107,46 @@ def channels_last(values: Array, kind: Kind) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Inputs ``(N, C, *)``, float32, and their targets as the task has them: for classes ``(N,)``, int64.
+    """Samples ``(N, C, *)``, float32, and their targets as the task has them: for classes ``(N,)``, int64.
 
     Vectors are ``(N, F)``, and tokens ``(N, T)``, int64. Steps beyond the end of a sequence are NaN, so that what
-    forgets to leave them out does not go unnoticed.
+    forgets to leave them out does not go unnoticed. Samples that do not fit as a tensor are made when they are read.
     """
 
-    inputs: Tensor
+    samples: Tensor | StoredInputs
     targets: Tensor
 
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def inputs(self) -> Tensor:
+        """The samples as one tensor.
+
+        Raises:
+            TypeError: they do not fit.
+        """
+        if not isinstance(self.samples, Tensor):
+            raise TypeError("the samples stay as they were stored, and are not one tensor; use Split.read")
+        return self.samples
+
+    def read(self, slices: Sequence[slice], order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield inputs and targets of slices of all samples, or of an order of them: indices ``(I, *)`` on the host."""
+        there = None if order is None else order.to(self.targets.device)  # all at once, as the host waits for it
+        return zip(_parts(self.samples, slices, order, there), _parts(self.targets, slices, order, there), strict=True)
+
     def to(self, device: torch.device | str) -> "Split":
         """Return the split on ``device``."""
-        return Split(self.inputs.to(device), self.targets.to(device))
+        return Split(self.samples.to(device), self.targets.to(device))
+
+
+def _parts(
+    samples: Tensor | StoredInputs, slices: Sequence[slice], order: Tensor | None, there: Tensor | None
+) -> Iterator[Tensor]:
+    """Yield samples of slices; the order is on the host, where stored ones are made, and on the device."""
+    if isinstance(samples, StoredInputs):
+        return samples.ahead(slices if order is None else (order[each] for each in slices))
+    return (samples[each if there is None else there[each]] for each in slices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +184,12 @@ class Dataset:
     @property
     def shape(self) -> tuple[int, ...]:
         """One input's shape, (C, H, W) of images, (C, T) of sequences, (F,) of vectors, (T,) of tokens."""
-        return tuple(self.train.inputs.shape[1:])
+        return tuple(self.train.samples.shape[1:])
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether samples stay as they were stored."""
+        return isinstance(self.train.samples, StoredInputs)
 
     @property
     def description(self) -> str:
@@ -164,8 +198,8 @@ class Dataset:
             return f"{self.shape[0]} tokens a sample, of {self.vocabulary} different ones"
         samples = f"{self.kind} of shape {self.shape}"
         if self.is_ragged:
-            lengths = [int(each) for each in (~self.train.inputs[:, 0].isnan()).sum(-1).aminmax()]
-            samples += f", {lengths[0]} to {lengths[1]} steps long in training"
+            lengths = _lengths(self.train.samples)
+            samples += f", {lengths.min()} to {lengths.max()} steps long in training"
         each = "feature" if self.kind == "vectors" else "channel"
         return f"{samples}, standardized per {each} by mean and standard deviation of the training samples"
 
@@ -174,3 +208,11 @@ class Dataset:
         return replace(
             self, train=self.train.to(device), validation=self.validation.to(device), test=self.test.to(device)
         )
+
+
+def _lengths(samples: Tensor | StoredInputs) -> Array:
+    """Return how many steps of each sequence count, ``(N,)``."""
+    if isinstance(samples, Tensor):
+        return (~samples[:, 0].isnan()).sum(-1).numpy(force=True)
+    assert samples.lengths is not None  # noqa: S101
+    return samples.lengths

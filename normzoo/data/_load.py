@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from normzoo.data._checks import (
     check_count,
@@ -30,8 +31,10 @@ from normzoo.data._dataset import (
 from normzoo.data._duplicates import duplicates_note
 from normzoo.data._folds import split_anew
 from normzoo.data._hold_out import hold_out, hold_out_notes
+from normzoo.data._mapped import MappedFile
 from normzoo.data._own import raw_arrays
-from normzoo.data._part import Part, channel_statistics, checksum, standardize
+from normzoo.data._part import Part, channel_statistics, checksum
+from normzoo.data._stored import StoredInputs
 from normzoo.errors import ComponentError, DataError
 from normzoo.registry import DATASETS
 from normzoo.tasks import UNSCALED, Classification, Targets, Task
@@ -48,6 +51,7 @@ def load_dataset(
     download: bool = False,
     folds: int = 1,
     fold: int = 0,
+    resident_bytes: int | None = None,
     progress: Progress = tell_nobody,
 ) -> Dataset:
     """Load a dataset by name, or the user's own arrays with ``npz:PATH``, onto the CPU.
@@ -68,6 +72,8 @@ def load_dataset(
         folds: into how many parts the samples of all splits together are cut, of which one is the test set; 1: they
             are split as they were.
         fold: which part that is, from 0.
+        resident_bytes: how many bytes all inputs may have as tensors; those of larger datasets stay as they were
+            stored, and are made when they are read, with the same values. None: any number.
         progress: is told how far it is, where loading may take long: how much of how much.
 
     >>> digits = load_dataset("digits")
@@ -85,7 +91,7 @@ def load_dataset(
     raw = _read(canonical, task=task, root=root, download=download, progress=progress)
     if raw.fit is None:
         _check(source, raw, kind_of_arrays(raw))
-    return _build(spec, source, raw, task, folds, fold)
+    return _build(spec, source, raw, task, resident_bytes, folds, fold)
 
 
 def _read(spec: str, *, task: Task, root: Path | None, download: bool, progress: Progress) -> RawArrays:
@@ -125,12 +131,14 @@ def _check(source: str, raw: RawArrays, kind: Kind) -> None:
             check_lengths(f"{source}: lengths_{split}", lengths, values)
         if kind == "tokens":
             check_tokens(name, values, raw.vocabulary)
-        check_finite(name, Part(values, lengths))
+        check_finite(name, Part(values, lengths, files=raw.files))
         check_count(f"{source}: y_{split}", targets, samples=len(values), kind=kind)
         check_same_shape(name, values, raw.x_train, kind)
 
 
-def _build(name: str, source: str, raw: RawArrays, task: Task, folds: int = 1, fold: int = 0) -> Dataset:
+def _build(
+    name: str, source: str, raw: RawArrays, task: Task, resident_bytes: int | None, folds: int = 1, fold: int = 0
+) -> Dataset:
     """Hold out, checksum and standardize what a loader returned; ``source`` is what messages call it."""
     kind, inputs, given = kind_of_arrays(raw), {}, {}
     for split in _SPLITS:
@@ -154,9 +162,11 @@ def _build(name: str, source: str, raw: RawArrays, task: Task, folds: int = 1, f
         given |= {"train": raw.y_train[kept], "val": raw.y_train[held]}
     targets_ = task.prepare(source, given)
     parts, names, of_features = (
-        _numbers_of_tables(source, raw, inputs, indices) if raw.fit else (_parts(inputs, indices, kind), (), ())
+        _numbers_of_tables(source, raw, inputs, indices)
+        if raw.fit
+        else (_parts(inputs, indices, kind, raw.files), (), ())
     )
-    splits, constant = _tensors(parts, targets_, kind)
+    splits, constant = _splits(parts, targets_, kind, resident_bytes)
     if constant.all() and len(constant):
         raise DataError(f"{source}: x_train holds the same in every sample, so there is nothing to learn by")
     training = ["train", "val"] if indices else ["train"]
@@ -194,11 +204,14 @@ def _build(name: str, source: str, raw: RawArrays, task: Task, folds: int = 1, f
 
 
 def _parts(
-    inputs: Mapping[str, tuple[Array, Array | None]], indices: Mapping[str, Array], kind: Kind
+    inputs: Mapping[str, tuple[Array, Array | None]],
+    indices: Mapping[str, Array],
+    kind: Kind,
+    files: tuple[MappedFile, ...],
 ) -> dict[str, Part]:
     """Return the samples of each split."""
     return {
-        split: Part(channels_last(values, kind), lengths, indices.get(split))
+        split: Part(channels_last(values, kind), lengths, indices.get(split), files)
         for split, (values, lengths) in inputs.items()
     }
 
@@ -217,19 +230,19 @@ def _numbers_of_tables(
     return {split: Part(array) for split, array in arrays.items()}, encoder.names, encoder.notes(tables)
 
 
-def _tensors(parts: Mapping[str, Part], targets: Targets, kind: Kind) -> tuple[list[Split], Array]:
+def _splits(
+    parts: Mapping[str, Part], targets: Targets, kind: Kind, resident_bytes: int | None
+) -> tuple[list[Split], Array]:
     """Return the splits in their order, and which channels are constant in training."""
+    statistics = None if kind == "tokens" else channel_statistics(parts["train"])
+    stored = [StoredInputs(parts[split], statistics) for split in _SPLITS]
+    inputs: Sequence[StoredInputs | Tensor] = stored
+    needed = sum(each.shape.numel() * each.dtype.itemsize for each in stored)
+    if resident_bytes is None or needed <= resident_bytes:
+        inputs = [each.resident() for each in stored]
     learned = [torch.from_numpy(targets.by_split[split]) for split in _SPLITS]
-    if kind == "tokens":
-        tokens = [torch.from_numpy(_all_of(parts[split]).astype(np.int64)) for split in _SPLITS]
-        return [Split(*each) for each in zip(tokens, learned, strict=True)], np.zeros(0, dtype=bool)
-    statistics = channel_statistics(parts["train"])
-    standardized = [standardize(parts[split], statistics) for split in _SPLITS]
-    return [Split(*each) for each in zip(standardized, learned, strict=True)], statistics.is_constant
-
-
-def _all_of(part: Part) -> Array:
-    return part.values if part.indices is None else part.values[part.indices]
+    constant = np.zeros(0, dtype=bool) if statistics is None else statistics.is_constant
+    return [Split(*each) for each in zip(inputs, learned, strict=True)], constant
 
 
 def _constant_note(is_constant: Array, kind: Kind, names: Sequence[str]) -> tuple[str, ...]:

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from normzoo.data._dataset import Array
+from normzoo.data._mapped import MappedFile
+from normzoo.tasks import Array
 
-BLOCK_VALUES = 1 << 22
-"""Values that are looked at or widened to float64 at a time: 32 MiB."""
+BLOCK_VALUES = 1 << 18
+"""Values that are looked at or widened to float64 at a time: 2 MiB, so that loading takes little beside its result."""
 
 
 class Part(NamedTuple):
@@ -21,11 +20,13 @@ class Part(NamedTuple):
         values: ``(N, *, C)``, channels last.
         lengths: of sequences, how many steps of each count, ``(N,)``; None where all do.
         indices: which samples of ``values`` are meant, in this order; None for all.
+        files: that values are mapped from, which are looked at before each block, and at the end.
     """
 
     values: Array
     lengths: Array | None = None
     indices: Array | None = None
+    files: tuple[MappedFile, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values) if self.indices is None else len(self.indices)
@@ -36,18 +37,25 @@ class Part(NamedTuple):
         return (len(self), *self.values.shape[1:])
 
     def take(self, indices: Array) -> "Part":
-        """Return some of the samples of a part that has all of its own."""
-        return self._replace(indices=indices)
+        """Return some of the samples, by their indices among those that are meant; each may come several times."""
+        chosen = indices if self.indices is None else self.indices[indices]
+        return Part(self.values, self.lengths, chosen, self.files)
 
     def raw_blocks(self) -> Iterator[tuple[int, Array]]:
         """Yield the samples as they are in blocks of bounded size, each with its start; padding is zero."""
         step = max(1, BLOCK_VALUES // max(1, self.values[0].size))
         for start in range(0, len(self), step):
+            self._check_files()  # what is mapped from a file that was cut short cannot be read, nor can that be caught
             chosen = slice(start, start + step) if self.indices is None else self.indices[start : start + step]
             block = self.values[chosen]
             if self.lengths is not None:
                 block = np.where(_counts(block, self.lengths[chosen]), block, np.zeros((), block.dtype))
             yield start, block
+        self._check_files()
+
+    def _check_files(self) -> None:
+        for file in self.files:
+            file.check()
 
     def blocks(self) -> Iterator[tuple[int, Array]]:
         """Yield float64 copies ``(n, C, *)`` of bounded size, each with its start; padding is NaN."""
@@ -134,13 +142,18 @@ def channel_statistics(part: Part) -> ChannelStatistics:
     return ChannelStatistics(mean, np.where(std > 0, std, 1.0), low == high)
 
 
-def standardize(part: Part, statistics: ChannelStatistics) -> Tensor:
-    """Return samples as float32 ``(N, C, *)``, less the mean and over the standard deviation; padding is NaN."""
-    samples, *positions, channels = part.shape
-    standardized = np.empty((samples, channels, *positions), dtype=np.float32)
-    shape = (-1, *(1 for _ in positions))
+def fill(out: Array, part: Part, statistics: ChannelStatistics | None) -> None:
+    """Write samples as a network takes them: ``(N, C, *)``, less the mean and over the standard deviation.
+
+    That is computed in float64, block by block, and does not depend on how samples are cut into parts. Padding is NaN.
+    Without statistics, samples are tokens ``(N, T)`` and stay what they are.
+    """
+    if statistics is None:
+        for start, block in part.raw_blocks():
+            out[start : start + len(block)] = block
+        return
+    mean, std = (each.reshape(-1, *(1 for _ in part.shape[2:])) for each in (statistics.mean, statistics.std))
     for start, block in part.blocks():
-        block -= statistics.mean.reshape(shape)
-        block /= statistics.std.reshape(shape)
-        standardized[start : start + len(block)] = block
-    return torch.from_numpy(standardized)
+        block -= mean
+        block /= std
+        out[start : start + len(block)] = block

@@ -1,4 +1,4 @@
-"""The order in which a resident split is read: shuffled for training, in order for evaluation."""
+"""The order in which a split is read: shuffled for training, in order for evaluation."""
 
 from collections.abc import Iterator, Sequence
 
@@ -52,16 +52,13 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         # Drawn here and not in the generator function, so that an epoch that is begun always has its own order.
-        return self._read(self.order())
+        order = self.order()
+        return self._split.read(slices(len(order), self._batch_size), order)
 
     def order(self) -> Tensor:
         """Draw the next epoch's order: the indices of its samples, batch by batch."""
         order = torch.randperm(len(self._split), generator=self._generator)
-        return order[: len(self) * self._batch_size].to(self._split.targets.device)
-
-    def _read(self, order: Tensor) -> Iterator[Batch]:
-        for indices in torch.split(order, self._batch_size):
-            yield self._split.inputs[indices], self._split.targets[indices]
+        return order[: len(self) * self._batch_size]
 
 
 class BlocksOfSteps:
@@ -88,7 +85,7 @@ class BlocksOfSteps:
         self._members = [Batches(split, batch_size, seed=seed) for seed in seeds]
         self._generators = [torch.Generator().manual_seed(OF_AUGMENTATION + seed) for seed in seeds]
         self._steps = len(self._members[0])
-        step_bytes = batch_size * len(seeds) * split.inputs[0].numel() * split.inputs.element_size()
+        step_bytes = batch_size * len(seeds) * split.samples.shape[1:].numel() * split.samples.dtype.itemsize
         self._block = max(1, min(self._steps, BLOCK_BYTES // step_bytes))
 
     def keep(self, members: Sequence[int]) -> None:
@@ -100,20 +97,16 @@ class BlocksOfSteps:
         return -(-self._steps // self._block)
 
     def __iter__(self) -> Iterator[Batch]:
-        orders = torch.stack([member.order() for member in self._members], 1)
-        blocks = self._read(orders.view(self._steps, self._batch_size, -1))
+        orders = torch.stack([member.order() for member in self._members], 1).view(self._steps, self._batch_size, -1)
+        blocks = self._split.read(slices(self._steps, self._block), orders)
         if self._augmentations is None:
             return blocks
         drawn = torch.stack([self._augmentations.draw(len(self._split), each) for each in self._generators], 1)
         used = drawn[: self._steps * self._batch_size].view(self._steps, self._batch_size, *drawn.shape[1:])
         return self._augmented(blocks, used, self._augmentations)
 
-    def _read(self, orders: Tensor) -> Iterator[Batch]:
-        for indices in torch.split(orders, self._block):
-            yield self._split.inputs[indices], self._split.targets[indices]
-
     def _augmented(self, blocks: Iterator[Batch], drawn: Tensor, augmentations: Augmentations) -> Iterator[Batch]:
-        on_device = drawn.to(self._split.inputs.device)  # once in an epoch, as the host waits for it
+        on_device = drawn.to(self._split.targets.device)  # once in an epoch, as the host waits for it
         parts = (torch.split(each, self._block) for each in (on_device, drawn))
         for (inputs, targets), random, on_host in zip(blocks, *parts, strict=True):
             yield augmentations(inputs, random, on_host), targets
@@ -122,7 +115,7 @@ class BlocksOfSteps:
 class OrderedBatches:
     """All samples of a split in their own order, for evaluation; the last batch may be smaller.
 
-    The batches are views, not copies.
+    The batches are views, not copies, where samples are resident.
 
     Raises:
         DataError: the batch size is below 1.
@@ -138,6 +131,9 @@ class OrderedBatches:
         return -(-len(self._split) // self._batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        inputs = torch.split(self._split.inputs, self._batch_size)
-        targets = torch.split(self._split.targets, self._batch_size)
-        return zip(inputs, targets, strict=True)
+        return self._split.read(slices(len(self._split), self._batch_size))
+
+
+def slices(length: int, size: int) -> list[slice]:
+    """Cut a length into slices of a size, of which the last may be shorter."""
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]

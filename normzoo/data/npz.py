@@ -1,15 +1,17 @@
 """The user's own arrays: ``npz:PATH``."""
 
 import difflib
+import struct
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from normzoo.data._dataset import Array, Kind, RawArrays
+from normzoo.data._mapped import MappedFile, map_member
 from normzoo.errors import DataError
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
@@ -18,6 +20,12 @@ NOTES = "normzoo_notes"
 
 _VALIDATION = ("x_val", "y_val")
 _LENGTHS = ("lengths_train", "lengths_test", "lengths_val")
+
+_DAMAGE = (
+    *(OSError, EOFError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError),
+    *(struct.error, zipfile.BadZipFile, zlib.error),
+)
+"""What zipfile and numpy raise of files that are damaged, or say of themselves what is not true."""
 
 _CLOSE = 0.85
 """How alike a name must be to be suggested: x_test and y_test are 0.83 alike."""
@@ -31,7 +39,8 @@ def load(*, root: Path | None, download: bool, argument: str, kind: Kind | None 
     (N, D, H, W, C), and sequences (N, T, C) with ``lengths_train``, ``lengths_test`` and, where there is an ``x_val``,
     ``lengths_val``, or by ``kind=sequences`` where all are of one length. Tokens (N, T) need ``kind=tokens`` and a
     ``vocabulary``: how many different ones there are, or an array of them. What targets may be is the task's to say:
-    integers 0..K-1 of shape (N,) or (N, 1) for classes. ``root`` and ``download`` are ignored: a path says where it is.
+    integers 0..K-1 of shape (N,) or (N, 1) for classes. Inputs are not read into memory, but mapped.
+    ``root`` and ``download`` are ignored: a path says where it is.
 
     Args:
         root: ignored.
@@ -67,19 +76,23 @@ def _size(source: str, vocabulary: Array) -> int:
 
 
 def _read(source: str, path: Path, further: Sequence[str]) -> dict[str, Any]:
-    """Read the arrays of the splits by name, and further ones if they are there."""
+    """Map the inputs of the splits and read the other arrays, by name, and further ones; and the file they are in."""
     if not path.is_file():
         raise DataError(f"{source}: no such file; check the path '{path.absolute()}'")
     if not zipfile.is_zipfile(path):
         raise DataError(f"{source}: not an .npz file; write one with numpy.savez('{path.name}', x_train=..., ...)")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = [*wanted(source, list(archive)), *(name for name in further if name in archive)]
-            return {name: _array(source, name, archive) for name in names}
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            mapped = MappedFile(source, file)
+            present = [each.removesuffix(".npy") for each in archive.namelist()]
+            names = [*wanted(source, present), *(name for name in further if name in present)]
+            arrays = {name: map_member(source, name, archive, file) for name in names}
     except DataError:
         raise
-    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise DataError(f"{source}: cannot be read ({error}); the file is damaged, write it again") from error
+    in_memory = {name: np.array(array) for name, array in arrays.items() if not name.startswith("x_")}
+    return {**arrays, **in_memory, "files": (mapped,)}
 
 
 def wanted(source: str, present: list[str]) -> list[str]:
@@ -97,18 +110,3 @@ def wanted(source: str, present: list[str]) -> list[str]:
         f"{source}: no array named {', '.join(missing)}; it holds {', '.join(present) or 'nothing'}; "
         + (f"rename {renames}" if renames else f"write {', '.join(names)}")
     )
-
-
-def _array(source: str, name: str, archive: Mapping[str, object]) -> Array:
-    """Read one array; objects are refused, since reading them would run code from the file."""
-    try:
-        array = archive[name]
-    except (ValueError, TypeError, OverflowError, MemoryError) as error:  # numpy's, of a header that is not true
-        if "allow_pickle" not in str(error):
-            raise DataError(f"{source}: {name} cannot be read ({error}); write it again") from error
-        raise DataError(
-            f"{source}: {name} holds Python objects; give all its images one shape and write it as one array of numbers"
-        ) from error
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{source}: {name} is not a numpy array; write the file with numpy.savez")
-    return array

@@ -95,7 +95,7 @@ def make_plan(
     ``with_estimate``. ``progress`` is told how much of the data has been read, where that takes long.
 
     Raises:
-        UsageError: the matrix cannot be carried out as asked for.
+        UsageError: the matrix cannot be carried out as asked for, or its data changed meanwhile.
         NormzooError: the worker died over it.
     """
     prepared = _prepare(configuration, executor, progress)
@@ -197,6 +197,8 @@ def _time_steps(
                         timings.append(timing)
                         waiting.popleft()
                         deadline = time.monotonic() + TIMING_SECONDS
+                    case Rejected(reason):
+                        raise UsageError(reason)
                     case WorkerDied(reason):
                         problem, is_over = reason, True
                     case TaskDone():

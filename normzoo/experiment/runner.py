@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+from normzoo.errors import UsageError
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.executor.interrupts import interrupts_deferred
@@ -15,7 +16,16 @@ from normzoo.experiment.planning.facts import NetworkFacts, Prepared
 from normzoo.experiment.planning.groups import Group
 from normzoo.experiment.results.records import EpochRecord, Place, RunRecord, Status
 from normzoo.experiment.results.store import Store
-from normzoo.experiment.worker.messages import EpochDone, Message, RunDone, Started, TaskDone, Train, WorkerDied
+from normzoo.experiment.worker.messages import (
+    EpochDone,
+    Message,
+    Rejected,
+    RunDone,
+    Started,
+    TaskDone,
+    Train,
+    WorkerDied,
+)
 
 
 class Listener(Protocol):
@@ -74,12 +84,14 @@ class Runner:
     _jobs: dict[Handle, _Job] = field(default_factory=dict, init=False)
     _slots: Slots = field(default=Slots(1, 1), init=False)
     _unanswered: deque[tuple[Handle, Message]] = field(default_factory=deque, init=False)
+    _refusal: str = field(default="", init=False)
 
     def run(self, groups: Sequence[Group], slots: Slots) -> None:
         """Train the groups, so many at a time.
 
         Raises:
             KeyboardInterrupt: passed on, once what was finished is kept and what was not is recorded as interrupted.
+            UsageError: a worker refuses its task, as the data is no longer what was planned with; likewise.
         """
         self._queue = deque(groups)
         self._slots = slots
@@ -89,6 +101,9 @@ class Runner:
                 self.executor.wait(self._next_deadline())
                 with interrupts_deferred():
                     self._listen()
+                    if self._refusal:
+                        self._interrupt()
+                        raise UsageError(self._refusal)
                 self._end_overdue()
         except KeyboardInterrupt:
             with interrupts_deferred():  # pressing it twice loses nothing either
@@ -138,6 +153,9 @@ class Runner:
             case RunDone(record):
                 del job.flights[record.spec.key]
                 self._keep(record, job)
+            case Rejected(reason):
+                del self._jobs[handle]
+                self._refusal = reason
             case TaskDone():
                 del self._jobs[handle]
             case WorkerDied(reason):

@@ -86,6 +86,22 @@ def test_yaml_writes_numbers_as_people_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [("auto", "auto"), ("2GB", 2 * 10**9), ("1.5 MiB", 3 * 2**19), ("4096", 4096), (0, 0), (4096, 4096)],
+)
+def test_how_much_may_be_resident_is_a_size(text: Any, expected: Any) -> None:
+    """It is written to a file as bytes, and read back as them."""
+    assert Execution(resident_memory=text).resident_memory == expected
+    assert Execution.model_validate_json(Execution(resident_memory=text).model_dump_json()).resident_memory == expected
+
+
+@pytest.mark.parametrize("text", ["lots", "-1", -1, "2 parsecs", True, 0.5, None])
+def test_what_is_no_size_is_refused(text: Any) -> None:
+    with pytest.raises(ValueError, match=f"expected 'auto' or a size such as 500MB or 2GB, got '{text}'"):
+        Execution(resident_memory=text)
+
+
+@pytest.mark.parametrize(
     ("jobs", "device", "groups", "expected"),
     [(3, "cpu", 10, 3), (3, "cpu", 2, 2), (3, "cuda", 10, 3), (3, "cpu", 0, 1), ("auto", "cuda", 10, 1)],
 )

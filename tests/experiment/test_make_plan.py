@@ -112,6 +112,12 @@ def test_what_cannot_be_carried_out_is_an_error(script: list[Message], error: ty
         planned(ScriptedExecutor(script))
 
 
+def test_data_that_changes_before_steps_are_timed_is_an_error() -> None:
+    executor = ScriptedExecutor(CHECKED, [Rejected("other data"), TaskDone()])
+    with pytest.raises(UsageError, match=r"^other data$"):
+        planned(executor, with_estimate=True)
+
+
 def test_what_a_worker_dies_over_is_left_without_a_time() -> None:
     """With its reason; another worker times the rest."""
     executor = ScriptedExecutor(CHECKED, [WorkerDied("gone")], [Timed(timing(BATCH, 0.25)), TaskDone()])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from normzoo.errors import UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
@@ -15,7 +16,16 @@ from normzoo.experiment.planning.groups import Group
 from normzoo.experiment.results.records import Place, RunRecord, Status
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Runner
-from normzoo.experiment.worker.messages import EpochDone, Message, RunDone, Started, TaskDone, Train, WorkerDied
+from normzoo.experiment.worker.messages import (
+    EpochDone,
+    Message,
+    Rejected,
+    RunDone,
+    Started,
+    TaskDone,
+    Train,
+    WorkerDied,
+)
 from normzoo.metric import ACCURACY
 
 from .scripted import Listening, ScriptedExecutor
@@ -209,3 +219,21 @@ def test_records_say_where_their_norms_stand(tmp_path: Path) -> None:
             Place(where="at the end", kind="vectors", channels=4, positions=1, has_norm=False, pooled=None),
         )
     assert run(tmp_path, ScriptedExecutor([Started(A), done(A), TaskDone()]), A)[A.key].places == ()
+
+
+def test_a_task_that_is_refused_ends_the_comparison_with_its_reason(tmp_path: Path) -> None:
+    """As its data is no longer what was planned with; what is finished is kept, and what others were at noted."""
+    executor = ScriptedExecutor(
+        [Started(A), done(A), TaskDone()], [Rejected("other data"), TaskDone()], [Started(C), Rejected("other data")]
+    )
+    with pytest.raises(UsageError, match=r"^other data$"):
+        run(tmp_path, executor, A, B, C, each=1, slots=3)
+    assert kept(tmp_path, A, B, C) == ["ok", "nothing", "nothing"]
+
+
+def test_what_others_were_at_when_a_task_is_refused_is_interrupted(tmp_path: Path) -> None:
+    executor = ScriptedExecutor([Started(A)], [Rejected("other data"), TaskDone()])
+    with pytest.raises(UsageError, match=r"^other data$"):
+        run(tmp_path, executor, A, B, C, each=1, slots=2)
+    assert kept(tmp_path, A, B, C) == ["interrupted", "nothing", "nothing"]
+    assert trained(executor) == [[0], [1]]

@@ -3,13 +3,25 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from normzoo.experiment.config.environment import available_cpus
 from normzoo.experiment.config.spec import Rate
 
 MAX_AUTO_JOBS = 8
 """Each worker holds torch in memory (about half a GiB)."""
+
+MAX_PER_GPU = 4
+"""How many workers share a GPU at most."""
 
 
 class Execution(BaseModel):
@@ -26,6 +38,11 @@ class Execution(BaseModel):
     )
     data_root: Path = Field(Path("data"), description="Folder of the downloaded datasets.")
     download: bool = Field(False, description="Download a missing dataset.")
+    resident_memory: Literal["auto"] | ByteSize = Field(
+        "auto",
+        description="How much of a dataset a worker keeps as tensors, such as 2GB; a larger one is read as it is "
+        "trained on, with the same results. auto: the workers' share of half of the free memory.",
+    )
     store: Path = Field(Path("normzoo.sqlite"), description="File in which results are kept.")
 
     @model_validator(mode="before")
@@ -47,6 +64,19 @@ class Execution(BaseModel):
             count = 0
         if count < 1 or isinstance(jobs, float | bool):
             raise ValueError(f"expected 'auto' or a number of at least 1, got '{jobs}'")
+        return count
+
+    @field_validator("resident_memory", mode="before")
+    @classmethod
+    def _resident_memory(cls, size: Any) -> Any:
+        if size == "auto":
+            return size
+        try:
+            count = -1 if isinstance(size, bool | float) else TypeAdapter(ByteSize).validate_python(size)
+        except ValidationError:
+            count = -1
+        if count < 0:
+            raise ValueError(f"expected 'auto' or a size such as 500MB or 2GB, got '{size}'")
         return count
 
     def jobs_for(self, device: str, groups: int, gpus: int = 1, per_gpu: int = 1) -> int:

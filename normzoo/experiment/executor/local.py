@@ -14,7 +14,7 @@ from types import ModuleType, TracebackType
 from typing import Self
 
 from normzoo.experiment.config.environment import available_cpus
-from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.execution import MAX_PER_GPU, Execution
 from normzoo.experiment.executor.interrupts import ctrl_c_blocked
 from normzoo.experiment.executor.protocol import Slots
 from normzoo.experiment.planning.facts import Prepared
@@ -22,8 +22,8 @@ from normzoo.experiment.planning.groups import Group
 from normzoo.experiment.worker import process as worker_process
 from normzoo.experiment.worker.messages import Checked, Message, OnDevice, Task, TaskDone, WorkerDied
 
-MAX_PER_GPU, SMALL_STEP = 4, 2**18
-"""How many workers share a GPU, where no group has more input values than that in a step."""
+SMALL_STEP = 2**18
+"""Input values of a step; where no group has more, ``MAX_PER_GPU`` workers share a GPU."""
 
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 """Have glibc keep freed memory: otherwise each large tensor's pages are fetched from the system again."""
@@ -245,10 +245,15 @@ class LocalExecutor:
         self._workers.remove(worker)
 
 
+_HINTS = {
+    "SIGKILL": "; perhaps the system ran out of memory",
+    "SIGBUS": "; perhaps a file of the data was cut short while it was read",
+}
+
+
 def _death(exit_code: int | None) -> str:
     """Return how a process ended, in words."""
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
-        hint = "; perhaps the system ran out of memory" if name == "SIGKILL" else ""
-        return f"the worker process was killed by {name}{hint}"
+        return f"the worker process was killed by {name}{_HINTS.get(name, '')}"
     return f"the worker process ended with exit code {exit_code}"

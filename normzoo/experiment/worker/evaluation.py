@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.data import Dataset, Split
+from normzoo.data.batches import slices
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.surgery import eval_statistics, recalibrate, restoring_statistics
 from normzoo.templates import MemberModule, unmapped
@@ -54,11 +55,12 @@ def _evaluate(module: MemberModule, network: nn.Module, test: Split, batch_size:
     """Return loss and metrics of every member; the last batch is filled with samples that have been counted before."""
     metrics = module.new_metrics()
     order = _order(test)
-    for start in range(0, len(order), batch_size):
-        stop = min(start + batch_size, len(order))
-        batch, new = order[max(0, stop - batch_size) : stop], slice(start - stop, None)
-        outputs = network(module.for_all(test.inputs[batch]))
-        metrics.update(outputs[new], test.targets[batch][new])
+    cuts = slices(len(order), batch_size)
+    filled = [slice(max(0, each.stop - batch_size), each.stop) for each in cuts]
+    for cut, (inputs, targets) in zip(cuts, test.read(filled, order), strict=True):
+        new = slice(cut.start - cut.stop, None)
+        outputs = network(module.for_all(inputs))
+        metrics.update(outputs[new], targets[new])
     return metrics.compute()
 
 
@@ -67,11 +69,12 @@ def even_parts(split: Split) -> Iterator[Tensor]:
 
     They differ by one sample at most, so that each is normalized by as many.
     """
-    for part in _order(split).tensor_split(-(-len(split) // EVALUATION_SAMPLES)):
-        yield split.inputs[part]
+    count = -(-len(split) // EVALUATION_SAMPLES)
+    cuts = [slice(int(part[0]), int(part[-1]) + 1) for part in torch.arange(len(split)).tensor_split(count)]
+    for inputs, _ in split.read(cuts, _order(split)):
+        yield inputs
 
 
 def _order(split: Split) -> Tensor:
     """Return the samples' random order."""
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))
-    return order.to(split.targets.device)
+    return torch.randperm(len(split), generator=torch.Generator().manual_seed(0))

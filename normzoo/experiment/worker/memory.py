@@ -1,12 +1,20 @@
-"""The peak memory of a run, as far as the system tells."""
+"""The memory of a run and of its data, as far as the system tells."""
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import torch
 
+from normzoo.experiment.config.execution import MAX_PER_GPU, Execution
+from normzoo.experiment.planning.facts import Device
+
+RESIDENT_SHARE = 0.5
+"""Of the free memory, what the tensors of the datasets of all workers may take; training needs the rest."""
+
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_MEMORY = Path("/proc/meminfo")
 
 
 def reset_peak_memory(device: str) -> None:
@@ -32,3 +40,22 @@ def peak_memory_bytes(device: str) -> int | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def resident_limit(execution: Execution, device: Device) -> int:
+    """Return how many bytes of a dataset a worker may keep as tensors: each worker keeps its own."""
+    if execution.resident_memory != "auto":
+        return execution.resident_memory
+    workers = execution.jobs_for(device, sys.maxsize, per_gpu=MAX_PER_GPU)
+    return int(RESIDENT_SHARE * _free_bytes(device) / workers)
+
+
+def _free_bytes(device: Device) -> int:
+    """Return the bytes that are free on the host and on the device, through which and to which data goes."""
+    on_host = sys.maxsize
+    if _MEMORY.exists():
+        lines = (line.split() for line in _MEMORY.read_text().splitlines())
+        on_host = next((int(words[1]) * 1024 for words in lines if words[0] == "MemAvailable:"), on_host)
+    elif sys.platform == "darwin":  # where only the whole is told
+        on_host = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(on_host, torch.cuda.mem_get_info()[0]) if device == "cuda" else on_host

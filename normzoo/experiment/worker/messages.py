@@ -69,7 +69,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The matrix cannot be carried out as asked for."""
+    """The task cannot be carried out as asked for, nor can others of its comparison."""
 
     reason: str
 

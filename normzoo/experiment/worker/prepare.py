@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ByteSize
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -19,6 +20,7 @@ from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, PlaceFacts, Prepared
 from normzoo.experiment.planning.groups import expand
 from normzoo.experiment.planning.kept import own_modules
+from normzoo.experiment.worker.memory import resident_limit
 from normzoo.experiment.worker.places import look_for_places
 from normzoo.experiment.worker.train import build_network, worker_environment
 from normzoo.layers import norm_factory
@@ -64,12 +66,14 @@ def prepare(matrix: MatrixSpec, execution: Execution, progress: Progress = tell_
     for template in matrix.templates:
         TEMPLATES.load(template)  # so that a norm is not named for what is wrong with a template
     _check_recipe(matrix)
+    limit = resident_limit(execution, device)
     dataset = load_dataset(
         matrix.dataset,
         task=task,
         root=execution.data_root,
         download=execution.download,
         folds=matrix.folds,
+        resident_bytes=limit,
         progress=progress,
     )
     facts = DatasetFacts(
@@ -80,7 +84,7 @@ def prepare(matrix: MatrixSpec, execution: Execution, progress: Progress = tell_
         train=len(dataset.train),
         validation=len(dataset.validation),
         test=len(dataset.test),
-        notes=dataset.notes,
+        notes=(*dataset.notes, *_stored_note(dataset, limit)),
     )
     _check_batch_sizes(matrix, facts, dataset.fold_sizes)
     for batch_size in matrix.batch_sizes:
@@ -120,6 +124,16 @@ def prepare(matrix: MatrixSpec, execution: Execution, progress: Progress = tell_
         modules=own_modules((registry, spec) for registry, specs in asked for spec in specs),
     )
     return prepared, dataset
+
+
+def _stored_note(dataset: Dataset, limit: int) -> tuple[str, ...]:
+    """Say that the samples of a dataset are too many for the memory that they may take."""
+    if not dataset.is_stored:
+        return ()
+    return (
+        f"as tensors it takes more than the {ByteSize(limit).human_readable(decimal=True)} that a worker keeps "
+        "(--resident-memory), so it is read as it is trained on, with the same results",
+    )
 
 
 def _check_recipe(matrix: MatrixSpec) -> None:
@@ -162,7 +176,7 @@ def try_augmentations(specs: Sequence[str], dataset: Dataset) -> None:
     Raises:
         UsageError: one does not fit these images, fails, or makes something else of them.
     """
-    images = dataset.train.inputs[:_SAMPLES, None].unsqueeze(0)
+    images = dataset.train.samples[:_SAMPLES][:, None].unsqueeze(0)
     for spec in specs:
         if dataset.kind != "images" and not AUGMENTATIONS.parse(spec).is_own:
             raise ConfigError(f"augment: {spec} is for images, and '{dataset.name}' holds {dataset.kind}; leave it out")
@@ -185,7 +199,7 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
         ComponentError: it cannot be built, or fails at the run's batch size.
     """
     members = _build_members(run, dataset)
-    inputs, targets = dataset.train.inputs[:_SAMPLES], dataset.train.targets[:_SAMPLES]
+    inputs, targets = dataset.train.samples[:_SAMPLES], dataset.train.targets[:_SAMPLES]
     with torch.random.fork_rng(devices=[]):
         flops = _flops(run, members[0], inputs, dataset.outputs, per_step=task.per_step)
         places = _check_training(run, members[0], dataset, task)
@@ -253,8 +267,8 @@ def _check_causal(network: nn.Module, inputs: torch.Tensor, outputs: torch.Tenso
 
 def _check_training(run: RunSpec, network: nn.Module, dataset: Dataset, task: Task) -> tuple[PlaceFacts, ...]:
     """Refuse what cannot be trained at a batch size, as a single value has no variance; return where norms stand."""
-    inputs = dataset.train.inputs[: min(run.batch_size, _LARGEST_BATCH)]
-    few = dataset.train.inputs[:_SAMPLES], dataset.train.targets[:_SAMPLES]
+    inputs = dataset.train.samples[: min(run.batch_size, _LARGEST_BATCH)]
+    few = dataset.train.samples[:_SAMPLES], dataset.train.targets[:_SAMPLES]
     network = copy.deepcopy(network).train()
     try:
         with torch.no_grad():

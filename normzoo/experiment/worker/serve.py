@@ -5,13 +5,13 @@ from collections.abc import Callable
 import torch
 
 from normzoo.data import Dataset, load_dataset
-from normzoo.errors import UsageError
+from normzoo.errors import DataError, UsageError
+from normzoo.experiment.worker.memory import resident_limit
 from normzoo.experiment.worker.messages import (
     Checked,
     EpochDone,
     Loading,
     Message,
-    OnDevice,
     Prepare,
     Rejected,
     RunDone,
@@ -41,30 +41,30 @@ class Server:
 
     def carry_out(self, task: Task) -> None:
         """Carry out a task, and tell what happens; ``TaskDone`` comes last."""
-        if isinstance(task, Prepare):
-            self._prepare(task)
-        else:
-            torch.set_num_threads(task.threads)
-            if task.device == "cuda":
-                torch.cuda.set_device(task.index)
-            if isinstance(task, TimeSteps):
-                first_fold = self._dataset(task, task.groups[0][0][0].folds, 0)
-                for timing in time_steps(task.groups, first_fold, task.device):
-                    self._send(Timed(timing))
-            else:
-                self._train(task, self._dataset(task, task.runs[0].folds, task.runs[0].fold))
-        self._send(TaskDone())
-
-    def _prepare(self, task: Prepare) -> None:
         try:
-            prepared, dataset = prepare(
-                task.matrix, task.execution, lambda done, total: self._send(Loading(done, total))
-            )
+            if isinstance(task, Prepare):
+                self._prepare(task)
+            else:
+                self._on_device(task)
         except UsageError as error:
             self._send(Rejected(str(error)))
+        self._send(TaskDone())
+
+    def _on_device(self, task: TimeSteps | Train) -> None:
+        torch.set_num_threads(task.threads)
+        if task.device == "cuda":
+            torch.cuda.set_device(task.index)
+        dataset = self._dataset(task)
+        if isinstance(task, TimeSteps):
+            for timing in time_steps(task.groups, dataset, task.device):
+                self._send(Timed(timing))
         else:
-            self._loaded[task.matrix.dataset, task.matrix.task, task.matrix.folds, 0] = dataset
-            self._send(Checked(prepared))
+            self._train(task, dataset)
+
+    def _prepare(self, task: Prepare) -> None:
+        prepared, dataset = prepare(task.matrix, task.execution, lambda done, total: self._send(Loading(done, total)))
+        self._loaded[task.matrix.dataset, task.matrix.task, task.matrix.folds, 0] = dataset
+        self._send(Checked(prepared))
 
     def _train(self, task: Train, dataset: Dataset) -> None:
         train_group(
@@ -76,13 +76,27 @@ class Server:
             on_record=lambda record: self._send(RunDone(record)),
         )
 
-    def _dataset(self, task: OnDevice, folds: int, fold: int) -> Dataset:
-        name = task.dataset, task.task, folds, fold
+    def _dataset(self, task: TimeSteps | Train) -> Dataset:
+        """Return the dataset on its device, of folds that of the runs; what was planned with another is refused."""
+        run = task.runs[0] if isinstance(task, Train) else task.groups[0][0][0]
+        fold = run.fold if isinstance(task, Train) else 0
+        name = task.dataset, task.task, run.folds, fold
         loaded = self._loaded.get(name)
         if loaded is None:
             # All folds together would be many times the data.
             self._loaded = {other: each for other, each in self._loaded.items() if other[:3] != name[:3]}
-            learned, root = make_task(task.task), task.execution.data_root
-            loaded = load_dataset(task.dataset, task=learned, root=root, folds=folds, fold=fold)
+            loaded = load_dataset(
+                task.dataset,
+                task=make_task(task.task),
+                root=task.execution.data_root,
+                folds=run.folds,
+                fold=fold,
+                resident_bytes=resident_limit(task.execution, task.device),
+            )
+        if fold == 0 and loaded.checksum != run.dataset_checksum:  # of folds it is that of the first
+            raise DataError(
+                f"dataset '{task.dataset}' is another one than when this was planned (checksum {loaded.checksum}, "
+                f"planned with {run.dataset_checksum}); once it stays as it is, give the same command again"
+            )
         self._loaded[name] = loaded.to(task.device)
         return self._loaded[name]

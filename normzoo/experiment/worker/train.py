@@ -15,6 +15,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import nn
 
 from normzoo.data import Augmentations, BlocksOfSteps, Dataset, OrderedBatches
+from normzoo.errors import DataError
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Device
@@ -47,6 +48,9 @@ def train_group(
     Stacked runs are trained all at once, the others one after the other. Whatever goes wrong within a
     run becomes its record's status and error; the others go on. If a whole stack fails, its runs are started
     again, each as a stack of its own; if compiled ones fail, they are started again without the compiler.
+
+    Raises:
+        DataError: the data cannot be read, as its file was changed: that ends all runs, and is the result of none.
     """
     compiled = runs[0].compile
     stacks = [list(runs)] if runs[0].strategy == "stacked" else [[spec] for spec in runs]
@@ -102,6 +106,8 @@ class _Training:
             notes = tuple(getattr(networks[0], "notes", ()))
             with backend(norm_backend()):
                 self._fit(networks)
+        except DataError:
+            raise
         except Exception as caught:
             status = Status.OUT_OF_MEMORY if _is_out_of_memory(caught) else Status.FAILED
             error, trace = _one_line(caught), traceback.format_exc()
@@ -185,7 +191,7 @@ def constant_value(task: Task, dataset: Dataset) -> float | None:
     if constant is None:
         return None
     metrics = MemberMetrics(task, 1, dataset.scale, dataset.test.targets.device)
-    for _, targets in OrderedBatches(dataset.test, EVALUATION_SAMPLES):
+    for targets in torch.split(dataset.test.targets, EVALUATION_SAMPLES):
         steps = targets.shape[1:] if task.per_step else ()
         metrics.update(constant.float().expand(len(targets), 1, *steps, -1), targets)
     return metrics.compute()[0][task.metrics[0].name]

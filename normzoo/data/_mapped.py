@@ -1,0 +1,129 @@
+"""Arrays of an ``.npz`` file that stay in the file, and are read from it as they are looked at."""
+
+import os
+import struct
+import tempfile
+import weakref
+import zipfile
+from collections.abc import Callable
+from math import prod
+from typing import IO, Any, Literal
+
+import numpy as np
+from numpy.lib import format as npy
+
+from normzoo.errors import DataError
+from normzoo.tasks import Array
+
+_LOCAL_HEADER = struct.Struct("<26xHH")
+"""What stands before a member of a zip file; of it, the lengths of the name and of what follows it."""
+
+_CHUNK = 1 << 20
+_READERS: dict[tuple[int, int], Callable[..., tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+}
+
+
+class MappedFile:
+    """A file that arrays are mapped from, which must stay as it is while they are read.
+
+    Args:
+        source: what messages call it.
+        file: the open file. If another is put in its place, what is mapped stays what it was.
+    """
+
+    def __init__(self, source: str, file: IO[bytes]) -> None:
+        self._source, self._descriptor = source, os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._descriptor)
+        self._stamp = self._look()
+
+    def _look(self) -> tuple[int, int]:
+        found = os.fstat(self._descriptor)
+        return found.st_size, found.st_mtime_ns
+
+    def check(self) -> None:
+        """Refuse a file that was written to or cut short since it was opened.
+
+        Raises:
+            DataError: it was.
+        """
+        if self._look() != self._stamp:
+            raise DataError(f"{self._source}: the file was changed while it was read; start again once it is complete")
+
+
+def map_member(source: str, name: str, archive: zipfile.ZipFile, file: IO[bytes]) -> Array:
+    """Return an array of an ``.npz`` file without reading it into memory, once its checksum was found right.
+
+    It is mapped where it lies in the file; one that is compressed is unpacked to a temporary file and mapped there.
+
+    Args:
+        source: what messages call the file.
+        name: of the array.
+        archive: the file, opened as what it is.
+        file: the file itself.
+
+    Raises:
+        DataError: it holds objects, which are not read; or is no array; or does not hold what it says.
+        zipfile.BadZipFile: it is damaged; likewise the other errors that zipfile raises of damaged files.
+    """
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as member:
+        shape, is_fortran, dtype = _header(f"{source}: {name}", member)
+        begin = member.tell()
+    needed = prod(shape) * dtype.itemsize
+    if any(each < 0 for each in shape) or begin + needed != info.file_size:
+        raise DataError(
+            f"{source}: {name} cannot be read (its header says {dtype} of shape {shape}, {needed:,} bytes, and "
+            f"{info.file_size - begin:,} follow); write it again"
+        )
+    order: Literal["C", "F"] = "F" if is_fortran else "C"
+    if not needed:  # of which there is nothing to map
+        return np.empty(shape, dtype)
+    if info.compress_type == zipfile.ZIP_STORED:
+        with archive.open(info) as member:
+            while member.read(_CHUNK):  # to its end, where its checksum is looked at
+                pass
+        return np.memmap(file, dtype, "r", _begin_of(file, info) + begin, shape, order)
+    with tempfile.TemporaryFile() as unpacked:  # which is gone once nobody reads the array any more
+        _unpack(source, name, archive, info, unpacked)
+        return np.memmap(unpacked, dtype, "r", begin, shape, order)
+
+
+def _header(source: str, member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read shape, order and type of an array; objects are refused, since reading them would run code from the file."""
+    try:
+        version = npy.read_magic(member)
+    except ValueError as error:
+        raise DataError(f"{source} is not a numpy array; write the file with numpy.savez") from error
+    if version not in _READERS:
+        raise DataError(f"{source} cannot be read (version {version} of the format); write it as an array of numbers")
+    try:
+        shape, is_fortran, dtype = _READERS[version](member)
+    except ValueError as error:
+        raise DataError(f"{source} cannot be read ({error}); write it again") from error
+    if dtype.hasobject:
+        raise DataError(
+            f"{source} holds Python objects; give all its images one shape and write it as one array of numbers"
+        )
+    return shape, is_fortran, dtype
+
+
+def _begin_of(file: IO[bytes], info: zipfile.ZipInfo) -> int:
+    """Return where the bytes of a member that is not compressed begin in the file."""
+    file.seek(info.header_offset)
+    name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+    return info.header_offset + _LOCAL_HEADER.size + int(name) + int(extra)
+
+
+def _unpack(source: str, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: IO[bytes]) -> None:
+    with archive.open(info) as member:
+        while chunk := member.read(_CHUNK):  # to its end, where its checksum is looked at
+            try:
+                file.write(chunk)
+                file.flush()
+            except OSError as error:
+                raise DataError(
+                    f"{source}: {name} cannot be unpacked to '{tempfile.gettempdir()}' ({error.strerror}); write the "
+                    "file with numpy.savez, which does not compress, or name another folder in TMPDIR"
+                ) from error
