@@ -38,7 +38,7 @@ default_role = "literal"
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 88
 smartquotes = False
-nitpick_ignore_regex = [("py:.*", kind) for kind in (*OF_OTHERS, r"normzoo\.(?:layers|surgery)\._.*")]
+nitpick_ignore_regex = [("py:.*", kind) for kind in (*OF_OTHERS, r"normzoo\.(?:data|layers|surgery)\._.*")]
 
 
 def prepare(app: Sphinx, page: str, source: list[str]) -> None:

@@ -13,6 +13,9 @@ from normzoo.experiment.worker.train import train_group
 
 from .synthetic import run_spec
 
+DIGITS = "9c3cc3ee288e9bad"
+"""The checksum of that dataset, which workers compare with what was planned with."""
+
 Train = Callable[..., RunRecord]
 TrainAll = Callable[..., list[RunRecord]]
 
@@ -64,6 +67,7 @@ def tiny_spec(**changes: Any) -> RunSpec:
     template = changes.pop("template", "cnn")
     options = {"cnn": "hidden=8,widths=4", "lstm": "hidden=8"}.get(template)
     tiny: dict[str, Any] = {
+        "dataset_checksum": DIGITS,
         "template": f"{template}:{options}" if options else template,
         "norm": "none",
         "strategy": "sequential",
