@@ -49,8 +49,8 @@ def test_a_step_that_is_large_is_taken_run_by_run(device: str, limit: float) -> 
     assert strategy_for("auto", NetworkFacts(flops=most + 1), device, 1) == "sequential"
     assert strategy_for("auto", NetworkFacts(flops=most // 8), device, 8) == "stacked"
     assert strategy_for("auto", NetworkFacts(flops=most // 8 + 1), device, 8) == "sequential"
-    assert strategy_for("auto", NetworkFacts(flops=most + 1, layers=9), device, 1) == "stacked"
-    assert strategy_for("auto", NetworkFacts(flops=3 * most, layers=16), device, 1) == "sequential"
+    assert strategy_for("auto", NetworkFacts(flops=most + 1, products=9), device, 1) == "stacked"
+    assert strategy_for("auto", NetworkFacts(flops=3 * most, products=16), device, 1) == "sequential"
 
 
 def test_networks_with_many_parameters_are_trained_one_by_one_on_a_processor() -> None:

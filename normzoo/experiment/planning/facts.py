@@ -71,7 +71,7 @@ class NetworkFacts:
         unstackable: why its seeds cannot be trained side by side; empty where they can.
         places: where its norms stand, in the order of a forward pass.
         keeps_statistics: some of its norms keep running statistics, and are evaluated by them.
-        layers: how many of its parts have weights, of which those of norms are none.
+        products: matrix products and convolutions of a forward pass; a layer has one, or one at each time step.
         parameters: how many numbers it learns.
     """
 
@@ -79,7 +79,7 @@ class NetworkFacts:
     unstackable: str = ""
     places: tuple[PlaceFacts, ...] = ()
     keeps_statistics: bool = False
-    layers: int = 0
+    products: int = 0
     parameters: int = 0
 
 

@@ -21,8 +21,9 @@ does to start its operations, and a convolution in groups is slower than as many
 SEQUENTIAL_FROM_ELSEWHERE = 50e9
 """On an accelerator, where starting operations takes longer and they take less."""
 
-LAYERS = 8
-"""Up to so many layers these numbers hold; of a deeper network, a step starts as many more operations."""
+PRODUCTS = 8
+"""Up to so many products these numbers hold; a network with more, as it is deeper or takes more time steps, starts as
+many more operations in a step, each of which is as much smaller."""
 
 SEQUENTIAL_FROM_PARAMETERS: Mapping[str, float] = {"cpu": 2e6}
 """Parameters of a network from which on those of several do not fit into the processor's caches."""
@@ -41,7 +42,7 @@ def strategy_for(choice: StrategyChoice, network: NetworkFacts, device: str, bat
     """
     if choice != "auto":
         return choice
-    limit = SEQUENTIAL_FROM.get(device, SEQUENTIAL_FROM_ELSEWHERE) * max(1, network.layers / LAYERS)
+    limit = SEQUENTIAL_FROM.get(device, SEQUENTIAL_FROM_ELSEWHERE) * max(1, network.products / PRODUCTS)
     is_large = FLOPS_OF_A_STEP * network.flops * batch_size > limit
     is_large |= network.parameters > SEQUENTIAL_FROM_PARAMETERS.get(device, math.inf)
     return "sequential" if network.unstackable or is_large else "stacked"

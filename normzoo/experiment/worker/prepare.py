@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from pydantic import ByteSize
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 import normzoo
 from normzoo.data import Augmentations, Dataset, load_dataset
@@ -201,14 +202,14 @@ def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
     members = _build_members(run, dataset)
     inputs, targets = dataset.train.samples[:_SAMPLES], dataset.train.targets[:_SAMPLES]
     with torch.random.fork_rng(devices=[]):
-        flops = _flops(run, members[0], inputs, dataset.outputs, per_step=task.per_step)
+        flops, products = _cost(run, members[0], inputs, dataset.outputs, per_step=task.per_step)
         places = _check_training(run, members[0], dataset, task)
         return NetworkFacts(
             flops=flops // len(inputs),
             unstackable=_why_unstackable(members, task, inputs, targets) or _why_apart(run, members[0]),
             places=places,
             keeps_statistics=keeps_statistics(members[0]),
-            layers=sum(any(each.ndim > 1 for each in part.parameters(recurse=False)) for part in members[0].modules()),
+            products=products,
             parameters=sum(each.numel() for each in members[0].parameters()),
         )
 
@@ -231,12 +232,25 @@ def _build_members(run: RunSpec, dataset: Dataset) -> list[nn.Module]:
     return members
 
 
-def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor, outputs: int, *, per_step: bool) -> int:
-    """Return the operations of a forward pass, in evaluation, where every network takes any input."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts matrix products, convolutions and what else has its operations counted."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func.overloadpacket in flop_registry
+        return func(*args, **(kwargs or {}))
+
+
+def _cost(run: RunSpec, network: nn.Module, inputs: torch.Tensor, outputs: int, *, per_step: bool) -> tuple[int, int]:
+    """Return the operations and products of a forward pass, in evaluation, where every network takes any input."""
+    network = copy.deepcopy(network).eval()
+    with torch.no_grad():
         try:
-            network = copy.deepcopy(network).eval()
-            y = network(inputs)
+            with _Products() as products, FlopCounterMode(display=False) as counter:
+                y = network(inputs)
             _check_outputs(y, (len(inputs), *(inputs.shape[-1:] if per_step else ()), outputs))
             if bool(inputs.isnan().any()) and not bool(y.isfinite().all()):
                 raise ConfigError("steps beyond the end of a sequence are NaN, and they reach its outputs; mask them")
@@ -247,7 +261,7 @@ def _flops(run: RunSpec, network: nn.Module, inputs: torch.Tensor, outputs: int,
                 f"the {run.template} with norm '{run.norm}' fails on inputs of shape {tuple(inputs.shape)}: "
                 f"{_failure(error)}"
             ) from error
-    return int(counter.get_total_flops())
+    return int(counter.get_total_flops()), products.count
 
 
 def _check_outputs(y: object, shape: tuple[int, ...]) -> None:
