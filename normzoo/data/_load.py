@@ -196,6 +196,7 @@ def _build(
             *targets_.notes,
             *of_features,
             *_layout_note(raw, kind),
+            *(["numbers of positions and values are told for the longest sequences"] if is_ragged else []),
             *_constant_note(constant, kind, names),
             *duplicates,
         ),

@@ -37,7 +37,10 @@ def test_all_utterances_are_read_with_their_lengths(vowels: Dataset) -> None:
     steps = vowels.train.inputs.movedim(1, -1)[~vowels.train.inputs[:, 0].isnan()].double()
     torch.testing.assert_close(steps.mean(0), torch.zeros(12).double(), rtol=0, atol=1e-6)
     torch.testing.assert_close(steps.var(0, correction=0), torch.ones(12).double(), rtol=0, atol=1e-5)
-    assert vowels.notes == ("classes by their labels: 0 = 1, 1 = 2, 2 = 3, 3 = 4, 4 = 5, 5 = 6, 6 = 7, 7 = 8, 8 = 9",)
+    assert vowels.notes == (
+        "classes by their labels: 0 = 1, 1 = 2, 2 = 3, 3 = 4, 4 = 5, 5 = 6, 6 = 7, 7 = 8, 8 = 9",
+        "numbers of positions and values are told for the longest sequences",
+    )
 
 
 @pytest.mark.parametrize("norm", NORMS)

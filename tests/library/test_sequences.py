@@ -80,6 +80,7 @@ def test_sequences_of_different_lengths(tmp_path: Path, monkeypatch: pytest.Monk
             "sequences of shape (2, 12), 3 to 12 steps long in training, standardized per channel by mean and standard "
             "deviation of the training samples",
             "classes by their labels: 0 = high, 1 = low",
+            "numbers of positions and values are told for the longest sequences",
         )
         assert record.spec.dataset == "ts"
         assert set(record.eval_stats) == ({"recalibrated", "batch"} if record.spec.norm == "batch" else set())
