@@ -163,7 +163,8 @@ class Dataset:
         scale: how the targets were standardized.
         kind: of its samples.
         vocabulary: how many different tokens there are; None where samples are no tokens.
-        is_ragged: sequences are of different lengths, and NaN beyond their ends.
+        ragged: of sequences of different lengths, which are NaN beyond their ends, how many steps the longest one of
+            training has; 0 where they are of one length.
         notes: what a reader of the results should know of the data.
         fold_sizes: of a fold, how many samples the training split of each fold has; else empty.
     """
@@ -177,7 +178,7 @@ class Dataset:
     scale: Scale = UNSCALED
     kind: Kind = "images"
     vocabulary: int | None = None
-    is_ragged: bool = False
+    ragged: int = 0
     notes: tuple[str, ...] = ()
     fold_sizes: tuple[int, ...] = ()
 
@@ -197,7 +198,7 @@ class Dataset:
         if self.kind == "tokens":
             return f"{self.shape[0]} tokens a sample, of {self.vocabulary} different ones"
         samples = f"{self.kind} of shape {self.shape}"
-        if self.is_ragged:
+        if self.ragged:
             lengths = _lengths(self.train.samples)
             samples += f", {lengths.min()} to {lengths.max()} steps long in training"
         each = "feature" if self.kind == "vectors" else "channel"

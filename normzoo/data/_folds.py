@@ -8,6 +8,7 @@ import numpy as np
 
 from normzoo.data._dataset import Array, Kind, channels_last
 from normzoo.data._hold_out import hold_out, hold_out_notes
+from normzoo.data._part import Part
 from normzoo.errors import DataError
 from normzoo.tasks import Task
 
@@ -26,6 +27,7 @@ class Fold(NamedTuple):
         indices: of each split, which samples it has, ascending.
         sizes: how many samples the training split of each fold has.
         notes: what a reader of the results should know.
+        content: what the checksum of the dataset is of, the same for every fold.
     """
 
     inputs: dict[str, tuple[Any, Array | None]]
@@ -33,9 +35,10 @@ class Fold(NamedTuple):
     indices: dict[str, Array]
     sizes: tuple[int, ...]
     notes: tuple[str, ...]
+    content: list[Array | Part]
 
 
-def split_anew(
+def fold_of(
     source: str, task: Task, inputs: Inputs, targets: Mapping[str, Array], kind: Kind, folds: int, fold: int
 ) -> Fold:
     """Pool the samples of all splits, cut them into folds, and return one, whose part of them is the test set.
@@ -75,7 +78,21 @@ def split_anew(
             f"{folds} folds",
             *hold_out_notes(np.delete(strata, cuts[fold]["test"]), cuts[fold]["val"]),
         ),
+        content=_content(all_inputs, all_targets, cuts),
     )
+
+
+def _content(inputs: tuple[Any, Array | None], targets: Array, cuts: list[dict[str, Array]]) -> list[Array | Part]:
+    """Return what is to be hashed of all samples and of how they are cut; of a table a number for each row."""
+    values, lengths = inputs
+    if not isinstance(values, np.ndarray):
+        import pandas as pd
+
+        values = pd.util.hash_pandas_object(values, index=False).to_numpy()
+    if targets.dtype.kind not in "buif":
+        targets = np.ascontiguousarray(targets.astype(str)).view(np.uint8)
+    indices = [each for cut in cuts for each in cut.values()]
+    return [Part(values, lengths), targets, *([] if lengths is None else [lengths]), *indices]
 
 
 def _pooled(inputs: Inputs, kind: Kind) -> tuple[Any, Array | None]:

@@ -29,7 +29,7 @@ from normzoo.data._dataset import (
     tell_nobody,
 )
 from normzoo.data._duplicates import duplicates_note
-from normzoo.data._folds import split_anew
+from normzoo.data._folds import fold_of
 from normzoo.data._hold_out import hold_out, hold_out_notes
 from normzoo.data._mapped import MappedFile
 from normzoo.data._own import raw_arrays
@@ -146,9 +146,9 @@ def _build(
         if values is not None and targets is not None:
             inputs[split], given[split] = (values, getattr(raw, f"lengths_{split}")), targets
     indices: dict[str, Array] = {}
-    notes, fold_sizes = raw.notes, tuple[int, ...]()
+    notes, fold_sizes, content = raw.notes, tuple[int, ...](), list[Array | Part]()
     if folds > 1:
-        inputs, given, indices, fold_sizes, found = split_anew(source, task, inputs, given, kind, folds, fold)
+        inputs, given, indices, fold_sizes, found, content = fold_of(source, task, inputs, given, kind, folds, fold)
         notes += found
     elif "val" not in given:
         if len(raw.y_train) < 2:
@@ -176,9 +176,11 @@ def _build(
     learned = targets_.by_split if targets_.scale == UNSCALED else {each: _numbers(given[each]) for each in _SPLITS}
     lengths = [parts[each].all_lengths() for each in _SPLITS]
     is_ragged = any(each is not None and bool((each < parts["train"].shape[1]).any()) for each in lengths)
+    ragged = int(lengths[0].max()) if is_ragged and lengths[0] is not None else 0
     hashed: list[Array | Part] = [array for each in _SPLITS for array in (parts[each], learned[each])]
     hashed += [each for each in lengths if each is not None]
-    hashed += [indices[each] for each in _SPLITS if folds > 1]
+    if kind == "tokens" and raw.vocabulary != targets_.outputs:  # so that the arrays do not say it
+        hashed.append(np.array([raw.vocabulary]))
     train, validation, test = splits
     return Dataset(
         name,
@@ -186,11 +188,11 @@ def _build(
         validation=validation,
         test=test,
         outputs=targets_.outputs,
-        checksum=checksum(hashed),
+        checksum=checksum(content or hashed),
         scale=targets_.scale,
         kind=kind,
         vocabulary=raw.vocabulary if kind == "tokens" else None,
-        is_ragged=is_ragged,
+        ragged=ragged,
         notes=(
             *notes,
             *targets_.notes,

@@ -117,7 +117,8 @@ def _load(layout: Layout, path: str, test_path: str | None, task: Task | None, m
     kept, held = hold_out(task.strata(targets), TEST_FRACTION)
     by_class = ", class by class" if isinstance(task, Classification) else ""
     notes.append(
-        f"no test=, so {len(held):,} of {len(table):,} rows, a fifth{by_class}, are the test set, always the same ones"
+        f"no test=, so {len(held):,} of {len(table):,} rows, a fifth{by_class}, always the same ones, are its own test "
+        "set"
     )
     return RawArrays(
         x_train=table.features.iloc[kept],

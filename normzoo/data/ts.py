@@ -124,7 +124,7 @@ def _case(where: str, channels: Sequence[str]) -> Array:
         ) from error
     lengths = {len(each) for each in values}
     if len(lengths) > 1:
-        raise DataError(f"{where}: its channels are of different lengths, {_listed(sorted(lengths))}; mend the case")
+        raise DataError(f"{where}: its channels are of different lengths, {_listed(sorted(lengths))}; correct the case")
     return np.stack(values, -1)
 
 
@@ -149,17 +149,18 @@ def _check_header(where: str, header: Mapping[str, list[str]], values: Sequence[
     channels, lengths = {each.shape[1] for each in values}, {len(each) for each in values}
     if len(channels) > 1:
         raise DataError(
-            f"{where}: cases have different numbers of channels, {_listed(sorted(channels))}; mend the file"
+            f"{where}: cases have different numbers of channels, {_listed(sorted(channels))}; correct the file"
         )
     said = ["1"] if _says(header, "univariate") else header.get("dimensions", header.get("dimension", []))[:1]
     if said and said != [str(max(channels))]:
         raise DataError(
-            f"{where}: its cases have {counted(max(channels), 'channel')}, and its header says {said[0]}; mend the file"
+            f"{where}: its cases have {counted(max(channels), 'channel')}, and its header says {said[0]}; "
+            "correct the file"
         )
     if _says(header, "equallength") and len(lengths) > 1:
         raise DataError(
             f"{where}: its cases have {min(lengths)} to {max(lengths)} steps, and its header says that all have as "
-            "many (@equalLength); mend the file"
+            "many (@equalLength); correct the file"
         )
 
 

@@ -59,7 +59,8 @@ GIVEN_TO_TEMPLATES = (
 """What a template may take: the norm, alone and with its activation; the samples' shape or channels; the outputs.
 
 ``argument`` is what follows its name. ``vocabulary`` is how many different tokens there are, or None where samples are
-none; ``ragged`` whether sequences are of different lengths; ``per_step`` whether outputs are wanted for every step.
+none; ``ragged`` how many steps the longest sequence of training has, or 0 where all are of
+one length; ``per_step`` whether outputs are wanted for every step.
 """
 
 TEMPLATES = Registry(

@@ -188,7 +188,7 @@ def _moments(norm: nn.Module, x: Tensor, mask: Tensor | None) -> Moments:
     if any(isinstance(norm, kind) and x.ndim == ndim for kind, ndim in _WITHOUT_SAMPLES.items()):
         x, mask = x.unsqueeze(0), None if mask is None else mask.unsqueeze(0)
     grid = 2 if getattr(norm, "members", None) is None else 3
-    blocks = block_moments(x, grid, None if mask is None else mask.unsqueeze(1))
+    blocks = block_moments(x, grid, None if mask is None else mask.unsqueeze(grid - 1))
     if not isinstance(norm, TorchInstanceNorm):
         return _per_channel(pool_moments(blocks, (0,)), x.shape[1:grid])
     samples = torch.as_tensor(blocks.count > 0).to(x.dtype) if is_counted(blocks.count) else 1

@@ -55,8 +55,9 @@ class NextToken(Task):
         return Perplexity() if name == "perplexity" else _bits(Perplexity)
 
     def constant(self, targets: Tensor, outputs: int) -> Tensor:
-        """Return the logarithms of the shares of the tokens."""
-        return targets.flatten().bincount(minlength=outputs).double().div(targets.numel()).log()
+        """Return the logarithms of the shares of the tokens; one that training does not have counts as seen once."""
+        counts = targets.flatten().bincount(minlength=outputs).double().clamp(min=1)
+        return counts.div(counts.sum()).log()
 
 
 def _bits(perplexity: type["TorchMetric"]) -> "TorchMetric":

@@ -31,7 +31,8 @@ class Lstm(nn.Module):
         shape: of a sample: (C, H, W) of images, (C, T) of sequences, (T,) of tokens.
         outputs: how many numbers to put out: logits of the classes, for instance.
         vocabulary: how many different tokens there are; None where samples are no tokens.
-        ragged: sequences are of different lengths, and NaN beyond their ends.
+        ragged: of sequences of different lengths, which are NaN beyond their ends, how many steps the longest one of
+            training has; statistics of later steps are that one's. 0 where they are of one length.
         per_step: outputs are wanted for every step.
         hidden: units of the LSTM.
     """
@@ -45,7 +46,7 @@ class Lstm(nn.Module):
         shape: Shape,
         outputs: int,
         vocabulary: int | None = None,
-        ragged: bool = False,
+        ragged: int = 0,
         per_step: bool = False,
         hidden: int = 64,
     ) -> None:
@@ -55,7 +56,12 @@ class Lstm(nn.Module):
         steps = shape[-1] if len(shape) < 3 else shape[1]
         inputs = hidden if vocabulary is not None else prod(shape) // steps
         self.lstm = NormalizedLstm(
-            norm, inputs=inputs, hidden=hidden, steps=steps, ragged=ragged, looks_ahead=not per_step
+            norm,
+            inputs=inputs,
+            hidden=hidden,
+            steps=ragged or steps,
+            ragged=bool(ragged),
+            looks_ahead=not per_step,
         )
         self.head = nn.Linear(hidden, outputs)
         self.notes = self.lstm.notes

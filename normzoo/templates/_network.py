@@ -33,7 +33,7 @@ def make_network(
     shape: Shape,
     outputs: int,
     vocabulary: int | None = None,
-    ragged: bool = False,
+    ragged: int = 0,
     per_step: bool = False,
 ) -> nn.Module:
     """Make the network that a spec names, with a norm.
@@ -50,8 +50,9 @@ def make_network(
             tokens.
         outputs: how many numbers to put out for each sample, or each of its steps.
         vocabulary: how many different tokens there are; None where samples are no tokens.
-        ragged: sequences are of different lengths, and NaN beyond their ends. A network that does not take ``ragged``
-            is told which steps count: its ``forward`` takes ``mask`` or ``lengths``.
+        ragged: of sequences of different lengths, which are NaN beyond their ends, how many steps the longest one of
+            training has; 0 where they are of one length. A network that does not take ``ragged`` is told which steps
+            count: its ``forward`` takes ``mask`` or ``lengths``.
         per_step: outputs are wanted for every step.
 
     Raises:
@@ -60,7 +61,7 @@ def make_network(
         ComponentError: it cannot be imported, does not take its options, makes no network or one without norms, or
             the norm has no place in it.
     """
-    _check_samples(template, shape, vocabulary=vocabulary, ragged=ragged, per_step=per_step)
+    _check_samples(template, shape, vocabulary=vocabulary, ragged=bool(ragged), per_step=per_step)
     with torch.random.fork_rng(devices=[]):  # a file may use up random numbers when it is imported first
         target, options = TEMPLATES.load(template)
     if isinstance(target, nn.Module):

@@ -65,6 +65,8 @@ class Unpadded(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.consists_of_parts = bool(getattr(network, "consists_of_parts", False))
+        self.places = {f"network.{name}": where for name, where in dict(getattr(network, "places", {})).items()}
         names = inspect.signature(network.forward).parameters
         self.told = next((name for name in ("mask", "lengths") if name in names), None)
         if self.told is None:

@@ -59,7 +59,7 @@ class Transformer(nn.Module):
         shape: of a sample: (C, H, W) of images, (C, T) of sequences, each of whose steps is a token, or (T,) of tokens.
         outputs: how many numbers to put out for each sample: logits of the classes, for instance.
         vocabulary: how many different tokens there are; None where samples are no tokens.
-        ragged: sequences are of different lengths, and NaN beyond their ends.
+        ragged: not 0 where sequences are of different lengths, and NaN beyond their ends.
         per_step: outputs are wanted for every step.
         patch: pixels along each side of an image's patches, each of which is a token.
         width: channels of a token.
@@ -92,7 +92,7 @@ class Transformer(nn.Module):
         shape: tuple[int, ...],
         outputs: int,
         vocabulary: int | None = None,
-        ragged: bool = False,
+        ragged: int = 0,
         per_step: bool = False,
         patch: int = 4,
         width: int = 64,
@@ -118,9 +118,10 @@ class Transformer(nn.Module):
                 raise ValueError(f"Transformer: {name} must be at least 1, got {name}={number}")
 
         def norms(where: str, *, wanted: bool, channels: int = width, last: bool = False) -> list[nn.Module]:
+            if not wanted:
+                return []
             is_averaged = last and pool == "mean" and not per_step
-            made = TokenNorm(norm, channels, where, kind, is_averaged=is_averaged, ragged=ragged) if wanted else None
-            return [made] if made else []
+            return [TokenNorm(norm, channels, where, kind, is_averaged=is_averaged, ragged=bool(ragged))]
 
         def dropouts() -> list[nn.Module]:
             return [nn.Dropout(dropout)] if dropout else []
@@ -291,8 +292,8 @@ class TokenNorm(nn.Module):
         """Map ``(N, T, C)`` to ``(N, T, C)``."""
         if self.kind == "vectors":
             rows = x.movedim(-2, 1)
-            normalized: Tensor = self.norm(rows.flatten(0, 1))
-            return normalized.reshape(rows.shape).movedim(1, -2)
+            counts = None if mask is None else mask.movedim(-1, 1).flatten(0, 1)
+            return masked(self.norm, rows.flatten(0, 1), counts).reshape(rows.shape).movedim(1, -2)
         return masked(self.norm, x.transpose(-2, -1), mask).transpose(-2, -1)
 
 

@@ -29,7 +29,7 @@ def vowels() -> Dataset:
 def test_all_utterances_are_read_with_their_lengths(vowels: Dataset) -> None:
     """270 and 370 of 12 channels by 9 speakers, of 7 to 29 steps, as its authors describe it."""
     assert (len(vowels.train), len(vowels.validation), len(vowels.test)) == (243, 27, 370)
-    assert (vowels.kind, vowels.shape, vowels.outputs, vowels.is_ragged) == ("sequences", (12, 29), 9, True)
+    assert (vowels.kind, vowels.shape, vowels.outputs, vowels.ragged) == ("sequences", (12, 29), 9, 26)
     inputs = torch.cat([split.inputs for split in (vowels.train, vowels.validation, vowels.test)])
     lengths = (~inputs.isnan()).sum(-1)
     assert [int(each) for each in lengths.aminmax()] == [7, 29]
@@ -48,7 +48,7 @@ def test_all_utterances_are_read_with_their_lengths(vowels: Dataset) -> None:
 def test_a_padded_batch_gives_what_each_utterance_gives_alone(vowels: Dataset, template: str, norm: str) -> None:
     """To 1e-10 in float64, in evaluation, after running statistics have seen some batches."""
     network = make_network(
-        template, norm_factory(norm), shape=vowels.shape, outputs=vowels.outputs, ragged=vowels.is_ragged
+        template, norm_factory(norm), shape=vowels.shape, outputs=vowels.outputs, ragged=vowels.ragged
     ).double()
     x = vowels.test.inputs[::12].double()
     with torch.no_grad():

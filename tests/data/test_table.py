@@ -153,7 +153,9 @@ def test_the_rows_that_are_held_out_are_always_the_same(tmp_path: Path) -> None:
     one, other = (load(write(tmp_path, frame())) for _ in range(2))
     assert one.checksum == other.checksum
     assert one.test.targets.bincount().tolist() == [4, 4, 4]
-    assert "no test=, so 12 of 60 rows, a fifth, class by class, are the test set, always the same ones" in one.notes
+    assert (
+        "no test=, so 12 of 60 rows, a fifth, class by class, always the same ones, are its own test set" in one.notes
+    )
 
 
 def test_what_is_to_know_is_said(tmp_path: Path) -> None:
@@ -162,7 +164,7 @@ def test_what_is_to_know_is_said(tmp_path: Path) -> None:
         "the first column, which has no name and counts the rows, is left out",
         "target 'class', the last column: 3 different texts, so classification unless --task says otherwise",
         f"'port' is missing in {table['port'].isna().sum()} rows: a category of its own",
-        "no test=, so 12 of 60 rows, a fifth, class by class, are the test set, always the same ones",
+        "no test=, so 12 of 60 rows, a fifth, class by class, always the same ones, are its own test set",
         "6 of 48 training samples are held out for validation",
         "classes by their labels: 0 = no, 1 = so so, 2 = yes",
         "8 features: age, port (4 categories), alone (2 categories), same",

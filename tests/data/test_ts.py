@@ -90,7 +90,7 @@ def test_targets_may_be_numbers(tmp_path: Path) -> None:
 def test_cases_of_a_single_step_and_a_single_channel_are_sequences(tmp_path: Path) -> None:
     header = HEADER.replace("univariate false\n@dimensions 2", "univariate true")
     dataset = loaded(tmp_path, text([f"{index}:{'ab'[index % 2]}" for index in range(30)], header))
-    assert (dataset.kind, dataset.shape, dataset.is_ragged) == ("sequences", (1, 1), False)
+    assert (dataset.kind, dataset.shape, dataset.ragged) == ("sequences", (1, 1), 0)
 
 
 def test_the_test_set_may_be_named(tmp_path: Path) -> None:
@@ -149,11 +149,11 @@ MALFORMED: dict[str, tuple[str, str]] = {
     ),
     "channels of two lengths": (
         text(["1,2,3:4,5:a"]),
-        ", line 10: its channels are of different lengths, 2, 3; mend the case",
+        ", line 10: its channels are of different lengths, 2, 3; correct the case",
     ),
     "a channel less": (
         text([*CASES, "1,2,3:a"]),
-        ": cases have different numbers of channels, 1, 2; mend the file",
+        ": cases have different numbers of channels, 1, 2; correct the file",
     ),
     "a colon less": (
         text(["1,2,3:4,5,6"] * 2),
@@ -170,15 +170,15 @@ MALFORMED: dict[str, tuple[str, str]] = {
     ),
     "other channels than said": (
         text(CASES, HEADER.replace("dimensions 2", "dimensions 3")),
-        ": its cases have 2 channels, and its header says 3; mend the file",
+        ": its cases have 2 channels, and its header says 3; correct the file",
     ),
     "more than one channel": (
         text(CASES, HEADER.replace("univariate false", "univariate true")),
-        ": its cases have 2 channels, and its header says 1; mend the file",
+        ": its cases have 2 channels, and its header says 1; correct the file",
     ),
     "other lengths than said": (
         text(CASES, HEADER.replace("equalLength false", "equalLength true")),
-        ": its cases have 1 to 4 steps, and its header says that all have as many (@equalLength); mend the file",
+        ": its cases have 1 to 4 steps, and its header says that all have as many (@equalLength); correct the file",
     ),
     "targets that are no numbers": (
         text(CASES, HEADER.replace("@classLabel true a b", "@targetLabel true")),

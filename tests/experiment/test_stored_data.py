@@ -152,12 +152,13 @@ def tell(server: Server, told: list[Message], task: Any) -> list[Message]:
     return list(told)
 
 
+@pytest.mark.parametrize("folds", [1, 3])
 @pytest.mark.parametrize("kind", [Train, TimeSteps])
-def test_data_that_is_replaced_after_planning_is_refused(kind: type, tmp_path: Path) -> None:
+def test_data_that_is_replaced_after_planning_is_refused(kind: type, folds: int, tmp_path: Path) -> None:
     """By each worker that loads it by itself; it does not train the runs of one dataset on another."""
     dataset = write(tmp_path / "mine.npz")
-    planned = load_dataset(dataset).checksum
-    run = tiny_spec(dataset=dataset, dataset_checksum=planned, batch_size=8)
+    planned = load_dataset(dataset, folds=folds).checksum
+    run = tiny_spec(dataset=dataset, dataset_checksum=planned, batch_size=8, folds=folds, seed=1)
     what = {"runs": (run,)} if kind is Train else {"groups": (((run,), "key"),)}
     task = kind(
         dataset=dataset, task="classification", execution=Execution(device="cpu"), device="cpu", threads=1, **what
@@ -168,8 +169,8 @@ def test_data_that_is_replaced_after_planning_is_refused(kind: type, tmp_path: P
     assert tell(Server(told.append), told, task) == [
         Rejected(
             f"dataset '{dataset}' is another one than when this was planned (checksum "
-            f"{load_dataset(dataset).checksum}, planned with {planned}); once it stays as it is, give the same command "
-            "again"
+            f"{load_dataset(dataset, folds=folds).checksum}, planned with {planned}); once it stays as it is, give the "
+            "same command again"
         ),
         TaskDone(),
     ]

@@ -17,6 +17,7 @@ from normzoo import layers
 from normzoo.errors import UsageError
 from normzoo.surgery import eval_statistics, freeze, recalibrate, restoring_statistics
 from normzoo.surgery._freeze import tracked_norms
+from normzoo.templates import stack
 
 from .published import each_architecture
 from .published import each_library as each_of_both
@@ -369,3 +370,16 @@ def test_timms_norms() -> None:
         assert_close(norm(x), nn.BatchNorm2d(3).double()(x).relu())
     recalibrate(norm, [x[:2], x[2:]])
     assert_close(norm.running_var, x.transpose(0, 1).flatten(1).var(1, correction=0))
+
+
+@pytest.mark.parametrize("members", [2, 3], ids=["members", "as many members as channels"])
+def test_masks_of_a_stack_are_those_of_its_members(members: int) -> None:
+    """Each recalibrates to what it does alone, by the positions that count for it."""
+    alone = [layers.BatchNorm1d(3).double() for _ in range(members)]
+    together = stack(alone)
+    x, mask = torch.randn(6, members, 3, 5, dtype=torch.float64), torch.rand(6, members, 5) < 0.6
+    recalibrate(together, [(x, mask)], forward=lambda pair: together(*pair))
+    for member, norm in enumerate(alone):
+        recalibrate(norm, [(x[:, member], mask[:, member])], forward=lambda pair, norm=norm: norm(*pair))  # type: ignore[misc]
+        for name in ("running_mean", "running_var"):
+            assert_close(together.get_buffer(name)[member], norm.get_buffer(name))

@@ -75,6 +75,22 @@ def test_characters_that_training_does_not_have_are_one_token_and_counted(tmp_pa
     )
 
 
+def test_a_token_that_training_does_not_have_costs_the_constant_no_infinity() -> None:
+    """It counts as seen once."""
+    assert NextToken().constant(torch.tensor([[1, 1, 2]]), 4).isfinite().all()
+
+
+def test_how_many_tokens_there_are_is_part_of_the_data(tmp_path: Path) -> None:
+    """Networks have an embedding for each, also for those that do not occur."""
+    tokens = np.arange(60).reshape(12, 5) % 5
+    arrays: dict[str, Any] = {f"{axis}_{split}": tokens for axis in "xy" for split in ("train", "test")}
+    checksums = set()
+    for vocabulary in (5, 9):
+        np.savez(tmp_path / "mine.npz", **arrays, vocabulary=np.array(vocabulary))
+        checksums.add(load_dataset(f"npz:{tmp_path / 'mine.npz'}:kind=tokens", task=NextToken()).checksum)
+    assert len(checksums) == 2
+
+
 @pytest.mark.parametrize(
     ("targets", "told"),
     [

@@ -18,13 +18,13 @@ LENGTHS = (7, 1, 4, 6, 7, 2)
 CHANNELS, STEPS = 3, max(LENGTHS)
 SPECS = [name if name != "group" else "group:groups=2" for name in NORMS]
 TEMPLATES: dict[str, Callable[..., nn.Module]] = {
-    "lstm": lambda norm: Lstm(norm, shape=(CHANNELS, STEPS), outputs=2, ragged=True, hidden=8),
+    "lstm": lambda norm: Lstm(norm, shape=(CHANNELS, STEPS), outputs=2, ragged=STEPS, hidden=8),
     **{
         f"transformer-{placement}-{pool}": lambda norm, placement=placement, pool=pool: Transformer(
             norm,
             shape=(CHANNELS, STEPS),
             outputs=2,
-            ragged=True,
+            ragged=STEPS,
             width=8,
             heads=2,
             depth=1,
@@ -157,6 +157,29 @@ def test_a_stack_does_what_its_members_do(template: str, norm: str) -> None:
     assert_close(together, alone, rtol=0, atol=1e-9)
 
 
+def test_steps_that_training_does_not_have_use_the_statistics_of_its_last_one() -> None:
+    """A longer test sample is normalized by what the longest one of training left, not by what a norm starts with."""
+    network: Any = Lstm(norm_factory("batch"), shape=(CHANNELS, STEPS), outputs=2, ragged=4, hidden=8)
+    assert [len(getattr(network.lstm, place)) for place in ("norm_ih", "norm_hh", "norm_cell")] == [4, 4, 4]
+    assert network.eval()(samples().float()).isfinite().all()
+
+
+@pytest.mark.parametrize("template", ["lstm:hidden=8", "transformer:heads=2,width=8"])
+def test_outputs_of_every_step_know_of_no_padding(template: str) -> None:
+    """Batch norm in training, whose statistics would."""
+    asked: dict[str, Any] = {"outputs": 2, "per_step": True, "ragged": 5}
+    networks = [
+        make_network(template, norm_factory("batch"), shape=(CHANNELS, steps), **asked).double() for steps in (5, STEPS)
+    ]
+    for name, parameter in networks[1].named_parameters():
+        other = networks[0].get_parameter(name)
+        other.data = parameter.data[: len(other)].clone()
+    x = samples((5, 2, 4, 5), 5)
+    padded = torch.cat([x, torch.full((4, CHANNELS, STEPS - 5), torch.nan, dtype=x.dtype)], -1)
+    counts = ~x[:, 0].isnan()
+    assert_close(networks[0](x)[counts], networks[1](padded)[:, :5][counts], rtol=0, atol=1e-10)
+
+
 def test_padding_is_told_by_nan() -> None:
     """Of a mask that follows from it, last steps, means and maxima."""
     x = torch.tensor([[[1.0, 2.0, torch.nan], [3.0, -4.0, torch.nan]]])
@@ -199,7 +222,8 @@ class Ignoring(Masking):
 @pytest.mark.parametrize("name", ["Masking", "Counting"])
 def test_a_network_of_ones_own_is_told_which_steps_count(name: str) -> None:
     """By a mask, or by lengths."""
-    network = make_network(f"{__name__}:{name}", norm_factory("layer"), shape=(CHANNELS, STEPS), outputs=2, ragged=True)
+    asked: dict[str, Any] = {"shape": (CHANNELS, STEPS), "outputs": 2, "ragged": STEPS}
+    network = make_network(f"{__name__}:{name}", norm_factory("layer"), **asked)
     x = samples().float()
     alone = [network(x[[sample], :, :length]) for sample, length in enumerate(LENGTHS)]
     assert_close(network(x), torch.cat(alone))
@@ -208,7 +232,7 @@ def test_a_network_of_ones_own_is_told_which_steps_count(name: str) -> None:
 def test_one_that_takes_neither_is_refused() -> None:
     """Else padding would count as data."""
     with pytest.raises(UsageError, match="its forward takes neither 'mask' nor 'lengths'"):
-        make_network(f"{__name__}:Ignoring", norm_factory("layer"), shape=(CHANNELS, STEPS), outputs=2, ragged=True)
+        make_network(f"{__name__}:Ignoring", norm_factory("layer"), shape=(CHANNELS, STEPS), outputs=2, ragged=STEPS)
 
 
 @each_template

@@ -273,8 +273,9 @@ def _check_outputs(y: object, shape: tuple[int, ...]) -> None:
 
 def _check_causal(network: nn.Module, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
     """Refuse a network whose outputs at a step change with a later one: it would be told what it is to predict."""
+    last = inputs[..., -1] + 1
     others = inputs.clone()
-    others[:, -1] = (others[:, -1] + 1) % (int(inputs.max()) + 1)
+    others[..., -1] = last if inputs.is_floating_point() else last % (int(inputs.max()) + 1)
     if not torch.allclose(network(others)[:, :-1], outputs[:, :-1], atol=_ROUNDING):
         raise ConfigError("its outputs at a step change with later steps, which it is to predict")
 

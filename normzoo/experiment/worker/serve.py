@@ -93,7 +93,7 @@ class Server:
                 fold=fold,
                 resident_bytes=resident_limit(task.execution, task.device),
             )
-        if fold == 0 and loaded.checksum != run.dataset_checksum:  # of folds it is that of the first
+        if loaded.checksum != run.dataset_checksum:
             raise DataError(
                 f"dataset '{task.dataset}' is another one than when this was planned (checksum {loaded.checksum}, "
                 f"planned with {run.dataset_checksum}); once it stays as it is, give the same command again"

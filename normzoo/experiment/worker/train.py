@@ -213,7 +213,7 @@ def build_network(spec: RunSpec, dataset: Dataset, norm: NormFactory | None = No
         shape=dataset.shape,
         outputs=dataset.outputs,
         vocabulary=dataset.vocabulary,
-        ragged=dataset.is_ragged,
+        ragged=dataset.ragged,
         per_step=make_task(spec.task).per_step,
     )
 
