@@ -54,7 +54,7 @@ def load_dataset(
     resident_bytes: int | None = None,
     progress: Progress = tell_nobody,
 ) -> Dataset:
-    """Load a dataset by name, or the user's own arrays with ``npz:PATH``, onto the CPU.
+    """Load a dataset by name, or the user's own from a file, a folder or a function, onto the CPU.
 
     A dataset without a validation split of its own has a tenth of its training samples held out, stratum by
     stratum of the task and always the same ones. Every split is then standardized per channel by the statistics of the
@@ -64,10 +64,10 @@ def load_dataset(
     is held out for validation.
 
     Args:
-        spec: a name in ``normzoo.registry.DATASETS``, ``npz:PATH``, or a function of your own that returns arrays or
-            torch Datasets, ``my_package.my_module:load``.
+        spec: a name in ``normzoo.registry.DATASETS``, with its path where it is of a file, or a function of your own
+            that returns arrays or torch Datasets, ``my_package.my_module:load``.
         task: what is to be learned, which checks the targets; classification by default.
-        root: the folder torchvision's datasets are in, ``data`` by default; digits and npz do not read it.
+        root: the folder torchvision's datasets are in, ``data`` by default; the others do not read it.
         download: fetch a torchvision dataset that is not there yet.
         folds: into how many parts the samples of all splits together are cut, of which one is the test set; 1: they
             are split as they were.

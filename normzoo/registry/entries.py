@@ -1,4 +1,4 @@
-"""Everything but norms that can be asked for by name, one entry each. npz:PATH reads the user's own arrays."""
+"""Everything but norms that can be asked for by name, one entry each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -15,12 +15,13 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "si
 class Mlp(nn.Module):
     """A hidden dense layer per width, each with an activation and a norm, then a classifier without.
 
-    It is for plain vectors; images are flattened. A norm that needs positions, such as instance norm, is left out, and
-    ``notes`` says so; one that contains its activation gets none beside it. Weights start as torch starts them.
+    It is for plain vectors; images, volumes and sequences of one length are flattened. A norm that needs positions, such
+    as instance norm, is left out, and ``notes`` says so; one that contains its activation gets none beside it. Weights
+    start as torch starts them.
 
     Args:
         norm: makes the norm of each place from its number of channels.
-        shape: of a sample: ``(F,)``, or channels, height and width of an image.
+        shape: of a sample: ``(F,)``, or any other, which is flattened.
         outputs: how many numbers to put out for each sample: logits of the classes, for instance.
         widths: units of the hidden layers.
         placement: the norm after the activation (``post``) or before it (``pre``).
@@ -74,6 +75,6 @@ class Mlp(nn.Module):
             self.notes = left_out(norm, slots)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Map vectors ``(N, F)`` or images ``(N, C, H, W)`` to outputs ``(N, outputs)``."""
+        """Map vectors ``(N, F)``, or samples ``(N, C, *)``, to outputs ``(N, outputs)``."""
         y: Tensor = self.layers(samples)
         return y

@@ -102,7 +102,7 @@ def test_a_file_that_lies_about_its_shape_is_refused(
         (header((40, 6, 5), version=(9, 0)), "x_train cannot be read (version (9, 0) of the format); write it as an"),
         (header((40, 6, 5))[:50], "x_train cannot be read (EOF: reading array header"),
         (header((40, 6, 5), "nonsense") + VALUES, "x_train cannot be read (descr is not a valid dtype descriptor"),
-        (header((40, 6, 5), "|O") + VALUES, "x_train holds Python objects; give all its images one shape"),
+        (header((40, 6, 5), "|O") + VALUES, "x_train holds Python objects; give all its samples one shape"),
         (header(()).replace(b"()", b"__import__('os').getpid(), "), "x_train cannot be read (Cannot parse header"),
     ],
     ids=["empty", "text", "version", "cut", "type", "objects", "code"],

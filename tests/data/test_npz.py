@@ -118,7 +118,7 @@ def test_half_a_validation_split_is_refused(tmp_path: Path) -> None:
 def test_python_objects_are_refused_unread(name: str, tmp_path: Path) -> None:
     path = write_npz(tmp_path, **{name: np.array([[1], [1, 2]], dtype=object)})
     assert npz_refusal(path) == (
-        f"{name} holds Python objects; give all its images one shape and write it as one array of numbers"
+        f"{name} holds Python objects; give all its samples one shape and write it as one array of numbers"
     )
 
 

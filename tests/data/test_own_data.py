@@ -366,6 +366,8 @@ def test_what_is_written_to_a_file_is_read_as_it_was(kind: str, tmp_path: Path) 
     )
     for name, value in vars(raw).items():
         same = getattr(written, name)
+        if name == "files":
+            continue  # which are those of what is read
         assert np.array_equal(same, value) if isinstance(value, np.ndarray) else same == value, name
 
 

@@ -49,7 +49,7 @@ class Group:
         return self.steps * (guess if self.seconds_per_step is None else self.seconds_per_step)
 
     def values_per_step(self, shape: Sequence[int]) -> int:
-        """Return how many input values a step of all runs has, for images of this shape."""
+        """Return how many input values a step of all runs has, for samples of this shape."""
         return len(self.runs) * self.runs[0].batch_size * math.prod(shape)
 
     def part(self, runs: tuple[RunSpec, ...]) -> "Group":
