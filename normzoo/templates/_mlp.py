@@ -15,9 +15,9 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "si
 class Mlp(nn.Module):
     """A hidden dense layer per width, each with an activation and a norm, then a classifier without.
 
-    It is for plain vectors; images, volumes and sequences of one length are flattened. A norm that needs positions, such
-    as instance norm, is left out, and ``notes`` says so; one that contains its activation gets none beside it. Weights
-    start as torch starts them.
+    It is for plain vectors; images, volumes and sequences of one length are flattened. A norm that needs positions,
+    such as instance norm, is left out, and ``notes`` says so; one that contains its activation gets none beside it.
+    Weights start as torch starts them.
 
     Args:
         norm: makes the norm of each place from its number of channels.

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from normzoo.errors import ComponentError, ConfigError, DeviceError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.experiment.worker.prepare import prepare, resolve_device
+from normzoo.experiment.worker.prepare import _check_causal, prepare, resolve_device
 from normzoo.registry import NORMS
 
 CPU = Execution(device="cpu")
@@ -263,3 +264,23 @@ def test_a_network_of_ones_own_that_fails_is_refused_before_anything_is_trained(
     matrix = MatrixSpec(norms=("batch",), templates=(f"probing_networks:{name}",), batch_sizes=(4,))
     with pytest.raises(UsageError, match=message):
         prepare(matrix, CPU)
+
+
+@pytest.mark.parametrize("inputs", [torch.randn(4, 3, 6), torch.randint(5, (4, 6))], ids=["sequences", "tokens"])
+def test_what_looks_at_later_steps_is_refused_where_outputs_are_of_every_step(inputs: torch.Tensor) -> None:
+    """Sequences ``(N, C, T)`` and tokens ``(N, T)`` alike: their last dimension is time."""
+
+    class Sums(nn.Module):
+        def __init__(self, *, looks_ahead: bool) -> None:
+            super().__init__()
+            self.looks_ahead = looks_ahead
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            steps = x.float() if x.ndim == 2 else x.sum(1)
+            sums = steps.sum(-1, keepdim=True).expand(steps.shape) if self.looks_ahead else steps.cumsum(-1)
+            return sums.unsqueeze(-1)
+
+    causal, other = Sums(looks_ahead=False), Sums(looks_ahead=True)
+    _check_causal(causal, inputs, causal(inputs))
+    with pytest.raises(ConfigError, match="its outputs at a step change with later steps, which it is to predict"):
+        _check_causal(other, inputs, other(inputs))
