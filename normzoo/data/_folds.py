@@ -1,7 +1,8 @@
 """All samples of a dataset in parts that take turns as the test set: cross-validation, by scikit-learn."""
 
+import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ from normzoo.errors import DataError
 from normzoo.tasks import Task
 
 _SEED = 0
+_IN_MEMORY = 2**24
+"""Bytes of samples up to which they are put together in memory."""
 
 Inputs = Mapping[str, tuple[Any, Array | None]]
 """Of each split, arrays or, of a table, data frames, with the lengths of sequences."""
@@ -99,12 +102,27 @@ def _pooled(inputs: Inputs, kind: Kind) -> tuple[Any, Array | None]:
     """Return the inputs of all splits, one split after the other, with their lengths."""
     tables, lengths = zip(*inputs.values(), strict=True)
     if isinstance(tables[0], np.ndarray):
-        together: Any = np.concatenate([channels_last(table, kind) for table in tables])
+        together: Any = _joined([channels_last(table, kind) for table in tables])
     else:
         import pandas as pd
 
         together = pd.concat(tables, ignore_index=True)
     return together, None if lengths[0] is None else np.concatenate(lengths)
+
+
+def _joined(arrays: Sequence[Array]) -> Array:
+    """Return arrays one after the other; large ones in a temporary file, as they may be of one themselves."""
+    if sum(each.nbytes for each in arrays) < _IN_MEMORY:
+        return np.concatenate(arrays)
+    shape = (sum(map(len, arrays)), *arrays[0].shape[1:])
+    with tempfile.TemporaryFile() as file:  # which is gone once nobody reads the array any more
+        joined = np.memmap(file, np.result_type(*arrays), shape=shape)
+    start = 0
+    for part in map(Part, arrays):
+        for at, block in part.raw_blocks():
+            joined[start + at : start + at + len(block)] = block
+        start += len(part)
+    return joined
 
 
 def _cut(source: str, strata: Array, folds: int) -> list[dict[str, Array]]:

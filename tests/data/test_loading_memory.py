@@ -16,11 +16,12 @@ import sys
 from pathlib import Path
 from normzoo.data import load_dataset
 
-load_dataset(f"npz:{sys.argv[1]}")  # what is imported and set up along the way is not meant
+folds = int(sys.argv[4])
+load_dataset(f"npz:{sys.argv[1]}", folds=folds)  # what is imported and set up along the way is not meant
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 limit = int(status["VmData"].split()[0]) * 1024 + int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-dataset = load_dataset(f"npz:{sys.argv[2]}")
+dataset = load_dataset(f"npz:{sys.argv[2]}", folds=folds)
 print(sum(split.inputs.nbytes for split in (dataset.train, dataset.validation, dataset.test)))
 """
 """Loads a small file, then a large one with so many bytes more of memory; what is mapped from files takes none."""
@@ -33,18 +34,26 @@ RESIDENT = 4 * (SAMPLES + TESTED) * 64 * 128
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited as Linux does it")
 @pytest.mark.parametrize(
-    ("dtype", "save"),
-    [("float64", np.savez), ("uint8", np.savez), ("float64", np.savez_compressed)],
-    ids=["float64", "uint8", "compressed float64"],
+    ("dtype", "save", "folds"),
+    [("float64", np.savez, 1), ("uint8", np.savez, 1), ("float64", np.savez_compressed, 1), ("float64", np.savez, 4)],
+    ids=["float64", "uint8", "compressed float64", "float64 in folds"],
 )
-def test_loading_takes_at_most_a_fifth_more_than_the_tensors(dtype: str, save: Any, tmp_path: Path) -> None:
+def test_loading_takes_at_most_a_fifth_more_than_the_tensors(dtype: str, save: Any, folds: int, tmp_path: Path) -> None:
     """A copy of the data, of a split or of the part that is held out, would not fit."""
     images = np.zeros((SAMPLES, *SHAPE), dtype)
     images[:, ::8] = np.random.default_rng(0).integers(0, 256, (SAMPLES, 8, *SHAPE[1:]))
     labels = np.arange(SAMPLES) % 4
     large = tmp_path / "large.npz"
     save(large, x_train=images, y_train=labels, x_test=images[:TESTED], y_test=labels[:TESTED])
-    command = [sys.executable, "-c", LIMITED, str(write_npz(tmp_path)), str(large), str(RESIDENT * 12 // 10)]
+    command = [
+        sys.executable,
+        "-c",
+        LIMITED,
+        str(write_npz(tmp_path)),
+        str(large),
+        str(RESIDENT * 12 // 10),
+        str(folds),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == RESIDENT
