@@ -34,6 +34,7 @@ from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Listener
 from normzoo.progress.state import duration
+from normzoo.registry import DATASETS
 from normzoo.registry.backends import backend_of_process
 
 if TYPE_CHECKING:
@@ -275,7 +276,10 @@ def strategy_lines(plan: Plan) -> list[str]:
         for (template, strategy, compiled), at in sizes.items()
     ]
     lines += [f"not side by side: {reason}" for reason in plan.unstacked]
-    return lines + [f"data: {note}" for note in plan.prepared.dataset.notes]
+    dataset = plan.prepared.dataset
+    is_own = bool(DATASETS.parse(dataset.name).argument) or DATASETS.parse(dataset.name).is_own
+    told = (dataset.description, *dataset.notes) if is_own and dataset.description else dataset.notes
+    return lines + [f"data: {note}" for note in told]
 
 
 def fold_lines(matrix: MatrixSpec) -> list[str]:

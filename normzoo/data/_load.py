@@ -260,8 +260,13 @@ def _constant_note(is_constant: Array, kind: Kind, names: Sequence[str]) -> tupl
 
 
 def _layout_note(raw: RawArrays, kind: Kind) -> tuple[str, ...]:
-    """Say how images were read that may have been meant otherwise: square ones, if channels stood first."""
+    """Say how samples were read that may have been meant otherwise, as their channels may stand first."""
     shape = np.shape(raw.x_train)
+    if kind == "sequences" and len(shape) == 3 and shape[1] < shape[2]:
+        return (
+            f"x_train has shape {shape}, read as sequences (N, T, C) of {shape[2]} channels; if channels stand first, "
+            "use numpy.moveaxis(x, 1, -1)",
+        )
     if kind != "images" or len(shape) != 4 or shape[1] == shape[2] or shape[2] != shape[3]:
         return ()
     return (

@@ -104,7 +104,8 @@ def _header(source: str, member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.d
         raise DataError(f"{source} cannot be read ({error}); write it again") from error
     if dtype.hasobject:
         raise DataError(
-            f"{source} holds Python objects; give all its samples one shape and write it as one array of numbers"
+            f"{source} holds Python objects; give all its samples one shape, sequences of different "
+            "lengths padded and with their lengths beside them, and write it as one array of numbers"
         )
     return shape, is_fortran, dtype
 

@@ -55,6 +55,8 @@ def raw_arrays(source: str, given: Any) -> RawArrays:
     elif isinstance(given, RawArrays):
         raw = given
     else:
+        if hasattr(given, "to_csv"):
+            raise DataError(f"{source}: it is a table; write it with its to_csv, and give csv:PATH")
         one = "one Dataset, which leaves no test set" if _is_dataset(given) else f"a {_type(given)}"
         raise DataError(f"{source}: it is {'nothing' if given is None else one}; {_FORMS}")
     return _with_arrays(source, raw)

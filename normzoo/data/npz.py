@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, Kind, RawArrays
 from normzoo.data._mapped import MappedFile, map_member
 from normzoo.errors import DataError
@@ -78,7 +79,7 @@ def _size(source: str, vocabulary: Array) -> int:
 def _read(source: str, path: Path, further: Sequence[str]) -> dict[str, Any]:
     """Map the inputs of the splits and read the other arrays, by name, and further ones; and the file they are in."""
     if not path.is_file():
-        raise DataError(f"{source}: no such file; check the path '{path.absolute()}'")
+        raise no_file(source, path)
     if not zipfile.is_zipfile(path):
         raise DataError(f"{source}: not an .npz file; write one with numpy.savez('{path.name}', x_train=..., ...)")
     try:

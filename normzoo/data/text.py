@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError
 
@@ -70,7 +71,7 @@ def counted(number: int, noun: str) -> str:
 
 def _read(source: str, path: Path) -> str:
     if not path.is_file():
-        raise DataError(f"{source}: no such file; check the path '{path.absolute()}'")
+        raise no_file(source, path)
     try:
         content = path.read_bytes()
         text = content.decode("utf-8-sig").replace("\r\n", "\n")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.data.text import counted
 from normzoo.errors import DataError
@@ -67,7 +68,7 @@ def load(*, argument: str, test: str | None = None) -> RawArrays:
 
 def _read(source: str, path: Path) -> _Cases:
     if not path.is_file():
-        raise DataError(f"{source}: no such file; check the path '{path.absolute()}'")
+        raise no_file(source, path)
     where = f"{source}: {path.name}"
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n")]

@@ -110,8 +110,8 @@ def _converted(what: str, value: Option, annotation: Any) -> Any:
     converted = _as(value, annotation)
     if converted is not _UNFIT:
         return converted
-    if get_origin(annotation) is Literal:
-        choices = [written(choice) for choice in get_args(annotation)]
+    choices = _choices(annotation)
+    if choices:
         raise ComponentError(
             f"{what} must be one of {', '.join(choices)}, got '{written(value)}'{nearest(written(value), choices)}"
         )
@@ -142,6 +142,14 @@ def _as(value: Option, annotation: Any) -> Any:
             converted = [_as(item, kinds[0]) for item in items]
             return _UNFIT if _UNFIT in converted else (converted if origin is list else tuple(converted))
     return value
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Return the values that there are, where an annotation lists them: a ``Literal``, or one beside ``None``."""
+    if get_origin(annotation) is Literal:
+        return [written(choice) for choice in get_args(annotation)]
+    parts = [kind for kind in get_args(annotation) if kind is not NoneType]
+    return _choices(parts[0]) if len(parts) == 1 and get_origin(annotation) in (Union, UnionType) else []
 
 
 def _described(annotation: Any) -> str:

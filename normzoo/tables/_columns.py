@@ -145,6 +145,7 @@ def target(source: str, column: "pd.Series[Any]", *, is_named: bool, of_test: bo
     if is_judged and plain.nunique() == len(plain):
         raise DataError(
             f"{where} holds another text in every row ('{_short(plain.iloc[0])}' in row 1), so there are no classes; "
+            "write numbers without signs of a currency or a unit, or "
             f"{way_out}"
         )
     return Target(name, "truth" if column.dtype == bool else "text", plain, is_named)

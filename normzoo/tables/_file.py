@@ -143,6 +143,8 @@ def _not_there(source: str, path: str, layout: Layout) -> DataError:
     """Say that there is no such file, or which option is none, which is read as a part of the path."""
     named, _, options = path.rpartition(":")
     if not named or not Path(named).expanduser().is_file():
+        if Path(path).expanduser().is_dir():
+            return DataError(f"{source}: it is a folder; for a folder of pictures write folder:{path}")
         return DataError(f"{source}: no such file; check the path '{Path(path).expanduser().absolute()}'")
     known = _OPTIONS[layout.format]
     keys = [each.partition("=")[0].strip() for each in options.split(",")]

@@ -65,7 +65,7 @@ def test_a_path_is_read_from_the_current_folder_and_from_home(tmp_path: Path, mo
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none.npz"
     assert npz_refusal(path) == f"no such file; check the path '{path}'"
-    assert npz_refusal(tmp_path) == f"no such file; check the path '{tmp_path}'"
+    assert npz_refusal(tmp_path) == f"it is a folder; for a folder of pictures write folder:{tmp_path}"
 
 
 @pytest.mark.parametrize("content", [b"", b"x_train,y_train\n", b"\x80\x04]."], ids=["empty", "text", "pickle"])
@@ -118,7 +118,8 @@ def test_half_a_validation_split_is_refused(tmp_path: Path) -> None:
 def test_python_objects_are_refused_unread(name: str, tmp_path: Path) -> None:
     path = write_npz(tmp_path, **{name: np.array([[1], [1, 2]], dtype=object)})
     assert npz_refusal(path) == (
-        f"{name} holds Python objects; give all its samples one shape and write it as one array of numbers"
+        f"{name} holds Python objects; give all its samples one shape, sequences of different lengths padded and with "
+        "their lengths beside them, and write it as one array of numbers"
     )
 
 

@@ -318,7 +318,8 @@ COLUMNS: dict[str, tuple[pd.DataFrame, str]] = {
     "one class": (changed("class", "yes"), "the target 'class' is yes in every row, so there is nothing to learn"),
     "id as target": (
         changed("class", [f"p{row}" for row in range(ROWS)]),
-        "the target 'class' holds another text in every row .*no classes; name another column with target=",
+        "the target 'class' holds another text in every row .*no classes; write numbers without .*another column with "
+        "target=",
     ),
     "dates as target": (changed("class", "2020-01-31"), "the target 'class' .*nothing to learn"),
 }

@@ -109,8 +109,8 @@ def test_what_is_no_text_is_refused(content: str | bytes, length: int, message: 
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.txt", tmp_path):
-        with pytest.raises(DataError, match="no such file; check the path"):
+    for path, told in ((tmp_path / "none.txt", "no such file; check the path"), (tmp_path, "it is a folder")):
+        with pytest.raises(DataError, match=told):
             load_dataset(f"text:{path}", task=NextToken())
 
 

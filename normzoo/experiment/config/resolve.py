@@ -1,6 +1,7 @@
 """From defaults, YAML files, ``--set`` and flags to one resolved configuration. Torch-free."""
 
 import shlex
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic_core import ErrorDetails
 from normzoo.errors import ConfigError, UsageError, nearest
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import OPTION_OF, MatrixSpec, Shorthands
-from normzoo.registry import DATASETS, TASKS, Entry, Registry
+from normzoo.registry import DATASETS, TASKS, Entry, Registry, Spec
 from normzoo.tables import Layout, read_target
 
 _MODELS: tuple[type[BaseModel], ...] = (MatrixSpec, Execution)
@@ -123,7 +124,37 @@ def default_task(dataset: Any) -> str:
 def default_templates(dataset: Any) -> tuple[str, ...]:
     """Return the networks that are trained on a dataset where nobody says which: some that take its samples."""
     entry = _registered(DATASETS, dataset)
+    if entry is DATASETS["npz"]:
+        return _TEMPLATES_FOR.get(_kind_of_arrays(DATASETS.parse(dataset)), entry.templates)
     return entry.templates if entry else tuple(MatrixSpec.model_fields["templates"].default)
+
+
+_TEMPLATES_FOR = {
+    "vectors": ("mlp",),
+    "sequences": ("lstm", "transformer"),
+    "tokens": ("lstm", "transformer"),
+    "volumes": ("cnn", "mlp"),
+}
+"""Networks that take samples of a kind, other than images."""
+
+
+def _kind_of_arrays(spec: Spec) -> str:
+    """Return the kind of the samples of an ``.npz`` file: what its spec says, or what follows from the header."""
+    from numpy.lib import format as npy  # which takes a moment, and most commands do without
+
+    if spec.options.get("kind"):
+        return str(spec.options["kind"])
+    try:
+        with zipfile.ZipFile(Path(spec.argument).expanduser()) as archive:
+            if "lengths_train.npy" in archive.namelist():
+                return "sequences"
+            with archive.open("x_train.npy") as member:
+                is_first = npy.read_magic(member) == (1, 0)
+                read = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
+                dimensions = len(read(member)[0])
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):  # a worker says what is wrong with it
+        return "images"
+    return {2: "vectors", 5: "volumes"}.get(dimensions, "images")
 
 
 def default_lr(task: Any) -> float:

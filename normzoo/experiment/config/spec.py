@@ -192,8 +192,8 @@ class MatrixSpec(BaseModel):
     )
     templates: Names = Field(
         ("cnn", "lstm"),
-        description="Networks to train them in: names, specs like cnn:widths=16-32, or pkg.module:MyNet; by default of "
-        "tables mlp, of text and .ts lstm,transformer.",
+        description="Networks to train them in: names, specs like cnn:widths=16-32, or pkg.module:MyNet; by default "
+        "those that take the samples: of tables mlp, of text and .ts lstm,transformer.",
     )
     dataset: str = Field(
         "digits",

@@ -19,7 +19,7 @@ class DatasetFacts:
     """What planning needs to know of a dataset: checksum, a sample's shape, outputs, and the samples of each split.
 
     Of folds they are those of the first; others differ by a few samples. ``notes`` are what a reader of the results
-    should know of the data.
+    should know of the data, and ``description`` is what its samples are.
     """
 
     name: str
@@ -30,6 +30,7 @@ class DatasetFacts:
     validation: int
     test: int
     notes: tuple[str, ...] = ()
+    description: str = ""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ _SAMPLES = 4
 _ROUNDING = 1e-2
 """How far outputs of a stack may be from those of its members, of the largest: what differs by more is not the same."""
 
+_OTHER_KIND = " (where they are no images, say kind=sequences or kind=volumes behind the path)"
+
 _LARGEST_BATCH = 256
 """That a network's training is tried on: what a larger batch does not fit, a part of it does not fit either."""
 
@@ -86,6 +88,7 @@ def prepare(matrix: MatrixSpec, execution: Execution, progress: Progress = tell_
         validation=len(dataset.validation),
         test=len(dataset.test),
         notes=(*dataset.notes, *_stored_note(dataset, limit)),
+        description=dataset.description,
     )
     _check_batch_sizes(matrix, facts, dataset.fold_sizes)
     for batch_size in matrix.batch_sizes:
@@ -224,7 +227,10 @@ def _build_members(run: RunSpec, dataset: Dataset) -> list[nn.Module]:
         named = reason if run.norm in reason else f"norm '{run.norm}': {reason}"
         raise ComponentError(f"norms: in the {run.template}, {named}") from error
     except Exception as error:
-        raise ConfigError(f"the {run.template} with norm '{run.norm}' cannot be built: {_failure(error)}") from error
+        raise ConfigError(
+            f"the {run.template} with norm '{run.norm}' cannot be built for {dataset.kind} of shape {dataset.shape}"
+            f"{_OTHER_KIND if dataset.kind == 'images' and run.dataset.startswith('npz') else ''}: {_failure(error)}"
+        ) from error
     if {*map(id, members[0].parameters())} & {*map(id, members[1].parameters())}:
         raise ConfigError(
             f"the {run.template} with norm '{run.norm}' is the same network at every call; make a new one for each seed"
