@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from .fakes import write_npz
 
@@ -17,11 +18,11 @@ from pathlib import Path
 from normzoo.data import load_dataset
 
 folds = int(sys.argv[4])
-load_dataset(f"npz:{sys.argv[1]}", folds=folds)  # what is imported and set up along the way is not meant
+load_dataset(sys.argv[1], folds=folds)  # what is imported and set up along the way is not meant
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 limit = int(status["VmData"].split()[0]) * 1024 + int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-dataset = load_dataset(f"npz:{sys.argv[2]}", folds=folds)
+dataset = load_dataset(sys.argv[2], folds=folds)
 print(sum(split.inputs.nbytes for split in (dataset.train, dataset.validation, dataset.test)))
 """
 """Loads a small file, then a large one with so many bytes more of memory; what is mapped from files takes none."""
@@ -45,15 +46,28 @@ def test_loading_takes_at_most_a_fifth_more_than_the_tensors(dtype: str, save: A
     labels = np.arange(SAMPLES) % 4
     large = tmp_path / "large.npz"
     save(large, x_train=images, y_train=labels, x_test=images[:TESTED], y_test=labels[:TESTED])
-    command = [
-        sys.executable,
-        "-c",
-        LIMITED,
-        str(write_npz(tmp_path)),
-        str(large),
-        str(RESIDENT * 12 // 10),
-        str(folds),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert resident(f"npz:{write_npz(tmp_path)}", f"npz:{large}", folds) == RESIDENT
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited as Linux does it")
+def test_so_does_loading_a_folder_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While they are decoded, and when they come from the cache."""
+    monkeypatch.setenv("NORMZOO_CACHE", str(tmp_path / "cache"))
+    random = np.random.default_rng(0)
+    for name, count, size in (("few", 10, (8, 8)), ("many", 1_000, (64, 128))):
+        for folder in ("cat", "dog"):
+            (tmp_path / name / folder).mkdir(parents=True)
+            for index in range(count):
+                pixels = random.integers(0, 256, size, dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / name / folder / f"{index}.bmp")
+    for _ in range(2):
+        assert resident(f"folder:{tmp_path / 'few'}", f"folder:{tmp_path / 'many'}") == RESIDENT
+
+
+def resident(small: str, large: str, folds: int = 1) -> int:
+    """Load a small dataset and then a large one within the limit, and return the bytes of its tensors."""
+    arguments = map(str, (small, large, RESIDENT * 12 // 10, folds))
+    done = subprocess.run([sys.executable, "-c", LIMITED, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == RESIDENT
+    return int(done.stdout)

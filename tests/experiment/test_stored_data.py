@@ -211,3 +211,13 @@ def test_what_may_be_resident_can_be_said() -> None:
 def test_free_memory_is_some_of_the_memory_that_there_is() -> None:
     whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert 2**20 < memory._free_bytes("cpu") <= whole
+
+
+def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is free on the machine is not all free to what runs in one."""
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    (tmp_path / "memory.current").write_text("2000000\n")
+    (tmp_path / "memory.max").write_text("5000000\n")
+    assert memory._free_bytes("cpu") == 3_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory._free_bytes("cpu") > 3_000_000
