@@ -258,7 +258,7 @@ def _carry_out(
             command=command,
             rerun=rerun,
             recalls=recalls,
-            preparing=_preparing if progress else nullcontext,
+            preparing=_preparing if progress and sys.stderr.isatty() else nullcontext,  # a notebook is none
         )
         if outcome.is_interrupted:
             raise KeyboardInterrupt

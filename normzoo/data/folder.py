@@ -330,9 +330,8 @@ def _listed(names: Sequence[str]) -> str:
 def _printable(name: str) -> str:
     r"""Write a name as it is, but for what no terminal or file takes: control characters, and bytes that are no UTF-8.
 
-        >>> _printable("Bäume"), _printable("a
-    b")
-        ('Bäume', 'a\nb')
+    >>> _printable("Bäume"), _printable(chr(27))
+    ('Bäume', '\\x1b')
     """
     return name if name.isprintable() else ascii(name)[1:-1]
 

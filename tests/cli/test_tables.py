@@ -53,7 +53,7 @@ def test_a_command_with_the_path_alone_trains(folder: Path) -> None:
     done = run_here(folder, "compare", "--dataset", f"csv:{folder}/flats.csv", *SMALL, "--report", str(report))
     assert done.code == 0, done.stderr
     assert "data: target 'rent', the last column: numbers that are not all whole, so regression unless" in done.stderr
-    assert "data: no test=, so 12 of 60 rows, a fifth, are the test set" in done.stderr
+    assert "data: no test=, so 12 of 60 rows, a fifth, always the same ones, are its own test set" in done.stderr
     assert "data: 5 features: size, heating (2 categories), kind (2 categories)" in done.stderr
     records = stored(folder)
     specs = {(each.spec.template, each.spec.task, each.spec.dataset, each.spec.lr) for each in records.values()}

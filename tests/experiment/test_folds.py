@@ -105,12 +105,16 @@ def test_more_folds_than_samples_are_refused_before_anything_is_trained() -> Non
         prepare(MatrixSpec(norms="none", templates="cnn", seeds=184, folds=184), CPU)
 
 
+IN_3_FOLDS = load_dataset("digits", folds=3).checksum
+
+
 def carried_out(strategy: Strategy) -> dict[int, RunRecord]:
     """Have a worker train two seeds of fold 1 of 3, then one of fold 2, and return the records by seed."""
     told: list[Message] = []
     server = Server(told.append)
     for seeds in ((1, 4), (2,)):
-        runs = tuple(tiny_spec(norm="batch", folds=3, seed=seed, strategy=strategy) for seed in seeds)
+        common: dict[str, Any] = {"norm": "batch", "folds": 3, "strategy": strategy, "dataset_checksum": IN_3_FOLDS}
+        runs = tuple(tiny_spec(seed=seed, **common) for seed in seeds)
         settings: dict[str, Any] = {"task": "classification", "execution": CPU, "device": "cpu", "threads": 1}
         server.carry_out(Train(runs=runs, dataset="digits", **settings))
     assert list(server._loaded) == [("digits", "classification", 3, 2)], "one fold at a time stays in memory"
@@ -136,7 +140,7 @@ def test_runs_of_any_fold_are_timed_on_the_first() -> None:
     """So that no other has to be loaded for it."""
     told: list[Message] = []
     server = Server(told.append)
-    runs = (tiny_spec(folds=3, seed=2),)
+    runs = (tiny_spec(folds=3, seed=2, dataset_checksum=IN_3_FOLDS),)
     settings: dict[str, Any] = {"task": "classification", "execution": CPU, "device": "cpu", "threads": 1}
     server.carry_out(TimeSteps(groups=((runs, "a key"),), dataset="digits", **settings))
     timed = [each.timing for each in told if isinstance(each, Timed)]

@@ -188,5 +188,5 @@ def test_changing_the_file_of_a_task_changes_the_keys(own_tasks: Path, tmp_path:
 def test_a_task_that_does_not_fit_the_data_is_refused(tmp_path: Path) -> None:
     """Before anything is trained, with the way out."""
     arrays = write_arrays(tmp_path / "numbers.npz", "large")
-    with pytest.raises(UsageError, match=r"y_train has type float32; .* use --task regression"):
+    with pytest.raises(UsageError, match=r"y_train holds .*, which is no class; .* use --task regression"):
         trained(InProcessExecutor(), tmp_path / "store", arrays, "classification")

@@ -87,7 +87,7 @@ def without_norms(outputs):
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(outputs))
 
 
-def wants_more(outputs, vocabulary):
+def wants_more(outputs, alphabet):
     return Plain(outputs)
 
 
@@ -196,7 +196,7 @@ def test_norm_act_leaves_out_and_says_so() -> None:
         ("Plain:width=wide", "batch", ComponentError, "width must be a whole number, got 'wide'"),
         ("Plain:num_classes=3", "batch", ComponentError, "num_classes is no option; normzoo sets it"),
         ("Plain:widht=3", "batch", ComponentError, "it has no option 'widht'; did you mean 'width'"),
-        ("wants_more", "batch", UsageError, "it needs 'vocabulary'; give it as an option"),
+        ("wants_more", "batch", UsageError, "it needs 'alphabet'; give it as an option"),
         ("Plane", "batch", UsageError, "did you mean 'Plain'"),
     ],
 )

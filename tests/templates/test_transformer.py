@@ -199,7 +199,7 @@ def test_norms_that_do_not_fit_are_refused(norm: NormFactory, message: str) -> N
             "Transformer: samples of shape (6,) must be tokens, whose number of kinds is not given; use "
             "vocabulary=..., or for vectors of numbers the mlp",
         ),
-        ({"vocabulary": 5}, "Transformer: vocabulary is for tokens, got images of shape (1, 8, 8); leave it out"),
+        ({"vocabulary": 5}, "Transformer: vocabulary is for tokens, got samples of shape (1, 8, 8); leave it out"),
     ],
     ids=["heads", "depth", "ratio", "patch", "vectors", "vocabulary"],
 )
