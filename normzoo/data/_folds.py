@@ -1,6 +1,5 @@
 """All samples of a dataset in parts that take turns as the test set: cross-validation, by scikit-learn."""
 
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,13 +8,12 @@ import numpy as np
 
 from normzoo.data._dataset import Array, Kind, channels_last
 from normzoo.data._hold_out import hold_out, hold_out_notes
+from normzoo.data._mapped import room_for
 from normzoo.data._part import Part
 from normzoo.errors import DataError
 from normzoo.tasks import Task
 
 _SEED = 0
-_IN_MEMORY = 2**24
-"""Bytes of samples up to which they are put together in memory."""
 
 Inputs = Mapping[str, tuple[Any, Array | None]]
 """Of each split, arrays or, of a table, data frames, with the lengths of sequences."""
@@ -112,11 +110,7 @@ def _pooled(inputs: Inputs, kind: Kind) -> tuple[Any, Array | None]:
 
 def _joined(arrays: Sequence[Array]) -> Array:
     """Return arrays one after the other; large ones in a temporary file, as they may be of one themselves."""
-    if sum(each.nbytes for each in arrays) < _IN_MEMORY:
-        return np.concatenate(arrays)
-    shape = (sum(map(len, arrays)), *arrays[0].shape[1:])
-    with tempfile.TemporaryFile() as file:  # which is gone once nobody reads the array any more
-        joined = np.memmap(file, np.result_type(*arrays), shape=shape)
+    joined = room_for((sum(map(len, arrays)), *arrays[0].shape[1:]), np.result_type(*arrays))
     start = 0
     for part in map(Part, arrays):
         for at, block in part.raw_blocks():

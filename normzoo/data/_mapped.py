@@ -10,6 +10,7 @@ from math import prod
 from typing import IO, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib import format as npy
 
 from normzoo.errors import DataError
@@ -17,6 +18,9 @@ from normzoo.tasks import Array
 
 _LOCAL_HEADER = struct.Struct("<26xHH")
 """What stands before a member of a zip file; of it, the lengths of the name and of what follows it."""
+
+_IN_MEMORY = 1 << 20
+"""Bytes up to which what is to be written to is in memory."""
 
 _CHUNK = 1 << 20
 _READERS: dict[tuple[int, int], Callable[..., tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
@@ -50,6 +54,15 @@ class MappedFile:
         """
         if self._look() != self._stamp:
             raise DataError(f"{self._source}: the file was changed while it was read; start again once it is complete")
+
+
+def room_for(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    """Return an array to be written to: in memory, or where it is large mapped from a temporary file."""
+    needed = prod(shape) * np.dtype(dtype).itemsize
+    if needed <= _IN_MEMORY:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile() as file:  # which is gone once nobody reads the array any more
+        return np.memmap(file, dtype, shape=shape)
 
 
 def map_member(source: str, name: str, archive: zipfile.ZipFile, file: IO[bytes]) -> Array:

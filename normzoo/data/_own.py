@@ -11,6 +11,7 @@ from torch import Tensor, bfloat16
 from torch.utils.data import DataLoader, IterableDataset
 
 from normzoo.data._dataset import DIMENSIONS, SHAPES, Array, Kind, RawArrays, kind_of_arrays
+from normzoo.data._mapped import room_for
 from normzoo.data.npz import NOTES, REQUIRED, wanted
 from normzoo.errors import DataError, nearest
 
@@ -195,7 +196,7 @@ def _read(source: str, split: str, dataset: Any, kind: Kind | None) -> _Items:
         value, target = _item(where, dataset, index)
         if index == 0:
             # Each input becomes a part of this; where they differ, what is not written to takes no memory.
-            together, first = np.empty((count, *value.shape), value.dtype), value
+            together, first = room_for((count, *value.shape), value.dtype), value
         if index < _READ_TWICE:
             _check_same(where, (value, target), _item(where, dataset, index))
         _check_shape(where, value, "item 0", first, kind)
