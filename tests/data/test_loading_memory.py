@@ -1,6 +1,5 @@
 """Does loading take little more memory than the tensors that come of it?"""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,42 +63,6 @@ def test_so_does_loading_a_folder_of_pictures(tmp_path: Path, monkeypatch: pytes
                 Image.fromarray(pixels).save(tmp_path / name / folder / f"{index}.bmp")
     for _ in range(2):
         assert resident(f"folder:{tmp_path / 'few'}", f"folder:{tmp_path / 'many'}") == RESIDENT
-
-
-SETS = """
-import torch
-
-
-class Pictures(torch.utils.data.Dataset):
-    def __init__(self, count, size):
-        self.count, self.size = count, size
-
-    def __len__(self):
-        return self.count
-
-    def __getitem__(self, index):
-        if index >= self.count:
-            raise IndexError
-        generator = torch.Generator().manual_seed(index)
-        return torch.rand(1, *self.size, generator=generator), index % 4
-
-
-def few():
-    return Pictures(20, (8, 8)), Pictures(8, (8, 8))
-
-
-def many():
-    return Pictures(1600, (64, 128)), Pictures(400, (64, 128))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited as Linux does it")
-def test_so_does_reading_torch_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whose items are put where they take no memory."""
-    (tmp_path / "sets_of_pictures.py").write_text(SETS, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH")))))
-    assert resident("sets_of_pictures:few", "sets_of_pictures:many") == RESIDENT
 
 
 def resident(small: str, large: str, folds: int = 1) -> int:
