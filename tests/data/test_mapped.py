@@ -5,6 +5,7 @@ import os
 import struct
 import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -194,10 +195,22 @@ OPEN = Path("/proc/self/fd")
 
 
 @pytest.mark.skipif(not OPEN.exists(), reason="open files are counted as Linux lists them")
-def test_no_file_stays_open_once_a_resident_dataset_is_loaded(tmp_path: Path) -> None:
+def test_no_file_stays_open_once_a_resident_dataset_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the dataset's own nor the temporary one that it is unpacked to; what others have open is theirs."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     arrays: dict[str, Any] = npz_arrays()
     np.savez_compressed(tmp_path / "packed.npz", **arrays)
-    before = len(list(OPEN.iterdir()))
     for path in (write_npz(tmp_path), tmp_path / "packed.npz"):
+        with path.open("rb"):
+            assert opened_in(tmp_path) == [str(path)]
         load_dataset(f"npz:{path}")
-    assert len(list(OPEN.iterdir())) == before
+        assert opened_in(tmp_path) == []
+
+
+def opened_in(folder: Path) -> list[str]:
+    """Return the files of a folder that this process has open."""
+    links = []
+    for each in OPEN.iterdir():
+        with suppress(OSError):  # that of the listing itself
+            links.append(os.readlink(each))
+    return [link for link in links if link.startswith(str(folder))]
