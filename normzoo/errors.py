@@ -49,6 +49,15 @@ class UsageError(NormzooError, ValueError):
     """The request cannot be carried out as written; the message says what to change."""
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    >>> counted(1, "run"), counted(10_000, "run")
+    ('1 run', '10,000 runs')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the end of a message that suggests the known name most like this one; empty where none is like it.
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from normzoo.cli._tables import counted
-from normzoo.errors import StoreError, UnknownNameError
+from normzoo.errors import StoreError, UnknownNameError, counted
 from normzoo.experiment.results.store import Store
 from normzoo.registry.backends import VARIABLE, checked_backend
 

@@ -54,15 +54,6 @@ def moment(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
-def counted(number: int, noun: str) -> str:
-    """Format a number of things.
-
-    >>> counted(1, "run"), counted(10_000, "run")
-    ('1 run', '10,000 runs')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def curve(values: Sequence[float], lowest: float, highest: float, *, ascii_only: bool = False) -> str:
     """Draw values as bars on the scale from ``lowest`` to ``highest``, with ``x`` for one that is not finite.
 

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from normzoo.cli import EXIT_OK
 from normzoo.cli._console import plain_console
-from normzoo.cli._tables import counted, facts, format_distinct, plain_table
+from normzoo.cli._tables import facts, format_distinct, plain_table
+from normzoo.errors import counted
 from normzoo.experiment.results.difference import Difference, differences, first_apart
 from normzoo.experiment.results.lookup import find_key
 from normzoo.experiment.results.records import RunRecord

@@ -11,8 +11,7 @@ from rich.progress import track
 
 from normzoo.cli import EXIT_OK
 from normzoo.cli._flags import all_flag, chosen_comparisons, comparisons_flag
-from normzoo.cli._tables import counted
-from normzoo.errors import ConfigError
+from normzoo.errors import ConfigError, counted
 from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store, StoredComparison

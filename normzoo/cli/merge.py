@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
-from normzoo.cli._tables import counted, format_distinct, test_result
-from normzoo.errors import StoreError
+from normzoo.cli._tables import format_distinct, test_result
+from normzoo.errors import StoreError, counted
 from normzoo.experiment.results.difference import first_apart
 from normzoo.experiment.results.lookup import short_length
 from normzoo.experiment.results.merge import Conflict, MergePlan, plan_merge

@@ -16,9 +16,8 @@ from normzoo.data._cache import Write, cached
 from normzoo.data._dataset import Progress, RawArrays
 from normzoo.data._hold_out import hold_out
 from normzoo.data._pictures import Header, UnreadableError, read_all, read_header, read_picture
-from normzoo.data.text import counted
 from normzoo.data.torchvision import torchvision_class
-from normzoo.errors import DataError
+from normzoo.errors import DataError, counted
 
 _SPLITS: Mapping[str, str] = {
     "train": "train",

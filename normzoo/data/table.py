@@ -12,8 +12,8 @@ import numpy as np
 
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.data._hold_out import hold_out
-from normzoo.errors import DataError
-from normzoo.tables import Layout, Table, Target, counted, read_table, row
+from normzoo.errors import DataError, counted
+from normzoo.tables import Layout, Table, Target, read_table, row
 from normzoo.tasks import Classification, Regression, Task
 
 TEST_FRACTION = 0.2

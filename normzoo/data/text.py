@@ -7,7 +7,7 @@ import numpy as np
 
 from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
-from normzoo.errors import DataError
+from normzoo.errors import DataError, counted
 
 _HELD_OUT = 0.1
 """Shares of the text that are the validation and the test set, at its end."""
@@ -62,11 +62,6 @@ def load(*, argument: str, length: int = 64) -> RawArrays:
         vocabulary=len(known) + bool(len(others)),
         notes=tuple(notes),
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number of things."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _read(source: str, path: Path) -> str:

@@ -13,8 +13,7 @@ import numpy as np
 
 from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
-from normzoo.data.text import counted
-from normzoo.errors import DataError
+from normzoo.errors import DataError, counted
 
 _SHOWN, _LONGEST = 10, 40
 """Values that a message lists, and characters of a text that it shows."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from normzoo.errors import DataError
+from normzoo.errors import DataError, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,11 +234,6 @@ def _check_text(where: str, column: "pd.Series[Any]", way_out: str) -> None:
 def row(index: Any) -> str:
     """Write the number of a row, from 1 on, of its index."""
     return f"{int(index) + 1:,}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number of things."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _short(text: Any, length: int = 40) -> str:
