@@ -212,5 +212,5 @@ def opened_in(folder: Path) -> list[str]:
     links = []
     for each in OPEN.iterdir():
         with suppress(OSError):  # that of the listing itself
-            links.append(os.readlink(each))
+            links.append(str(each.readlink()))
     return [link for link in links if link.startswith(str(folder))]
