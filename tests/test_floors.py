@@ -191,7 +191,8 @@ for backend in ("eager", "auto"):
                 assert carried_out(case.ours().train(training), case.input(torch.float32)), case.id
             for name in NORMS:
                 assert carried_out(normzoo.layers.make_norm(name, num_features=8), torch.randn(4, 8, 3, 3)), name
-print(*sorted({type(case.ours()).__name__ for case in CASES}))
+made = [*(case.ours() for case in CASES), *(normzoo.layers.make_norm(name, num_features=8) for name in NORMS)]
+print(*sorted({type(layer).__name__ for layer in made}))
 print(*sorted(REFUSED & {name.partition(".")[0] for name in sys.modules}))
 """
 

@@ -141,7 +141,7 @@ def subject(text: str, shape: Sequence[int]) -> Subject:
     options |= spec.options
     sizes = (shape[0], shape[1], prod(shape[2:]))
     pools = Pools(sizes, _blocks(text, entry.explanation, options, sizes))
-    if entry.explanation.centered and prod(pools.extent) == 1:
+    if pools.blocks and entry.explanation.centered and prod(pools.extent) == 1:
         raise ComponentError(
             f"norm '{text}': a mean and variance need more than one value, got one value for each from shape "
             f"({', '.join(map(str, shape))}); use more samples, more positions (4,8,2,2) or fewer groups"

@@ -6,6 +6,8 @@ norms differ in which of these they put together. See ``Norm``.
 
 from normzoo.layers._base import Norm
 from normzoo.layers._batch import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
+from normzoo.layers._elementwise import DyT
+from normzoo.layers._extended import ExtendedBatchNorm
 from normzoo.layers._group import GroupNorm
 from normzoo.layers._instance import InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from normzoo.layers._kernels.dispatch import backend
@@ -20,6 +22,8 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "ChannelLayerNorm",
+    "DyT",
+    "ExtendedBatchNorm",
     "GroupNorm",
     "InstanceNorm",
     "InstanceNorm1d",

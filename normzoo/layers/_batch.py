@@ -53,11 +53,6 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
             raise self._error(f"eps {rule}", f"got eps={eps}", "use for example eps=1e-5")
         return eps
 
-    def _averaging(self) -> tuple[Tensor | None, float | None]:
-        """Return ``momentum``; None, where batches are counted, makes a plain average over all of them."""
-        batches = self.num_batches_tracked
-        return batches, (self.momentum or 0.0) if batches is None else self.momentum
-
 
 class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
     """Batch normalization of inputs ``(N, C)`` or ``(N, C, L)``; drop-in for ``torch.nn.BatchNorm1d``."""

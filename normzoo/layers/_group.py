@@ -12,11 +12,11 @@ from numbers import Integral
 import torch
 from torch import nn
 
-from normzoo.layers._base import Norm
 from normzoo.layers._pool import OverChannels, Pool, WithinGroups
+from normzoo.layers._pooled import PooledNorm
 
 
-class GroupNorm(Norm, nn.GroupNorm):
+class GroupNorm(PooledNorm, nn.GroupNorm):
     """Group normalization of inputs ``(N, C)`` or ``(N, C, *)``; drop-in for ``torch.nn.GroupNorm``.
 
     Departure from torch.nn: one value per statistic (as many groups as channels, no positions) is an error in

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Size, nn
 
-from normzoo.layers._base import Norm
 from normzoo.layers._pool import OverChannels
+from normzoo.layers._pooled import PooledNorm
 from normzoo.layers._rows import RowNorm
 
 
@@ -56,7 +56,7 @@ class LayerNorm(RowNorm, nn.LayerNorm):
         )
 
 
-class ChannelLayerNorm(Norm):
+class ChannelLayerNorm(PooledNorm):
     """Layer normalization of each position of inputs ``(N, C, *)`` over its channels: the registry's ``channel-layer``.
 
     It is ``LayerNorm(C)`` where channels are second rather than last: that of a transformer's tokens (Vaswani et al.

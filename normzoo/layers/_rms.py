@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Size, Tensor, nn
 
-from normzoo.layers._base import Norm
 from normzoo.layers._pool import OverChannels
+from normzoo.layers._pooled import PooledNorm
 from normzoo.layers._rows import RowNorm
 
 
@@ -54,7 +54,7 @@ class RMSNorm(RowNorm, nn.RMSNorm):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
-class SampleRMSNorm(Norm):
+class SampleRMSNorm(PooledNorm):
     """RMS normalization of inputs ``(N, C, *)``: the registry's ``rms``.
 
     To RMSNorm what layer normalization of a map (Wu & He 2018) is to LayerNorm; ``weight`` and ``bias`` per channel.

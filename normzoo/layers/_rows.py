@@ -6,12 +6,12 @@ from numbers import Integral
 import torch
 from torch import Size, Tensor
 
-from normzoo.layers._base import Norm
 from normzoo.layers._kernels.torch_internals import jagged_like
 from normzoo.layers._pool import OverChannels
+from normzoo.layers._pooled import PooledNorm
 
 
-class RowNorm(Norm):
+class RowNorm(PooledNorm):
     """What LayerNorm and RMSNorm share: ``normalized_shape``, the trailing dimensions over which each row is pooled."""
 
     pool = OverChannels()
@@ -55,5 +55,5 @@ class RowNorm(Norm):
         if mask is not None:
             raise self._error("a nested tensor takes no mask", "got one", "all that it holds counts")
         if x.layout != torch.jagged:
-            return torch.nested.as_nested_tensor([Norm.forward(self, sample) for sample in x.unbind()])
-        return jagged_like(x, Norm.forward(self, x.values()))  # not self(...), which would run hooks once more
+            return torch.nested.as_nested_tensor([PooledNorm.forward(self, sample) for sample in x.unbind()])
+        return jagged_like(x, PooledNorm.forward(self, x.values()))  # not self(...), which would run hooks once more

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from normzoo.layers._base import Norm
+from normzoo.layers._pooled import PooledNorm
 
 StackTensors = Callable[[Sequence[Tensor]], Tensor]
 """Puts the tensors of all members together along a new first dimension."""
 
 
-def stack_norms(norms: Sequence[Norm], stack_tensors: StackTensors) -> Norm:
+def stack_norms(norms: Sequence[PooledNorm], stack_tensors: StackTensors) -> PooledNorm:
     """Return one norm for inputs ``(N, M, C, *)`` of M members, each normalized as its own norm would.
 
     Args:

@@ -1,6 +1,5 @@
 """Norms over channels that can keep running statistics, under torch.nn's names."""
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -9,13 +8,85 @@ from torch import Tensor, nn
 
 from normzoo.layers._base import Norm
 from normzoo.layers._kernels.spec import Running
+from normzoo.layers._pooled import PooledNorm
 
 
-class TrackedNorm(Norm):
-    """What batch and instance norm share: ``num_features``, and running statistics in torch.nn's buffers.
+class Tracking(Norm):
+    """What norms with running statistics share: torch.nn's buffers, and when they stand for a batch's own statistics.
 
-    While training, each input's pooled mean and unbiased variance move ``running_mean`` and ``running_var`` by the
+    While training, each input's mean and unbiased variance per channel move ``running_mean`` and ``running_var`` by the
     fraction ``momentum``; in evaluation these stand for the input's own.
+    """
+
+    num_features: int
+    momentum: float | None
+    track_running_stats: bool
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def _track(
+        self,
+        momentum: float | None,
+        track_running_stats: bool,
+        device: torch.device | str | None,
+        dtype: torch.dtype | None,
+    ) -> None:
+        """Make the buffers, or none of them."""
+        self.momentum = momentum
+        self.track_running_stats = track_running_stats
+        tracked: Mapping[str, Tensor | None] = dict.fromkeys(("running_mean", "running_var", "num_batches_tracked"))
+        if track_running_stats:
+            tracked = {
+                "running_mean": torch.zeros(self.num_features, device=device, dtype=dtype),
+                "running_var": torch.ones(self.num_features, device=device, dtype=dtype),
+                "num_batches_tracked": torch.tensor(0, dtype=torch.long, device=device),
+            }
+        for name, value in tracked.items():
+            self.register_buffer(name, value)
+
+    def reset_parameters(self) -> None:
+        """Set ``weight`` to one, ``bias`` to zero, and forget the running statistics."""
+        self.reset_running_stats()
+        super().reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Set the running mean to zero, the running variance to one and the count of batches to zero."""
+        if self.running_mean is not None and self.running_var is not None:
+            nn.init.zeros_(self.running_mean)
+            nn.init.ones_(self.running_var)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.zero_()
+
+    def _averaging(self) -> tuple[Tensor | None, float | None]:
+        """Return the counter of batches, if there is one to count up, and the weight of the newest batch.
+
+        Without a weight, it is the one that makes a plain average over all batches so far.
+        """
+        batches = self.num_batches_tracked
+        return batches, (self.momentum or 0.0) if batches is None else self.momentum
+
+    def _given_statistics(self) -> Running | None:
+        if self.training or self.running_mean is None or self.running_var is None:
+            return None
+        return Running(self.running_mean, self.running_var)
+
+    def _memory(self) -> Running | None:
+        if not self._remembers():
+            return None
+        buffers = self._buffers  # attributes take ten times as long, and are right where these are parametrized
+        mean, var = buffers.get("running_mean"), buffers.get("running_var")
+        if mean is None or var is None:
+            mean, var = self.running_mean, self.running_var
+        return None if mean is None else Running(mean, var, *self._averaging())
+
+    def _remembers(self) -> bool:
+        """Whether a batch that is normalized by its own statistics moves the running ones, if there are any."""
+        return self.training and self.track_running_stats
+
+
+class TrackedNorm(Tracking, PooledNorm):
+    """What batch and instance norm share: ``num_features``, and running statistics.
 
     Attributes:
         ranks: the numbers of dimensions an input may have; None for any from ``(N, C)`` on.
@@ -23,10 +94,6 @@ class TrackedNorm(Norm):
 
     ranks: ClassVar[tuple[int, ...] | None] = None
     refuses_single_values_always: ClassVar[bool] = True
-
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
 
     def __init__(
         self,
@@ -42,39 +109,9 @@ class TrackedNorm(Norm):
     ) -> None:
         super().__init__((num_features,), eps=eps, weight=affine, bias=affine and bias, device=device, dtype=dtype)
         self.num_features = num_features
-        self.momentum = momentum
         self.affine = affine
-        self.track_running_stats = track_running_stats
-        tracked: Mapping[str, Tensor | None] = dict.fromkeys(("running_mean", "running_var", "num_batches_tracked"))
-        if track_running_stats:
-            tracked = {
-                "running_mean": torch.zeros(num_features, device=device, dtype=dtype),
-                "running_var": torch.ones(num_features, device=device, dtype=dtype),
-                "num_batches_tracked": torch.tensor(0, dtype=torch.long, device=device),
-            }
-        for name, value in tracked.items():
-            self.register_buffer(name, value)
+        self._track(momentum, track_running_stats, device, dtype)
         self.reset_parameters()
-
-    @abstractmethod
-    def _averaging(self) -> tuple[Tensor | None, float | None]:
-        """Return the counter of batches, if there is one to count up, and the weight of the newest batch.
-
-        Without a weight, it is the one that makes a plain average over all batches so far.
-        """
-
-    def reset_parameters(self) -> None:
-        """Set ``weight`` to one, ``bias`` to zero, and forget the running statistics."""
-        self.reset_running_stats()
-        super().reset_parameters()
-
-    def reset_running_stats(self) -> None:
-        """Set the running mean to zero, the running variance to one and the count of batches to zero."""
-        if self.running_mean is not None and self.running_var is not None:
-            nn.init.zeros_(self.running_mean)
-            nn.init.ones_(self.running_var)
-        if self.num_batches_tracked is not None:
-            self.num_batches_tracked.zero_()
 
     @property
     def is_batch_independent(self) -> bool:
@@ -105,26 +142,8 @@ class TrackedNorm(Norm):
         family = type(self).__name__.rstrip("123d")
         return f"use {family}{rank - 2}d" if 3 <= rank <= 5 else f"reshape it or use {family}"
 
-    def _given_statistics(self) -> Running | None:
-        if self.training or self.running_mean is None or self.running_var is None:
-            return None
-        return Running(self.running_mean, self.running_var)
-
-    def _memory(self) -> Running | None:
-        if not self._remembers():
-            return None
-        buffers = self._buffers  # attributes take ten times as long, and are right where these are parametrized
-        mean, var = buffers.get("running_mean"), buffers.get("running_var")
-        if mean is None or var is None:
-            mean, var = self.running_mean, self.running_var
-        return None if mean is None else Running(mean, var, *self._averaging())
-
     def _can_evaluate_single_values(self) -> bool:
         return self.running_mean is not None
-
-    def _remembers(self) -> bool:
-        """Whether a batch that is normalized by its own statistics moves the running ones, if there are any."""
-        return self.training and self.track_running_stats
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""

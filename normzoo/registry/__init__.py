@@ -7,12 +7,14 @@ from normzoo.registry._component import Entry, Registry, Spec, find, is_of_sessi
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
 from normzoo.registry._options import Option, first_parameter, written
 from normzoo.registry.entries import AUGMENTATIONS, DATASETS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES
-from normzoo.registry.norms import CHANNELS, NORMS, NormEntry, values_per_statistic
+from normzoo.registry.norms import FAMILIES, NORMS, values_per_statistic
+from normzoo.registry.norms._entry import CHANNELS, NormEntry
 
 __all__ = [
     "AUGMENTATIONS",
     "CHANNELS",
     "DATASETS",
+    "FAMILIES",
     "NORMS",
     "OPTIMIZERS",
     "SCHEDULES",

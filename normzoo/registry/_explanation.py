@@ -1,7 +1,7 @@
 """What is said of a norm beyond its entry: what shares a statistic, what it holds, how it behaves, when it fits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from normzoo.registry._options import Option
@@ -126,7 +126,9 @@ class Explanation:
     """What a norm does, for those who want to understand or choose it. A test holds the real layer to it.
 
     Attributes:
-        pooling: what shares a statistic; None: nothing is normalized.
+        pooling: what shares a statistic; None: nothing is normalized, or not by one pool.
+        parts: by the name of each, what shares a statistic, where there are several kinds of pools.
+        does: what it does, in a line, where there is not one pool that says so.
         centered: the mean is subtracted.
         normalized: the formula without weight and bias.
         statistics: what each statistic in it is, in a sentence.
@@ -142,6 +144,8 @@ class Explanation:
     """
 
     pooling: Pooling | None
+    parts: Mapping[str, Pooling] = field(default_factory=dict)
+    does: str = ""
     centered: bool
     normalized: str
     statistics: str
@@ -157,8 +161,8 @@ class Explanation:
 
     @property
     def summary(self) -> str:
-        """Over what is pooled, and what each pool has one of, in a line: written nowhere else."""
+        """Over what is pooled, and what each pool has one of, in a line; or what is done instead."""
         if self.pooling is None:
-            return "nothing is normalized: the control"
+            return self.does
         statistic = "mean and variance" if self.centered else "root mean square"
         return f"{self.pooling.over}: one {statistic} per {self.pooling.per}"

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import conv1d, conv2d, conv3d
 
-from normzoo.layers import NoNorm, Norm
+from normzoo.layers import NoNorm
+from normzoo.layers._pooled import PooledNorm
 from normzoo.layers._stack import stack_norms
 from normzoo.templates._random import DRAWS, StackedDraws
 
@@ -67,8 +68,8 @@ def _stack(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
         kinds = ", ".join(sorted({type(member).__name__ for member in members}))
         raise ValueError(f"stack: members must be of one kind, got {kinds}; stack like with like")
     _check_alike(members)
-    if isinstance(first, Norm) and first.is_channels_first:
-        return stack_norms(cast("Sequence[Norm]", members), tensors)
+    if isinstance(first, PooledNorm) and first.is_channels_first:
+        return stack_norms(cast("Sequence[PooledNorm]", members), tensors)
     if getattr(first, "consists_of_parts", False):
         return _by_parts(members, tensors)
     if getattr(first, "treats_channels_alone", False):
@@ -373,7 +374,7 @@ def keep_members(stacked: nn.Module, members: Sequence[int]) -> None:
         if tensor.ndim:  # a norm's count of batches is one for all
             tensor.data = tensor.data[list(members)]
     for module in stacked.modules():
-        if isinstance(module, Norm) and module.members is not None:
+        if isinstance(module, PooledNorm) and module.members is not None:
             module.members = len(members)
     for random in {module.random for module in stacked.modules() if isinstance(module, StackedDraws)}:
         if random is not None:

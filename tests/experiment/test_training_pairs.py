@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from zoo import CLASSIC
 
 from normzoo.data import Dataset, Split
 from normzoo.experiment.config.spec import Strategy
@@ -18,7 +19,6 @@ from normzoo.experiment.planning.strategy import strategy_for
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.worker.prepare import try_network
 from normzoo.experiment.worker.train import build_network, train_group
-from normzoo.registry import NORMS
 from normzoo.tasks import Classification
 from normzoo.templates import MemberModule
 
@@ -129,7 +129,7 @@ def test_another_seed_gives_other_metrics(train: Train) -> None:
     assert metrics(train(seed=0)) != metrics(train(seed=1))
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CLASSIC)
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_the_same_seed_gives_every_norm_the_same_initial_weights(template: str, norm: str, digits: Dataset) -> None:
     """Convolutions, dense layers and LSTM weights are equal; only the norms' own parameters differ."""

@@ -19,8 +19,10 @@ OPTIONS = (
     "rms:bias=False",
     "rms:affine=False,eps=0.1",
 )
-SPECS = (*(name for name in NORMS if name != "group"), *OPTIONS)
-"""Every norm, and options of each; ``group`` has eight groups by itself, more than the shapes here have channels."""
+ONE_POOL = [name for name, entry in NORMS.items() if entry.explanation.pooling or name == "none"]
+SPECS = (*(name for name in ONE_POOL if name != "group"), *OPTIONS)
+"""Every norm that has one pool, the control, and options of each; ``group`` has eight groups by itself, more than the
+shapes here have channels."""
 
 SHAPES = ((3, 4), (2, 4, 3), (2, 4, 2, 2), (2, 4, 2, 1, 2))
 

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from normzoo import layers
 
 from .cases import CASES, NORMS, Case
+from .formulas import FORMULAS
 from .references import random_mask, randomized
 
 FOLDER = Path(layers.__file__).parent
@@ -72,12 +73,14 @@ def test_every_public_layer_has_a_case() -> None:
         for name in layers.__all__
         if inspect.isclass(value := getattr(layers, name)) and issubclass(value, nn.Module)
     }
-    assert {layer for layer in public if not inspect.isabstract(layer)} == {case.layer for case in CASES}
+    assert {layer for layer in public if not inspect.isabstract(layer)} == {case.layer for case in CASES} | {
+        case.layer for case in FORMULAS
+    }
 
 
 def test_ids_are_unique() -> None:
     """A failure names one case."""
-    assert len({case.id for case in CASES}) == len(CASES)
+    assert len({case.id for case in CASES} | {case.id for case in FORMULAS}) == len(CASES) + len(FORMULAS)
 
 
 def test_exports_are_the_public_names() -> None:

@@ -83,9 +83,12 @@ def test_only_instance_norm_needs_positions() -> None:
 
 @pytest.mark.parametrize("name", NORMS)
 def test_every_registered_norm_learns_scale_and_shift_alike(name: str) -> None:
-    """Norms are compared with the same parameters: a weight and a bias per channel, the control with none."""
+    """Norms are compared with a weight and a bias per channel, and what their formula learns; the control with none."""
     shapes = {key: tuple(value.shape) for key, value in make_norm(name, 16).named_parameters()}
-    assert shapes == ({} if name == "none" else {"weight": (16,), "bias": (16,)})
+    learned = {each.name for each in NORMS[name].explanation.tensors if each.learned}
+    assert shapes.keys() == learned
+    if name != "none":
+        assert {key: shapes[key] for key in ("weight", "bias")} == {"weight": (16,), "bias": (16,)}
 
 
 def test_options_reach_the_layer() -> None:

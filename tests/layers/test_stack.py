@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
+from zoo import CLASSIC
 
 from normzoo.layers import (
     BatchNorm,
@@ -15,14 +16,13 @@ from normzoo.layers import (
     GroupNorm,
     InstanceNorm,
     InstanceNorm2d,
-    Norm,
     SampleRMSNorm,
     backend,
     make_norm,
 )
 from normzoo.layers._pool import OfEachMember, OverChannels, OverNothing, OverSamples, Pool, WithinGroups
+from normzoo.layers._pooled import PooledNorm
 from normzoo.layers._stack import stack_norms
-from normzoo.registry import NORMS
 
 from .references import randomized
 
@@ -30,7 +30,7 @@ MEMBERS, SAMPLES, CHANNELS, SIZE = 3, 5, 16, (2, 3)
 VECTORS, MAPS = (SAMPLES, MEMBERS, CHANNELS), (SAMPLES, MEMBERS, CHANNELS, *SIZE)
 
 BUILDS: dict[str, Callable[[], nn.Module]] = {
-    **{name: lambda name=name: make_norm(name, CHANNELS) for name in NORMS if name != "none"},  # type: ignore[misc]
+    **{name: lambda name=name: make_norm(name, CHANNELS) for name in CLASSIC if name != "none"},  # type: ignore[misc]
     "batch-cumulative": lambda: BatchNorm(CHANNELS, momentum=None),
     "batch-frozen": lambda: BatchNorm(CHANNELS, momentum=0.0),
     "batch-untracked": lambda: BatchNorm(CHANNELS, track_running_stats=False),
@@ -62,7 +62,7 @@ def members_of(name: str) -> list[Any]:
     return [randomized(BUILDS[name]().double()) for _ in range(MEMBERS)]
 
 
-def stack_of(norms: Sequence[Norm]) -> Norm:
+def stack_of(norms: Sequence[PooledNorm]) -> PooledNorm:
     def together(tensors: Sequence[Tensor]) -> Tensor:
         stacked = torch.stack([tensor.detach() for tensor in tensors])
         return nn.Parameter(stacked) if isinstance(tensors[0], nn.Parameter) else stacked
@@ -216,7 +216,7 @@ def test_a_single_value_under_a_mask_is_refused_or_tolerated() -> None:
     ids=["batch", "instance", "group", "layer"],
 )
 def test_one_value_per_statistic_is_refused(
-    build: Callable[[], Norm], shape: tuple[int, ...], seen: tuple[int, ...]
+    build: Callable[[], PooledNorm], shape: tuple[int, ...], seen: tuple[int, ...]
 ) -> None:
     """The values of other members are no help, and leave no trace; the shape named is that of one member."""
     stack = stack_of([build(), build()])

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
+from zoo import CLASSIC
 
 from normzoo.layers import norm_factory
 from normzoo.layers._make import NormFactory
-from normzoo.registry import NORMS
 from normzoo.templates import Cnn, Lstm
 
 from .networks import small_network
@@ -17,7 +17,7 @@ from .own_norms import Positional, Rolling
 
 Build = Callable[[NormFactory], nn.Module]
 FACTORIES: dict[str, NormFactory] = {
-    **{name: norm_factory(name) for name in NORMS},
+    **{name: norm_factory(name) for name in CLASSIC},
     "random": Rolling,
     "positional": Positional,
 }

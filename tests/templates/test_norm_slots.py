@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from torch import Tensor, nn
+from zoo import CLASSIC
 
 from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm, make_norm, norm_factory
@@ -157,7 +158,7 @@ def test_a_trial_leaves_no_trace(norm: Any, kind: Any) -> None:
 
 @pytest.mark.parametrize("template", [Cnn, Lstm])
 @pytest.mark.parametrize(
-    "norm", [*(name for name in NORMS if name != "batch"), Rolling, Dicing, "torch.nn:BatchNorm1d"]
+    "norm", [*(name for name in CLASSIC if name != "batch"), Rolling, Dicing, "torch.nn:BatchNorm1d"]
 )
 def test_the_rest_of_the_network_starts_alike_with_every_norm(norm: Any, template: Any) -> None:
     """Whatever a norm draws as it is made and tried, the same seed makes the same weights."""

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
+from zoo import CLASSIC
 
 from normzoo.layers import BatchNorm, norm_factory
 from normzoo.layers._make import NormFactory
-from normzoo.registry import NORMS, OPTIMIZERS
+from normzoo.registry import OPTIMIZERS
 from normzoo.templates import CudaGraph, MemberModule, RecordedSteps, can_be_recorded, make_schedule, stack
 from normzoo.templates._recorded import WARM_UP, Recorder
 
@@ -100,7 +101,7 @@ def assert_recording_changes_nothing(
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("template", SMALL)
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CLASSIC)
 def test_a_replayed_step_is_a_step(norm: str, template: str, optimizer: str) -> None:
     """What is replayed reads each new batch, adds to the epoch's losses, and starts anew with fewer members."""
     assert_recording_changes_nothing(Tape, norm, template, "cpu", optimizer=optimizer, **RECIPE)
@@ -149,7 +150,7 @@ def test_an_optimizer_of_ones_own_is_not_recorded() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("template", SMALL)
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CLASSIC)
 def test_a_replayed_graph_is_a_step(norm: str, template: str, optimizer: str) -> None:
     """The same with the recorder that a GPU has."""
     assert_recording_changes_nothing(CudaGraph, norm, template, "cuda", optimizer=optimizer, **RECIPE)
@@ -203,7 +204,7 @@ def test_what_cannot_be_recorded_is_taken_as_it_is() -> None:
     assert Tape.made[0].did == ["run"] * WARM_UP + ["record"] + ["run"] * 3
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CLASSIC)
 @pytest.mark.parametrize("template", SMALL)
 def test_networks_of_normzoos_norms_can_be_recorded(template: str, norm: str) -> None:
     """As a stack and one by one."""

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
+from zoo import CLASSIC
 
 from normzoo.layers import BatchNorm, LayerNorm, norm_factory
 from normzoo.layers._make import NormFactory
-from normzoo.registry import NORMS
 from normzoo.templates import Cnn, Lstm, keep_members, stack
 
 from . import own_norms
@@ -97,14 +97,14 @@ def assert_stack_is_its_members(members: Sequence[nn.Module], shape: Sequence[in
 
 
 @pytest.mark.slow_but_one
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CLASSIC)
 @pytest.mark.parametrize("template", SMALL)
 def test_every_template_under_every_norm(template: str, norm: str) -> None:
     """Outputs, gradients and running statistics over several steps, and evaluation, of each member in float64."""
     assert_stack_is_its_members([network_of(template, norm_factory(norm)) for _ in range(MEMBERS)], (1, 8, 8))
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CLASSIC)
 def test_the_cnn_with_its_norms_before_the_activations(norm: str) -> None:
     """The other placement, and another number of convolutions."""
     members = [network_of("cnn", norm_factory(norm), placement="pre", widths=(16,)) for _ in range(2)]
@@ -221,7 +221,7 @@ def test_what_a_member_shares_the_stack_shares() -> None:
     assert [name for name, _ in together.named_parameters()] == [name for name, _ in members[0].named_parameters()]
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CLASSIC)
 @pytest.mark.parametrize("template", SMALL)
 def test_state_has_the_names_of_a_member(template: str, norm: str) -> None:
     """In the same order, with a first dimension of members; a count of batches stays one number."""
@@ -306,7 +306,7 @@ def test_what_is_frozen_stays_frozen() -> None:
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize("kept", [(0,), (1, 2), (2, 0)], ids=str)
 @pytest.mark.parametrize(
-    "norm", [*(norm_factory(name) for name in NORMS), own_norms.InPlace, own_norms.Nested, own_norms.Reassigning]
+    "norm", [*(norm_factory(name) for name in CLASSIC), own_norms.InPlace, own_norms.Nested, own_norms.Reassigning]
 )
 @pytest.mark.parametrize("template", SMALL)
 def test_members_that_are_kept_go_on_as_a_stack_without_the_others(

@@ -197,7 +197,7 @@ def _update(spec: NormSpec, running: Running, statistics: Statistics) -> None:
     mean, var = running.given()
     momentum, count = running.momentum, statistics.count
     if not isinstance(momentum, float) or statistics.mean is None or mean.dtype != statistics.mean.dtype:
-        update_running(spec, running, statistics)
+        update_running(spec.axes, running, statistics)
         return
     if running.batches is not None:
         running.batches.add_(_number(1, torch.long))

@@ -66,7 +66,7 @@ def forward(
         saved = [rstd]
     else:
         statistics = _own_statistics(spec, wide, mask)
-        update_running(spec, running, statistics)
+        update_running(spec.axes, running, statistics)
         rstd = torch.rsqrt(statistics.var + spec.eps)
         joined_mean = None if statistics.mean is None else spec.join(statistics.mean, wide)
         y = _scale_and_shift(spec, wide, joined_mean, spec.join(rstd, wide), weight, bias)
@@ -103,8 +103,14 @@ def _scale_and_shift(
     return y if summand is None else y + summand
 
 
-def update_running(spec: NormSpec, running: Running, statistics: Statistics) -> None:
-    """Move running statistics, if there are any, towards the mean and unbiased variance, averaged over samples."""
+def update_running(axes: tuple[int, ...], running: Running, statistics: Statistics) -> None:
+    """Move running statistics, if there are any, towards the mean and unbiased variance, averaged over samples.
+
+    Args:
+        axes: the dimensions over which the statistics are; where 0 is none of them, they are averaged over it.
+        running: what is moved.
+        statistics: of the pools.
+    """
     if running.mean is None or running.var is None or statistics.mean is None:
         return
     # Not by no_grad, an empty region of which torch.export cannot load again.
@@ -118,7 +124,7 @@ def update_running(spec: NormSpec, running: Running, statistics: Statistics) -> 
         running.batches.add_(1)
     weight = running.weight_of_newest(mean.dtype)
     for tracked, newest in ((running.mean, mean), (running.var, var * (count / (count - 1)))):
-        newest = (newest if 0 in spec.axes else newest.mean(0)).reshape(tracked.shape)
+        newest = (newest if 0 in axes else newest.mean(0)).reshape(tracked.shape)
         tracked.mul_(1 - weight).add_((newest * weight).to(tracked.dtype))
 
 

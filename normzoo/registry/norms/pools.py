@@ -1,59 +1,32 @@
-"""What there is to say of each norm."""
+"""Norms that differ in their pool alone."""
 
 from typing import Final
 
-from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
+from normzoo.registry._explanation import Explanation, Line, Paper, Pooling
+from normzoo.registry.norms._entry import NormEntry
+from normzoo.registry.norms._sentences import (
+    ANY_BATCH,
+    BIAS,
+    FOLDED,
+    KEPT,
+    KNOWN,
+    MOMENTS,
+    OWN,
+    PASSES,
+    RUNNING,
+    SAME,
+    STANDARDIZE,
+    STANDARDIZED,
+    STATE,
+    TRACKED,
+    TWO_AGAIN,
+    WEIGHT,
+    counter,
+)
 
-TRACKED: Final = ("track_running_stats",)
-"""The option under which running statistics are kept."""
+FAMILY: Final = "pools"
 
-WEIGHT: Final = HeldTensor(name="weight", learned=True, needs=("affine",), does="w, a factor per channel; starts at 1")
-BIAS: Final = HeldTensor(
-    name="bias", learned=True, needs=("affine", "bias"), does="b, a summand per channel; starts at 0"
-)
-RUNNING: Final = (
-    HeldTensor(name="running_mean", learned=False, needs=TRACKED, does="running mean per channel; starts at 0"),
-    HeldTensor(name="running_var", learned=False, needs=TRACKED, does="running variance per channel; starts at 1"),
-)
-
-STANDARDIZED: Final = "(x - mean) / sqrt(var + eps)"
-MOMENTS: Final = (
-    "mean and var are those of all values with the same letter; var is the mean of their squared deviations (biased)."
-)
-OWN: Final = Line(text="The input's own mean and variance, one pair for each letter.")
-SAME: Final = Line(
-    text="As in training: there is no difference between the two, and a sample's output depends on that sample alone.",
-    unless=TRACKED,
-)
-KNOWN: Final = Line(
-    text="running_mean and running_var, fixed for each channel, in place of the input's own: every output then depends "
-    "on its own input value alone, and the picture holds for training only.",
-    needs=TRACKED,
-)
-PASSES: Final = Line(
-    text="Training: two passes over the values forward (statistics; output), two backward (sums; gradient)."
-)
-KEPT: Final = Line(
-    text="Kept for backward: the input and two numbers per pool (mean and 1 / sqrt(var + eps)), here 2 x {pools}."
-)
-TWO_AGAIN: Final = Line(text="Inference: two passes, since the statistics are the input's own.", unless=TRACKED)
-FOLDED: Final = Line(
-    text="Inference: one pass, a fixed factor and summand per channel, which can be merged into a convolution or dense "
-    "layer before it.",
-    needs=TRACKED,
-)
-STATE: Final = Line(text="State: a mean and a variance per channel.", needs=TRACKED)
-ANY_BATCH: Final = "Batches of any size, also of one sample, since samples do not act on one another."
-
-
-def counter(does: str) -> HeldTensor:
-    """Return the description of the counter of batches, which torch.nn keeps beside running statistics."""
-    return HeldTensor(
-        name="num_batches_tracked", learned=False, per_channel=False, needs=TRACKED, does=f"{does}; starts at 0"
-    )
-
-
-BATCH = Explanation(
+_BATCH = Explanation(
     pooling=Pooling(samples="all", channels="each", positions="all"),
     centered=True,
     normalized=STANDARDIZED,
@@ -114,7 +87,7 @@ BATCH = Explanation(
 )
 
 
-LAYER = Explanation(
+_LAYER = Explanation(
     pooling=Pooling(samples="each", channels="all", positions="all"),
     centered=True,
     normalized=STANDARDIZED,
@@ -151,7 +124,7 @@ LAYER = Explanation(
 )
 
 
-CHANNEL_LAYER = Explanation(
+_CHANNEL_LAYER = Explanation(
     pooling=Pooling(samples="each", channels="all", positions="each"),
     centered=True,
     normalized=STANDARDIZED,
@@ -191,7 +164,7 @@ CHANNEL_LAYER = Explanation(
 )
 
 
-INSTANCE = Explanation(
+_INSTANCE = Explanation(
     pooling=Pooling(samples="each", channels="each", positions="all"),
     centered=True,
     normalized=STANDARDIZED,
@@ -244,7 +217,7 @@ INSTANCE = Explanation(
 )
 
 
-GROUP = Explanation(
+_GROUP = Explanation(
     pooling=Pooling(samples="each", channels="groups", positions="all"),
     centered=True,
     normalized=STANDARDIZED,
@@ -274,61 +247,37 @@ GROUP = Explanation(
 )
 
 
-RMS = Explanation(
-    pooling=Pooling(samples="each", channels="all", positions="all"),
-    centered=False,
-    normalized="x / sqrt(mean(x^2) + eps)",
-    statistics="mean(x^2) is that of all values with the same letter; its root is their root mean square. No mean is "
-    "subtracted.",
-    options={"eps": 1e-5, "affine": True, "bias": True},
-    tensors=(WEIGHT, BIAS),
-    training=(Line(text="The input's own root mean square, one for each letter."),),
-    inference=(SAME,),
-    cost=(
-        PASSES,
-        Line(text="Kept for backward: the input and one number per pool (1 / sqrt(mean(x^2) + eps)), here {pools}."),
-        TWO_AGAIN,
-        Line(text="No state; as many passes as layer, with one statistic in place of two: somewhat less work."),
+ENTRIES: Final = {
+    "batch": NormEntry(
+        target="normzoo.layers:BatchNorm",
+        formula=STANDARDIZE + "; running mean and var in evaluation",
+        source="Ioffe & Szegedy 2015",
+        explanation=_BATCH,
     ),
-    fits=(
-        "In place of layer norm, of which it is the part that rescales: comparable results in less time in recurrent "
-        "networks, transformers and others (Zhang & Sennrich 2019). Large language models such as LLaMA use it, over "
-        "each token (Touvron et al. 2023).",
-        ANY_BATCH,
+    "layer": NormEntry(
+        target="normzoo.layers._group:layer_norm",
+        formula=STANDARDIZE,
+        source="Ba et al. 2016; on maps as in Wu & He 2018",
+        explanation=_LAYER,
     ),
-    misfits=(
-        "Inputs far from zero: their mean stays, and makes up most of the root mean square.",
-        "Convolutional image networks: it is no part of the comparison by Wu & He (2018), so compare for yourself.",
+    "channel-layer": NormEntry(
+        target="normzoo.layers:ChannelLayerNorm",
+        formula=STANDARDIZE,
+        source="Ba et al. 2016; on maps as in Liu et al. 2022",
+        explanation=_CHANNEL_LAYER,
     ),
-    paper=Paper(
-        authors="Biao Zhang, Rico Sennrich",
-        year=2019,
-        title="Root Mean Square Layer Normalization",
-        arxiv="1910.07467",
+    "instance": NormEntry(
+        target="normzoo.layers:InstanceNorm",
+        formula=STANDARDIZE,
+        source="Ulyanov et al. 2016",
+        explanation=_INSTANCE,
+        options={"affine": True},
     ),
-    remark="It pools what layer does, with w and b per channel. normzoo.layers.RMSNorm, like torch.nn.RMSNorm, pools "
-    "the last dimensions instead, and has no b.",
-)
-
-
-NONE = Explanation(
-    pooling=None,
-    centered=False,
-    normalized="x",
-    statistics="Nothing is measured and nothing is normalized.",
-    options={},
-    tensors=(),
-    training=(Line(text="Nothing: the input is the output."),),
-    inference=(SAME,),
-    cost=(Line(text="No pass over the values, nothing kept for backward, no state: the least there is."),),
-    fits=(
-        "As the control: what a norm gives shows only beside a network without one.",
-        "Shallow networks, and networks made to do without, by their initialization (Zhang, Dauphin & Ma 2019) or by "
-        "clipped gradients and standardized weights (Brock et al. 2021).",
+    "group": NormEntry(
+        target="normzoo.layers._group:group_norm",
+        formula=STANDARDIZE,
+        source="Wu & He 2018",
+        explanation=_GROUP,
+        options={"groups": 8},
     ),
-    misfits=(
-        "Deep networks at high learning rates: without batch norm ResNet-110 diverges on CIFAR-10 at rates at which it "
-        "trains with it (Bjorck et al. 2018).",
-    ),
-    paper=None,
-)
+}

@@ -1,0 +1,157 @@
+"""Norms that pool moments: one differentiable op, of which each says what it pools."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor
+from torch.fx import Proxy
+
+from normzoo.layers._base import Norm
+from normzoo.layers._kernels.autograd import normalize
+from normzoo.layers._kernels.moments import product
+from normzoo.layers._kernels.spec import Running
+from normzoo.layers._kernels.torch_internals import has_values, is_jit_tracing, must_be_traceable
+from normzoo.layers._pool import OfEachMember, Pool
+from normzoo.layers._torch_tools import traced_by_fx
+
+
+class PooledNorm(Norm):
+    """A norm that normalizes by pooled moments.
+
+    A concrete one says what it pools, how its input is seen as samples, channels and positions ``(N, C, *)``, and
+    little else.
+
+    Attributes:
+        centered: the mean is subtracted.
+        refuses_single_values_always: one value per statistic is an error in evaluation too, not only in training.
+    """
+
+    centered: ClassVar[bool] = True
+    refuses_single_values_always: ClassVar[bool] = False
+
+    _stacked_pool: OfEachMember | None = None
+
+    @property
+    @abstractmethod
+    def pool(self) -> Pool:
+        """Which blocks of the samples-by-channels grid share one mean and variance."""
+
+    @property
+    def is_batch_independent(self) -> bool:
+        """Whether a sample's output depends on that sample alone, and on nothing remembered."""
+        return 0 not in self.pool.axes
+
+    def _grid(self, rank: int) -> tuple[int, int, int, tuple[int, ...]]:
+        """Return how many of an input's dimensions are samples, samples and channels, the grid's, and those pooled."""
+        return 1, 2, rank if self.pool.at_each_position else 2, self.pool.axes
+
+    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  # torch.nn's name
+        """Normalize."""
+        x: Any = input
+        if isinstance(x, Proxy):
+            return traced_by_fx(self, x, mask)  # type: ignore[no-any-return]
+        self._check_input(x)
+        if x.is_nested:
+            return self._normalize_nested(x, mask)
+        shape, groups = x.shape, self.pool.groups
+        is_traced = is_jit_tracing()  # then a size is a tensor, and asking for its value would keep it
+        if self.members is None:
+            if is_traced:
+                self._check_traced_shape(shape)
+            else:
+                self._check_shape(shape)
+            leading, channels, grid, axes = self._grid(len(shape))
+        else:
+            pool = self._pool_of_members(shape)
+            leading, channels, grid, axes = 1, 3, len(shape) if pool.at_each_position else 3, pool.axes
+            self._check_shape(shape[:1] + shape[2:])
+        if not is_traced and x.numel() == 0:
+            return self._normalize_nothing(x, channels)
+        weight, bias, given = self.weight, self.bias, self._given_statistics()
+        running = self._memory() if given is None else given
+        if mask is not None:
+            mask = self._mask_of_blocks(mask, x, leading, channels)
+        if given is None and self.centered and not is_traced:
+            self._check_values_per_pool(x, mask, leading, grid, groups, axes)
+        # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
+        fields = (leading, channels, grid, groups, axes, self._eps(x), self.centered, given is not None)
+        return normalize(fields, x, weight, bias, running, mask, self._check_parameters)
+
+    def _pool_of_members(self, shape: Sequence[int]) -> OfEachMember:
+        """Return the pool of a stack, whose inputs have their members second."""
+        members, pool = self.members or 0, self.pool
+        if len(shape) < 3 or shape[1] != members:
+            raise self._error(
+                "the input of a stack must be (N, members, C, *)",
+                f"got shape {tuple(shape)} and members={members}",
+                "put the members second",
+            )
+        known = self._stacked_pool
+        if known is None or known.members != members or known.pool is not pool:
+            known = self._stacked_pool = OfEachMember(pool, members)
+        return known
+
+    def _check_parameters(
+        self, weight: Tensor | None, bias: Tensor | None, running: Running | None, shape: Sequence[int]
+    ) -> None:
+        """Raise an error where a parameter or statistic that somebody has set does not have one value per channel."""
+        if is_jit_tracing():
+            return
+        mean, var = (None, None) if running is None else (running.mean, running.var)
+        for name, tensor in (("weight", weight), ("bias", bias), ("running_mean", mean), ("running_var", var)):
+            if tensor is not None and tensor.shape != shape:
+                raise self._error(
+                    f"{name} must have one value per channel",
+                    f"got shape {tuple(tensor.shape)} for {tuple(shape)}",
+                    "set it in that shape",
+                )
+
+    def _check_values_per_pool(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        leading: int,
+        grid: int,
+        groups: int | None,
+        axes: tuple[int, ...],
+    ) -> None:
+        """Raise an error where a statistic would be over one value, if that is not acceptable."""
+        if not (self.training or self.refuses_single_values_always):
+            return
+        is_last_pooled = x.ndim > grid or (groups is None and axes[-1:] == (grid - 1,))
+        if is_last_pooled and x.shape[-1] != 1 and mask is None:
+            return
+        channels = x.shape[grid - 1]
+        sizes = (*x.shape[: grid - 1], *((channels,) if groups is None else (groups, channels // groups)))
+        blocks = product([sizes[axis] for axis in axes])
+        if mask is None:
+            is_single = blocks * product(x.shape[grid:]) == 1
+        elif self.tolerates_single_values or must_be_traceable() or not has_values(mask):
+            return  # or the values of a mask are not known; such a pool then leaves the running statistics alone
+        else:
+            counts = mask.sum(tuple(range(grid, x.ndim)), keepdim=True) if x.ndim > grid else mask
+            is_over_samples = axes[:1] == (0,) and leading > 0
+            per_pool = counts.sum(0) if is_over_samples else counts * blocks
+            is_single = bool((per_pool == 1).any())
+        if is_single:
+            shape = tuple(x.shape if self.members is None else x.shape[:1] + x.shape[2:])
+            under = "" if mask is None else " under the mask"
+            evaluate = ", or call .eval()" if self.training and self._can_evaluate_single_values() else ""
+            raise self._error(
+                "a mean and variance need more than one value",
+                f"got one value per statistic from shape {shape}{under}",
+                f"{self.way_to_more_values}{evaluate}",
+            )
+
+    def _normalize_nested(self, x: Tensor, mask: Tensor | None) -> Tensor:  # noqa: ARG002
+        """Return each sample of a nested tensor normalized."""
+        raise self._error(
+            "a nested tensor cannot be normalized over its ragged dimension",
+            f"got a nested tensor of {x.ndim} dimensions",
+            "pad it with torch.nested.to_padded_tensor and pass a mask",
+        )
+
+    def _can_evaluate_single_values(self) -> bool:
+        """Whether one value per statistic is acceptable in evaluation."""
+        return not self.refuses_single_values_always

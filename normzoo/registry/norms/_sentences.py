@@ -1,0 +1,56 @@
+"""What is said of several norms."""
+
+from typing import Final
+
+from normzoo.registry._explanation import HeldTensor, Line
+
+TRACKED: Final = ("track_running_stats",)
+"""The option under which running statistics are kept."""
+
+WEIGHT: Final = HeldTensor(name="weight", learned=True, needs=("affine",), does="w, a factor per channel; starts at 1")
+BIAS: Final = HeldTensor(
+    name="bias", learned=True, needs=("affine", "bias"), does="b, a summand per channel; starts at 0"
+)
+RUNNING: Final = (
+    HeldTensor(name="running_mean", learned=False, needs=TRACKED, does="running mean per channel; starts at 0"),
+    HeldTensor(name="running_var", learned=False, needs=TRACKED, does="running variance per channel; starts at 1"),
+)
+
+STANDARDIZED: Final = "(x - mean) / sqrt(var + eps)"
+MOMENTS: Final = (
+    "mean and var are those of all values with the same letter; var is the mean of their squared deviations (biased)."
+)
+OWN: Final = Line(text="The input's own mean and variance, one pair for each letter.")
+SAME: Final = Line(
+    text="As in training: there is no difference between the two, and a sample's output depends on that sample alone.",
+    unless=TRACKED,
+)
+KNOWN: Final = Line(
+    text="running_mean and running_var, fixed for each channel, in place of the input's own: every output then depends "
+    "on its own input value alone, and the picture holds for training only.",
+    needs=TRACKED,
+)
+PASSES: Final = Line(
+    text="Training: two passes over the values forward (statistics; output), two backward (sums; gradient)."
+)
+KEPT: Final = Line(
+    text="Kept for backward: the input and two numbers per pool (mean and 1 / sqrt(var + eps)), here 2 x {pools}."
+)
+TWO_AGAIN: Final = Line(text="Inference: two passes, since the statistics are the input's own.", unless=TRACKED)
+FOLDED: Final = Line(
+    text="Inference: one pass, a fixed factor and summand per channel, which can be merged into a convolution or dense "
+    "layer before it.",
+    needs=TRACKED,
+)
+STATE: Final = Line(text="State: a mean and a variance per channel.", needs=TRACKED)
+ANY_BATCH: Final = "Batches of any size, also of one sample, since samples do not act on one another."
+
+
+def counter(does: str) -> HeldTensor:
+    """Return the description of the counter of batches, which torch.nn keeps beside running statistics."""
+    return HeldTensor(
+        name="num_batches_tracked", learned=False, per_channel=False, needs=TRACKED, does=f"{does}; starts at 0"
+    )
+
+
+STANDARDIZE: Final = f"w * {STANDARDIZED} + b"

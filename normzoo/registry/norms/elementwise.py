@@ -1,0 +1,49 @@
+"""In place of norms: functions of each value alone."""
+
+from typing import Final
+
+from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper
+from normzoo.registry.norms._entry import NormEntry
+from normzoo.registry.norms._sentences import ANY_BATCH, BIAS, SAME, WEIGHT
+
+FAMILY: Final = "elementwise"
+
+_ALPHA = HeldTensor(
+    name="alpha", learned=True, per_channel=False, does="a, a factor before the function; starts at 0.5"
+)
+
+_DYT = Explanation(
+    pooling=None,
+    does="no statistics: each value for itself",
+    centered=False,
+    normalized="tanh(a * x)",
+    statistics="Nothing is measured: a is learned.",
+    options={"alpha": 0.5, "affine": True, "bias": True},
+    tensors=(WEIGHT, BIAS, _ALPHA),
+    training=(Line(text="The function alone."),),
+    inference=(SAME,),
+    cost=(Line(text="One pass over the values forward and one backward; no statistics, no state."),),
+    fits=(
+        "Transformers, in place of layer or RMS norm: about the same accuracy (Zhu et al. 2025).",
+        ANY_BATCH,
+    ),
+    misfits=(
+        "Convolutional networks in place of batch norm: in its own paper ResNet-50 on ImageNet falls from 76.2 % to "
+        "68.9 %, VGG-19 from 72.7 % to 71.0 % (Zhu et al. 2025).",
+    ),
+    paper=Paper(
+        authors="Jiachen Zhu, Xinlei Chen, Kaiming He, Yann LeCun, Zhuang Liu",
+        year=2025,
+        title="Transformers without Normalization",
+        arxiv="2503.10622",
+    ),
+)
+
+ENTRIES: Final = {
+    "dyt": NormEntry(
+        target="normzoo.layers:DyT",
+        formula="w * tanh(a * x) + b",
+        source="Zhu et al. 2025",
+        explanation=_DYT,
+    ),
+}

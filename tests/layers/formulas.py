@@ -1,0 +1,126 @@
+"""The list of norms with a formula of their own, each beside its paper's equations in float64 NumPy."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from normzoo import layers
+
+Array = npt.NDArray[np.float64]
+State = Mapping[str, Array]
+"""The layer's parameters and buffers by name; of those with one value per channel, in a shape that broadcasts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormulaCase:
+    """A norm of inputs ``(N, C, *)``, and what it should compute.
+
+    Attributes:
+        id: what the test run prints.
+        layer: makes the norm of a number of channels.
+        options: of its constructor.
+        shape: of an input.
+        training: the equations in training: of an input and the layer's state before the call.
+        evaluation: the equations in evaluation; None: the same.
+        couples_samples: whether a sample's output depends on the others, in training.
+    """
+
+    id: str
+    layer: Callable[..., nn.Module]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    shape: tuple[int, ...]
+    training: Callable[[Array, State], Array]
+    evaluation: Callable[[Array, State], Array] | None = None
+    couples_samples: bool = False
+
+    def ours(self, dtype: torch.dtype | None = torch.float64) -> Any:
+        """Make the layer, with parameters and statistics that are not those at the start."""
+        layer = self.layer(self.shape[1], **self.options).to(dtype=dtype)
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter.add_(0.5 * torch.rand_like(parameter))
+            for buffer in layer.buffers():
+                if buffer.is_floating_point():
+                    buffer.add_(0.5 * torch.rand_like(buffer))
+        return layer
+
+    def input(self, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Draw an input, whose channels and positions differ in mean and spread."""
+        spread, mean = 1 + torch.rand(self.shape[1:]), torch.randn(self.shape[1:])
+        return (mean + spread * torch.randn(self.shape)).to(dtype)
+
+    @property
+    def mask_shape(self) -> tuple[int, ...]:
+        """The shape of a mask of an input."""
+        return (self.shape[0], *self.shape[2:])
+
+    def expected(self, layer: nn.Module, x: Tensor, *, training: bool) -> Tensor:
+        """Return what the equations give."""
+        state = {name: _broadcast(value, x) for name, value in layer.state_dict().items()}
+        equations = self.training if training or self.evaluation is None else self.evaluation
+        return torch.as_tensor(equations(x.detach().double().numpy(), state))
+
+
+def _broadcast(value: Tensor, x: Tensor) -> Array:
+    array: Array = value.detach().double().numpy()
+    return array.reshape(-1, *(1 for _ in x.shape[2:])) if array.shape == (x.shape[1],) else array
+
+
+def affine(y: Array, state: State) -> Array:
+    """Return ``weight * y + bias``, as far as there are such."""
+    return y * state.get("weight", np.ones(())) + state.get("bias", np.zeros(()))
+
+
+def over(x: Array, *names: str) -> tuple[int, ...]:
+    """Return the axes of samples, channels and positions, as named.
+
+    >>> over(np.zeros((2, 3, 4, 5)), "samples", "positions")
+    (0, 2, 3)
+    """
+    axes = {"samples": (0,), "channels": (1,), "positions": tuple(range(2, x.ndim))}
+    return tuple(axis for name in names for axis in axes[name])
+
+
+def _extended(eps: float) -> Callable[[Array, State], Array]:
+    def equations(x: Array, state: State) -> Array:
+        deviations = x - x.mean(over(x, "samples", "positions"), keepdims=True)
+        return affine(deviations / np.sqrt((deviations**2).mean() + eps), state)
+
+    return equations
+
+
+def _extended_in_evaluation(x: Array, state: State) -> Array:
+    return affine((x - state["running_mean"]) / np.sqrt(state["running_var"].mean() + 1e-5), state)
+
+
+def _dyt(x: Array, state: State) -> Array:
+    return affine(np.tanh(state["alpha"] * x), state)
+
+
+FORMULAS = [
+    FormulaCase(
+        id="extended-maps",
+        layer=layers.ExtendedBatchNorm,
+        shape=(3, 4, 2, 3),
+        training=_extended(1e-5),
+        evaluation=_extended_in_evaluation,
+        couples_samples=True,
+    ),
+    FormulaCase(
+        id="extended-vectors-untracked",
+        layer=layers.ExtendedBatchNorm,
+        options={"track_running_stats": False, "affine": False, "eps": 1e-3},
+        shape=(5, 4),
+        training=_extended(1e-3),
+        couples_samples=True,
+    ),
+    FormulaCase(id="dyt-maps", layer=layers.DyT, shape=(3, 4, 2, 3), training=_dyt),
+    FormulaCase(id="dyt-vectors", layer=layers.DyT, options={"alpha": 1.5, "bias": False}, shape=(5, 4), training=_dyt),
+]
+ONE_OF_EACH_FORMULA = list({case.layer: case for case in reversed(FORMULAS)}.values())
+"""A case for each class, for questions that take long to answer."""
