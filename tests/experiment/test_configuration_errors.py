@@ -148,3 +148,61 @@ def test_a_time_limit_is_a_positive_number() -> None:
     assert refusal([], [], {"timeout": "0"}) == "--timeout: must be greater than 0, got 0"
     assert refusal([], [], {"timeout": "inf"}).startswith("--timeout: ")
     assert resolve([], [], {"timeout": "2.5"}).execution.timeout == 2.5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "9" * 5000,
+        "0x" + "f" * 5000,
+        "0b" + "1" * 20000,
+        "1" + ":59" * 5000,
+        "!!int ''",
+        "!!bool maybe",
+        "!!timestamp x",
+        "!!float x",
+        "[" * 1000 + "]" * 1000,
+        "{a: " * 1000 + "1" + "}" * 1000,
+        "[" * 100_000,
+        "1e999999",
+        "2024-13-45",
+    ],
+    ids=lambda value: value[:15],
+)
+@pytest.mark.parametrize("key", ["seeds", "norms", "lr"])
+def test_whatever_a_file_holds_is_refused_in_a_line(key: str, value: str, tmp_path: Path) -> None:
+    """Numbers of thousands of digits, values that are not of their tag, lists a thousand deep."""
+    path = tmp_path / "odd.yaml"
+    path.write_text(f"{key}: {value}\n")
+    message = refusal([path], [], {})
+    assert message.startswith(f"{path}: ")
+    assert len(message) < 700
+    assert "\n" not in message
+
+
+def test_a_few_lines_that_stand_for_billions_are_refused(tmp_path: Path) -> None:
+    """By aliases of aliases."""
+    lines = ["&a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"&a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, 12)]
+    path = tmp_path / "bomb.yaml"
+    path.write_text(f"norms: [{', '.join(lines)}]\n")
+    assert refusal([path], [], {}) == f"{path}: is not valid YAML: it uses an alias (*name); write the value out"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"seeds": "9" * 30}, f"--seeds: must be at most 1e+12, got {'9' * 30}"),
+        ({"epochs": "9" * 13}, f"--epochs: must be at most 1e+12, got {'9' * 13}"),
+        ({"timeout": "1e308"}, "--timeout: must be at most 1e+09, got 1e308"),
+        (
+            {"seeds": "1000000000"},
+            "settings: they ask for 60,000,000,000 runs, and a comparison has at most 1,000,000; ask for fewer seeds, "
+            "norms, templates, batch sizes or learning rates",
+        ),
+    ],
+    ids=["seeds", "epochs", "timeout", "runs"],
+)
+def test_more_than_anybody_could_wait_for_is_refused_at_once(flags: dict[str, str], message: str) -> None:
+    """Before it is planned."""
+    assert refusal([], [], {"batch_sizes": "2,8,32,64,128,256", **flags}) == message

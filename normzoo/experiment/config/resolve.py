@@ -4,6 +4,7 @@ import shlex
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -13,12 +14,18 @@ from pydantic_core import ErrorDetails
 
 from normzoo.errors import ConfigError, UsageError, nearest
 from normzoo.experiment.config.execution import Execution
-from normzoo.experiment.config.spec import OPTION_OF, MatrixSpec, Shorthands
+from normzoo.experiment.config.spec import LARGEST, OPTION_OF, MatrixSpec, Shorthands
 from normzoo.registry import DATASETS, TASKS, Entry, Registry, Spec
 from normzoo.tables import Layout, read_target
 
 _MODELS: tuple[type[BaseModel], ...] = (MatrixSpec, Execution)
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
+MAX_RUNS = 1_000_000
+"""How many runs a comparison may have; a plan of more takes longer than anybody waits for it."""
+
+LONGEST = 60
+"""Characters of a value in a message."""
 
 KEYS = (*(key for model in _MODELS for key in model.model_fields), *Shorthands.model_fields)
 
@@ -98,7 +105,19 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
             problems += [_problem(detail, model, origins) for detail in error.errors()]
     if problems:
         raise ConfigError("; ".join(dict.fromkeys(problems)))
-    return Configuration(*models)
+    configuration = Configuration(*models)
+    runs = _count_runs(configuration.matrix)
+    if runs > MAX_RUNS:
+        raise ConfigError(
+            f"settings: they ask for {runs:,} runs, and a comparison has at most {MAX_RUNS:,}; ask for fewer seeds, "
+            "norms, templates, batch sizes or learning rates"
+        )
+    return configuration
+
+
+def _count_runs(matrix: MatrixSpec) -> int:
+    lists = (matrix.templates, matrix.norms, matrix.batch_sizes, matrix.lrs or (matrix.lr,))
+    return prod(map(len, lists)) * matrix.seeds
 
 
 def _task_of(dataset: Any) -> str | None:
@@ -194,6 +213,15 @@ def _expand_shorthands(settings: dict[str, Any], origins: dict[str, str]) -> lis
     return problems
 
 
+class _SettingsLoader(yaml.SafeLoader):
+    """Reads plain values; an alias, by which a few lines can stand for any number of them, is refused."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it uses an alias (*name); write the value out")
+        return super().compose_node(parent, index)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a file of settings.
 
@@ -201,13 +229,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: the file is missing, empty, malformed, or no mapping of keys to values.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _SettingsLoader)  # noqa: S506  # a SafeLoader
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
-        raise ConfigError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: is nested too deeply; settings are key: value, with lists at most") from error
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # what the parser fails with
+        raise ConfigError(f"{path}: is not valid YAML: {_shortened(' '.join(str(error).split()))}") from error
     if content is None:
         raise ConfigError(f"{path}: is empty; write settings as key: value, for example `batch_sizes: [2, 8, 32]`")
     if not isinstance(content, dict):
@@ -240,6 +270,10 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str,
     """Return one thing that is wrong: where it was said, the rule, and the value."""
     key = str(detail["loc"][0]) if detail["loc"] else "settings"  # without a place: several settings together
     value, context = detail["input"], detail.get("ctx", {})
+    if isinstance(value, int) and abs(value) > LARGEST:
+        value = "a number of more than 12 digits"
+    elif isinstance(value, str):
+        value = _shortened(value)
     match detail["type"]:
         case "value_error":
             rule = str(context["error"])
@@ -262,11 +296,17 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str,
             rule = f"must be at least {context['ge']}, got {value}"
         case "greater_than":
             rule = f"must be greater than {context['gt']:g}, got {value}"
+        case "less_than_equal":
+            rule = f"must be at most {context['le']:g}, got {value}"
         case "less_than":
             rule = f"must be less than {context['lt']:g}, got {value}"
         case _:
             rule = f"{detail['msg']}, got '{value}'"
     return f"{origins.get(key, key)}: {rule}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
 
 
 def _choices(annotation: Any) -> list[str]:

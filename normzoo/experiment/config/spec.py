@@ -52,8 +52,11 @@ def refuse_boolean(value: Any) -> Any:
     return value
 
 
-Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1)]
-NotNegative = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0)]
+LARGEST = 10**12
+"""The largest whole number that a setting can be."""
+
+Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=LARGEST)]
+NotNegative = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, le=LARGEST)]
 Share = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)]
 Decay = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
