@@ -110,9 +110,9 @@ separated by commas or blanks.
 Example: normzoo explain batch,group:groups=4 --shape 4,8,2,2 --svg pools.svg
 """
 
-_LIST = """Show the norms, templates and datasets there are.
+_LIST = """Show the norms by family, and the templates, datasets and the rest that there are.
 
-Example: normzoo list
+Example: normzoo list norms
 """
 
 _DOCTOR = """Show what normzoo runs on here, what is wrong with it, and what to do.

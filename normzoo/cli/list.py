@@ -1,14 +1,16 @@
 """``normzoo list``: what there is to choose from."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any
 
+from cyclopts import Parameter
 from rich.table import Table
 
 from normzoo.cli._console import stdout_console
 from normzoo.registry import (
     AUGMENTATIONS,
     DATASETS,
+    FAMILIES,
     NORMS,
     OPTIMIZERS,
     SCHEDULES,
@@ -16,22 +18,29 @@ from normzoo.registry import (
     TEMPLATES,
     Entry,
     Registry,
+    about_family,
+    find,
     written,
 )
 
+_REGISTRIES: tuple[Registry[Any], ...] = (NORMS, TEMPLATES, DATASETS, AUGMENTATIONS, TASKS, OPTIMIZERS, SCHEDULES)
+_KINDS = {f"{registry.kind}s": registry for registry in _REGISTRIES}
+"""What there is, by the word that asks for it."""
 
-def list_entries() -> int:
-    """Show the norms (what each pools, formula, source) and everything else that is asked for by name."""
+
+def list_entries(
+    *kinds: Annotated[str, Parameter(help=f"What to show: {', '.join(_KINDS)}; all of it by default.")],
+) -> int:
+    """Show the norms by family (what each does, its formula and source), and what else is asked for by name."""
+    words = dict.fromkeys(word for each in kinds for word in each.split(",") if word)
+    asked = [find("kind of component", _KINDS, word) for word in words] or list(_REGISTRIES)
     console = stdout_console()
-    norms = _table("Norms", "norm", "pools", "formula", "source")
-    for name, norm in NORMS.items():
-        options = "".join(f"\n{key}={written(value)}" for key, value in norm.options.items())
-        norms.add_row(name + options, norm.summary, norm.formula, norm.source)
-    kinds: tuple[Registry[Any], ...] = (TEMPLATES, DATASETS, AUGMENTATIONS, TASKS, OPTIMIZERS, SCHEDULES)
-    others = [_others(f"{registry.kind.capitalize()}s", registry.kind, registry) for registry in kinds]
-    for table in (norms, *others):
-        console.print(table)
-        console.print()
+    for registry in asked:
+        for table in _norms() if registry is NORMS else [_others(registry)]:
+            console.print(table)
+            console.print()
+    if NORMS in asked:
+        console.print("Many at once: --norms all, --norms family:pools,dyt; one of them: normzoo explain dyt")
     console.print(
         "Your own: --norms batch,my_module:MyNorm, --templates my_module:MyNet:depth=3, --task my_module:MyTask, "
         "--optimizer my_module:MyOptimizer",
@@ -40,12 +49,31 @@ def list_entries() -> int:
     return 0
 
 
-def _others(title: str, kind: str, entries: Mapping[str, Entry]) -> Table:
-    table = _table(title, kind, "what it is", "source")
-    for name, entry in entries.items():
-        options = "".join(f"\n{key}={written(value)}" for key, value in entry.options.items())
-        table.add_row(":".join(filter(None, (name, entry.argument))) + options, entry.summary, entry.source)
+def _norms() -> Iterator[Table]:
+    """Yield a table for each family, of one width."""
+    first = max(len(line) for name, norm in NORMS.items() for line in _named(name, norm).split("\n"))
+    for family, norms in FAMILIES.items():
+        table = _table(f"{family}: {about_family(family).rstrip('.')}", "norm", "what it does, formula", "source")
+        table.expand = True
+        table.columns[0].min_width = first
+        table.columns[1].ratio, table.columns[2].ratio = 5, 2
+        for name, norm in norms.items():
+            apart = f"\nno part of --norms all: {norm.apart}" if norm.apart else ""
+            table.add_row(_named(name, norm), f"{norm.summary}\n{norm.formula}{apart}", norm.source)
+        yield table
+
+
+def _others(registry: Registry[Any]) -> Table:
+    table = _table(f"{registry.kind.capitalize()}s", registry.kind, "what it is", "source")
+    for name, entry in registry.items():
+        table.add_row(_named(name, entry), entry.summary, entry.source)
     return table
+
+
+def _named(name: str, entry: Entry) -> str:
+    """Return a name with its argument, and below it the options."""
+    options = "".join(f"\n{key}={written(value)}" for key, value in entry.options.items())
+    return ":".join(filter(None, (name, entry.argument))) + options
 
 
 def _table(title: str, *columns: str) -> Table:

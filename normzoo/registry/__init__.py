@@ -7,10 +7,11 @@ from normzoo.registry._component import Entry, Registry, Spec, find, is_of_sessi
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
 from normzoo.registry._options import Option, first_parameter, written
 from normzoo.registry.entries import AUGMENTATIONS, DATASETS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES
-from normzoo.registry.norms import FAMILIES, NORMS, values_per_statistic
+from normzoo.registry.norms import ALL, FAMILIES, NORMS, about_family, named_together, values_per_statistic
 from normzoo.registry.norms._entry import CHANNELS, NormEntry
 
 __all__ = [
+    "ALL",
     "AUGMENTATIONS",
     "CHANNELS",
     "DATASETS",
@@ -30,10 +31,12 @@ __all__ = [
     "Pooling",
     "Registry",
     "Spec",
+    "about_family",
     "find",
     "first_parameter",
     "is_of_session",
     "load",
+    "named_together",
     "spec_of",
     "values_per_statistic",
     "written",

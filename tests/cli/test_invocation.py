@@ -11,7 +11,17 @@ import pytest
 import normzoo
 from normzoo.cli import app, main
 from normzoo.experiment.config.resolve import KEYS
-from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES
+from normzoo.registry import (
+    AUGMENTATIONS,
+    DATASETS,
+    FAMILIES,
+    NORMS,
+    OPTIMIZERS,
+    SCHEDULES,
+    TASKS,
+    TEMPLATES,
+    about_family,
+)
 
 from .command import environment, run
 
@@ -126,6 +136,19 @@ def test_list_shows_everything_there_is(tmp_path: Path) -> None:
     for text in said:
         assert text in outcome.stdout
     assert not any(tmp_path.iterdir())
+
+
+def test_list_shows_one_kind(tmp_path: Path) -> None:
+    """The norms by family, in 80 columns; of a misspelt kind it says which there are."""
+    outcome = run(tmp_path, "list", "norms", COLUMNS="80")
+    assert outcome.code == 0
+    assert max(map(len, outcome.stdout.splitlines())) <= 80
+    headings = [f"{family}: {about_family(family).rstrip('.')}" for family in FAMILIES]
+    assert [line for line in outcome.stdout.splitlines() if line in headings] == headings
+    assert "Templates" not in outcome.stdout
+    refused = run(tmp_path, "list", "norm")
+    assert (refused.code, refused.stdout) == (2, "")
+    assert "unknown kind of component 'norm'; did you mean 'norms'?" in refused.stderr
 
 
 def test_a_shown_configuration_is_one_for_config(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from dataclasses import fields
 
 import pytest
 
-from normzoo.registry import NORMS, NormEntry, Pooling
+from normzoo.errors import UnknownNameError
+from normzoo.registry import FAMILIES, NORMS, NormEntry, Pooling, about_family, named_together
 
 
 def test_a_norm_without_explanation_is_no_entry() -> None:
@@ -83,3 +84,20 @@ def test_the_paper_is_the_source(name: str) -> None:
     assert str(paper.year) in NORMS[name].source
     assert re.fullmatch(r"\d{4}\.\d{5}", paper.arxiv)
     assert paper.arxiv.startswith(str(paper.year)[2:])
+
+
+def test_every_family_says_what_it_is() -> None:
+    """In the first line of a file of its name; every norm is in one family."""
+    for family in FAMILIES:
+        assert about_family(family).endswith(".")
+    assert [name for family in FAMILIES.values() for name in family] == list(NORMS)
+
+
+def test_norms_are_named_together() -> None:
+    """All that do not stand apart, or a family; a name of one is none of these, and a misspelt family is told."""
+    assert named_together("all") == tuple(name for name, entry in NORMS.items() if not entry.apart)
+    assert named_together("family: pools") == tuple(FAMILIES["pools"])
+    assert named_together("group:groups=4") is None
+    assert named_together("my_norms:MyNorm") is None
+    with pytest.raises(UnknownNameError, match="unknown family of norms 'pool'; did you mean 'pools'"):
+        named_together("family:pool")

@@ -1,14 +1,15 @@
 """The norms, one entry each, in a file for each family: formula, source, and what there is to say of it."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from math import prod
 from typing import Final
 
-from normzoo.registry._component import Registry
+from normzoo.registry._component import Registry, find
 from normzoo.registry.norms import control, elementwise, mixtures, pools, uncentered
 from normzoo.registry.norms._entry import CHANNELS, NormEntry
 
-__all__ = ["FAMILIES", "NORMS", "values_per_statistic"]
+__all__ = ["ALL", "FAMILIES", "NORMS", "about_family", "named_together", "values_per_statistic"]
 
 FAMILIES: Final[Mapping[str, Mapping[str, NormEntry]]] = {
     each.FAMILY: each.ENTRIES for each in (pools, mixtures, uncentered, elementwise, control)
@@ -23,6 +24,35 @@ NORMS = Registry(
     own="pkg.module:MyNorm",
 )
 """The norms by name."""
+
+ALL: Final = "all"
+"""Names all norms but those that stand apart; ``family:NAME`` names those of a family."""
+
+
+def about_family(family: str) -> str:
+    """Return what the norms of a family share, in a line: what its file begins with.
+
+    >>> about_family("pools")
+    'Norms that differ in their pool alone.'
+    """
+    return (import_module(f"{__name__}.{family}").__doc__ or "").partition("\n")[0]
+
+
+def named_together(word: str) -> tuple[str, ...] | None:
+    """Return the norms that a word stands for which names several; None where it names one.
+
+    >>> named_together("family:control"), named_together("batch")
+    (('none',), None)
+
+    Raises:
+        UnknownNameError: there is no such family.
+    """
+    kind, colon, family = (part.strip() for part in word.partition(":"))
+    if word.strip() == ALL:
+        return tuple(name for name, entry in NORMS.items() if not entry.apart)
+    if kind == "family" and colon:
+        return tuple(find("family of norms", FAMILIES, family))
+    return None
 
 
 def values_per_statistic(norm: str, *, samples: int, channels: int, positions: int = 1) -> int | None:

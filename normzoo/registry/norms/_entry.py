@@ -15,12 +15,13 @@ class NormEntry(Entry):
     """A norm that can be asked for by name.
 
     ``target`` is called with a number of channels and the options, and returns the layer; ``summary`` says what it
-    pools, as its explanation has it.
+    pools, as its explanation has it. ``apart`` says why it is no part of ``--norms all``, where it is none.
     """
 
     summary: str = field(init=False)
     formula: str
     explanation: Explanation
+    apart: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "summary", self.explanation.summary)
