@@ -59,6 +59,7 @@ Component = str | Callable[..., Any]
 def compare(
     *,
     norms: Sequence[Component] | str | None = None,
+    optional: Sequence[Component] | str | None = None,
     templates: Sequence[Component] | Component | None = None,
     dataset: "str | Mapping[str, Any] | Sequence[Any] | Callable[..., Any] | RawArrays | None" = None,
     task: Component | None = None,
@@ -107,7 +108,8 @@ def compare(
     class of a notebook, is trained in this process, and all of its comparison with it.
 
     Args:
-        norms: to compare.
+        norms: to compare; ``all``, and ``family:NAME``, name many.
+        optional: those of them that a network may do without, if it does not take them.
         templates: networks to train them in.
         dataset: by name, or as it is: ``(x_train, y_train, x_test, y_test)``, a mapping of these and the other names of
             an ``.npz`` file, ``RawArrays``, torch Datasets ``(train, test)``, ``(train, val, test)`` or a mapping of
@@ -155,7 +157,7 @@ def compare(
     """
     asked = {name: value for name, value in locals().items() if name not in ("rerun", "progress", "executor")}
     with _as_spec(dataset) as asked["dataset"]:
-        for name, registry in (("norms", NORMS), ("templates", TEMPLATES), ("augment", AUGMENTATIONS)):
+        for name, registry in _SEVERAL:
             asked[name] = _specs(registry, asked[name])
         for name, registry in _SINGLE:
             asked[name] = None if asked[name] is None else spec_of(registry, asked[name])
@@ -166,6 +168,14 @@ def compare(
         recalls = isinstance(ours, LocalExecutor) and (dataset is None or isinstance(dataset, str))
         return _carry_out(configuration, ours, rerun, progress=progress, recalls=recalls)
 
+
+_SEVERAL: tuple[tuple[str, Registry[Any]], ...] = (
+    ("norms", NORMS),
+    ("optional", NORMS),
+    ("templates", TEMPLATES),
+    ("augment", AUGMENTATIONS),
+)
+"""Settings that name several components."""
 
 _SINGLE: tuple[tuple[str, Registry[Any]], ...] = (
     ("task", TASKS),
@@ -236,8 +246,7 @@ _IN_ORDER = ("x_train", "y_train", "x_test", "y_test")
 def _executor_for(configuration: Configuration) -> Executor:
     """Return worker processes, or this process where something is known to it alone."""
     matrix = configuration.matrix
-    several = ((NORMS, matrix.norms), (TEMPLATES, matrix.templates), (AUGMENTATIONS, matrix.augment))
-    named = [registry.parse(spec) for registry, specs in several for spec in specs]
+    named = [registry.parse(spec) for name, registry in _SEVERAL for spec in getattr(matrix, name)]
     named.append(DATASETS.parse(matrix.dataset))
     named += [registry.parse(spec) for name, registry in _SINGLE if (spec := getattr(matrix, name)) is not None]
     if any(is_of_session(spec) for spec in named):
@@ -254,7 +263,7 @@ def _carry_out(
             configuration,
             store,
             executor,
-            _display(configuration, store, progress),
+            _display(store, progress),
             command=command,
             rerun=rerun,
             recalls=recalls,
@@ -262,11 +271,11 @@ def _carry_out(
         )
         if outcome.is_interrupted:
             raise KeyboardInterrupt
-        matrix = configuration.matrix
+        matrix = outcome.matrix
         return Comparison(matrix, store.records(outcome.keys), earlier_looks(matrix, store.comparisons()))
 
 
-def _display(configuration: Configuration, store: Store, progress: bool) -> Display:
+def _display(store: Store, progress: bool) -> Display:
     def display(plan: Plan) -> AbstractContextManager[Listener]:
         if not progress:
             return nullcontext(_Silent())
@@ -274,7 +283,7 @@ def _display(configuration: Configuration, store: Store, progress: bool) -> Disp
 
         from normzoo.progress.live import progress_for
 
-        return progress_for(configuration.matrix, plan, store, Console(stderr=True, force_jupyter=False))
+        return progress_for(plan.matrix, plan, store, Console(stderr=True, force_jupyter=False))
 
     return display
 

@@ -16,7 +16,7 @@ from normzoo.errors import ConfigError
 
 
 def with_flags(**models: type[BaseModel]) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a command, which takes ``**settings``, a flag for every field of the models.
+    """Give a command, which takes ``**settings``, a flag for every field of the models that has a description.
 
     A flag that is not given is None: what it then means is for the files and the defaults to say. Values stay text,
     to be read by the model as it reads YAML.
@@ -32,6 +32,7 @@ def with_flags(**models: type[BaseModel]) -> Callable[[Callable[..., int]], Call
             _flag(name, field, Group(title, sort_key=order))
             for order, (title, model) in enumerate(models.items())
             for name, field in model.model_fields.items()
+            if field.description
         ]
         parameters = [*own, *flags]
         command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

@@ -87,7 +87,7 @@ def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
         plan = plan_comparison(
             configuration, store, executor, rerun=rerun, recalls=True, with_estimate=True, preparing=_preparing
         )
-    show_plan(configuration, plan, stdout_console())
+    show_plan(plan, stdout_console())
     return EXIT_OK
 
 
@@ -129,17 +129,17 @@ class _Comparison:
                 preparing=_preparing,
             )
             self._interrupted = outcome.is_interrupted
-            return self._conclude(outcome.keys, store)
+            return self._conclude(outcome.matrix, outcome.keys, store)
 
     def _display(self, plan: Plan, store: Store) -> AbstractContextManager[Listener]:
         from normzoo.progress.live import progress_for
 
         console = Console(stderr=True)
-        for line in (*strategy_lines(plan), *fold_lines(self._configuration.matrix)):
+        for line in (*left_out_lines(plan.matrix), *strategy_lines(plan), *fold_lines(plan.matrix)):
             console.print(line, highlight=False, soft_wrap=True)
-        return progress_for(self._configuration.matrix, plan, store, console)
+        return progress_for(plan.matrix, plan, store, console)
 
-    def _conclude(self, keys: Sequence[str], store: Store) -> int:
+    def _conclude(self, matrix: MatrixSpec, keys: Sequence[str], store: Store) -> int:
         from normzoo.report import summarize
         from normzoo.report.files import write_report, written_line
 
@@ -147,16 +147,13 @@ class _Comparison:
         if self._interrupted and all(not record.status.is_final for record in records.values()):
             sys.stderr.write(f"normzoo: interrupted before any run was finished; {self._how_to_go_on()}\n")
             return EXIT_INTERRUPTED
-        matrix = self._configuration.matrix
         summary = summarize(matrix, records, earlier=earlier_looks(matrix, store.comparisons()))
         written = write_report(self._report, summary, records, html=self._html) if self._report else []
         with suppress(BrokenPipeError):  # whoever read the tables has seen enough
             console = stdout_console()
             _print_summary(summary, records, console, details=self._details)
             if not self._interrupted:
-                _print_next(
-                    self._configuration.matrix, store.path, console, done=self._done(keys), details=self._details
-                )
+                _print_next(matrix, store.path, console, done=self._done(keys), details=self._details)
             if written:
                 sys.stdout.write(f"\n{written_line(written)}")
             sys.stdout.flush()
@@ -235,9 +232,9 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def show_plan(configuration: Configuration, plan: Plan, console: Console) -> None:
+def show_plan(plan: Plan, console: Console) -> None:
     """Print, for each template, norm and batch size, how many runs are to be trained and how many are stored."""
-    matrix = configuration.matrix
+    matrix = plan.matrix
     missing = {run.key for group in plan.groups for run in group.runs}
     planned = Counter((run.template, run.norm, run.batch_size) for run in plan.runs)
     to_train = Counter((run.template, run.norm, run.batch_size) for run in plan.runs if run.key in missing)
@@ -245,12 +242,14 @@ def show_plan(configuration: Configuration, plan: Plan, console: Console) -> Non
     for column in ("template", "norm", *(f"batch {size}" for size in matrix.batch_sizes)):
         table.add_column(column)
     for template in matrix.templates:
-        for norm in matrix.norms:
+        for norm in matrix.norms_in(template):
             places = [(template, norm, size) for size in matrix.batch_sizes]
             table.add_row(
                 template, norm, *(f"{to_train[place]} (+{planned[place] - to_train[place]})" for place in places)
             )
     console.print(table)
+    for line in left_out_lines(matrix):
+        console.print(line, highlight=False)
     facts = plan.prepared.dataset
     console.print(
         f"{len(missing)} of {len(plan.runs)} runs to train, {total_steps(plan.groups):,} optimizer steps, "
@@ -262,6 +261,20 @@ def show_plan(configuration: Configuration, plan: Plan, console: Console) -> Non
         for line in (*strategy_lines(plan), *fold_lines(matrix)):
             console.print(line, highlight=False)
         console.print(f"Expected to take about {duration(plan.seconds)}, by steps that were timed.", highlight=False)
+
+
+def left_out_lines(matrix: MatrixSpec) -> list[str]:
+    """Say which norms are left out, of all networks or of one, and why.
+
+    >>> from normzoo.experiment.config.spec import LeftOut
+    >>> left_out_lines(MatrixSpec(left_out=(LeftOut(norm="group", template="lstm", reason="8 groups, 4 channels"),)))
+    ['left out of the lstm: group: 8 groups, 4 channels']
+    """
+    return [
+        f"left out{f' of the {template}' if template else ''}: {', '.join(norms)}: {reason}"
+        for template in ("", *matrix.templates)
+        for reason, norms in matrix.reasons(template).items()
+    ]
 
 
 def strategy_lines(plan: Plan) -> list[str]:

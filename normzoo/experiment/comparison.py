@@ -5,10 +5,11 @@ What counts as done, what is trained again and how results are kept is said here
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.executor.local import machine_has_gpus
 from normzoo.experiment.executor.protocol import Executor
 from normzoo.experiment.plan import Plan, Progress, Stored, finished_plan, make_plan
@@ -29,10 +30,12 @@ class Outcome:
     """What became of a comparison.
 
     Attributes:
+        matrix: of its runs.
         keys: of its runs, in the order of the tables.
         is_interrupted: it was ended before all was trained.
     """
 
+    matrix: MatrixSpec
     keys: tuple[str, ...]
     is_interrupted: bool
 
@@ -67,16 +70,17 @@ def carry_out(
     for timing in plan.new_timings:
         if timing.seconds_per_step is not None:  # what kept it from being timed may be gone next time
             store.add_timing(timing)
+    configuration = replace(configuration, matrix=plan.matrix)
     keys = tuple(run.key for run in plan.runs)
     store.add_comparison(command, configuration, keys)
     if not plan.groups:
-        return Outcome(keys, is_interrupted=False)
+        return Outcome(plan.matrix, keys, is_interrupted=False)
     try:
         with display(plan) as listener:
             Runner(configuration, plan.prepared, executor, store, listener).run(plan.groups, plan.slots)
     except KeyboardInterrupt:
-        return Outcome(keys, is_interrupted=True)
-    return Outcome(keys, is_interrupted=False)
+        return Outcome(plan.matrix, keys, is_interrupted=True)
+    return Outcome(plan.matrix, keys, is_interrupted=False)
 
 
 def plan_comparison(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from normzoo.errors import NormzooError, UsageError
 from normzoo.experiment.config.resolve import Configuration
-from normzoo.experiment.config.spec import RunSpec, check_target
+from normzoo.experiment.config.spec import LeftOut, MatrixSpec, RunSpec, check_target
 from normzoo.experiment.executor.protocol import Executor, Slots
 from normzoo.experiment.planning.facts import Prepared
 from normzoo.experiment.planning.groups import Group, balance, expand, group, with_timings
@@ -49,6 +49,7 @@ class Plan:
     """What is to be done.
 
     Attributes:
+        matrix: what was asked for, without the norms that are left out of some networks.
         prepared: what a worker found out.
         runs: all of the matrix, in the order of the tables.
         groups: what is left to train, the longest first.
@@ -56,6 +57,7 @@ class Plan:
         new_timings: what was timed for this plan.
     """
 
+    matrix: MatrixSpec
     prepared: Prepared
     runs: list[RunSpec]
     groups: list[Group]
@@ -99,7 +101,8 @@ def make_plan(
         NormzooError: the worker died over it.
     """
     prepared = _prepare(configuration, executor, progress)
-    runs = _runs(configuration, prepared)
+    matrix = _without_refused(configuration.matrix, prepared)
+    runs = _runs(matrix, prepared)
     groups = group(runs, stored.done, prepared.dataset.train, prepared.networks)
     slots = executor.slots(prepared, groups)
     environment = {**prepared.environment, "threads": slots.threads}
@@ -110,6 +113,7 @@ def make_plan(
         found = _time_steps(wanted, configuration, prepared, executor, slots.threads)
     timings = {**stored.timings, **{timing.key: timing for timing in found}}
     return Plan(
+        matrix=matrix,
         prepared=prepared,
         runs=runs,
         groups=balance(with_timings(groups, timings, environment), slots.count),
@@ -120,16 +124,27 @@ def make_plan(
 
 def finished_plan(configuration: Configuration, stored: Stored, executor: Executor, prepared: Prepared) -> Plan | None:
     """Return the plan of a matrix with nothing left to train, by what was found out of it; None where there is some."""
-    runs = _runs(configuration, prepared)
+    matrix = _without_refused(configuration.matrix, prepared)
+    runs = _runs(matrix, prepared)
     if any(run.key not in stored.done for run in runs):
         return None
-    return Plan(prepared, runs, groups=[], slots=executor.slots(prepared, []), new_timings=[])
+    return Plan(matrix, prepared, runs, groups=[], slots=executor.slots(prepared, []), new_timings=[])
 
 
-def _runs(configuration: Configuration, prepared: Prepared) -> list[RunSpec]:
-    check_target(configuration.matrix.target, prepared.metrics[0])
+def _without_refused(matrix: MatrixSpec, prepared: Prepared) -> MatrixSpec:
+    """Return the matrix without what networks do not take and may do without."""
+    refused = [
+        LeftOut(norm=norm, template=template, reason=facts.refusal)
+        for (template, norm), facts in prepared.networks.items()
+        if facts.refusal
+    ]
+    return matrix.without(refused)
+
+
+def _runs(matrix: MatrixSpec, prepared: Prepared) -> list[RunSpec]:
+    check_target(matrix.target, prepared.metrics[0])
     return expand(
-        configuration.matrix,
+        matrix,
         prepared.dataset,
         device=prepared.device,
         sources=prepared.sources,

@@ -188,7 +188,7 @@ def result_table(state: ProgressState, width: int, height: int) -> list[Renderab
     left out; where it is too small for a single cell, nothing is returned.
     """
     matrix, scores = state.matrix, state.running_scores
-    all_rows = [(template, norm) for template in matrix.templates for norm in matrix.norms]
+    all_rows = [(template, norm) for template in matrix.templates for norm in matrix.norms_in(template)]
     template_width = max(map(len, matrix.templates))
     norm_width = min(max(map(len, ("norm", *matrix.norms))), MAX_NORM_WIDTH, max(MIN_NORM_WIDTH, width // 3))
     cell_width = max(len(f"batch {matrix.batch_sizes[-1]}"), len(_widest_cell(state)))

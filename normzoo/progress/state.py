@@ -176,7 +176,7 @@ class ProgressState:
         self.cells = {
             (template, norm, size): CellProgress()
             for template in matrix.templates
-            for norm in matrix.norms
+            for norm in matrix.norms_in(template)
             for size in matrix.batch_sizes
         }
         progress = [(GroupProgress(group.runs[0], len(group.runs)), group.runs) for group in groups]

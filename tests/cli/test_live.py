@@ -127,7 +127,7 @@ class Screen(io.StringIO):
 def plan_without(done: set[str]) -> Plan:
     """Return the plan of the runs that are not done."""
     prepared = Prepared(FACTS, sources={}, networks={}, metrics=(ACCURACY,), device="cpu", environment={})
-    return Plan(prepared, SMALL_RUNS, group(SMALL_RUNS, done, FACTS.train), Slots(1, 1), [])
+    return Plan(SMALL, prepared, SMALL_RUNS, group(SMALL_RUNS, done, FACTS.train), Slots(1, 1), [])
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from normzoo.errors import ConfigError, UsageError, nearest
+from normzoo.errors import ConfigError, UnknownNameError, UsageError, nearest
 from normzoo.experiment.config.execution import Execution
-from normzoo.experiment.config.spec import LARGEST, OPTION_OF, MatrixSpec, Shorthands
-from normzoo.registry import DATASETS, TASKS, Entry, Registry, Spec
+from normzoo.experiment.config.spec import LARGEST, OPTION_OF, LeftOut, MatrixSpec, Shorthands, split_list
+from normzoo.registry import ALL, DATASETS, FAMILIES, NORMS, TASKS, Entry, Registry, Spec, named_together
 from normzoo.tables import Layout, read_target
 
 _MODELS: tuple[type[BaseModel], ...] = (MatrixSpec, Execution)
@@ -27,7 +27,10 @@ MAX_RUNS = 1_000_000
 LONGEST = 60
 """Characters of a value in a message."""
 
-KEYS = (*(key for model in _MODELS for key in model.model_fields), *Shorthands.model_fields)
+KEYS = (
+    *(key for model in _MODELS for key, field in model.model_fields.items() if field.description),
+    *Shorthands.model_fields,
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Configuration:
 
     def to_yaml(self) -> str:
         """Return the configuration as YAML that ``--config`` reads back."""
-        settings = {**self.matrix.model_dump(mode="json"), **self.execution.model_dump(mode="json")}
+        settings = {**self.matrix.settings(), **self.execution.model_dump(mode="json")}
         settings.pop("lr" if self.matrix.lrs else "lrs")  # they exclude each other
         return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=100)
 
@@ -52,15 +55,24 @@ def reproducing_command(matrix: MatrixSpec) -> str:
         "templates": default_templates(matrix.dataset),
         "lr": default_lr(matrix.task),
     }
+    asked = _as_asked_for(matrix)
     always = {"batch_sizes", *(key for key in followed if followed[key] != MatrixSpec.model_fields[key].default)}
     for key, field in MatrixSpec.model_fields.items():
-        value = getattr(matrix, key)
-        if key == "lr" and matrix.lrs:
+        value = asked.get(key, getattr(matrix, key))
+        if (key == "lr" and matrix.lrs) or not field.description:
             continue
         if key in always or value != field.get_default():
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             words += ["--" + key.replace("_", "-"), text]
     return shlex.join(words)
+
+
+def _as_asked_for(matrix: MatrixSpec) -> dict[str, tuple[str, ...]]:
+    """Return how norms are asked for: by one word where it stands for these."""
+    everything = named_together(ALL) or ()
+    left_out = {each.norm for each in matrix.left_out if each.template}
+    is_all = matrix.optional == (ALL,) and {*matrix.norms, *left_out} == set(everything)
+    return {"norms": (ALL,), "optional": ()} if is_all else {}
 
 
 def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[str, Any]) -> Configuration:
@@ -97,6 +109,7 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
     if settings.get("lrs") is None:
         settings.setdefault("lr", default_lr(settings["task"]))
     problems += _expand_shorthands(settings, origins)
+    problems += _expand_norms(settings, origins)
     models: list[Any] = []
     for model in _MODELS:
         try:
@@ -211,6 +224,36 @@ def _expand_shorthands(settings: dict[str, Any], origins: dict[str, str]) -> lis
         settings[setting] = str(spec._replace(options={**spec.options, option: value}))
         origins.setdefault(setting, origins[key])
     return problems
+
+
+def _expand_norms(settings: dict[str, Any], origins: Mapping[str, str]) -> list[str]:
+    """Put norms in the place of the words that name several, in place; return what is wrong with these.
+
+    What is not also asked for by its own name is ``optional`` then; what all names but for a reason is ``left_out``.
+    """
+    words = split_list(settings.get("norms"))
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        return []  # the model will say so
+    origin = origins.get("norms", "norms")
+    try:
+        together = [(word, named_together(word)) for word in words]
+    except UnknownNameError as error:
+        settings.pop("norms")
+        return [f"{origin}: {error}"]
+    if families := [word for word in words if word in FAMILIES and word not in NORMS]:
+        settings.pop("norms")
+        return [f"{origin}: '{families[0]}' is a family of norms; write family:{families[0]}"]
+    if not any(norms for _, norms in together):
+        return []
+    by_name = [word for word, norms in together if norms is None]
+    expanded = dict.fromkeys(norm for word, norms in together for norm in norms or (word,))
+    settings["norms"] = tuple(expanded)
+    optional = split_list(settings.get("optional") or ())
+    settings["optional"] = (ALL,) if not by_name else (*optional, *(norm for norm in expanded if norm not in by_name))
+    if ALL in words:
+        apart = {norm: entry.apart for norm, entry in NORMS.items() if entry.apart and norm not in expanded}
+        settings["left_out"] = tuple(LeftOut(norm=norm, template="", reason=why) for norm, why in apart.items())
+    return []
 
 
 class _SettingsLoader(yaml.SafeLoader):

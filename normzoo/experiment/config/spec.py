@@ -2,13 +2,25 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from normzoo.errors import ConfigError
 from normzoo.metric import Metric
-from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES, Registry, Spec
+from normzoo.registry import (
+    ALL,
+    AUGMENTATIONS,
+    DATASETS,
+    NORMS,
+    OPTIMIZERS,
+    SCHEDULES,
+    TASKS,
+    TEMPLATES,
+    Registry,
+    Spec,
+)
 
 PROTOCOL = 3
 """Version of the training procedure. It enters every run's key: raise it when the same spec trains differently."""
@@ -183,15 +195,40 @@ def _digest(value: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+class LeftOut(BaseModel):
+    """A norm that is not trained in a network, as it does not go there.
+
+    Attributes:
+        norm: its spec.
+        template: the network; empty for all of them.
+        reason: why.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    norm: str
+    template: str
+    reason: str
+
+
 class MatrixSpec(BaseModel):
-    """The matrix of runs that a user asks for: every norm x template x batch size x seed."""
+    """The matrix of runs that a user asks for: every norm x template x batch size x seed.
+
+    A field without a description is no setting: which norms are ``left_out`` of which networks is found out.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     batch_sizes: Sizes = Field((2, 8, 32), description="Batch sizes to train at.")
     norms: Names = Field(
         ("batch", "layer", "instance", "group", "none"),
-        description="Norms to compare: names, specs like group:groups=4, or your own as pkg.module:MyNorm.",
+        description="Norms to compare: names, specs like group:groups=4, or your own as pkg.module:MyNorm; all, or a "
+        "family such as family:pools (`normzoo list norms`).",
+    )
+    optional: Chain = Field(
+        (),
+        description="Of the norms, those that a network may do without: one that does not take them is trained with "
+        "the others. By default what all and family:NAME stand for.",
     )
     templates: Names = Field(
         ("cnn", "lstm"),
@@ -262,6 +299,7 @@ class MatrixSpec(BaseModel):
         description="Also show the time and the updates until the deciding metric reaches this on validation: 0.9 for "
         "90 %.",
     )
+    left_out: tuple[LeftOut, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -280,6 +318,11 @@ class MatrixSpec(BaseModel):
     @classmethod
     def _known_norms(cls, norms: tuple[str, ...]) -> tuple[str, ...]:
         return _distinct(NORMS, norms)
+
+    @field_validator("optional")
+    @classmethod
+    def _known_optional_norms(cls, norms: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(norms if norms == (ALL,) else map(NORMS.canonical, norms))
 
     @field_validator("templates")
     @classmethod
@@ -359,11 +402,49 @@ class MatrixSpec(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _optional_among_the_norms(self) -> Self:
+        for norm in self.optional:
+            if norm not in (*self.norms, ALL):
+                raise ValueError(f"optional '{norm}' is not compared; name some of {', '.join(self.norms)}, or all")
+        return self
+
+    def is_optional(self, norm: str) -> bool:
+        """Whether a network may do without a norm; the reference norm is wanted in each."""
+        return norm != self.baseline and (norm in self.optional or self.optional == (ALL,))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values."""
+        unsaid = {"left_out", *(() if self.optional else ("optional",))}
+        return self.model_dump(mode="json", exclude=unsaid)
+
+    def norms_in(self, template: str) -> tuple[str, ...]:
+        """The norms that are trained in a network."""
+        without = {each.norm for each in self.left_out if each.template == template}
+        return tuple(norm for norm in self.norms if norm not in without)
+
+    def without(self, left_out: Sequence[LeftOut]) -> Self:
+        """Return the matrix without some norms in some templates; a norm that no template takes is none of it."""
+        less = self.model_copy(update={"left_out": (*self.left_out, *left_out)})
+        taken = {norm for template in self.templates for norm in less.norms_in(template)}
+        norms = tuple(norm for norm in self.norms if norm in taken)
+        optional = tuple(norm for norm in self.optional if norm in (*norms, ALL))
+        return less.model_copy(update={"norms": norms, "optional": optional})
+
+    def reasons(self, template: str = "") -> dict[str, list[str]]:
+        """Return the norms that are left out of a network, or without one of all, by the reason."""
+        found: dict[str, list[str]] = {}
+        for each in self.left_out:
+            if each.template == template:
+                found.setdefault(each.reason, []).append(each.norm)
+        return found
+
     @property
     def reference(self) -> str:
         """The norm that the others are compared with."""
         wanted = self.baseline or "none"
-        return wanted if wanted in self.norms else self.norms[0]
+        everywhere = [norm for norm in self.norms if all(norm in self.norms_in(each) for each in self.templates)]
+        return wanted if wanted in self.norms else (everywhere or self.norms)[0]
 
     @property
     def seed_range(self) -> range:

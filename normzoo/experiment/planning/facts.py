@@ -74,6 +74,7 @@ class NetworkFacts:
         keeps_statistics: some of its norms keep running statistics, and are evaluated by them.
         products: matrix products and convolutions of a forward pass; a layer has one, or one at each time step.
         parameters: how many numbers it learns.
+        refusal: why the template does not take the norm, of which it may do without; empty where it does.
     """
 
     flops: int = 0
@@ -82,6 +83,7 @@ class NetworkFacts:
     keeps_statistics: bool = False
     products: int = 0
     parameters: int = 0
+    refusal: str = ""
 
 
 Networks = Mapping[tuple[str, str], NetworkFacts]

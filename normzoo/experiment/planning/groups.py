@@ -91,7 +91,7 @@ def expand(
     }
     runs: list[RunSpec] = []
     for template in matrix.templates:
-        for norm in matrix.norms:
+        for norm in matrix.norms_in(template):
             network = (networks or {}).get((template, norm), NetworkFacts())
             named = {"template": template, "norm": norm, **chosen, "augment": ",".join(matrix.augment)}
             own = {kind: (sources or {}).get(kind, {}).get(spec) for kind, spec in named.items()}

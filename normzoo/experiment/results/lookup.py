@@ -73,6 +73,8 @@ def find_comparison(number: int, comparisons: Sequence[StoredComparison], path: 
 
 _LOOKED_AT_ANYWAY = {
     "norms",
+    "optional",
+    "left_out",
     "templates",
     "batch_sizes",
     "seeds",

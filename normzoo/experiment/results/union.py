@@ -4,17 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from normzoo.errors import StoreError
-from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.config.spec import LeftOut, MatrixSpec
 from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store, StoredComparison
-from normzoo.registry import DATASETS
+from normzoo.registry import ALL, DATASETS
 from normzoo.registry.entries import with_paths
 
 Numbers = int | Sequence[int] | Literal["all"] | None
 """Which comparisons: that of a number, those of several, all of the store; None: the latest."""
 
-_FREE = {"norms", "templates", "batch_sizes", "seeds", "first_seed", "baseline", "target", "dataset"}
+_FREE = {
+    *("norms", "optional", "left_out", "templates", "batch_sizes", "seeds", "first_seed"),
+    *("baseline", "target", "dataset"),
+}
 """In what the parts of a comparison may differ: its axes, how it is looked at, and the path of the data."""
 
 _NAMED = 3
@@ -76,11 +79,27 @@ def together(comparisons: Sequence[StoredComparison], records: Mapping[str, RunR
         {
             **matrices[0].model_dump(),
             **axes,
+            "optional": _optional(matrices, axes["norms"]),
+            "left_out": _left_out(matrices),
             "first_seed": first_seed,
             "seeds": max(matrix.seed_range.stop for matrix in matrices) - first_seed,
             **{name: _common([getattr(matrix, name) for matrix in matrices]) for name in ("baseline", "target")},
         }
     )
+
+
+def _optional(matrices: Sequence[MatrixSpec], norms: Sequence[str]) -> tuple[str, ...]:
+    """Return the norms that a network may do without, by those matrices that have them."""
+    found = tuple(norm for norm in norms if all(each.is_optional(norm) for each in matrices if norm in each.norms))
+    return (ALL,) if found == tuple(norms) else found
+
+
+def _left_out(matrices: Sequence[MatrixSpec]) -> tuple[LeftOut, ...]:
+    """Return what is left out in one of them, unless another has it."""
+    trained = {(norm, template) for each in matrices for template in each.templates for norm in each.norms_in(template)}
+    anywhere = {(norm, "") for norm, _ in trained}
+    found = {(each.norm, each.template): each for matrix in matrices for each in matrix.left_out}
+    return tuple(each for place, each in found.items() if place not in trained | anywhere)
 
 
 def _common(values: Sequence[Any]) -> Any:

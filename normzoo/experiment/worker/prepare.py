@@ -18,7 +18,7 @@ from normzoo.data._dataset import Progress, tell_nobody
 from normzoo.errors import ComponentError, ConfigError, DeviceError, InputError, NormzooError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
-from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, PlaceFacts, Prepared
+from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, Networks, PlaceFacts, Prepared
 from normzoo.experiment.planning.groups import expand
 from normzoo.experiment.planning.kept import own_modules
 from normzoo.experiment.worker.memory import resident_limit
@@ -108,9 +108,10 @@ def prepare(matrix: MatrixSpec, execution: Execution, progress: Progress = tell_
     try_augmentations(matrix.augment, dataset)
     smallest = matrix.model_copy(update={"seeds": 1, "batch_sizes": matrix.batch_sizes[:1]})
     networks = {
-        (run.template, run.norm): try_network(run, dataset, task)
+        (run.template, run.norm): _tried(run, dataset, task, is_optional=matrix.is_optional(run.norm))
         for run in expand(smallest, facts, device=device, sources=sources)
     }
+    _refuse_empty_templates(matrix, networks)
     for (template, norm), network in networks.items():
         if matrix.strategy == "stacked" and network.unstackable:
             raise ConfigError(
@@ -196,6 +197,42 @@ def try_augmentations(specs: Sequence[str], dataset: Dataset) -> None:
             ) from error
 
 
+def _tried(run: RunSpec, dataset: Dataset, task: Task, *, is_optional: bool) -> NetworkFacts:
+    """Try a network; of a norm that may be left out, return why the template does not take it."""
+    try:
+        return try_network(run, dataset, task)
+    except UnfitNormError as error:
+        if not is_optional:
+            raise
+        return NetworkFacts(refusal=error.reason)
+
+
+def _refuse_empty_templates(matrix: MatrixSpec, networks: Networks) -> None:
+    """Refuse a template that takes none of the norms: it may be its own fault."""
+    for template in matrix.templates:
+        refusals = {norm: networks[template, norm].refusal for norm in matrix.norms_in(template)}
+        if all(refusals.values()):
+            norm, reason = next(iter(refusals.items()))
+            others = f", and of {len(refusals) - 1} others" if len(refusals) > 1 else ""
+            raise ConfigError(f"norms: the {template} takes none of these: of {norm}{others}: {reason}")
+
+
+class UnfitNormError(ComponentError):
+    """A network does not take a norm.
+
+    Attributes:
+        reason: why, without naming the two.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[ComponentError], tuple[str]]:
+        # Crosses from a worker to its parent as its message.
+        return (ComponentError, (str(self),))
+
+
 def try_network(run: RunSpec, dataset: Dataset, task: Task) -> NetworkFacts:
     """Build a network, take a step's gradient by itself and stacked, and return what was found out.
 
@@ -225,7 +262,8 @@ def _build_members(run: RunSpec, dataset: Dataset) -> list[nn.Module]:
     except ComponentError as error:
         reason = str(error)
         named = reason if run.norm in reason else f"norm '{run.norm}': {reason}"
-        raise ComponentError(f"norms: in the {run.template}, {named}") from error
+        why = reason.replace(f"norm '{run.norm}'", "it").removeprefix("it: ")
+        raise UnfitNormError(f"norms: in the {run.template}, {named}", why) from error
     except Exception as error:
         raise ConfigError(
             f"the {run.template} with norm '{run.norm}' cannot be built for {dataset.kind} of shape {dataset.shape}"
@@ -263,10 +301,8 @@ def _cost(run: RunSpec, network: nn.Module, inputs: torch.Tensor, outputs: int, 
             if per_step:
                 _check_causal(network, inputs, y)
         except Exception as error:
-            raise ComponentError(
-                f"the {run.template} with norm '{run.norm}' fails on inputs of shape {tuple(inputs.shape)}: "
-                f"{_failure(error)}"
-            ) from error
+            reason = f"fails on inputs of shape {tuple(inputs.shape)}: {_failure(error)}"
+            raise UnfitNormError(f"the {run.template} with norm '{run.norm}' {reason}", f"it {reason}") from error
     return int(counter.get_total_flops()), products.count
 
 
@@ -298,10 +334,9 @@ def _check_training(run: RunSpec, network: nn.Module, dataset: Dataset, task: Ta
         _check_outputs(outputs, (len(inputs), *steps, dataset.outputs))
         task.training_losses(network(few[0]), few[1]).mean().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
-        raise ComponentError(
-            f"batch_sizes: the {run.template} with norm '{run.norm}' cannot be trained at batch size "
-            f"{run.batch_size}: {_failure(error)}"
-        ) from error
+        reason = f"cannot be trained at batch size {run.batch_size}: {_failure(error)}"
+        message = f"batch_sizes: the {run.template} with norm '{run.norm}' {reason}"
+        raise UnfitNormError(message, f"it {reason}") from error
     return places
 
 

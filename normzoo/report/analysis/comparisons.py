@@ -92,7 +92,7 @@ def compare_norms(matrix: MatrixSpec, values: Values, partial: Set[CellKey] = fr
         )
         for template in matrix.templates
         for size in matrix.batch_sizes
-        for first, second in combinations(matrix.norms, 2)
+        for first, second in combinations(matrix.norms_in(template), 2)
     }
     effects, apart = _effects(matrix, values)
     partial_rows = {(cell.template, cell.norm) for cell in partial}
@@ -121,7 +121,7 @@ def _effects(
     rows = {
         (template, norm): [values[CellKey(template, norm, size)] for size in matrix.batch_sizes]
         for template in matrix.templates
-        for norm in matrix.norms
+        for norm in matrix.norms_in(template)
     }
     effects = {row: slopes(matrix.batch_sizes, by_size) for row, by_size in rows.items()}
     sizes = {row: magnitude(_all(by_size)) for row, by_size in rows.items()}
@@ -132,7 +132,7 @@ def _effects(
             size=max(sizes[template, first], sizes[template, second]),
         )
         for template in matrix.templates
-        for first, second in combinations(matrix.norms, 2)
+        for first, second in combinations(matrix.norms_in(template), 2)
     }
     return effects, apart
 
@@ -159,10 +159,10 @@ def summarize_block(
         selections: the runs by norm.
         comparisons: of all blocks.
     """
-    sign = metrics[0].sign
+    sign, norms = metrics[0].sign, list(selections)
 
     def difference(left: int, right: int) -> PairedDifference | None:
-        found = comparisons.between(template, batch_size, matrix.norms[left], matrix.norms[right])
+        found = comparisons.between(template, batch_size, norms[left], norms[right])
         return None if found is None else found.scaled(sign)
 
     runs = {norm: each.runs for norm, each in selections.items()}
@@ -183,7 +183,7 @@ def summarize_block(
             scale,
             _vs_reference(matrix, sign, runs, norm, comparisons.between(template, batch_size, norm, matrix.reference)),
         )
-        for norm, verdict, rank in zip(matrix.norms, judge(contenders, difference), ranks, strict=True)
+        for norm, verdict, rank in zip(norms, judge(contenders, difference), ranks, strict=True)
     }
 
 
@@ -296,7 +296,7 @@ def _vs_reference(
     norm: str,
     difference: PairedDifference | None,
 ) -> VsReference | None:
-    if norm == matrix.reference:
+    if norm == matrix.reference or matrix.reference not in runs:
         return None
     own, other = runs[norm], runs[matrix.reference]
     left, right = (_scores(records, sign, with_diverged=True) for records in (own, other))

@@ -32,7 +32,7 @@ def main_findings(summary: Summary, table: Table) -> list[str]:
     """Say how the norms of a template stand at the smallest and the largest batch size, and what changes between."""
     sizes = summary.matrix.batch_sizes
     sentences = [
-        f"At batch size {sizes[index]}, {_standings(summary, _results(table, index))}."
+        f"At batch size {sizes[index]}, {_standings(summary, _results(table, index), len(table.rows))}."
         for index in dict.fromkeys((0, len(sizes) - 1))
     ]
     return [*sentences, *_effect(summary, table), *_without_result(table)]
@@ -53,7 +53,7 @@ def _results(table: Table, index: int) -> Results:
 # The norms of one block among themselves
 
 
-def _standings(summary: Summary, results: Results) -> str:
+def _standings(summary: Summary, results: Results, n_norms: int) -> str:
     metric = summary.metric
     leader = next(((norm, cell) for norm, cell in results if cell.mark in ("best", "leading")), None)
     if leader is None:
@@ -75,7 +75,7 @@ def _standings(summary: Summary, results: Results) -> str:
         lowest = f"{worst} {'lowest' if metric.higher_is_better else 'highest'}"
         return f"{highest}, {lowest}; {NEEDED}"
     others = [(name, other) for name, other in results if name != norm]
-    if len(results) == len(summary.norms) and all(
+    if len(results) == n_norms and all(
         other.behind and other.behind.is_significant and other.mark == "" for _, other in others
     ):
         highest = f"{norm} is best"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import EpochRecord, RunRecord
 from normzoo.metric import Metric
 from normzoo.registry import NORMS, values_per_statistic
@@ -95,6 +96,14 @@ def mark_notes(rows: Sequence[Row]) -> list[str]:
     if not partial:
         return []
     return [f"no norm has all of its runs at batch size {_listed(partial)}, so none is marked as best"]
+
+
+def left_out_notes(matrix: MatrixSpec, template: str, labels: Mapping[str, str]) -> list[str]:
+    """Say which norms are left out of a network, and why."""
+    return [
+        f"left out: {enumerated([labels.get(norm, norm) for norm in norms])}: {reason}"
+        for reason, norms in matrix.reasons(template).items()
+    ]
 
 
 def place_notes(norms: Sequence[str], rows: Sequence[Row]) -> list[str]:

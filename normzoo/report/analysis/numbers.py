@@ -275,7 +275,7 @@ def summary_rows(summary: Summary) -> list[Record]:
     return [
         {"template": template, "norm": norm, **_record(summary, cell)}
         for template, table in zip(summary.matrix.templates, summary.tables, strict=True)
-        for norm, row in zip(summary.matrix.norms, table.rows, strict=True)
+        for norm, row in zip(summary.matrix.norms_in(template), table.rows, strict=True)
         for cell in row.cells
     ]
 

@@ -59,7 +59,7 @@ def selected_runs(matrix: MatrixSpec, records: Mapping[str, RunRecord]) -> dict[
     cells = [
         CellKey(template, norm, size)
         for template in matrix.templates
-        for norm in matrix.norms
+        for norm in matrix.norms_in(template)
         for size in matrix.batch_sizes
     ]
     return {cell: select_lr({rate: runs_of(cell, rate) for rate in matrix.rates}) for cell in cells}

@@ -17,6 +17,7 @@ from normzoo.report.analysis.notes import (
     constant_notes,
     edge_notes,
     learning_notes,
+    left_out_notes,
     mark_notes,
     place_notes,
     record_notes,
@@ -130,27 +131,28 @@ def _table(
     loss: Metric,
     labels: Mapping[str, str],
 ) -> Table:
+    norms = matrix.norms_in(template)
     by_size = [
         summarize_block(
             matrix,
             metrics,
             template,
             size,
-            {norm: selected[CellKey(template, norm, size)] for norm in matrix.norms},
+            {norm: selected[CellKey(template, norm, size)] for norm in norms},
             comparisons,
         )
         for size in matrix.batch_sizes
     ]
     rows = tuple(
         _row(labels.get(norm, norm), tuple(cells[norm] for cells in by_size), comparisons.slopes[template, norm])
-        for norm in matrix.norms
+        for norm in norms
     )
     noted = record_notes(
         {
             labels.get(norm, norm): [
                 run for key, each in selected.items() if key[:2] == (template, norm) for run in each.runs
             ]
-            for norm in matrix.norms
+            for norm in norms
         }
     )
     return Table(
@@ -158,7 +160,8 @@ def _table(
         rows,
         (
             *mark_notes(rows),
-            *place_notes(matrix.norms, rows),
+            *left_out_notes(matrix, template, labels),
+            *place_notes(norms, rows),
             *constant_notes(metrics[0], rows),
             *collapse_notes(metrics[0], rows),
             *learning_notes(loss, rows),

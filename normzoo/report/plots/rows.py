@@ -59,7 +59,8 @@ def rows_figure(
     stacked = -(-count // columns)
     length = len(summary.matrix.batch_sizes) * (len(norms) + 1)
     size = (style.WIDTH if columns > 1 else style.NARROW_WIDTH, stacked * (style.LINE_HEIGHT * length + 0.6) + 1.0)
-    figure, grid = panels(stacked, columns, size, sharex=sharex, sharey=True)
+    has_same_rows = len({tuple(row.norm for row in table.rows) for table in summary.tables}) == 1
+    figure, grid = panels(stacked, columns, size, sharex=sharex, sharey=has_same_rows)
     axes = [axis for row in grid for axis in row]
     found = [
         (axis, _lines(table, norms, page.looks(summary))) for axis, table in zip(axes, summary.tables, strict=False)
@@ -70,7 +71,8 @@ def rows_figure(
         _write(axis, lines, number, column)
     for spare in axes[count:]:
         spare.remove()
-    axes[0].set_ylim(length - 0.4, -0.6)
+    for axis in axes[:1] if has_same_rows else axes[:count]:
+        axis.set_ylim(length - 0.4, -0.6)
     return figure, found
 
 

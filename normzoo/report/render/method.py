@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.metric import Metric
+from normzoo.registry import ALL
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary
-from normzoo.report.analysis.wording import counted, value_text, with_unit
+from normzoo.report.analysis.wording import counted, enumerated, value_text, with_unit
 from normzoo.report.render.legends import dataset, how_tested, placement, selection
 from normzoo.report.render.recipe import training
 from normzoo.report.statistics.differences import share_interval
@@ -21,6 +22,8 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
         f"{counted(len(matrix.batch_sizes), 'batch size')} and {counted(matrix.seeds, 'seed')}; with the batch size "
         f"also {_follows(matrix)}."
     )
+    for reason, norms in matrix.reasons().items():
+        yield f"No part of {ALL}: {enumerated(norms)}: {reason}."
     yield f"Dataset: {dataset(matrix)}{_sizes(summary)}, checksum of its arrays and their split {checksums}."
     if matrix.folds > 1:
         yield _folds(matrix)

@@ -233,7 +233,7 @@ def _origin(summary: Summary, provenance: Provenance, command: str) -> Iterator[
     yield Section(title="How it was measured", depth=Depth.DETAILS, bullets=list(method(summary, provenance)))
     yield Section(title="Limitations", depth=Depth.DETAILS, bullets=list(limitations(summary)))
     yield Section(title="How to reproduce", depth=Depth.FILE, code=("sh", command))
-    resolved = {**summary.matrix.model_dump(mode="json"), "baseline": summary.matrix.reference}
+    resolved = {**summary.matrix.settings(), "baseline": summary.matrix.reference}
     configuration = yaml.safe_dump(resolved, sort_keys=False, default_flow_style=None)
     facts = {
         **provenance.environment,
