@@ -122,8 +122,21 @@ SETTINGS: dict[str, tuple[Any, str]] = {
 
 def test_every_setting_is_asked() -> None:
     """But those in which the parts of a comparison may differ."""
-    free = {"norms", "templates", "batch_sizes", "seeds", "first_seed", "baseline", "target"}
+    free = {"norms", "optional", "left_out", "templates", "batch_sizes", "seeds", "first_seed", "baseline", "target"}
     assert set(MatrixSpec.model_fields) - set(SETTINGS) == free
+
+
+def test_what_one_part_left_out_another_may_have(tmp_path: Path) -> None:
+    """Then it is not left out of the whole; what is left out of all parts is, for the reason of the first."""
+    group, layer = ({"norm": norm, "template": "cnn", "reason": "it does not fit"} for norm in ("group", "layer"))
+    parts = [
+        ({"norms": ("batch", "none"), "optional": ("all",), "left_out": (group, layer)}, ()),
+        ({"norms": ("batch", "layer"), "optional": ("batch",), "seeds": 7}, ()),
+    ]
+    with fill(tmp_path / "s.sqlite", *parts) as store:
+        matrix, _ = read_comparison(store, "all")
+    assert matrix.reasons("cnn") == {"it does not fit": ["group"]}
+    assert (matrix.norms, matrix.optional) == (("batch", "none", "layer"), ("batch", "none"))
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -96,7 +96,7 @@ def filled(matrix: MatrixSpec, outcome: Callable[[str, int, int], Outcome], **fi
     """Make the records of a matrix; ``outcome`` receives norm, batch size and seed."""
     records = {}
     for template in matrix.templates:
-        for norm in matrix.norms:
+        for norm in matrix.norms_in(template):
             for size in matrix.batch_sizes:
                 for seed in range(matrix.seeds):
                     value = outcome(norm, size, seed)

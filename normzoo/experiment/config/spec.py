@@ -415,8 +415,7 @@ class MatrixSpec(BaseModel):
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
-        unsaid = {"left_out", *(() if self.optional else ("optional",))}
-        return self.model_dump(mode="json", exclude=unsaid)
+        return self.model_dump(mode="json", exclude={"left_out"})
 
     def norms_in(self, template: str) -> tuple[str, ...]:
         """The norms that are trained in a network."""
@@ -442,9 +441,10 @@ class MatrixSpec(BaseModel):
     @property
     def reference(self) -> str:
         """The norm that the others are compared with."""
-        wanted = self.baseline or "none"
+        if self.baseline in self.norms:
+            return self.baseline
         everywhere = [norm for norm in self.norms if all(norm in self.norms_in(each) for each in self.templates)]
-        return wanted if wanted in self.norms else (everywhere or self.norms)[0]
+        return "none" if "none" in everywhere else (everywhere or self.norms)[0]
 
     @property
     def seed_range(self) -> range:

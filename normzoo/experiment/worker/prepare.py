@@ -213,8 +213,8 @@ def _refuse_empty_templates(matrix: MatrixSpec, networks: Networks) -> None:
         refusals = {norm: networks[template, norm].refusal for norm in matrix.norms_in(template)}
         if all(refusals.values()):
             norm, reason = next(iter(refusals.items()))
-            others = f", and of {len(refusals) - 1} others" if len(refusals) > 1 else ""
-            raise ConfigError(f"norms: the {template} takes none of these: of {norm}{others}: {reason}")
+            others = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+            raise ConfigError(f"norms: the {template} takes none of these; of {norm}{others}: {reason}")
 
 
 class UnfitNormError(ComponentError):

@@ -234,6 +234,8 @@ def _origin(summary: Summary, provenance: Provenance, command: str) -> Iterator[
     yield Section(title="Limitations", depth=Depth.DETAILS, bullets=list(limitations(summary)))
     yield Section(title="How to reproduce", depth=Depth.FILE, code=("sh", command))
     resolved = {**summary.matrix.settings(), "baseline": summary.matrix.reference}
+    if not summary.matrix.optional:
+        del resolved["optional"]  # it says something of some norms alone
     configuration = yaml.safe_dump(resolved, sort_keys=False, default_flow_style=None)
     facts = {
         **provenance.environment,
