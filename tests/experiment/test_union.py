@@ -129,10 +129,10 @@ def test_every_setting_is_asked() -> None:
 def test_what_one_part_left_out_another_may_have(tmp_path: Path) -> None:
     """Then it is not left out of the whole; what is left out of all parts is, for the reason of the first."""
     group, layer = ({"norm": norm, "template": "cnn", "reason": "it does not fit"} for norm in ("group", "layer"))
-    parts = [
+    parts: tuple[tuple[dict[str, Any], tuple[RunRecord, ...]], ...] = (
         ({"norms": ("batch", "none"), "optional": ("all",), "left_out": (group, layer)}, ()),
         ({"norms": ("batch", "layer"), "optional": ("batch",), "seeds": 7}, ()),
-    ]
+    )
     with fill(tmp_path / "s.sqlite", *parts) as store:
         matrix, _ = read_comparison(store, "all")
     assert matrix.reasons("cnn") == {"it does not fit": ["group"]}

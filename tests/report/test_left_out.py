@@ -3,11 +3,11 @@
 import pytest
 
 from normzoo.experiment.config.spec import LeftOut, MatrixSpec
-from normzoo.report import Summary, sections, summarize, summary_rows, to_markdown
+from normzoo.report import Summary, provenance, sections, summarize, summary_rows, to_markdown
 from normzoo.report.plots import draw
 from normzoo.report.render.method import method
 
-from .synthetic import filled, provenance
+from .synthetic import filled
 
 REASON = "it contains an activation"
 
