@@ -3,10 +3,10 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 from typing import Final, NamedTuple
 
-from normzoo.explain._subject import Subject
+from normzoo.explain._subject import Curve, Subject
 
 ROWS: Final = 24
 """How many rows of letters a picture has at most, with the blank ones between samples."""
@@ -32,6 +32,7 @@ class Layout:
         rows: the positions in the rows of a cell.
         letters: how many characters the longest label has.
         note: what is left out, in a sentence; empty: nothing is.
+        spaced: a blank row stands between samples of several rows.
     """
 
     samples: Shown
@@ -39,6 +40,7 @@ class Layout:
     rows: tuple[tuple[int, ...], ...]
     letters: int
     note: str
+    spaced: bool = True
 
     @property
     def cell_width(self) -> int:
@@ -48,7 +50,7 @@ class Layout:
     @property
     def gap(self) -> int:
         """How many blank rows there are between samples."""
-        return _gap(len(self.rows))
+        return _gap(len(self.rows)) if self.spaced else 0
 
     @property
     def width(self) -> int:
@@ -61,14 +63,14 @@ class Layout:
         return max(len(sample_name(each)) for each in self.samples)
 
 
-def lay_out(subject: Subject, *, width: int = 80) -> Layout:
-    """Choose what of an input fits in ``width`` characters and ``ROWS`` rows.
+def lay_out(subject: Subject, *, width: int = 80, height: int = ROWS, spaced: bool = True) -> Layout:
+    """Choose what of an input fits in ``width`` characters and ``height`` rows, the same for all kinds of pools.
 
     First fewer positions are shown, then fewer channels and samples: the first and the last of them.
     """
     samples, channels, _ = subject.pools.sizes
     *heights, columns = subject.shape[2:] or (1,)
-    letters = max(len(subject.pools.label(*(size - 1 for size in subject.pools.sizes))), 1)
+    letters = max(pools.longest_label for pools in subject.parts.values())
     room = width - len(sample_name(samples - 1)) - 1
     caps = (ALL_OF, SOME_OF, 1)
 
@@ -79,10 +81,11 @@ def lay_out(subject: Subject, *, width: int = 80) -> Layout:
         return prod(_some(size, cap) for size in heights)
 
     def samples_that_fit(cap: int) -> int:
-        return (ROWS + _gap(rows(cap))) // (rows(cap) + _gap(rows(cap)))
+        gap = _gap(rows(cap)) if spaced else 0
+        return (height + gap) // (rows(cap) + gap)
 
     # Where neighbours share a pool, its border is worth more than positions.
-    has_borders = 1 < subject.pools.extent[1] < channels
+    has_borders = any(pools.blocks and 1 < pools.extent[1] < channels for pools in subject.parts.values())
     otherwise = 1 if has_borders or LEAST * cell(SOME_OF) > room + 1 else SOME_OF
     column_cap = next((cap for cap in caps if channels * cell(cap) <= room + 1), otherwise)
     row_cap = next((cap for cap in caps if samples <= samples_that_fit(cap)), SOME_OF)
@@ -90,7 +93,8 @@ def lay_out(subject: Subject, *, width: int = 80) -> Layout:
     kept_channels = _ends(channels, (room + 1) // cell(column_cap))
     kept_samples = _ends(samples, samples_that_fit(row_cap))
     numbers = _rows(shown, subject.shape[2:] or (1,))
-    return Layout(kept_samples, kept_channels, numbers, letters, _note(subject, kept_samples, kept_channels, shown))
+    note = _note(subject, kept_samples, kept_channels, shown)
+    return Layout(kept_samples, kept_channels, numbers, letters, note, spaced)
 
 
 def _gap(rows: int) -> int:
@@ -112,7 +116,7 @@ def axes(subject: Subject) -> str:
     """Say what the letters, rows, columns and places within a cell are."""
     sizes = "DHW"[5 - len(subject.shape) :] if len(subject.shape) > 3 else "L"
     within = f"{' x '.join(sizes)} positions" if len(subject.shape) > 2 else "one value"
-    letters = "" if subject.pools.blocks is None else "letters: pools; "
+    letters = "letters: pools; " if any(pools.count for pools in subject.parts.values()) else ""
     return f"{letters}rows: samples; columns: channels; in a cell: {within}"
 
 
@@ -158,6 +162,32 @@ def _note(subject: Subject, samples: Shown, channels: Shown, positions: Sequence
 
 def _times(sizes: Sequence[int]) -> str:
     return " x ".join(map(str, sizes))
+
+
+def plot(curve: Curve, *, width: int = 61, height: int = 9) -> list[str]:
+    r"""Draw a curve in rows of characters, with the ends of both axes.
+
+    >>> print(*plot(((-1.0, 0.0), (0.0, 1.0), (1.0, 0.5)), width=12, height=3), sep="\n")
+       1 |  *
+         |     *
+       0 |*
+         -1    1
+    """
+    (left, _), (right, _) = curve[0], curve[-1]
+    outputs = [value for _, value in curve if isfinite(value)]
+    low, high = min(outputs, default=0.0), max(outputs, default=0.0)
+    labels = [f"{high:.3g}", *[""] * (height - 2), f"{low:.3g}"]
+    margin = max(map(len, labels)) + 2
+    columns = width - margin - 2
+    rows = [[" "] * columns for _ in range(height)]
+    for value, output in curve:
+        if isfinite(output):
+            share = (high - output) / (high - low) if high > low else 0.5
+            rows[round(share * (height - 1))][round((value - left) / (right - left) * (columns - 1))] = "*"
+    ends = f"{left:g}", f"{right:g}"
+    middle = "0".center(columns - len(ends[0]) - len(ends[1]))
+    drawn = [f"{label:>{margin}} |{''.join(row)}".rstrip() for label, row in zip(labels, rows, strict=True)]
+    return [*drawn, f"{'':{margin}} {ends[0]}{middle}{ends[1]}"]
 
 
 class Ink(NamedTuple):

@@ -1,9 +1,8 @@
-"""The explanation in the terminal and as SVG."""
+"""The explanation in the terminal."""
 
 import textwrap
 from collections.abc import Sequence
 from typing import Final
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rich.columns import Columns
 from rich.console import RenderableType
@@ -12,21 +11,34 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from normzoo.explain._picture import INKS, Layout, axes, channel_name, lay_out, sample_name
-from normzoo.explain._subject import Section, Subject, formula, pooled_over, pools_in_numbers, sections
+from normzoo.explain._picture import INKS, ROWS, Layout, axes, channel_name, lay_out, plot, sample_name
+from normzoo.explain._pools import Pools
+from normzoo.explain._sections import Section, brief, sections, summary
+from normzoo.explain._subject import Subject
 
 LEAST_COLUMNS: Final = 48
 """Of a picture beside others, for its sentences."""
 
+SCREEN: Final = 23
+"""Rows of a screen of 24, in one of which one types what comes next."""
+
+FEWEST: Final = 3
+"""Rows of letters that a picture has at least."""
+
+BESIDE: Final = 4
+"""Blanks between pictures that stand side by side."""
+
+MORE: Final = Section("all of it", ("--details",))
+
 
 def to_rich(subjects: Sequence[Subject], *, width: int = 80) -> list[RenderableType]:
-    """Return what to print: the pictures, as many beside each other as fit, then what is said of each norm."""
-    layouts = [lay_out(each, width=width) for each in subjects]
-    pictures = [
-        picture_to_rich(each, layout, width=width if len(subjects) == 1 else max(layout.width, LEAST_COLUMNS))
-        for each, layout in zip(subjects, layouts, strict=True)
-    ]
-    shown: list[RenderableType] = [Columns(pictures, padding=(0, 4))]
+    """Return all there is to say: the pictures, as many beside each other as fit, then what is said of each norm."""
+    pictures = []
+    for each in subjects:
+        layout = lay_out(each, width=width)
+        own = width if len(subjects) == 1 else max(layout.width, LEAST_COLUMNS)
+        pictures.append(picture_to_rich(each, layout, width=own))
+    shown: list[RenderableType] = [Columns(pictures, padding=(0, BESIDE))]
     for each in subjects:
         if len(subjects) > 1:
             shown.append(Text(each.title, style="bold"))
@@ -34,18 +46,83 @@ def to_rich(subjects: Sequence[Subject], *, width: int = 80) -> list[RenderableT
     return shown
 
 
+def brief_to_rich(subject: Subject, *, width: int = 80) -> Text:
+    """Return what fits one screen: a picture, as large as there is room for, and what is said first."""
+    said = _said([*brief(subject), *([MORE] if subject.about else [])], width)
+    shown = said
+    for height in range(ROWS, FEWEST - 1, -1):
+        shown = [*_head(subject, width), *_beside(subject, width, height), Text(), *said]
+        if len(shown) <= SCREEN:
+            break
+    return Text("\n").join(shown)
+
+
+def _said(said: Sequence[Section], width: int) -> list[Text]:
+    """Return sentences in at most two lines each, under headings at the left."""
+    indented = max(len(each.heading) for each in said) + 2
+    lines = []
+    for section in said:
+        heading = section.heading.ljust(indented)
+        for sentence in section.lines:
+            for part in textwrap.wrap(sentence, max(width - indented, 20), max_lines=2, placeholder=" ..."):
+                lines.append(Text(heading, style="bold").append(part, style="not bold"))
+                heading = " " * indented
+    return lines
+
+
+def _head(subject: Subject, width: int) -> list[Text]:
+    return [*_folded(subject.title, width, "bold"), *_folded(summary(subject), width)]
+
+
+def _beside(subject: Subject, width: int, height: int) -> list[Text]:
+    """Return the picture without blank rows; of several statistics one beside the other."""
+    if subject.curve:
+        return _curve(subject, width, min(height, 9))
+    parts = subject.parts
+    apart = (width - BESIDE * (len(parts) - 1)) // len(parts)
+    layout = lay_out(subject, width=apart, height=height, spaced=False)
+    columns = [_part(name, pools, layout) for name, pools in parts.items()]
+    rows = []
+    for each in zip(*columns, strict=True):
+        row = Text()
+        for index, line in enumerate(each):
+            row.append(" " * (index * (layout.width + BESIDE) - len(row))).append_text(line)
+        rows.append(row)
+    return [*rows, *_below(subject, layout, width)]
+
+
 def picture_to_rich(subject: Subject, layout: Layout, *, width: int = 80) -> Text:
     """Return the picture of the pools, under its title; sentences are folded at ``width`` characters."""
-    lines = [*_folded(subject.title, width, "bold"), *_folded(pooled_over(subject), width), Text(), _header(layout)]
+    lines = [*_head(subject, width), Text()]
+    if subject.curve:
+        lines += _curve(subject, width, 13)
+    else:
+        for name, pools in subject.parts.items():
+            lines += [*_part(name, pools, layout), *([Text()] * (1 - layout.gap))]
+        lines += _below(subject, layout, width)
+    return Text("\n").join([*lines, Text()])
+
+
+def _curve(subject: Subject, width: int, height: int) -> list[Text]:
+    drawn = plot(subject.curve, width=min(width, 72), height=height)
+    return [*map(Text, drawn), *_folded("output for input, as it starts; each value for itself", width, "dim")]
+
+
+def _part(name: str, pools: Pools, layout: Layout) -> list[Text]:
+    """Return the letters of one kind of pools, below its name if it has one."""
+    lines = [Text(name, style="bold")] if name else []
+    lines.append(_header(layout))
     for sample in layout.samples:
         if sample is None:
             lines.append(Text(sample_name(sample), style="dim"))
         else:
-            lines += _sample(subject, layout, sample)
+            lines += _sample(pools, layout, sample)
         lines += [Text()] * layout.gap
-    lines += [Text()] * (1 - layout.gap)
-    lines += [*_folded(axes(subject), width, "dim"), *_folded(layout.note, width, "yellow")]
-    return Text("\n").join([*lines, Text()])
+    return lines
+
+
+def _below(subject: Subject, layout: Layout, width: int) -> list[Text]:
+    return [*_folded(axes(subject), width, "dim"), *_folded(layout.note, width, "yellow")]
 
 
 def _folded(sentence: str, width: int, style: str = "") -> list[Text]:
@@ -57,26 +134,26 @@ def _header(layout: Layout) -> Text:
     return Text(f"{'':{layout.names_width}} {' '.join(names)}".rstrip(), style="dim")
 
 
-def _sample(subject: Subject, layout: Layout, sample: int) -> list[Text]:
+def _sample(pools: Pools, layout: Layout, sample: int) -> list[Text]:
     lines = []
     for index, positions in enumerate(layout.rows):
         name = sample_name(sample) if index == 0 else ""
         line = Text().append(name.ljust(layout.names_width), style="dim")
         for channel in layout.channels:
-            line.append(" ").append_text(_cell(subject, layout, sample, channel, positions))
+            line.append(" ").append_text(_cell(pools, layout, sample, channel, positions))
         lines.append(line)
     return lines
 
 
-def _cell(subject: Subject, layout: Layout, sample: int, channel: int | None, positions: Sequence[int]) -> Text:
+def _cell(pools: Pools, layout: Layout, sample: int, channel: int | None, positions: Sequence[int]) -> Text:
     """Return a row of a cell; a blank before each letter and one at the end have its colour."""
     width = layout.cell_width
     if channel is None:
         return Text("...".center(width), style="dim")
     cell = Text()
     for position in positions:
-        color = subject.pools.color(sample, channel, position, colors=len(INKS))
-        label = subject.pools.label(sample, channel, position).ljust(layout.letters)
+        color = pools.color(sample, channel, position, colors=len(INKS))
+        label = pools.label(sample, channel, position).ljust(layout.letters)
         is_last = position == positions[-1]
         cell.append(f" {label}{' ' * is_last}", style=Style.null() if color is None else _style(color))
     blanks = width - len(cell)
@@ -106,140 +183,3 @@ def _listed(lines: Sequence[str]) -> RenderableType:
     for line in lines:
         grid.add_row("-", Text(line))
     return grid
-
-
-MARGIN: Final = 20
-ROW: Final = 22
-"""The height of a value."""
-
-GAP: Final = 8
-"""Between two cells."""
-
-LETTER: Final = 9
-"""The width of a letter, and of the blank beside it."""
-
-LINE: Final = 18
-"""The height of a line of text."""
-
-CHARACTER: Final = 6.4
-"""The width that a character of text takes at most, on average."""
-
-LEAST_PIXELS: Final = 560
-TEXT, FAINT, PAPER, RIM = "#222222", "#595959", "#FFFFFF", "#CCCCCC"
-
-
-def to_svg(subjects: Sequence[Subject]) -> str:
-    """Return the pictures of some norms, one below the other, as the text of an SVG file.
-
-    The same norms and shape give the same text, whatever the terminal.
-    """
-    pictures = [_Picture(each) for each in subjects]
-    width = max(each.width for each in pictures) + 2 * MARGIN
-    root = Element("svg", xmlns="http://www.w3.org/2000/svg", role="img")
-    SubElement(root, "title").text = "What shares a statistic: " + "; ".join(each.title for each in subjects)
-    SubElement(root, "desc").text = " ".join(pools_in_numbers(each) for each in subjects)
-    paper = SubElement(root, "rect", x="0.5", y="0.5", rx="6", fill=PAPER, stroke=RIM)
-    y = MARGIN
-    for picture in pictures:
-        y = picture.draw(root, y, width - 2 * MARGIN) + MARGIN
-    root.attrib.update(width=str(width), height=str(y), viewBox=f"0 0 {width} {y}")
-    paper.attrib.update(width=str(width - 1), height=str(y - 1))
-    indent(root)
-    return tostring(root, encoding="unicode") + "\n"
-
-
-class _Picture:
-    """One norm's part of the drawing."""
-
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
-        self._layout: Layout = lay_out(subject)
-        columns = len(self._layout.rows[0])
-        self._value = LETTER * (self._layout.letters + 1)
-        names = max(len(channel_name(each)) for each in self._layout.channels)
-        self._cell = max(columns * self._value, names * LETTER)
-        self._left = MARGIN + LETTER * (self._layout.names_width + 1)
-
-    @property
-    def width(self) -> int:
-        """The width without margins."""
-        cells = len(self._layout.channels) * (self._cell + GAP) - GAP
-        return max(LEAST_PIXELS, self._left - MARGIN + cells)
-
-    def draw(self, root: Element, y: int, width: int) -> int:
-        """Draw it below ``y``, and return where it ends."""
-        group = SubElement(root, "g")
-        y = _lines(group, [self._subject.title], y, width, size=15, weight="bold")
-        said = [pooled_over(self._subject), pools_in_numbers(self._subject), formula(self._subject)]
-        y = _lines(group, said, y, width) + GAP
-        y = self._grid(group, y) + LINE - GAP
-        return _lines(group, [axes(self._subject), self._layout.note], y - GAP, width, fill=FAINT)
-
-    def _grid(self, group: Element, y: int) -> int:
-        y += LINE
-        for index, channel in enumerate(self._layout.channels):
-            center = self._x(index) + self._cell // 2
-            _text(group, channel_name(channel), center, y - GAP, anchor="middle", fill=FAINT)
-        for sample in self._layout.samples:
-            rows = 1 if sample is None else len(self._layout.rows)
-            _text(group, sample_name(sample), MARGIN, y + 15, fill=FAINT)
-            for index, channel in enumerate(self._layout.channels):
-                if sample is not None and channel is not None:
-                    self._draw_cell(group, sample, channel, self._x(index), y)
-                elif sample is not None:
-                    _text(group, "...", self._x(index) + self._cell // 2, y + 15, anchor="middle", fill=FAINT)
-            y += rows * ROW + GAP
-        return y
-
-    def _x(self, index: int) -> int:
-        return self._left + index * (self._cell + GAP)
-
-    def _draw_cell(self, group: Element, sample: int, channel: int, x: int, y: int) -> None:
-        pools = self._subject.pools
-        x += (self._cell - len(self._layout.rows[0]) * self._value) // 2
-        for row, positions in enumerate(self._layout.rows):
-            for column, position in enumerate(positions):
-                color = pools.color(sample, channel, position, colors=len(INKS))
-                paper, letter = (PAPER, TEXT) if color is None else INKS[color]
-                value = SubElement(group, "g", {"data-value": f"{sample} {channel} {position}"})
-                left, top = x + column * self._value, y + row * ROW
-                box = {"x": str(left), "y": str(top), "width": str(self._value), "height": str(ROW)}
-                SubElement(value, "rect", box, fill=paper, **({"stroke": RIM} if color is None else {}))
-                label = pools.label(sample, channel, position)
-                _text(value, label, left + self._value // 2, top + 15, anchor="middle", fill=letter, family="monospace")
-
-
-def _lines(
-    group: Element,
-    lines: Sequence[str],
-    y: int,
-    width: int,
-    *,
-    size: int = 12,
-    weight: str = "normal",
-    fill: str = TEXT,
-) -> int:
-    """Write some lines, wrapped, below ``y``, and return where they end."""
-    for line in lines:
-        for part in textwrap.wrap(line, int(width / CHARACTER)):
-            _text(group, part, MARGIN, y + 13, size=size, weight=weight, fill=fill)
-            y += LINE
-    return y
-
-
-def _text(
-    group: Element,
-    text: str,
-    x: int,
-    y: int,
-    *,
-    size: int = 12,
-    weight: str = "normal",
-    fill: str = TEXT,
-    anchor: str = "start",
-    family: str = "sans-serif",
-) -> None:
-    attributes = {"x": str(x), "y": str(y), "fill": fill, "font-family": family, "font-size": str(size)}
-    attributes |= {"font-weight": weight} if weight != "normal" else {}
-    attributes |= {"text-anchor": anchor} if anchor != "start" else {}
-    SubElement(group, "text", attributes).text = text

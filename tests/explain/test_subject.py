@@ -10,7 +10,8 @@ import pytest
 from normzoo.errors import ComponentError, UnknownNameError
 from normzoo.explain import Pools, letters, sections, subject
 from normzoo.explain._picture import INKS
-from normzoo.explain._subject import ALPHABET, same_pools
+from normzoo.explain._pools import ALPHABET
+from normzoo.explain._subject import same_pools
 from normzoo.layers import make_norm
 
 from .cases import SPECS_AND_SHAPES
@@ -28,7 +29,7 @@ REFUSED = {
     "batch:eps=none": "eps must be a number, got 'None'",
     "batch:affine=no": "affine must be true or false, got 'no'",
     "batch:device=cpu": "it has no option 'device'",
-    "own.module:Norm": "only norms of the registry can be explained (batch, layer,",
+    "own_module:Norm": "cannot import 'own_module'",
 }
 
 

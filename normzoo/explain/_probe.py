@@ -1,0 +1,150 @@
+"""Finds out what a norm does by trying it: which outputs move with which inputs. Imports torch."""
+
+import copy
+import warnings
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from normzoo.errors import ComponentError
+from normzoo.explain._pools import Pools, Sizes
+from normzoo.explain._subject import Curve, Probe, written_shape
+from normzoo.layers import make_norm
+from normzoo.registry import NORMS
+
+MAX_VALUES = 1024
+"""Of an input, as each is moved by itself."""
+
+DRAWS = 8
+"""How many inputs are tried at most: an activation hides what is moved where its output is constant."""
+
+ENDS, POINTS = 5.0, 101
+"""A curve is of inputs from minus ``ENDS`` to ``ENDS``."""
+
+MOVED = 1e-9
+"""How far an output must move in float64 to depend on what was moved."""
+
+
+def probe(spec: str, shape: tuple[int, ...]) -> Probe:
+    """Try a norm on inputs of a shape ``(N, C, *)``.
+
+    Its parameters are drawn for it, since some hide what a layer does where they start, such as factors of zero.
+
+    Raises:
+        UnknownNameError: no norm of that name.
+        ComponentError: it cannot be made, fails on such inputs or changes their shape; or there are too many values.
+    """
+    if prod(shape) > MAX_VALUES:
+        raise ComponentError(
+            f"norm '{spec}': it is explained by moving each value of an input, of at most {MAX_VALUES:,}, got "
+            f"{prod(shape):,} in shape {written_shape(shape)}; use for example --shape 4,8,2,2"
+        )
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(0)
+        made = make_norm(spec, shape[1])
+        layer = copy.deepcopy(made).double()
+        for parameter in layer.parameters():
+            nn.init.uniform_(parameter, 0.5, 1.5)
+        x = torch.randn(shape, dtype=torch.float64)
+        y = _output(layer, x, spec, training=True)
+        moves = _moves(layer, shape, spec)
+        pools, overlaps = _pools(moves, (shape[0], shape[1], prod(shape[2:])))
+        is_elementwise = bool((moves == torch.eye(len(moves), dtype=torch.bool)).all())
+        target, _ = NORMS.load(spec)
+        return Probe(
+            pools=pools,
+            overlaps=overlaps,
+            curve=_curve(made, shape) if is_elementwise else (),
+            does=next(iter((getattr(target, "__doc__", "") or "").strip().splitlines()), ""),
+            parameters=tuple(_described(name, each) for name, each in made.named_parameters()),
+            state=tuple(_described(name, each) for name, each in made.named_buffers()),
+            evaluation=_evaluation(layer, x, y, spec),
+        )
+
+
+def _output(layer: nn.Module, x: Tensor, spec: str, *, training: bool) -> Tensor:
+    """Return what a copy of a layer puts out, always with the same random numbers."""
+    torch.manual_seed(1)
+    try:
+        with torch.no_grad():
+            y = copy.deepcopy(layer).train(training)(x.clone())
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ComponentError(f"norm '{spec}': it fails on shape {written_shape(x.shape)}: {reason}") from error
+    if not isinstance(y, Tensor) or y.shape != x.shape:
+        got = f"shape {written_shape(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
+        raise ComponentError(
+            f"norm '{spec}': it must keep the shape of its input, {written_shape(x.shape)}, and returned {got}"
+        )
+    return y
+
+
+def _moves(layer: nn.Module, shape: tuple[int, ...], spec: str, *, training: bool = True) -> Tensor:
+    """Return, for each value of the input, which outputs move with it."""
+    values = prod(shape)
+    found = torch.zeros(values, values, dtype=torch.bool)
+    for draw in range(DRAWS):
+        torch.manual_seed(draw)
+        x = torch.randn(shape, dtype=torch.float64) + 1
+        y = _output(layer, x, spec, training=training)
+        before = found.clone()
+        for value in range(values):
+            moved = x.clone()
+            moved.view(-1)[value] += 0.5
+            found[value] |= ((_output(layer, moved, spec, training=training) - y).abs() > MOVED).flatten()
+        if found.equal(before) or (draw == 0 and bool(found.diagonal().all())):
+            break
+    return found
+
+
+def _pools(moves: Tensor, sizes: Sizes) -> tuple[Pools, bool]:
+    """Return what moves together, and whether it overlaps: then what moves with the value in the middle."""
+    first = moves.int().argmax(1)  # of each value, the first output that it moves
+    if not bool((moves == (first[:, None] == first[None, :])).all()):
+        middle = (sizes[0] // 2 * sizes[1] + sizes[1] // 2) * sizes[2] + sizes[2] // 2
+        return Pools(sizes, None, tuple(0 if moved else None for moved in moves[middle].tolist())), True
+    order = {value: number for number, value in enumerate(dict.fromkeys(first.tolist()))}
+    numbers = tuple(order[value] for value in first.tolist())
+    within = moves[0].reshape(sizes)
+    extent = [int(within.any(dims).sum()) for dims in ((1, 2), (0, 2), (0, 1))]
+    if all(size % each == 0 for size, each in zip(sizes, extent, strict=True)):
+        samples, channels, positions = (size // each for size, each in zip(sizes, extent, strict=True))
+        blocks = Pools(sizes, (samples, channels, positions))
+        places = torch.cartesian_prod(*map(torch.arange, sizes)).tolist()
+        if tuple(blocks.number(*place) for place in places) == numbers:
+            return blocks, False
+    return Pools(sizes, None, numbers), False
+
+
+def _curve(layer: nn.Module, shape: tuple[int, ...]) -> Curve:
+    """Return the outputs of a layer as it starts for inputs from one end to the other."""
+    inputs = torch.linspace(-ENDS, ENDS, POINTS)
+    x = inputs.reshape(-1, *(1 for _ in shape[1:])).expand(-1, *shape[1:]).contiguous()
+    try:
+        with torch.no_grad():
+            outputs = copy.deepcopy(layer)(x).flatten(1)[:, 0]
+    except Exception:  # of a user's own that takes these samples alone
+        return ()
+    return tuple(zip(inputs.tolist(), outputs.tolist(), strict=True))
+
+
+def _described(name: str, tensor: Tensor) -> str:
+    values = tensor.detach().double()
+    is_one = bool((values == values.flatten()[0]).all()) if values.numel() else False
+    start = f"starts at {values.flatten()[0].item():g}" if is_one else "starts at several values"
+    return f"{name} {written_shape(tensor.shape)}: {start}"
+
+
+def _evaluation(layer: nn.Module, x: Tensor, y: Tensor, spec: str) -> str:
+    """Say how evaluation differs from training, after a step of that."""
+    trained = copy.deepcopy(layer).train()
+    with torch.no_grad():
+        trained(x.clone())
+    if torch.allclose(_output(trained, x, spec, training=False), y):
+        return "As in training."
+    moves = _moves(trained, tuple(x.shape), spec, training=False)
+    if bool((moves == torch.eye(len(moves), dtype=torch.bool)).all()):
+        return "Another output than in training: each depends on its own input value alone, and on what is remembered."
+    return "Another output than in training."

@@ -1,0 +1,246 @@
+"""What is said of a norm: all of it under headings, or in brief."""
+
+import re
+from collections.abc import Iterable
+from math import prod
+from typing import Final, NamedTuple
+
+from normzoo.explain._pools import DIMENSIONS, Pools
+from normzoo.explain._subject import Subject, held, same_pools, tensor_shape, written_shape
+from normzoo.registry import NORMS, HeldTensor, Line
+
+PRECISION: Final = (
+    "Statistics and formula are computed in float32 or wider, of bfloat16 and float16 inputs and under autocast, too; "
+    "the output has the input's type."
+)
+"""Of every norm of the registry that computes anything."""
+
+
+class Section(NamedTuple):
+    """Sentences under a heading."""
+
+    heading: str
+    lines: tuple[str, ...]
+
+
+def sections(subject: Subject) -> list[Section]:
+    """Return all that is said of a norm on an input."""
+    about = subject.about
+    if about is None:
+        return [*_found(subject), *_uses(subject)]
+    learned = [each for each in held(subject) if each.learned]
+    state = [each for each in held(subject) if not each.learned]
+    return [
+        Section("pools", (pools_in_numbers(subject), *_likenesses(subject))),
+        Section("formula", (formula(subject),)),
+        Section("where", (about.statistics, *_settings(subject))),
+        Section("parameters", tuple(_describe(subject, each) for each in learned) or ("None.",)),
+        Section("state", tuple(_describe(subject, each) for each in state) or ("None: nothing is remembered.",)),
+        Section("training", _applying(subject, about.training)),
+        Section("inference", _applying(subject, about.inference)),
+        Section("cost", _applying(subject, about.cost)),
+        Section("precision", ("The input is the output.",) if _is_control(subject) else (PRECISION,)),
+        Section("fits", about.fits),
+        Section("fits less", about.misfits),
+        Section("mask", (_mask(subject),)),
+        Section("paper", _paper(subject)),
+        *_uses(subject),
+    ]
+
+
+def brief(subject: Subject) -> list[Section]:
+    """Return what is said first: what a norm computes, where it fits, and how to use it."""
+    about = subject.about
+    if about is None:
+        return [*_found(subject), *_uses(subject, in_lines=True)]
+    return [
+        Section("formula", (formula(subject),)),
+        Section("fits", (_in_short(about.fits),)),
+        Section("fits less", (_in_short(about.misfits),)),
+        *_uses(subject, in_lines=True),
+    ]
+
+
+def _found(subject: Subject) -> list[Section]:
+    """Return what trying a norm of a user's own shows."""
+    probe = subject.probe
+    if probe is None:
+        return []
+    return [
+        Section("pools", (pools_in_numbers(subject),)),
+        Section("parameters", probe.parameters or ("None.",)),
+        Section("state", probe.state or ("None: nothing is remembered.",)),
+        Section("evaluation", (probe.evaluation,)),
+    ]
+
+
+def _in_short(sentences: Iterable[str]) -> str:
+    """Return what sentences begin with, without reasons and sources.
+
+    >>> _in_short(["Small batches: its statistics get noisy (Wu & He 2018).", "Vectors (N, C)."])
+    'Small batches; Vectors'
+    """
+    return "; ".join(re.split(r"[:;] |\. | \(|\.$", each)[0] for each in sentences)
+
+
+def _uses(subject: Subject, *, in_lines: bool = False) -> list[Section]:
+    compared = dict.fromkeys((subject.spec, "none"))
+    statements = code(subject)
+    return [
+        Section("in Python", statements if in_lines else ("; ".join(statements),)),
+        Section("to compare", (f"normzoo compare --norms {','.join(compared)}",)),
+    ]
+
+
+def code(subject: Subject) -> tuple[str, str]:
+    """Return the lines that make the layer."""
+    channels, entry = subject.shape[1], subject.entry
+    module, _, name = entry.target.partition(":") if entry else ("", "", "")
+    if entry is None or module != "normzoo.layers":
+        return "from normzoo.layers import make_norm", f'norm = make_norm("{subject.spec}", {channels})'
+    options = {**entry.options, **NORMS.parse(subject.spec).options}
+    given = "".join(f", {option}={value!r}" for option, value in options.items())
+    return f"from normzoo.layers import {name}", f"norm = {name}({channels}{given})"
+
+
+def formula(subject: Subject) -> str:
+    """Return the formula, with weight and bias where the layer has them; of a user's own it is not known."""
+    if subject.about is None:
+        return ""
+    learned = {each.name for each in held(subject)}
+    factor, summand = "w * " if "weight" in learned else "", " + b" if "bias" in learned else ""
+    return f"y = {factor}{subject.about.normalized}{summand}"
+
+
+def summary(subject: Subject) -> str:
+    """Say over what the norm pools, or what else it does."""
+    if subject.entry is None:
+        return subject.probe.does if subject.probe else ""
+    return f"{'pools over ' if subject.entry.explanation.pooling else ''}{subject.entry.summary}"
+
+
+def pools_in_numbers(subject: Subject) -> str:
+    """Say how many pools there are, and of how many values."""
+    if subject.probe and subject.probe.overlaps:
+        return (
+            "There are no pools, as what acts on one output acts on others otherwise. Lettered is what moves with the "
+            "value in the middle."
+        )
+    if subject.curve:
+        return "There are no pools: each output depends on its own input alone."
+    if len(subject.parts) == 1:
+        return f"{_in_numbers(subject, subject.pools)}."
+    return "; ".join(f"{name}: {_in_numbers(subject, pools)}" for name, pools in subject.parts.items()) + "."
+
+
+def _in_numbers(subject: Subject, pools: Pools) -> str:
+    if pools.blocks is None and not pools.numbers:
+        return "There are no pools, and no letters"
+    if pools.blocks is None:
+        sizes = sorted(map(pools.numbers.count, {*pools.numbers} - {None}))
+        values = f"{sizes[0]} to {_count(sizes[-1], 'values')}" if sizes[0] < sizes[-1] else _count(sizes[0], "values")
+        return f"{_count(pools.count, 'pools')} of {values}, which are no equal blocks of neighbours"
+    kinds = [
+        _count(blocks, _block_name(subject, index, blocks)) for index, blocks in enumerate(pools.blocks) if blocks > 1
+    ]
+    pooling = subject.about.pooling if subject.about else None
+    if pooling:  # which says what there is one for each of, also where that is one
+        kinds = [
+            _count(blocks, _block_name(subject, index, blocks))
+            for index, (blocks, share) in enumerate(zip(pools.blocks, pooling.shares, strict=True))
+            if share != "all"
+        ]
+    held_by_one = [_count(extent, name) for extent, name in zip(pools.extent, DIMENSIONS, strict=True) if extent > 1]
+    apart = f", one for each of {' x '.join(kinds)}" if kinds else ""
+    inside = f" ({' x '.join(held_by_one)})" if len(held_by_one) > 1 else ""
+    values = _count(prod(pools.extent), "values") + " each" * (pools.count > 1)
+    return f"{_count(pools.count, 'pools')} of {values}{inside}{apart}"
+
+
+def _block_name(subject: Subject, dimension: int, blocks: int) -> str:
+    """Return what the blocks along a dimension are called: by the option that divides it, where one does."""
+    pooling = subject.about.pooling if subject.about else None
+    name = DIMENSIONS[dimension]
+    if pooling:
+        share = pooling.shares[dimension]
+        return name if share in ("each", "all") else share
+    return name if blocks == subject.pools.sizes[dimension] else f"blocks of {name}"
+
+
+def _count(number: int, name: str) -> str:
+    """Write a number of things.
+
+    >>> _count(1, "samples"), _count(4, "samples"), _count(1, "blocks of channels")
+    ('1 sample', '4 samples', '1 block of channels')
+    """
+    first, of, rest = name.partition(" of ")
+    return f"{number} {first.removesuffix('s') if number == 1 else first}{of}{rest}"
+
+
+def _likenesses(subject: Subject) -> list[str]:
+    """Say which norms pool the same values here, and how to see a difference."""
+    same, pooling = same_pools(subject), subject.about.pooling if subject.about else None
+    lines = [f"On this shape {' and '.join(same)} pool{'s' * (len(same) == 1)} the same values."] if same else []
+    if pooling is None or subject.pools.blocks is None:
+        return lines
+    for share, name, blocks, size in zip(
+        pooling.shares, DIMENSIONS, subject.pools.blocks, subject.pools.sizes, strict=True
+    ):
+        if share in subject.options and blocks == size > 1:
+            together = next(each for each in range(2, size + 1) if size % each == 0)
+            fewer = f"{share}={size // together} would put {together} together"
+            lines.append(f"{share}={blocks} leaves each of {size} {name} for itself; {fewer}.")
+    return lines
+
+
+def _settings(subject: Subject) -> list[str]:
+    described = subject.about.tensors if subject.about else ()
+    tensors = {name for each in described for name in (*each.needs, *each.unless)}
+    shown = [
+        f"{name}={_plain(value)}"
+        for name, value in subject.options.items()
+        if name not in tensors and name != "momentum"
+    ]
+    return [f"Settings: {', '.join(shown)}."] if shown else []
+
+
+def _plain(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _describe(subject: Subject, tensor: HeldTensor) -> str:
+    return f"{tensor.name} {written_shape(tensor_shape(subject, tensor))}: {tensor.does}"
+
+
+def _applying(subject: Subject, lines: Iterable[Line]) -> tuple[str, ...]:
+    numbers = {
+        **{name: _plain(value) for name, value in subject.options.items()},
+        "pools": sum(pools.count for pools in subject.parts.values()),
+        "values": prod(subject.pools.extent),
+        "samples": subject.pools.sizes[0],
+        "channels": subject.pools.sizes[1],
+        "positions": subject.pools.sizes[2],
+    }
+    return tuple(line.text.format(**numbers) for line in lines if line.holds(subject.options))
+
+
+def _is_control(subject: Subject) -> bool:
+    return subject.probe is None and all(not pools.count for pools in subject.parts.values())
+
+
+def _mask(subject: Subject) -> str:
+    written = written_shape((subject.shape[0], *subject.shape[2:]))
+    if _is_control(subject):
+        return "forward(x, mask) takes one and ignores it."
+    return (
+        f"forward(x, mask) takes one of shape {written}, True where a position counts: what does not count enters no "
+        "statistic and comes out as 0."
+    )
+
+
+def _paper(subject: Subject) -> tuple[str, ...]:
+    if subject.about is None:
+        return ()
+    paper, remark = subject.about.paper, subject.about.remark
+    said = f'{paper.authors} ({paper.year}), "{paper.title}", arXiv:{paper.arxiv}' if paper else "None: the control."
+    return (said, remark) if remark else (said,)
