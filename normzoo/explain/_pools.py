@@ -19,7 +19,9 @@ Sizes = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Pools:
-    """The pools of an input: it is cut into equal blocks along every dimension, and each block is one.
+    """The pools of an input: it is cut into blocks along every dimension, and each block is one.
+
+    Where blocks cannot be equal, the first ones hold one index more than the others.
 
     Attributes:
         sizes: how many samples, channels and positions the input has.
@@ -39,7 +41,7 @@ class Pools:
 
     @property
     def extent(self) -> Sizes:
-        """How many samples, channels and positions one pool holds, of equal blocks."""
+        """How many samples, channels and positions one pool holds; where they differ, the smallest."""
         samples, channels, positions = (
             size // blocks for size, blocks in zip(self.sizes, self.blocks or self.sizes, strict=True)
         )
@@ -74,7 +76,18 @@ class Pools:
         return sum(index * step for index, step in zip(block, _STEPS, strict=True)) % colors
 
     def _block(self, *indices: int) -> tuple[int, ...]:
-        return tuple(index // extent for index, extent in zip(indices, self.extent, strict=True))
+        return tuple(map(_block_of, indices, self.sizes, self.blocks or self.sizes))
+
+
+def _block_of(index: int, size: int, blocks: int) -> int:
+    """Return the block of an index, where the first ``size % blocks`` blocks hold one more than the others.
+
+    >>> [_block_of(index, 5, 2) for index in range(5)]
+    [0, 0, 0, 1, 1]
+    """
+    least, larger = divmod(size, blocks)
+    in_larger = larger * (least + 1)
+    return index // (least + 1) if index < in_larger else larger + (index - in_larger) // least
 
 
 def letters(number: int) -> str:

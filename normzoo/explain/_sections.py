@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from normzoo.explain._pools import DIMENSIONS, Pools
 from normzoo.explain._subject import Subject, held, same_pools, tensor_shape, written_shape
 from normzoo.registry import NORMS, HeldTensor, Line
+from normzoo.registry._explanation import name_of_block
 
 PRECISION: Final = (
     "Statistics and formula are computed in float32 or wider, of bfloat16 and float16 inputs and under autocast, too; "
@@ -150,10 +151,17 @@ def _in_numbers(subject: Subject, pools: Pools) -> str:
             for index, (blocks, share) in enumerate(zip(pools.blocks, pooling.shares, strict=True))
             if share != "all"
         ]
-    held_by_one = [_count(extent, name) for extent, name in zip(pools.extent, DIMENSIONS, strict=True) if extent > 1]
+    held_by_one = [
+        f"{extent} or {extent + 1} {name}" if size % blocks else _count(extent, name)
+        for extent, name, size, blocks in zip(pools.extent, DIMENSIONS, pools.sizes, pools.blocks, strict=True)
+        if extent > 1
+    ]
     apart = f", one for each of {' x '.join(kinds)}" if kinds else ""
     inside = f" ({' x '.join(held_by_one)})" if len(held_by_one) > 1 else ""
-    values = _count(prod(pools.extent), "values") + " each" * (pools.count > 1)
+    least = prod(pools.extent)
+    most = prod(-(-size // blocks) for size, blocks in zip(pools.sizes, pools.blocks, strict=True))
+    values = _count(least, "values") if least == most else f"{least} or {most} values"
+    values += " each" * (pools.count > 1)
     return f"{_count(pools.count, 'pools')} of {values}{inside}{apart}"
 
 
@@ -162,8 +170,7 @@ def _block_name(subject: Subject, dimension: int, blocks: int) -> str:
     pooling = subject.about.pooling if subject.about else None
     name = DIMENSIONS[dimension]
     if pooling:
-        share = pooling.shares[dimension]
-        return name if share in ("each", "all") else share
+        return name_of_block(name, pooling.shares[dimension])
     return name if blocks == subject.pools.sizes[dimension] else f"blocks of {name}"
 
 

@@ -7,6 +7,7 @@ from math import prod
 from normzoo.errors import ComponentError
 from normzoo.explain._pools import DIMENSIONS, Pools, Sizes
 from normzoo.registry import FAMILIES, NORMS, Explanation, HeldTensor, NormEntry, Option, Pooling
+from normzoo.registry._explanation import UP_TO
 
 Curve = tuple[tuple[float, float], ...]
 """Pairs of an input and its output, of a norm whose outputs each depend on their own input alone."""
@@ -161,7 +162,7 @@ def pools_of(text: str, pooling: Pooling, options: Mapping[str, Option], sizes: 
     """
     found = pooling.blocks(sizes, options)
     for dimension, share, size, blocks in zip(DIMENSIONS, pooling.shares, sizes, found, strict=True):
-        if size % blocks:
+        if size % blocks and not share.startswith(UP_TO):
             nearest = min(
                 (each for each in range(1, min(size, 2 * blocks) + 1) if size % each == 0),
                 key=lambda each: abs(each - blocks),

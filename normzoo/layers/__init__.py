@@ -8,10 +8,11 @@ from normzoo.layers._base import Norm
 from normzoo.layers._batch import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
 from normzoo.layers._elementwise import DyT
 from normzoo.layers._extended import ExtendedBatchNorm
+from normzoo.layers._ghost import GhostBatchNorm
 from normzoo.layers._group import GroupNorm
 from normzoo.layers._instance import InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from normzoo.layers._kernels.dispatch import backend
-from normzoo.layers._layer import ChannelLayerNorm, LayerNorm
+from normzoo.layers._layer import ChannelLayerNorm, LayerNorm, PositionNorm
 from normzoo.layers._make import make_norm, norm_factory
 from normzoo.layers._none import NoNorm
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
@@ -24,6 +25,7 @@ __all__ = [
     "ChannelLayerNorm",
     "DyT",
     "ExtendedBatchNorm",
+    "GhostBatchNorm",
     "GroupNorm",
     "InstanceNorm",
     "InstanceNorm1d",
@@ -32,6 +34,7 @@ __all__ = [
     "LayerNorm",
     "NoNorm",
     "Norm",
+    "PositionNorm",
     "RMSNorm",
     "SampleRMSNorm",
     "backend",

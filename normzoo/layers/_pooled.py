@@ -76,6 +76,18 @@ class PooledNorm(Norm):
             self._check_values_per_pool(x, mask, leading, grid, groups, axes)
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
         fields = (leading, channels, grid, groups, axes, self._eps(x), self.centered, given is not None)
+        return self._normalize(fields, x, weight, bias, running, mask)
+
+    def _normalize(
+        self,
+        fields: tuple[Any, ...],
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        running: Running | None,
+        mask: Tensor | None,
+    ) -> Tensor:
+        """Carry out what has been checked."""
         return normalize(fields, x, weight, bias, running, mask, self._check_parameters)
 
     def _pool_of_members(self, shape: Sequence[int]) -> OfEachMember:

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
 from normzoo.registry._options import Option
 
 Share = str
-"""``each``: every index along a dimension for itself; ``all``: all of them together; else the option of the norm that
-says into how many equal blocks of neighbours they are divided."""
+"""``each``: every index along a dimension for itself; ``all``: all of them together; ``up to size``: in as few parts of
+neighbours, as equal as can be, as hold at most so many each as the option ``size`` says; else the option of the norm
+that says into how many equal blocks of neighbours they are divided."""
+
+UP_TO: Final = "up to "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +34,7 @@ class Pooling:
         (2, 8, 1)
         """
         samples, channels, positions = (
-            size if share == "each" else 1 if share == "all" else cast("int", options[share])
-            for share, size in zip(self.shares, sizes, strict=True)
+            _blocks(share, size, options) for share, size in zip(self.shares, sizes, strict=True)
         )
         return samples, channels, positions
 
@@ -45,7 +47,7 @@ class Pooling:
         """
         named = (("samples", self.samples), ("channels", self.channels))
         pooled = [
-            f"all {name}" if share == "all" else f"the {name} of a {share.removesuffix('s')}"
+            f"all {name}" if share == "all" else f"the {name} of a {name_of_block(name, share).removesuffix('s')}"
             for name, share in named
             if share != "each"
         ]
@@ -59,9 +61,24 @@ class Pooling:
         'sample and group'
         """
         named = zip(("samples", "channels", "positions"), self.shares, strict=True)
-        return " and ".join(
-            (name if share == "each" else share).removesuffix("s") for name, share in named if share != "all"
-        )
+        return " and ".join(name_of_block(name, share).removesuffix("s") for name, share in named if share != "all")
+
+
+def name_of_block(name: str, share: Share) -> str:
+    """Return what the blocks along a dimension are called.
+
+    >>> name_of_block("samples", "each"), name_of_block("channels", "groups"), name_of_block("samples", "up to size")
+    ('samples', 'groups', 'parts')
+    """
+    return name if share in ("each", "all") else "parts" if share.startswith(UP_TO) else share
+
+
+def _blocks(share: Share, size: int, options: Mapping[str, Option]) -> int:
+    """Return into how many blocks so many indices along a dimension are divided."""
+    if share in ("each", "all"):
+        return size if share == "each" else 1
+    number = cast("int", options[share.removeprefix(UP_TO)])
+    return max(1, -(-size // number)) if share.startswith(UP_TO) else number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,9 @@ OPTIONS = (
     "batch:bias=False,momentum=0.3",
     "layer:affine=False",
     "channel-layer:bias=False,eps=0.1",
+    "ghost:size=2",
+    "ghost:size=1,track_running_stats=False",
+    "position:affine=True",
     "rms:bias=False",
     "rms:affine=False,eps=0.1",
 )
@@ -29,7 +32,7 @@ SHAPES = ((3, 4), (2, 4, 3), (2, 4, 2, 2), (2, 4, 2, 1, 2))
 
 def goes_with(spec: str, shape: tuple[int, ...]) -> bool:
     """Whether a norm of ``SPECS`` has several values for each statistic."""
-    return len(shape) > 2 or not spec.startswith(("instance", "group:groups=4"))
+    return len(shape) > 2 or not spec.startswith(("instance", "group:groups=4", "ghost:"))
 
 
 SPECS_AND_SHAPES = [(spec, shape) for spec in SPECS for shape in SHAPES if goes_with(spec, shape)]

@@ -53,7 +53,7 @@ def outputs_moved_by(layer: nn.Module, x: Tensor, value: int) -> Tensor:
 
 def layers_pool(pooling: Pooling, options: Mapping[str, Option]) -> tuple[tuple[int, ...], int | None]:
     """Return the axes and groups of the layer's pool: of a grid ``(N, C)``, or ``(N, groups, C / groups)``."""
-    samples = (0,) if pooling.samples == "all" else ()
+    samples = () if pooling.samples == "each" else (0,)
     groups = options.get(pooling.channels, 1 if pooling.channels == "all" else None)
     assert groups is None or isinstance(groups, int)
     if groups is None:
@@ -108,6 +108,9 @@ def test_values_per_statistic_are_those_of_a_letter(spec: str, shape: tuple[int,
     ("norm", "sizes", "values"),
     [
         ("batch", (2, 64, 1), 2),
+        ("ghost", (32, 64, 1), 8),
+        ("ghost:size=8", (9, 64, 16), 64),
+        ("ghost:size=8", (3, 64, 16), 48),
         ("batch", (2, 32, 64), 128),
         ("group", (2, 64, 1), 8),
         ("group:groups=4", (32, 64, 16), 256),
@@ -227,4 +230,5 @@ def test_what_is_kept_for_backward(name: str) -> None:
         layer(x.requires_grad_())
     said = next(line.text for line in asked.about.cost if line.text.startswith("Kept for backward"))
     per_pool = 2 if "2 x {pools}" in said else 1
-    assert sorted(kept) == sorted([math.prod(MAPS), MAPS[1], *[asked.pools.count] * per_pool])
+    weight = [MAPS[1]] * len([each for each in held(asked) if each.name == "weight"])
+    assert sorted(kept) == sorted([math.prod(MAPS), *weight, *[asked.pools.count] * per_pool])

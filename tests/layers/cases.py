@@ -27,6 +27,18 @@ def per_channel(shape: tuple[int, ...]) -> Tensor:
     return _numbered(shape[1:], 1).expand(shape)
 
 
+def per_part(size: int) -> Pools:
+    """Ghost batch norm: the values of a channel in a part of at most so many samples."""
+
+    def pools(shape: tuple[int, ...]) -> Tensor:
+        parts = torch.arange(shape[0]).tensor_split(-(-shape[0] // size))
+        part = torch.cat([torch.full((len(each),), number) for number, each in enumerate(parts)])
+        numbers = part[:, None] * shape[1] + torch.arange(shape[1])
+        return numbers.reshape(*shape[:2], *(1 for _ in shape[2:])).expand(shape)
+
+    return pools
+
+
 def per_sample(shape: tuple[int, ...]) -> Tensor:
     """Layer norm of a map: the values of a sample."""
     return _numbered(shape, 1)
@@ -127,7 +139,12 @@ class Case:
     @property
     def couples_samples(self) -> bool:
         """Whether a statistic is over several samples."""
-        return self.pools is per_channel
+        return self.pools is per_channel or self.splits_batches
+
+    @property
+    def splits_batches(self) -> bool:
+        """Whether how a batch is divided depends on its size."""
+        return issubclass(self.layer, layers.GhostBatchNorm)
 
     @property
     def tracked(self) -> bool:
@@ -142,6 +159,12 @@ def _case(id: str, layer: type[nn.Module], *arguments: Any, **fields: Any) -> Ca
 
 def _batch(id: str, layer: type[nn.Module], shape: tuple[int, ...], **options: Any) -> Case:  # noqa: A002
     return _case(f"batch-{id}", layer, shape[1], shape=shape, pools=per_channel, options=options)
+
+
+def _ghost(id: str, size: int, shape: tuple[int, ...], **options: Any) -> Case:  # noqa: A002
+    return _case(
+        f"ghost-{id}", layers.GhostBatchNorm, shape[1], size, shape=shape, pools=per_part(size), options=options
+    )
 
 
 def _instance(id: str, layer: type[nn.Module], shape: tuple[int, ...], **options: Any) -> Case:  # noqa: A002
@@ -208,6 +231,18 @@ CASES = [
         pools=per_sample_and_position,
         options={"bias": False, "eps": 1e-3},
     ),
+    _case("position-vectors", layers.PositionNorm, 6, shape=(4, 6), pools=per_sample_and_position),
+    _case(
+        "position-maps",
+        layers.PositionNorm,
+        4,
+        shape=(3, 4, 2, 3),
+        pools=per_sample_and_position,
+        options={"affine": True, "eps": 1e-3},
+    ),
+    _ghost("sequences-cumulative", 2, (5, 4, 3), momentum=None, bias=False),
+    _ghost("maps", 3, (4, 2, 3, 4)),
+    _ghost("maps-untracked", 2, (5, 2, 3, 4), track_running_stats=False),
     _case("none", layers.NoNorm, 4, shape=(3, 4, 5), pools=None),
 ]
 NORMS = [case for case in CASES if case.pools is not None]

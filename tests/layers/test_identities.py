@@ -8,9 +8,11 @@ from torch.testing import assert_close
 from normzoo.layers import (
     BatchNorm,
     ChannelLayerNorm,
+    GhostBatchNorm,
     GroupNorm,
     InstanceNorm,
     LayerNorm,
+    PositionNorm,
     RMSNorm,
     SampleRMSNorm,
     make_norm,
@@ -111,6 +113,46 @@ def test_batch_of_one_is_instance_norm(shape: tuple[int, ...]) -> None:
     assert_equal_layers(batch, instance, x)
     assert_close(batch.running_mean, instance.running_mean, rtol=1e-9, atol=1e-9)
     assert_close(batch.running_var, instance.running_var, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [3, 4, 100])
+@every_shape
+def test_ghost_batch_norm_of_at_least_the_batch_is_batch_norm(shape: tuple[int, ...], size: int) -> None:
+    """Running statistics included."""
+    x = torch.randn(3, *shape[1:], dtype=torch.float64)
+    batch, ghost = BatchNorm(6), GhostBatchNorm(6, size=size)
+    assert_equal_layers(batch, ghost, x)
+    assert_close(ghost.state_dict(), batch.state_dict(), rtol=0, atol=0)
+
+
+@every_shape
+@pytest.mark.parametrize("momentum", [0.3, None])
+def test_ghost_batch_norm_is_batch_norm_of_each_part_in_turn(shape: tuple[int, ...], momentum: float | None) -> None:
+    """Of seven samples in parts of at most three: 3, 2 and 2; the state is that after as many batches."""
+    x = torch.randn(7, *shape[1:], dtype=torch.float64)
+    ghost = randomized(GhostBatchNorm(6, size=3, momentum=momentum).double())
+    batch = BatchNorm(6, momentum=momentum).double()
+    batch.load_state_dict(ghost.state_dict())
+    assert_close(ghost(x), torch.cat([batch(part) for part in (x[:3], x[3:5], x[5:])]), rtol=1e-9, atol=1e-9)
+    assert_close(ghost.state_dict(), batch.state_dict(), rtol=1e-9, atol=1e-9)
+    assert ghost.num_batches_tracked == 3
+    assert_close(ghost.eval()(x), batch.eval()(x), rtol=1e-9, atol=1e-9)
+
+
+def test_parts_must_hold_a_sample() -> None:
+    """A size of none, and one that is no whole number, are refused."""
+    for size in (0, 2.5):
+        with pytest.raises(ValueError, match=r"^GhostBatchNorm: size must be a whole number of at least 1, got size="):
+            GhostBatchNorm(6, size=size)  # type: ignore[arg-type]
+
+
+@every_shape
+def test_position_norm_is_layer_norm_of_channels_without_affine(shape: tuple[int, ...]) -> None:
+    """And learns nothing unless asked."""
+    x = torch.randn(shape, dtype=torch.float64)
+    assert not list(PositionNorm(6).parameters())
+    assert_equal_layers(ChannelLayerNorm(6, affine=False), PositionNorm(6), x)
+    assert_equal_layers(ChannelLayerNorm(6), PositionNorm(6, affine=True), x)
 
 
 @shapes_with_positions

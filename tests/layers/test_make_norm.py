@@ -81,13 +81,17 @@ def test_only_instance_norm_needs_positions() -> None:
     assert {name for name in NORMS if needs_positions(name)} == {"instance"}
 
 
+WITHOUT_AFFINE = ("none", "position")
+"""As their papers have them."""
+
+
 @pytest.mark.parametrize("name", NORMS)
 def test_every_registered_norm_learns_scale_and_shift_alike(name: str) -> None:
-    """Norms are compared with a weight and a bias per channel, and what their formula learns; the control with none."""
+    """Norms are compared with a weight and a bias per channel, and what their formula learns; some without."""
     shapes = {key: tuple(value.shape) for key, value in make_norm(name, 16).named_parameters()}
-    learned = {each.name for each in NORMS[name].explanation.tensors if each.learned}
-    assert shapes.keys() == learned
-    if name != "none":
+    about, options = NORMS[name].explanation, {**NORMS[name].explanation.options, **NORMS[name].options}
+    assert shapes.keys() == {each.name for each in about.tensors if each.learned and each.holds(options)}
+    if name not in WITHOUT_AFFINE:
         assert {key: shapes[key] for key in ("weight", "bias")} == {"weight": (16,), "bias": (16,)}
 
 

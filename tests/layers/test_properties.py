@@ -91,7 +91,9 @@ def test_samples_in_evaluation_are_independent(case: Case) -> None:
 
 @every_norm
 def test_order_of_samples_does_not_matter(case: Case) -> None:
-    """Permuted samples come out permuted, and leave the same running statistics."""
+    """Permuted samples come out permuted, and leave the same running statistics; parts of a batch are in its order."""
+    if case.splits_batches:
+        return
     layer, permuted = case.ours(torch.float64), case.ours(torch.float64)
     x, order = case.input(), torch.randperm(case.shape[0])
     assert_close(permuted(x[order]), layer(x)[order], rtol=1e-9, atol=1e-9)

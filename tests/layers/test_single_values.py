@@ -20,6 +20,11 @@ SINGLES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
         (1, 4),
         f"BatchNorm1d: {SINGLE} (1, 4); use a larger batch or more positions, or call .eval()",
     ),
+    "ghost": (
+        lambda: layers.GhostBatchNorm(4, size=2),
+        (5, 4),
+        f"GhostBatchNorm: {SINGLE} (1, 4); use a larger batch or size, or more positions, or call .eval()",
+    ),
     "instance": (
         lambda: layers.InstanceNorm2d(4),
         (3, 4, 1, 1),

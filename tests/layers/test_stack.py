@@ -13,6 +13,7 @@ from normzoo.layers import (
     BatchNorm,
     BatchNorm1d,
     BatchNorm2d,
+    GhostBatchNorm,
     GroupNorm,
     InstanceNorm,
     InstanceNorm2d,
@@ -38,6 +39,7 @@ BUILDS: dict[str, Callable[[], nn.Module]] = {
     "batch-without-bias": lambda: BatchNorm(CHANNELS, bias=False, momentum=0.3, eps=1e-3),
     "batch-1d": lambda: BatchNorm1d(CHANNELS),
     "batch-2d": lambda: BatchNorm2d(CHANNELS),
+    "ghost": lambda: GhostBatchNorm(CHANNELS, size=2),
     "instance-plain": lambda: InstanceNorm(CHANNELS),
     "instance-tracked": lambda: InstanceNorm(CHANNELS, affine=True, track_running_stats=True),
     "instance-tracked-frozen": lambda: InstanceNorm(CHANNELS, track_running_stats=True, momentum=None),
@@ -48,7 +50,7 @@ BUILDS: dict[str, Callable[[], nn.Module]] = {
     "group-of-one": lambda: GroupNorm(1, CHANNELS),
     "sample-rms-without-bias": lambda: SampleRMSNorm(CHANNELS, bias=False),
 }
-VECTORS_TOO = [name for name in BUILDS if not name.startswith("instance") and name != "batch-2d"]
+VECTORS_TOO = [name for name in BUILDS if not name.startswith("instance") and name not in ("batch-2d", "ghost")]
 MAPS_TOO = [name for name in BUILDS if name != "batch-1d"]
 CASES = [(name, VECTORS) for name in VECTORS_TOO] + [(name, MAPS) for name in MAPS_TOO]
 

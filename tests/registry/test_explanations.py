@@ -39,13 +39,15 @@ def test_what_is_shared_along_each_dimension_is_known(name: str) -> None:
     about = NORMS[name].explanation
     assert about.pooling is not None
     for each in fields(Pooling):
-        assert getattr(about.pooling, each.name) in {"each", "all", *about.options}
+        assert getattr(about.pooling, each.name).removeprefix("up to ") in {"each", "all", *about.options}
 
 
 @pytest.mark.parametrize(
     ("name", "summary"),
     [
         ("batch", "all samples: one mean and variance per channel"),
+        ("ghost", "the samples of a part: one mean and variance per part and channel"),
+        ("position", "all channels: one mean and variance per sample and position"),
         ("layer", "all channels: one mean and variance per sample"),
         ("channel-layer", "all channels: one mean and variance per sample and position"),
         ("instance", "nothing: one mean and variance per sample and channel"),

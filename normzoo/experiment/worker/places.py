@@ -70,6 +70,6 @@ def _place(where: str, module: nn.Module, shape: tuple[int, ...], samples: int, 
 
 def _pools_as(norm: str, module: nn.Module) -> str:
     """Return the norm of the registry that pools what this one does; of others' norms, batch norms alone are known."""
-    if isinstance(module, TorchBatchNorm):
-        return "batch"
-    return "" if NORMS.parse(norm).is_own else norm
+    if not NORMS.parse(norm).is_own:
+        return norm
+    return "batch" if isinstance(module, TorchBatchNorm) else ""

@@ -58,7 +58,8 @@ def named_together(word: str) -> tuple[str, ...] | None:
 def values_per_statistic(norm: str, *, samples: int, channels: int, positions: int = 1) -> int | None:
     """Return at how many values a norm takes each of its statistics in training.
 
-    None where nothing is measured, as by the control, and for norms that are not of the registry.
+    Of unequal parts, it is that of the smallest. None where nothing is measured, as by the control, and for norms that
+    are not of the registry.
 
     >>> values_per_statistic("batch", samples=2, channels=32, positions=8 * 8)
     128
@@ -73,4 +74,5 @@ def values_per_statistic(norm: str, *, samples: int, channels: int, positions: i
     if about.pooling is None:
         return None
     sizes = (samples, channels, positions)
-    return prod(sizes) // prod(about.pooling.blocks(sizes, {**about.options, **entry.options, **spec.options}))
+    blocks = about.pooling.blocks(sizes, {**about.options, **entry.options, **spec.options})
+    return prod(max(1, size // count) for size, count in zip(sizes, blocks, strict=True))

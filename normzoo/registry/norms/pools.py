@@ -87,6 +87,60 @@ _BATCH = Explanation(
 )
 
 
+_GHOST = Explanation(
+    pooling=Pooling(samples="up to size", channels="each", positions="all"),
+    centered=True,
+    normalized=STANDARDIZED,
+    statistics=MOMENTS,
+    options={"size": 8, "eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True, "bias": True},
+    tensors=(WEIGHT, BIAS, *RUNNING, counter("parts of batches seen, counted up in training")),
+    training=(
+        Line(text="The own mean and variance of each part of at most {size} samples, one pair for each letter."),
+        Line(
+            text="Each part in turn moves running_mean and running_var towards its own (unbiased) by the fraction "
+            "{momentum}.",
+            needs=("track_running_stats", "momentum"),
+        ),
+        Line(
+            text="momentum={momentum}: none makes running_mean and running_var the plain average over all parts so "
+            "far, 0 leaves them as they are.",
+            needs=TRACKED,
+            unless=("momentum",),
+        ),
+    ),
+    inference=(
+        KNOWN,
+        Line(text="The own mean and variance of each part here, too (track_running_stats=False).", unless=TRACKED),
+    ),
+    cost=(
+        PASSES,
+        KEPT,
+        FOLDED,
+        TWO_AGAIN,
+        STATE,
+        Line(text="In training the passes of batch, once for each part: with many small parts several times as long."),
+    ),
+    fits=(
+        "Large batches, to get back the noise of small ones: it narrows the gap in generalization between the two "
+        "(Hoffer et al. 2017).",
+        "As a regularizer at small and medium batches, too (Summers & Dinneen 2020).",
+    ),
+    misfits=(
+        "Small batches, whose statistics are noisy as it is: with size of at least the batch it is batch.",
+        "Data at inference unlike that of training, as with batch.",
+    ),
+    paper=Paper(
+        authors="Elad Hoffer, Itay Hubara, Daniel Soudry",
+        year=2017,
+        title="Train longer, generalize better: closing the generalization gap in large batch training of neural "
+        "networks",
+        arxiv="1705.08741",
+    ),
+    remark="Which samples make a part is their order in the batch, which is random in training. Parts differ by one "
+    "sample at most, rather than leaving a small rest.",
+)
+
+
 _LAYER = Explanation(
     pooling=Pooling(samples="each", channels="all", positions="all"),
     centered=True,
@@ -161,6 +215,37 @@ _CHANNEL_LAYER = Explanation(
     ),
     remark="On maps it is the LayerNorm of ConvNeXt (Liu et al. 2022, arXiv:2201.03545), torchvision's LayerNorm2d; on "
     "vectors it is layer. layer pools all positions of a sample, too.",
+)
+
+
+_POSITION = Explanation(
+    pooling=Pooling(samples="each", channels="all", positions="each"),
+    centered=True,
+    normalized=STANDARDIZED,
+    statistics=MOMENTS,
+    options={"eps": 1e-5, "affine": False, "bias": True},
+    tensors=(WEIGHT, BIAS),
+    training=(OWN,),
+    inference=(SAME,),
+    cost=(PASSES, KEPT, TWO_AGAIN, Line(text="No state; what channel-layer costs, less its weight and bias.")),
+    fits=(
+        "Generative networks that go from image to image, which get the means and deviations back in a later layer "
+        "(Li et al. 2019).",
+        ANY_BATCH,
+    ),
+    misfits=(
+        "Where the contrast between positions matters, and nothing brings it back: each position comes out at the same "
+        "mean and spread.",
+        "Few channels: a pool holds one value of each.",
+    ),
+    paper=Paper(
+        authors="Boyi Li, Felix Wu, Kilian Q. Weinberger, Serge Belongie",
+        year=2019,
+        title="Positional Normalization",
+        arxiv="1907.04312",
+    ),
+    remark="It is channel-layer without weight and bias. The paper's moment shortcut, which hands mean and deviation "
+    "to a later layer, is a matter of the network, and no part of this norm.",
 )
 
 
@@ -254,6 +339,13 @@ ENTRIES: Final = {
         source="Ioffe & Szegedy 2015",
         explanation=_BATCH,
     ),
+    "ghost": NormEntry(
+        target="normzoo.layers:GhostBatchNorm",
+        formula=STANDARDIZE + "; running mean and var in evaluation",
+        source="Hoffer et al. 2017",
+        explanation=_GHOST,
+        options={"size": 8},
+    ),
     "layer": NormEntry(
         target="normzoo.layers._group:layer_norm",
         formula=STANDARDIZE,
@@ -265,6 +357,12 @@ ENTRIES: Final = {
         formula=STANDARDIZE,
         source="Ba et al. 2016; on maps as in Liu et al. 2022",
         explanation=_CHANNEL_LAYER,
+    ),
+    "position": NormEntry(
+        target="normzoo.layers:PositionNorm",
+        formula=STANDARDIZED,
+        source="Li et al. 2019",
+        explanation=_POSITION,
     ),
     "instance": NormEntry(
         target="normzoo.layers:InstanceNorm",

@@ -1,0 +1,88 @@
+"""Ghost batch normalization: a batch in parts, each of which is normalized as a batch of its own.
+
+    y = weight * (x - mean) / sqrt(var + eps) + bias
+
+with ``mean`` and ``var`` those of a channel in one part of the batch.
+
+Hoffer, Hubara & Soudry (2017), "Train longer, generalize better: closing the generalization gap in large batch
+training of neural networks".
+"""
+
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from normzoo.layers._batch import BatchNorm
+from normzoo.layers._kernels.spec import Running
+
+
+class GhostBatchNorm(BatchNorm):
+    """Ghost batch normalization of inputs ``(N, C)`` or ``(N, C, *)``: the registry's ``ghost``.
+
+    A batch is split into as few parts of at most ``size`` samples as there can be, whose sizes differ by one at most;
+    with ``size`` of at least N it is batch norm. Each part moves the running statistics in turn, as a batch would, and
+    ``num_batches_tracked`` counts parts. In evaluation the running statistics stand for those of all parts.
+
+    >>> y = GhostBatchNorm(3, size=4)(torch.randn(8, 3, 5, 5))
+    >>> y[:4].mean((0, 2, 3)).abs().max().item() < 1e-6
+    True
+
+    Raises:
+        ValueError: ``size`` is no whole number of at least 1.
+    """
+
+    way_to_more_values = "use a larger batch or size, or more positions"
+
+    def __init__(
+        self,
+        num_features: int,
+        size: int = 8,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        if not isinstance(size, Integral) or size < 1:
+            raise ValueError(
+                self._message("size must be a whole number of at least 1", f"got size={size!r}", "use for example 8")
+            )
+        self.size = int(size)
+
+    def _check_values_per_pool(self, x: Tensor, mask: Tensor | None, *grid: Any) -> None:
+        for part, counted in self._parts(x, mask):
+            super()._check_values_per_pool(part, counted, *grid)
+
+    def _normalize(
+        self,
+        fields: tuple[Any, ...],
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        running: Running | None,
+        mask: Tensor | None,
+    ) -> Tensor:
+        if self._given_statistics() is not None:
+            return super()._normalize(fields, x, weight, bias, running, mask)
+        done = [
+            super(GhostBatchNorm, self)._normalize(fields, part, weight, bias, running, counted)
+            for part, counted in self._parts(x, mask)
+        ]
+        return torch.cat(done) if len(done) > 1 else done[0]
+
+    def _parts(self, x: Tensor, mask: Tensor | None) -> Iterable[tuple[Tensor, Tensor | None]]:
+        """Return the parts of a batch, each with its part of the mask."""
+        parts = max(1, -(-x.shape[0] // self.size))
+        masks = [None] * parts if mask is None else mask.tensor_split(parts)
+        return zip(x.tensor_split(parts), masks, strict=True)
+
+    def extra_repr(self) -> str:
+        """Return the arguments."""
+        return f"{self.num_features}, size={self.size}, {super().extra_repr().partition(', ')[2]}"
