@@ -181,7 +181,9 @@ def held(subject: Subject) -> list[HeldTensor]:
 
 def tensor_shape(subject: Subject, tensor: HeldTensor) -> tuple[int, ...]:
     """Return the shape of a parameter or buffer."""
-    return (subject.shape[1],) if tensor.per_channel else ()
+    if tensor.per_channel:
+        return (subject.shape[1],)
+    return (tensor.numbers,) if tensor.numbers > 1 else ()
 
 
 def written_shape(shape: Iterable[int]) -> str:

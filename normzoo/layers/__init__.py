@@ -6,6 +6,8 @@ norms differ in which of these they put together. See ``Norm``.
 
 from normzoo.layers._base import Norm
 from normzoo.layers._batch import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
+from normzoo.layers._batch_channel import BatchChannelNorm
+from normzoo.layers._batch_instance import BatchInstanceNorm
 from normzoo.layers._elementwise import DyT
 from normzoo.layers._extended import ExtendedBatchNorm
 from normzoo.layers._ghost import GhostBatchNorm
@@ -16,8 +18,11 @@ from normzoo.layers._layer import ChannelLayerNorm, LayerNorm, PositionNorm
 from normzoo.layers._make import make_norm, norm_factory
 from normzoo.layers._none import NoNorm
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
+from normzoo.layers._switchable import SwitchableNorm
 
 __all__ = [
+    "BatchChannelNorm",
+    "BatchInstanceNorm",
     "BatchNorm",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -37,6 +42,7 @@ __all__ = [
     "PositionNorm",
     "RMSNorm",
     "SampleRMSNorm",
+    "SwitchableNorm",
     "backend",
     "make_norm",
     "norm_factory",

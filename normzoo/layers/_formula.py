@@ -97,13 +97,15 @@ class FormulaNorm(Norm):
             InputError: they are over one value, in training.
         """
         count = counted(x, dims, mask)
-        if self.training and not is_jit_tracing():
-            self._refuse_single_values(count, x)
+        self._refuse_single_values(count, x)
         mean = x.sum(dims, keepdim=True) / at_least_one(count)
         deviations = x - mean if mask is None else masked(x - mean, mask)
         return Statistics(count, mean, deviations.square().sum(dims, keepdim=True) / at_least_one(count))
 
     def _refuse_single_values(self, count: Tensor | int, x: Tensor) -> None:
+        """Raise an error where a statistic would be over one value, in training."""
+        if not self.training or is_jit_tracing():
+            return
         if isinstance(count, Tensor):
             if self.tolerates_single_values or must_be_traceable() or not has_values(count):
                 return
@@ -142,16 +144,16 @@ class TrackedFormulaNorm(Tracking, FormulaNorm):
         super().__init__(num_features, eps=eps, affine=affine, bias=bias, device=device, dtype=dtype)
         self._track(momentum, track_running_stats, device, dtype)
 
-    def _of_batch(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _of_batch(self, x: Tensor, mask: Tensor | None, statistics: Statistics | None = None) -> tuple[Tensor, Tensor]:
         """Return the mean and variance per channel ``(1, C, *)`` to normalize by: the batch's own, or running ones.
 
-        The batch's own are remembered.
+        The batch's own are remembered; ``statistics`` are these, where they are known.
         """
         given = self._given_statistics()
         if given is not None:
             mean, var = given.given()
             return per_channel(mean, x), per_channel(var, x)
-        statistics = self._statistics(x, (0, *positions(x)), mask)
+        statistics = statistics or self._statistics(x, (0, *positions(x)), mask)
         running = self._memory()
         if running is not None and not is_recomputation():
             update_running((0,), running, statistics)

@@ -12,6 +12,7 @@ from numbers import Integral
 import torch
 from torch import nn
 
+from normzoo.layers._base import Norm
 from normzoo.layers._pool import OverChannels, Pool, WithinGroups
 from normzoo.layers._pooled import PooledNorm
 
@@ -62,18 +63,7 @@ class GroupNorm(PooledNorm, nn.GroupNorm):
         Raises:
             ValueError: they do not divide the channels.
         """
-        channels = self.num_channels if self.weight is None else self.weight.shape[-1]
-        if not isinstance(groups, Integral):
-            raise ValueError(
-                self._message("groups must be a whole number", f"got groups={groups!r}", "use for example groups=8")
-            )
-        if groups < 1 or channels % groups:
-            way_out = f"use groups={nearest_divisor(channels, groups)}"
-            if groups > 0:
-                way_out += f" or {_next_multiple(channels, groups)} channels"
-            raise ValueError(
-                self._message("groups must divide channels", f"got channels={channels}, groups={groups}", way_out)
-            )
+        check_groups(self, self.num_channels if self.weight is None else self.weight.shape[-1], groups)
         return OverChannels() if groups == 1 else WithinGroups(groups)
 
     def _check_shape(self, shape: Sequence[int]) -> None:
@@ -94,6 +84,21 @@ class GroupNorm(PooledNorm, nn.GroupNorm):
         return (
             f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
             f"bias={self.bias is not None}"
+        )
+
+
+def check_groups(norm: Norm, channels: int, groups: int) -> None:
+    """Raise a ``ValueError`` where so many groups do not divide the channels of a norm."""
+    if not isinstance(groups, Integral):
+        raise ValueError(
+            norm._message("groups must be a whole number", f"got groups={groups!r}", "use for example groups=8")
+        )
+    if groups < 1 or channels % groups:
+        way_out = f"use groups={nearest_divisor(channels, groups)}"
+        if groups > 0:
+            way_out += f" or {_next_multiple(channels, groups)} channels"
+        raise ValueError(
+            norm._message("groups must divide channels", f"got channels={channels}, groups={groups}", way_out)
         )
 
 

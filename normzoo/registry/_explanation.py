@@ -106,13 +106,14 @@ class HeldTensor(Conditional):
 
     Attributes:
         learned: it is a parameter, trained; otherwise a buffer, the layer's state.
-        per_channel: of shape ``(C,)``; otherwise a single number.
+        per_channel: of shape ``(C,)``; otherwise so many ``numbers``, of which a single one has no dimension.
         does: what it is and what it starts at.
     """
 
     name: str
     learned: bool
     per_channel: bool = True
+    numbers: int = 1
     does: str
 
 

@@ -98,6 +98,56 @@ def _extended_in_evaluation(x: Array, state: State) -> Array:
     return affine((x - state["running_mean"]) / np.sqrt(state["running_var"].mean() + 1e-5), state)
 
 
+def _moments(x: Array, *names: str) -> tuple[Array, Array]:
+    """Return the mean and the biased variance over samples, channels or positions, kept with size 1."""
+    return x.mean(over(x, *names), keepdims=True), x.var(over(x, *names), keepdims=True)
+
+
+def _running(state: State) -> tuple[Array, Array]:
+    return state["running_mean"], state["running_var"]
+
+
+def _softmax(numbers: Array) -> Array:
+    shares: Array = np.exp(numbers) / np.exp(numbers).sum()
+    return shares
+
+
+def _switchable(x: Array, state: State, batch: tuple[Array, Array] | None = None) -> Array:
+    pools = (
+        _moments(x, "positions"),
+        _moments(x, "channels", "positions"),
+        batch or _moments(x, "samples", "positions"),
+    )
+    mean = sum(share * pool[0] for share, pool in zip(_softmax(state["mean_weight"]), pools, strict=True))
+    var = sum(share * pool[1] for share, pool in zip(_softmax(state["var_weight"]), pools, strict=True))
+    return affine((x - mean) / np.sqrt(var + 1e-5), state)
+
+
+def _batch_instance(x: Array, state: State, batch: tuple[Array, Array] | None = None) -> Array:
+    rho = state["rho"].clip(0, 1)
+    (mean_b, var_b), (mean_i, var_i) = batch or _moments(x, "samples", "positions"), _moments(x, "positions")
+    of_batch, of_instance = (x - mean_b) / np.sqrt(var_b + 1e-5), (x - mean_i) / np.sqrt(var_i + 1e-5)
+    return affine(rho * of_batch + (1 - rho) * of_instance, state)
+
+
+def _batch_channel(groups: int) -> Callable[..., Array]:
+    def equations(x: Array, state: State, batch: tuple[Array, Array] | None = None) -> Array:
+        mean, var = batch or _moments(x, "samples", "positions")
+        z = affine((x - mean) / np.sqrt(var + 1e-5), state).reshape(len(x), groups, -1)
+        y = (z - z.mean(-1, keepdims=True)) / np.sqrt(z.var(-1, keepdims=True) + 1e-5)
+        factor, summand = (
+            state.get(f"channel_{name}", np.asarray(other)) for name, other in (("weight", 1), ("bias", 0))
+        )
+        return y.reshape(x.shape) * factor + summand
+
+    return equations
+
+
+def _by_running(equations: Callable[..., Array]) -> Callable[[Array, State], Array]:
+    """Return the same with running statistics in place of the batch's."""
+    return lambda x, state: equations(x, state, _running(state))
+
+
 def _dyt(x: Array, state: State) -> Array:
     return affine(np.tanh(state["alpha"] * x), state)
 
@@ -117,6 +167,56 @@ FORMULAS = [
         options={"track_running_stats": False, "affine": False, "eps": 1e-3},
         shape=(5, 4),
         training=_extended(1e-3),
+        couples_samples=True,
+    ),
+    FormulaCase(
+        id="switchable-maps",
+        layer=layers.SwitchableNorm,
+        shape=(3, 4, 2, 3),
+        training=_switchable,
+        evaluation=_by_running(_switchable),
+        couples_samples=True,
+    ),
+    FormulaCase(
+        id="switchable-sequences-untracked",
+        layer=layers.SwitchableNorm,
+        options={"track_running_stats": False, "affine": False},
+        shape=(3, 4, 5),
+        training=_switchable,
+        couples_samples=True,
+    ),
+    FormulaCase(
+        id="batch-instance-maps",
+        layer=layers.BatchInstanceNorm,
+        options={"rho": 0.25},
+        shape=(3, 4, 2, 3),
+        training=_batch_instance,
+        evaluation=_by_running(_batch_instance),
+        couples_samples=True,
+    ),
+    FormulaCase(
+        id="batch-instance-sequences-untracked",
+        layer=layers.BatchInstanceNorm,
+        options={"rho": 0.25, "track_running_stats": False, "bias": False},
+        shape=(3, 4, 5),
+        training=_batch_instance,
+        couples_samples=True,
+    ),
+    FormulaCase(
+        id="batch-channel-maps",
+        layer=layers.BatchChannelNorm,
+        options={"groups": 2},
+        shape=(3, 4, 2, 3),
+        training=_batch_channel(2),
+        evaluation=_by_running(_batch_channel(2)),
+        couples_samples=True,
+    ),
+    FormulaCase(
+        id="batch-channel-vectors-untracked",
+        layer=layers.BatchChannelNorm,
+        options={"groups": 2, "track_running_stats": False, "bias": False},
+        shape=(5, 6),
+        training=_batch_channel(2),
         couples_samples=True,
     ),
     FormulaCase(id="dyt-maps", layer=layers.DyT, shape=(3, 4, 2, 3), training=_dyt),

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from normzoo.layers import (
+    BatchChannelNorm,
+    BatchInstanceNorm,
     BatchNorm,
     ChannelLayerNorm,
     GhostBatchNorm,
@@ -15,6 +17,7 @@ from normzoo.layers import (
     PositionNorm,
     RMSNorm,
     SampleRMSNorm,
+    SwitchableNorm,
     make_norm,
 )
 
@@ -183,3 +186,102 @@ def test_rms_of_centered_input_is_layer_norm(shape: tuple[int, ...]) -> None:
     x = torch.randn(shape, dtype=torch.float64)
     x = x - x.mean(tuple(range(1, x.ndim)), keepdim=True)
     assert_close(make_norm("layer", 6).double()(x), make_norm("rms", 6).double()(x), rtol=1e-9, atol=1e-9)
+
+
+def assert_equal_statistics(one: nn.Module, other: nn.Module, x: Tensor) -> None:
+    """Where the other tracks some, running statistics agree, and so do outputs in evaluation."""
+    if getattr(other, "running_mean", None) is None:
+        return
+    assert_close([*one.buffers()], [*other.buffers()], rtol=1e-9, atol=1e-9)
+    assert_close(one.eval()(x), other.eval()(x), rtol=1e-9, atol=1e-9)
+
+
+CORNERS = {
+    "instance": lambda: InstanceNorm(6, affine=True),
+    "layer": lambda: GroupNorm(1, 6),
+    "batch": lambda: BatchNorm(6),
+}
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+@shapes_with_positions
+def test_switchable_norm_at_a_corner_is_that_norm(shape: tuple[int, ...], corner: str) -> None:
+    """With all weight on one of its three norms."""
+    x = torch.randn(shape, dtype=torch.float64)
+    switchable, norm = SwitchableNorm(6).double(), CORNERS[corner]().double()
+    for name in ("weight", "bias"):
+        nn.init.uniform_(switchable.get_parameter(name))
+    norm.load_state_dict(switchable.state_dict(), strict=False)
+    with torch.no_grad():
+        for weights in (switchable.mean_weight, switchable.var_weight):
+            weights[list(CORNERS).index(corner)] = 1e3
+    for layer in (switchable, norm):
+        layer.requires_grad_(False)
+    results = []
+    for layer in (switchable, norm):
+        leaf = x.clone().requires_grad_()
+        y = layer(leaf)
+        results.append((y, *torch.autograd.grad(y.pow(3).sum(), leaf)))
+    assert_close(results[0], results[1], rtol=1e-9, atol=1e-9)
+    assert_equal_statistics(switchable, norm, x)
+
+
+@pytest.mark.parametrize(("rho", "corner"), [(1.0, "batch"), (1.5, "batch"), (0.0, "instance"), (-0.5, "instance")])
+@shapes_with_positions
+def test_batch_instance_norm_at_a_corner_is_that_norm(shape: tuple[int, ...], rho: float, corner: str) -> None:
+    """And beyond, as what is beyond is clipped."""
+    x = torch.randn(shape, dtype=torch.float64)
+    mixed, norm = BatchInstanceNorm(6, rho=rho).double(), CORNERS[corner]().double()
+    assert_close(mixed(x), norm(x), rtol=1e-9, atol=1e-9)
+    assert_equal_statistics(mixed, norm, x)
+
+
+@pytest.mark.parametrize("make", [torch.optim.SGD, torch.optim.Adam], ids=lambda make: make.__name__)
+def test_a_share_that_has_been_clipped_comes_back(make: type[torch.optim.Optimizer]) -> None:
+    """Steps past an end leave it where it is, however many, and one step back is enough: as if clipped after each."""
+    norm, x = BatchInstanceNorm(4), torch.randn(6, 4, 5) + torch.randn(6, 4, 1)
+    optimizer = make([norm.rho], lr=0.1)  # type: ignore[call-arg]
+    target = BatchNorm(4)(x).detach() - InstanceNorm(4)(x)  # its own direction
+    shares = []
+    for sign in [-1] * 20 + [1] * 5:  # to more of batch norm, which is all there is, then to less
+        optimizer.zero_grad()
+        (sign * (norm(x) * target).sum()).backward()
+        optimizer.step()
+        shares.append(norm.rho.detach().clone())
+    assert bool((torch.stack(shares[:20]) == 1).all())
+    assert bool((shares[-1] < 1).all())
+
+
+@every_shape
+def test_batch_channel_norm_is_group_norm_of_batch_norm(shape: tuple[int, ...]) -> None:
+    """Each with its own weight and bias, in training and in evaluation."""
+    both = randomized(BatchChannelNorm(6, groups=2).double())
+    batch, group = BatchNorm(6).double(), GroupNorm(2, 6).double()
+    batch.load_state_dict(both.state_dict(), strict=False)
+    group.load_state_dict({"weight": both.channel_weight, "bias": both.channel_bias})
+    apart, x = nn.Sequential(batch, group), torch.randn(shape, dtype=torch.float64)
+    assert_close(both(x), apart(x), rtol=1e-9, atol=1e-9)
+    assert_equal_statistics(both, apart, x)
+    assert_close(both.eval()(x), apart.eval()(x), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("norm", "x", "message"),
+    [
+        (SwitchableNorm(6), torch.randn(4, 6), r"SwitchableNorm: the input must be at least 3D .* needs positions"),
+        (SwitchableNorm(6), torch.randn(4, 6, 1), r"SwitchableNorm: a mean and variance need .* use more positions"),
+        (BatchInstanceNorm(6), torch.randn(4, 6, 1), r"BatchInstanceNorm: a mean .* use more positions"),
+        (BatchChannelNorm(6, groups=6), torch.randn(4, 6), r"BatchChannelNorm: a mean and variance .* fewer groups"),
+    ],
+)
+def test_what_has_no_variance_leaves_no_trace(norm: nn.Module, x: Tensor, message: str) -> None:
+    """It is refused before the batch's own statistics, which it has, are remembered."""
+    with pytest.raises(ValueError, match=f"^{message}"):
+        norm(x)
+    assert norm.num_batches_tracked == 0
+
+
+def test_groups_of_batch_channel_norm_must_divide_the_channels() -> None:
+    """As those of group norm."""
+    with pytest.raises(ValueError, match=r"^BatchChannelNorm: groups must divide channels, got channels=6, groups=4"):
+        BatchChannelNorm(6, groups=4)

@@ -76,9 +76,9 @@ def test_every_registered_norm_trains(name: str, shape: tuple[int, ...]) -> None
     assert all(parameter.grad is not None for parameter in layer.parameters())
 
 
-def test_only_instance_norm_needs_positions() -> None:
-    """Vectors are left out above for instance norm alone."""
-    assert {name for name in NORMS if needs_positions(name)} == {"instance"}
+def test_instance_norm_and_its_mixtures_need_positions() -> None:
+    """Vectors are left out above for these alone."""
+    assert {name for name in NORMS if needs_positions(name)} == {"instance", "switchable", "batch-instance"}
 
 
 WITHOUT_AFFINE = ("none", "position")
