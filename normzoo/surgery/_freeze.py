@@ -5,6 +5,7 @@ from typing import TypeVar
 from torch import nn
 
 from normzoo.layers._kernels.torch_internals import TorchTrackedNorm
+from normzoo.layers._tracked import Tracking
 from normzoo.surgery._norms import is_norm
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -13,14 +14,16 @@ NEEDED_GRAD = "_required_grad_before_freezing"
 """The attribute in which a norm keeps the names of its parameters that needed a gradient."""
 
 
-def tracked_norms(model: nn.Module) -> list[TorchTrackedNorm]:
-    """Return the norms that keep running statistics, each once: batch and instance norms of torch.nn, ours, others'."""
+def tracked_norms(model: nn.Module) -> list[TorchTrackedNorm | Tracking]:
+    """Return the norms that keep running statistics, each once: batch and instance norms of torch.nn, others', ours."""
     return [module for module in model.modules() if is_tracking(module)]  # type: ignore[misc]
 
 
 def is_tracking(module: nn.Module) -> bool:
     """Whether a module is a norm that keeps running statistics."""
-    return isinstance(module, TorchTrackedNorm) and module.track_running_stats and module.running_mean is not None
+    if not isinstance(module, TorchTrackedNorm | Tracking):
+        return False
+    return module.track_running_stats and module.running_mean is not None
 
 
 def keeps_statistics(model: nn.Module) -> bool:

@@ -1,8 +1,8 @@
 """By which statistics the norms of a network normalize once it is trained: the running ones, others, or a batch's own.
 
 Wu & Johnson (2021), "Rethinking 'Batch' in BatchNorm": what batch norm loses may be the doing of training, or of the
-running averages that it is evaluated by. All of this is for every norm that derives from the base of torch.nn's batch
-and instance norm and tracks statistics.
+running averages that it is evaluated by. All of this is for every norm that tracks statistics: ours, and those that
+derive from the base of torch.nn's batch and instance norm.
 """
 
 import sys
@@ -28,7 +28,7 @@ from normzoo.layers._kernels.moments import (
     pool_moments,
 )
 from normzoo.layers._kernels.spec import widened
-from normzoo.layers._kernels.torch_internals import TorchInstanceNorm, TorchTrackedNorm
+from normzoo.layers._kernels.torch_internals import TorchInstanceNorm
 from normzoo.surgery._freeze import Held, Model, tracked_norms
 
 EvalStatistics = Literal["running", "batch"]
@@ -67,7 +67,7 @@ def eval_statistics(model: nn.Module, statistics: EvalStatistics) -> Iterator[No
 
 
 @contextmanager
-def _by_batch(norm: TorchTrackedNorm) -> Iterator[None]:
+def _by_batch(norm: nn.Module) -> Iterator[None]:
     """Have a norm stay in training, and remember nothing: instance norms do not look at ``track_running_stats``."""
     own = vars(norm)
     settings = {name: value for name, value in own.items() if name in ("train", "momentum", "track_running_stats")}

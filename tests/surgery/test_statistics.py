@@ -15,7 +15,7 @@ from torch.testing import assert_close
 
 from normzoo import layers
 from normzoo.errors import UsageError
-from normzoo.surgery import eval_statistics, freeze, recalibrate, restoring_statistics
+from normzoo.surgery import eval_statistics, freeze, keeps_statistics, recalibrate, restoring_statistics
 from normzoo.surgery._freeze import tracked_norms
 from normzoo.templates import stack
 
@@ -121,6 +121,23 @@ def test_one_batch_by_its_recalibrated_statistics_is_normalized_by_its_own(libra
     recalibrate(model, [x])
     with eval_statistics(model, "running"):
         assert_close(model(x), by_batch)
+
+
+@pytest.mark.parametrize(
+    "kind", [layers.ExtendedBatchNorm, layers.SwitchableNorm, layers.BatchInstanceNorm, layers.BatchChannelNorm]
+)
+def test_norms_with_a_formula_of_their_own_keep_statistics_too(kind: Any) -> None:
+    """They are found, recalibrated, evaluated by a batch's own and frozen as batch norms are."""
+    norm, x = kind(16).double(), torch.randn(6, 16, 4, 4, dtype=torch.float64) + torch.arange(16).reshape(-1, 1, 1)
+    own = copy.deepcopy(norm)(x)
+    assert keeps_statistics(norm)
+    with eval_statistics(norm, "batch"):
+        assert_close(norm(x), own)
+    assert not torch.allclose(norm.eval()(x), own, atol=0.1)
+    assert_close(recalibrate(norm, [x])(x), own, rtol=1e-9, atol=1e-9)
+    before = copy.deepcopy(norm.state_dict())
+    freeze(norm).train()(x + 1)
+    assert_close(norm.state_dict(), before)
 
 
 def test_of_equal_batches_means_are_those_of_torch() -> None:
