@@ -19,6 +19,7 @@ from normzoo.layers._make import make_norm, norm_factory
 from normzoo.layers._none import NoNorm
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
 from normzoo.layers._switchable import SwitchableNorm
+from normzoo.layers._weights import ScaledWeightStandardization, WeightStandardization
 
 __all__ = [
     "BatchChannelNorm",
@@ -42,7 +43,9 @@ __all__ = [
     "PositionNorm",
     "RMSNorm",
     "SampleRMSNorm",
+    "ScaledWeightStandardization",
     "SwitchableNorm",
+    "WeightStandardization",
     "backend",
     "make_norm",
     "norm_factory",

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, final
 
@@ -36,6 +36,8 @@ class Norm(nn.Module, ABC):
             running statistics are left as they are.
         recurrent_gain: what ``weight`` should start at inside a recurrence.
         is_channels_first: an input's second dimension is that of the channels, and nothing lies between.
+        standardizes_weights: None, or the arguments of ``surgery.standardize_weights``, which is then applied to the
+            convolutions of a network that is built with this norm.
         members: None, or how many norms this one stands for (``stack_norms``); inputs are ``(N, members, C, *)`` then.
     """
 
@@ -51,6 +53,7 @@ class Norm(nn.Module, ABC):
     eps: Any  # a number or None, and parameters or None; each class of torch.nn says so in another way
     weight: Any
     bias: Any
+    standardizes_weights: Mapping[str, Any] | None = None
     members: int | None = None
     tolerates_single_values: bool = False
 

@@ -1,6 +1,7 @@
 """No normalization: the control of every comparison."""
 
-from typing import ClassVar, final
+from collections.abc import Mapping
+from typing import Any, ClassVar, final
 
 from torch import Tensor, nn
 
@@ -10,6 +11,8 @@ class NoNorm(nn.Module):
     """Return the input; takes a mask as norms do, and ignores it, so that it can stand in any norm's place."""
 
     is_batch_independent: ClassVar[bool] = True
+
+    standardizes_weights: Mapping[str, Any] | None = None
 
     def __init__(self, num_features: int | None = None) -> None:
         super().__init__()

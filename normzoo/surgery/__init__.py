@@ -1,4 +1,4 @@
-"""What is done to a model that exists: exchange its norms, freeze them, recalibrate them, fold them away."""
+"""What is done to a model that exists: exchange, freeze, recalibrate and fold its norms, standardize its weights."""
 
 from normzoo.surgery._convert import Converted, convert
 from normzoo.surgery._fold import Folded, FoldReport, fold
@@ -6,6 +6,7 @@ from normzoo.surgery._freeze import freeze, keeps_statistics, unfreeze
 from normzoo.surgery._parameters import decays, parameter_groups, parameters_without_norms
 from normzoo.surgery._report import ConversionReport, Exchanged, Left
 from normzoo.surgery._statistics import eval_statistics, recalibrate, restoring_statistics
+from normzoo.surgery._weights import standardize_weights
 
 __all__ = [
     "ConversionReport",
@@ -24,5 +25,6 @@ __all__ = [
     "parameters_without_norms",
     "recalibrate",
     "restoring_statistics",
+    "standardize_weights",
     "unfreeze",
 ]

@@ -1,7 +1,6 @@
 """Exchanging the norms of a model for others."""
 
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from normzoo.errors import ComponentError, UnknownNameError, UsageError
+from normzoo.errors import ComponentError, UsageError
 from normzoo.layers import SampleRMSNorm, norm_factory
 from normzoo.layers._group import nearest_divisor
 from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activation, needs_positions
@@ -17,9 +16,7 @@ from normzoo.registry import NORMS
 from normzoo.surgery._keep import set_if_there, take_hooks, take_mode, take_over
 from normzoo.surgery._norms import Adapter, Found, look_at
 from normzoo.surgery._report import ConversionReport, Exchanged, Left
-
-Selector = str | re.Pattern[str] | Callable[[str, nn.Module], bool]
-"""Which norms: a name, a regular expression, or a function of a norm's name and module."""
+from normzoo.surgery._select import Selector, unselected
 
 _GROUPS = ("groups", "num_groups")
 """Options that say how many groups there are; they must divide the channels."""
@@ -81,7 +78,7 @@ def convert(
                 raise UsageError(f"convert: a model within {kind.__name__} cannot be converted; convert, then wrap it")
     source = _Source(norm)
     sites = list(_sites(model))
-    reasons = _unselected(sites, only, skip)
+    reasons = unselected(sites, only, skip, kind="norm")
     exchanged: dict[str, Exchanged] = {}
     left: dict[str, Left] = {}
     replacements: list[tuple[_Site, nn.Module]] = []
@@ -161,64 +158,6 @@ def _first_tensor(*tensors: Iterator[Tensor]) -> Tensor | None:
 
 def _class_name(module: nn.Module) -> str:
     return type(module.norm if isinstance(module, Adapter) else module).__name__
-
-
-# Which norms
-
-
-def _unselected(
-    sites: Sequence[_Site],
-    only: Selector | Iterable[Selector] | None,
-    skip: Selector | Iterable[Selector] | None,
-) -> dict[int, str]:
-    """Return why norms are left that are not asked for, by their index."""
-    reasons: dict[int, str] = {}
-    if only is not None:
-        asked = _selected("only", only, sites)
-        reasons.update((index, "not among only") for index in range(len(sites)) if index not in asked)
-    if skip is not None:
-        reasons.update((index, "skipped") for index in _selected("skip", skip, sites))
-    return reasons
-
-
-def _selected(what: str, selectors: Selector | Iterable[Selector], sites: Sequence[_Site]) -> set[int]:
-    several = [selectors] if isinstance(selectors, str | re.Pattern) or callable(selectors) else list(selectors)
-    selected: set[int] = set()
-    for selector in several:
-        if isinstance(selector, str | re.Pattern):
-            selected |= _named(what, selector, sites)
-        else:
-            selected |= {
-                index for index, site in enumerate(sites) if any(selector(name, site.module) for name in site.names)
-            }
-    return selected
-
-
-def _named(what: str, selector: str | re.Pattern[str], sites: Sequence[_Site]) -> set[int]:
-    """Return the norms with this name, or in a block of this name; else those for whose name this is a pattern."""
-    blocks = [{block for name in site.names for block in _blocks(name)} for site in sites]
-    found = {index for index, names in enumerate(blocks) if selector in names}
-    if found:
-        return found
-    try:
-        pattern = re.compile(selector)
-    except re.error as error:
-        raise UsageError(f"{what}: '{selector}' is neither a name nor a regular expression: {error}") from error
-    found = {index for index, names in enumerate(blocks) if any(map(pattern.fullmatch, names))}
-    if not found:
-        known = dict.fromkeys(block for site in sites for name in site.names for block in _blocks(name))
-        raise UnknownNameError("norm or block with norms", pattern.pattern, known, source=what)
-    return found
-
-
-def _blocks(name: str) -> list[str]:
-    """Return a module's name after those of all that it stands in.
-
-    >>> _blocks("layer1.0.bn1")
-    ['layer1', 'layer1.0', 'layer1.0.bn1']
-    """
-    parts = name.split(".")
-    return [".".join(parts[: length + 1]) for length in range(len(parts))]
 
 
 # What takes their place
@@ -312,6 +251,8 @@ def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
     kept = take_over(old, new, source.given)
     if needs_positions(layer) and not needs_positions(old.norm) and (old.ranks is None or 2 in old.ranks):
         kept.append("fails on vectors (N, C)")
+    if getattr(layer, "standardizes_weights", None):
+        kept.append("weights as they are: use standardize_weights")
     warnings = _warnings(old, new, layer)
     mode = take_mode(old.norm, layer)
     module: nn.Module = layer

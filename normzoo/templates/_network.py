@@ -16,7 +16,8 @@ from normzoo.layers import NoNorm
 from normzoo.layers._make import NormFactory, marking, needs_positions
 from normzoo.registry import TEMPLATES
 from normzoo.registry.entries import TemplateEntry
-from normzoo.surgery import convert
+from normzoo.surgery import convert, standardize_weights
+from normzoo.surgery._weights import standardized
 from normzoo.templates._norm_slots import Kind, Shape, accepts, kind_of, left_out, norm_act
 from normzoo.templates._padding import Unpadded
 
@@ -111,8 +112,21 @@ def make_network(
             "it takes a norm and never calls it; call norm(channels) for every place, or call that parameter "
             "otherwise, to have its own norms exchanged"
         )
+    notes = (*notes, *_standardize_weights(network))
     network.notes = (*getattr(made, "notes", ()), *notes)  # type: ignore[assignment]
     return network
+
+
+def _standardize_weights(network: nn.Module) -> tuple[str, ...]:
+    """Standardize the weights of a network's convolutions if its norms ask for it, and say so."""
+    asked = [getattr(module, "standardizes_weights", None) for module in network.modules()]
+    wanted = next((each for each in asked if each is not None), None)
+    if wanted is None:
+        return ()
+    count = len(standardized(standardize_weights(network, **wanted)))
+    if not count:
+        return ("no weights are standardized, as it has no convolutions",)
+    return (f"the weights of {count} convolution{'s are' if count > 1 else ' are'} standardized",)
 
 
 def _example(shape: Shape, vocabulary: int | None) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import conv1d, conv2d, conv3d
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization, type_before_parametrizations
 
 from normzoo.layers import NoNorm
 from normzoo.layers._pooled import PooledNorm
@@ -64,6 +65,8 @@ Rule = Callable[[Sequence[Any], _Tensors], nn.Module]
 
 def _stack(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
     first = members[0]
+    if is_parametrized(first):
+        return _parametrized(members, tensors)
     if any(type(member) is not type(first) for member in members):
         kinds = ", ".join(sorted({type(member).__name__ for member in members}))
         raise ValueError(f"stack: members must be of one kind, got {kinds}; stack like with like")
@@ -137,6 +140,49 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return (y if rows.ndim == 3 else y.view(*rows.shape[:-1], y.shape[-1])).transpose(0, 1)
 
 
+def _parametrized(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
+    """Stack what is parametrized, such as a convolution with standardized weights: what it is without, then that."""
+    kinds = {type_before_parametrizations(member) for member in members}
+    if len(kinds) > 1 or _RULES.get(*kinds) not in (StackedConv, StackedLinear):
+        return Mapped(members, tensors)
+    stacked = _stack([_without_parametrizations(member) for member in members], tensors)
+    for name, parametrizations in members[0].parametrizations.items():  # type: ignore[operator, union-attr]
+        for place in range(len(parametrizations)):
+            of_members = [member.parametrizations[name][place] for member in members]  # type: ignore[index]
+            register_parametrization(stacked, name, StackedParametrization(of_members, tensors), unsafe=True)
+    return stacked
+
+
+def _without_parametrizations(module: nn.Module) -> nn.Module:
+    """Return a module of the class as it was, with the tensors of which the parametrized ones are made."""
+    plain = nn.Module.__new__(type_before_parametrizations(module))
+    plain.__dict__.update(vars(module))
+    originals = {name: each.original for name, each in module.parametrizations.items()}  # type: ignore[operator, union-attr]
+    plain._parameters = {**originals, **module._parameters}
+    plain._modules = {name: part for name, part in module._modules.items() if name != "parametrizations"}
+    return plain
+
+
+class StackedParametrization(nn.Module):
+    """A parametrization of every member, mapped over tensors ``(M, *)`` by ``torch.func.vmap``."""
+
+    def __init__(self, members: Sequence[nn.Module], tensors: _Tensors) -> None:
+        super().__init__()
+        _check_alike(members)
+        self._skeleton = (members[0],)
+        _take_tensors(self, members, tensors)
+
+    def forward(self, original: Tensor) -> Tensor:
+        """Map the tensors of all members."""
+
+        def one(own: dict[str, Tensor], tensor: Tensor) -> Tensor:
+            made: Tensor = functional_call(self._skeleton[0], own, (tensor,))
+            return made
+
+        own = {name: each for name, each in (*self._parameters.items(), *self._buffers.items()) if each is not None}
+        return vmap(one)(own, original)
+
+
 class StackedLinear(nn.Module):
     """``nn.Linear`` of every member."""
 
@@ -176,11 +222,12 @@ class StackedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, M, I, *)`` to ``(N, M, O, *)``."""
+        weight = self.weight  # which a parametrization makes each time
         bias = None if self.bias is None else self.bias.flatten()
-        groups = len(self.weight) * self.groups
+        groups = len(weight) * self.groups
         convolve = _CONVOLUTIONS[x.ndim - 4]
-        y = convolve(x.flatten(1, 2), self.weight.flatten(0, 1), bias, groups=groups, **self.geometry)
-        return y.view(len(y), *self.weight.shape[:2], *y.shape[2:])
+        y = convolve(x.flatten(1, 2), weight.flatten(0, 1), bias, groups=groups, **self.geometry)
+        return y.view(len(y), *weight.shape[:2], *y.shape[2:])
 
 
 class StackedEmbedding(nn.Module):

@@ -6,6 +6,7 @@ OPTIONS = (
     "group:groups=1",
     "group:groups=2",
     "group:groups=4,affine=False,eps=0.1",
+    "group+ws:groups=2",
     "instance:affine=False",
     "instance:bias=False",
     "instance:track_running_stats=True",
@@ -23,9 +24,9 @@ OPTIONS = (
     "rms:affine=False,eps=0.1",
 )
 ONE_POOL = [name for name, entry in NORMS.items() if entry.explanation.pooling or name == "none"]
-SPECS = (*(name for name in ONE_POOL if name != "group"), *OPTIONS)
-"""Every norm that has one pool, the control, and options of each; ``group`` has eight groups by itself, more than the
-shapes here have channels."""
+SPECS = (*(name for name in ONE_POOL if not name.startswith("group")), *OPTIONS)
+"""Every norm that has one pool, the control, and options of each; those of eight groups are left out, as the shapes
+here have fewer channels."""
 
 SHAPES = ((3, 4), (2, 4, 3), (2, 4, 2, 2), (2, 4, 2, 1, 2))
 

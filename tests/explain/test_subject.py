@@ -64,9 +64,9 @@ def test_a_root_mean_square_is_taken_of_one_value() -> None:
 @pytest.mark.parametrize(
     ("spec", "shape", "same"),
     [
-        ("group", (4, 8, 2, 2), ["instance"]),
+        ("group", (4, 8, 2, 2), ["instance", "group+ws"]),
         ("group:groups=1", (4, 8, 2, 2), ["layer"]),
-        ("batch", (1, 8, 2, 2), ["ghost", "instance", "group"]),
+        ("batch", (1, 8, 2, 2), ["ghost", "instance", "group", "group+ws"]),
         ("layer", (4, 1, 2, 2), ["instance"]),
         ("layer", (1, 1, 2, 2), ["batch", "ghost", "instance"]),
         ("batch", (4, 8, 2, 2), ["ghost"]),

@@ -81,7 +81,7 @@ def test_instance_norm_and_its_mixtures_need_positions() -> None:
     assert {name for name in NORMS if needs_positions(name)} == {"instance", "switchable", "batch-instance"}
 
 
-WITHOUT_AFFINE = ("none", "position")
+WITHOUT_AFFINE = ("none", "position", "ws", "scaled-ws")
 """As their papers have them."""
 
 

@@ -302,7 +302,7 @@ _INSTANCE = Explanation(
 )
 
 
-_GROUP = Explanation(
+GROUP: Final = Explanation(
     pooling=Pooling(samples="each", channels="groups", positions="all"),
     centered=True,
     normalized=STANDARDIZED,
@@ -375,7 +375,7 @@ ENTRIES: Final = {
         target="normzoo.layers._group:group_norm",
         formula=STANDARDIZE,
         source="Wu & He 2018",
-        explanation=_GROUP,
+        explanation=GROUP,
         options={"groups": 8},
     ),
 }
