@@ -249,5 +249,9 @@ def _paper(subject: Subject) -> tuple[str, ...]:
     if subject.about is None:
         return ()
     paper, remark = subject.about.paper, subject.about.remark
-    said = f'{paper.authors} ({paper.year}), "{paper.title}", arXiv:{paper.arxiv}' if paper else "None: the control."
+    if paper is None:
+        said = "None: the control."
+    else:
+        where = f", arXiv:{paper.arxiv}" if paper.arxiv else ""
+        said = f'{paper.authors} ({paper.year}), "{paper.title}"{where}'
     return (said, remark) if remark else (said,)

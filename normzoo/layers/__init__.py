@@ -11,12 +11,18 @@ from normzoo.layers._batch_instance import BatchInstanceNorm
 from normzoo.layers._elementwise import DyT
 from normzoo.layers._extended import ExtendedBatchNorm
 from normzoo.layers._ghost import GhostBatchNorm
+from normzoo.layers._elementwise import Derf, DyT
+from normzoo.layers._evonorm import EvoNormB0, EvoNormS0
+from normzoo.layers._extended import ExtendedBatchNorm
+from normzoo.layers._filter_response import FilterResponseNorm
 from normzoo.layers._group import GroupNorm
 from normzoo.layers._instance import InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from normzoo.layers._kernels.dispatch import backend
 from normzoo.layers._layer import ChannelLayerNorm, LayerNorm, PositionNorm
 from normzoo.layers._make import make_norm, norm_factory
 from normzoo.layers._none import NoNorm
+from normzoo.layers._partial import PartialRMSNorm
+from normzoo.layers._response import GlobalResponseNorm, LocalResponseNorm
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
 from normzoo.layers._switchable import SwitchableNorm
 from normzoo.layers._weights import ScaledWeightStandardization, WeightStandardization
@@ -29,18 +35,25 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "ChannelLayerNorm",
+    "Derf",
     "DyT",
+    "EvoNormB0",
+    "EvoNormS0",
     "ExtendedBatchNorm",
     "GhostBatchNorm",
+    "FilterResponseNorm",
+    "GlobalResponseNorm",
     "GroupNorm",
     "InstanceNorm",
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
     "LayerNorm",
+    "LocalResponseNorm",
     "NoNorm",
     "Norm",
     "PositionNorm",
+    "PartialRMSNorm",
     "RMSNorm",
     "SampleRMSNorm",
     "ScaledWeightStandardization",

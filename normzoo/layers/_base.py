@@ -35,18 +35,20 @@ class Norm(nn.Module, ABC):
         tolerates_single_values: under a mask, one value per statistic is no error: it is normalized to zero, and the
             running statistics are left as they are.
         recurrent_gain: what ``weight`` should start at inside a recurrence.
+        weight_start: what ``weight`` starts at; where it is not one, ``weight`` is no scale of a normalized input.
         is_channels_first: an input's second dimension is that of the channels, and nothing lies between.
         standardizes_weights: None, or the arguments of ``surgery.standardize_weights``, which is then applied to the
             convolutions of a network that is built with this norm.
         members: None, or how many norms this one stands for (``stack_norms``); inputs are ``(N, members, C, *)`` then.
     """
 
-    needs_positions: ClassVar[bool] = False
-    contains_activation: ClassVar[bool] = False
+    needs_positions: bool = False
+    contains_activation: bool = False
     takes_complex: ClassVar[bool] = False
     eps_may_be_none: ClassVar[bool] = False
     way_to_more_values: ClassVar[str] = "use fewer groups or more positions"
     recurrent_gain: ClassVar[float] = 1.0
+    weight_start: ClassVar[float] = 1.0
     is_channels_first: ClassVar[bool] = True
 
     __jit_unused_properties__: ClassVar[list[str]] = ["pool", "is_batch_independent"]
@@ -101,9 +103,9 @@ class Norm(nn.Module, ABC):
         """Raise an ``InputError`` where an input of this shape does not fit."""
 
     def reset_parameters(self) -> None:
-        """Set ``weight`` to one and ``bias`` to zero."""
+        """Set ``weight`` to its start, which is one in most norms, and ``bias`` to zero."""
         if self.weight is not None:
-            nn.init.ones_(self.weight)
+            nn.init.constant_(self.weight, self.weight_start)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 

@@ -57,7 +57,7 @@ class BatchChannelNorm(TrackedFormulaNorm):
             device=device,
             dtype=dtype,
         )
-        check_groups(self, num_features, groups)
+        check_groups(type(self).__name__, num_features, groups)
         self.groups = groups
         for name, like in (("channel_weight", self.weight), ("channel_bias", self.bias)):
             self.register_parameter(name, None if like is None else nn.Parameter(torch.empty_like(like)))
@@ -75,7 +75,7 @@ class BatchChannelNorm(TrackedFormulaNorm):
         shape = (self.groups, self.num_features // self.groups)
         within = tuple(range(2, x.ndim + 1))  # of the input with its channels in groups
         mask_of_groups = None if mask is None else mask.unsqueeze(1)
-        self._refuse_single_values(counted(x.unflatten(1, shape), within, mask_of_groups), x)
+        self._refuse_single_values(counted(x.unflatten(1, shape), within, mask_of_groups), x.shape)
         mean, var = self._of_batch(x, mask)
         z = self._scale_and_shift((x - mean) * torch.rsqrt(var + self.eps))
         split = (z if mask is None else masked(z, mask)).unflatten(1, shape)

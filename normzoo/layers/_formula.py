@@ -97,13 +97,15 @@ class FormulaNorm(Norm):
             InputError: they are over one value, in training.
         """
         count = counted(x, dims, mask)
-        self._refuse_single_values(count, x)
+        self._refuse_single_values(count, x.shape)
         mean = x.sum(dims, keepdim=True) / at_least_one(count)
         deviations = x - mean if mask is None else masked(x - mean, mask)
         return Statistics(count, mean, deviations.square().sum(dims, keepdim=True) / at_least_one(count))
 
-    def _refuse_single_values(self, count: Tensor | int, x: Tensor) -> None:
-        """Raise an error where a statistic would be over one value, in training."""
+    def _refuse_single_values(
+        self, count: Tensor | int, shape: Sequence[int], statistics: str = "a mean and variance need"
+    ) -> None:
+        """Raise an ``InputError`` where a statistic is over one value, in training."""
         if not self.training or is_jit_tracing():
             return
         if isinstance(count, Tensor):
@@ -114,8 +116,8 @@ class FormulaNorm(Norm):
             is_single, under = count == 1, ""
         if is_single:
             raise self._error(
-                "a mean and variance need more than one value",
-                f"got one value per statistic from shape {tuple(x.shape)}{under}",
+                f"{statistics} more than one value",
+                f"got one value per statistic from shape {tuple(shape)}{under}",
                 self.way_to_more_values,
             )
 
@@ -182,3 +184,10 @@ def counted(x: Tensor, dims: tuple[int, ...], mask: Tensor | None) -> Tensor | i
             count *= x.shape[dim]
         return count
     return mask.expand_as(x).sum(dims, keepdim=True, dtype=x.dtype)
+
+
+def mean_square(x: Tensor, dims: tuple[int, ...], mask: Tensor | None) -> Tensor:
+    """Return the mean of the squares of ``(N, C, *)`` over some dimensions, which are kept with size 1."""
+    if not dims:  # torch would take that for all
+        return x.square()
+    return x.square().sum(dims, keepdim=True) / at_least_one(counted(x, dims, mask))

@@ -63,7 +63,8 @@ class GroupNorm(PooledNorm, nn.GroupNorm):
         Raises:
             ValueError: they do not divide the channels.
         """
-        check_groups(self, self.num_channels if self.weight is None else self.weight.shape[-1], groups)
+        channels = self.num_channels if self.weight is None else self.weight.shape[-1]
+        check_groups(type(self).__name__, channels, groups)
         return OverChannels() if groups == 1 else WithinGroups(groups)
 
     def _check_shape(self, shape: Sequence[int]) -> None:
@@ -87,19 +88,15 @@ class GroupNorm(PooledNorm, nn.GroupNorm):
         )
 
 
-def check_groups(norm: Norm, channels: int, groups: int) -> None:
-    """Raise a ``ValueError`` where so many groups do not divide the channels of a norm."""
+def check_groups(layer: str, channels: int, groups: int) -> None:
+    """Raise a ``ValueError``, in the name of a layer, where groups do not divide channels."""
     if not isinstance(groups, Integral):
-        raise ValueError(
-            norm._message("groups must be a whole number", f"got groups={groups!r}", "use for example groups=8")
-        )
+        raise ValueError(f"{layer}: groups must be a whole number, got groups={groups!r}; use for example groups=8")
     if groups < 1 or channels % groups:
         way_out = f"use groups={nearest_divisor(channels, groups)}"
         if groups > 0:
             way_out += f" or {_next_multiple(channels, groups)} channels"
-        raise ValueError(
-            norm._message("groups must divide channels", f"got channels={channels}, groups={groups}", way_out)
-        )
+        raise ValueError(f"{layer}: groups must divide channels, got channels={channels}, groups={groups}; {way_out}")
 
 
 def nearest_divisor(channels: int, groups: int) -> int:

@@ -131,12 +131,12 @@ class Line(Conditional):
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
-    """Where a norm comes from."""
+    """Where a norm comes from; ``arxiv`` is None for what is older, or not there."""
 
     authors: str
     year: int
     title: str
-    arxiv: str
+    arxiv: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

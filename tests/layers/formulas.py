@@ -1,5 +1,6 @@
 """The list of norms with a formula of their own, each beside its paper's equations in float64 NumPy."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -152,6 +153,57 @@ def _dyt(x: Array, state: State) -> Array:
     return affine(np.tanh(state["alpha"] * x), state)
 
 
+def _derf(x: Array, state: State) -> Array:
+    return affine(np.vectorize(math.erf)(state["alpha"] * x + state["shift"]), state)
+
+
+def _partial_rms(first: int) -> Callable[[Array, State], Array]:
+    def equations(x: Array, state: State) -> Array:
+        square = (x[:, :first] ** 2).mean(over(x, "channels", "positions"), keepdims=True)
+        return affine(x / np.sqrt(square + 1e-5), state)
+
+    return equations
+
+
+def _frn(x: Array, state: State) -> Array:
+    eps = np.abs(state.get("learned_eps", np.array(1e-6)))
+    y = affine(x / np.sqrt((x**2).mean(over(x, "positions"), keepdims=True) + eps), state)
+    return np.maximum(y, state["tau"]) if "tau" in state else y
+
+
+def _evonorm_b0(var: Callable[[Array, State], Array]) -> Callable[[Array, State], Array]:
+    def equations(x: Array, state: State) -> Array:
+        own = np.sqrt(x.var(over(x, "positions"), keepdims=True) + 1e-5)
+        return affine(x / np.maximum(np.sqrt(var(x, state) + 1e-5), state["v"] * x + own), state)
+
+    return equations
+
+
+def _evonorm_s0(groups: int) -> Callable[[Array, State], Array]:
+    def equations(x: Array, state: State) -> Array:
+        parts = np.split(x, groups, axis=1)
+        var = [np.broadcast_to(part.var(over(x, "channels", "positions"), keepdims=True), part.shape) for part in parts]
+        return affine(x / (1 + np.exp(-state["v"] * x)) / np.sqrt(np.concatenate(var, axis=1) + 1e-5), state)
+
+    return equations
+
+
+def _grn(x: Array, state: State) -> Array:
+    response = np.sqrt((x**2).sum(over(x, "positions"), keepdims=True))
+    return x + affine(x * response / (response.mean(1, keepdims=True) + 1e-6), state)
+
+
+def _local_response(size: int, alpha: float, beta: float, k: float) -> Callable[[Array, State], Array]:
+    def equations(x: Array, state: State) -> Array:  # noqa: ARG001
+        y = np.empty_like(x)
+        for channel in range(x.shape[1]):
+            near = x[:, max(0, channel - size // 2) : channel + (size + 1) // 2]
+            y[:, channel] = x[:, channel] / (k + alpha / size * (near**2).sum(1)) ** beta
+        return y
+
+    return equations
+
+
 FORMULAS = [
     FormulaCase(
         id="extended-maps",
@@ -221,6 +273,67 @@ FORMULAS = [
     ),
     FormulaCase(id="dyt-maps", layer=layers.DyT, shape=(3, 4, 2, 3), training=_dyt),
     FormulaCase(id="dyt-vectors", layer=layers.DyT, options={"alpha": 1.5, "bias": False}, shape=(5, 4), training=_dyt),
+    FormulaCase(id="derf-maps", layer=layers.Derf, shape=(3, 4, 2, 3), training=_derf),
+    FormulaCase(id="derf-vectors", layer=layers.Derf, options={"affine": False}, shape=(5, 4), training=_derf),
+    FormulaCase(
+        id="partial-rms-maps",
+        layer=layers.PartialRMSNorm,
+        options={"p": 0.3},
+        shape=(3, 4, 2, 3),
+        training=_partial_rms(2),
+    ),
+    FormulaCase(id="partial-rms-vectors", layer=layers.PartialRMSNorm, shape=(5, 20), training=_partial_rms(2)),
+    FormulaCase(id="frn-maps", layer=layers.FilterResponseNorm, shape=(3, 4, 2, 3), training=_frn),
+    FormulaCase(
+        id="frn-tlu-sequences",
+        layer=layers.FilterResponseNorm,
+        options={"threshold": True, "affine": False},
+        shape=(3, 4, 5),
+        training=_frn,
+    ),
+    FormulaCase(
+        id="frn-vectors-learned",
+        layer=layers.FilterResponseNorm,
+        options={"learn_eps": True, "threshold": True, "eps": 1e-4},
+        shape=(5, 4),
+        training=_frn,
+    ),
+    FormulaCase(
+        id="evonorm-b0-maps",
+        layer=layers.EvoNormB0,
+        shape=(3, 4, 2, 3),
+        training=_evonorm_b0(lambda x, _: x.var(over(x, "samples", "positions"), keepdims=True)),
+        evaluation=_evonorm_b0(lambda _, state: state["running_var"]),
+        couples_samples=True,
+    ),
+    FormulaCase(
+        id="evonorm-s0-maps",
+        layer=layers.EvoNormS0,
+        options={"groups": 2},
+        shape=(3, 4, 2, 3),
+        training=_evonorm_s0(2),
+    ),
+    FormulaCase(
+        id="evonorm-s0-vectors",
+        layer=layers.EvoNormS0,
+        options={"groups": 1},
+        shape=(5, 4),
+        training=_evonorm_s0(1),
+    ),
+    FormulaCase(id="grn-maps", layer=layers.GlobalResponseNorm, shape=(3, 4, 2, 3), training=_grn),
+    FormulaCase(
+        id="local-response-maps",
+        layer=layers.LocalResponseNorm,
+        shape=(3, 7, 2, 3),
+        training=_local_response(5, 1e-4, 0.75, 1.0),
+    ),
+    FormulaCase(
+        id="local-response-vectors",
+        layer=layers.LocalResponseNorm,
+        options={"size": 4, "alpha": 0.5, "beta": 0.3, "k": 2.0},
+        shape=(5, 7),
+        training=_local_response(4, 0.5, 0.3, 2.0),
+    ),
 ]
 ONE_OF_EACH_FORMULA = list({case.layer: case for case in reversed(FORMULAS)}.values())
 """A case for each class, for questions that take long to answer."""

@@ -76,12 +76,21 @@ def test_every_registered_norm_trains(name: str, shape: tuple[int, ...]) -> None
     assert all(parameter.grad is not None for parameter in layer.parameters())
 
 
-def test_instance_norm_and_its_mixtures_need_positions() -> None:
+def test_norms_that_need_positions() -> None:
     """Vectors are left out above for these alone."""
-    assert {name for name in NORMS if needs_positions(name)} == {"instance", "switchable", "batch-instance"}
+    assert {name for name in NORMS if needs_positions(name)} == {
+        "batch-instance",
+        "evonorm-b0",
+        "frn",
+        "frn-tlu",
+        "grn",
+        "instance",
+        "switchable",
+    }
+    assert not needs_positions("frn:learn_eps=true")
 
 
-WITHOUT_AFFINE = ("none", "position", "ws", "scaled-ws")
+WITHOUT_AFFINE = ("none", "position", "local-response", "ws", "scaled-ws")
 """As their papers have them."""
 
 

@@ -84,8 +84,9 @@ def test_the_paper_is_the_source(name: str) -> None:
     surname = paper.authors.split(",")[0].split()[-1]
     assert NORMS[name].source.startswith(surname)
     assert str(paper.year) in NORMS[name].source
-    assert re.fullmatch(r"\d{4}\.\d{5}", paper.arxiv)
-    assert paper.arxiv.startswith(str(paper.year)[2:])
+    if paper.arxiv is not None:
+        assert re.fullmatch(r"\d{4}\.\d{5}", paper.arxiv)
+        assert int(paper.arxiv[:2]) in (paper.year % 100, paper.year % 100 - 1)  # it may have come out a year later
 
 
 def test_every_family_says_what_it_is() -> None:
