@@ -12,7 +12,6 @@ Autoencoders"; Krizhevsky, Sutskever & Hinton (2012), "ImageNet Classification w
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from normzoo.layers._formula import FormulaNorm, positions
 
@@ -90,7 +89,7 @@ class LocalResponseNorm(FormulaNorm):
 
     def _compute(self, x: Tensor, mask: Tensor | None) -> Tensor:  # noqa: ARG002  # each position for itself
         channels = x.shape[1]
-        padded = functional.pad(x.square(), (0, 0) * len(positions(x)) + (self.size // 2, (self.size - 1) // 2))
+        padded = torch.constant_pad_nd(x.square(), (0, 0) * len(positions(x)) + (self.size // 2, (self.size - 1) // 2))
         near = torch.stack([padded.narrow(1, first, channels) for first in range(self.size)]).sum(0)
         return x * (self.k + self.alpha / self.size * near).pow(-self.beta)
 

@@ -50,7 +50,13 @@ def _take_parameters(old: Found, new: Found, *, takes_absence: bool) -> list[str
     changes: dict[str, list[str]] = {}
     for name in AFFINE:
         value, slot = getattr(before, name, None), getattr(after, name, None)
-        if slot is None:
+        if (
+            name == "weight"
+            and slot is not None
+            and getattr(after, "weight_start", 1) != getattr(before, "weight_start", 1)
+        ):
+            changes.setdefault("made anew", []).append(name)  # it is no scale, or the old one was none
+        elif slot is None:
             if value is not None and new.kind != "none":
                 changes.setdefault("dropped", []).append(name)
         elif value is None and takes_absence:

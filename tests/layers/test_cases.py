@@ -22,7 +22,6 @@ SOURCES = sorted(FOLDER.rglob("*.py"))
 INTERNALS = FOLDER / "_kernels" / "torch_internals.py"
 NO_NORMALIZATION = (
     "torch.linalg.vector_norm",  # the length of a vector
-    "torch.nn.functional.pad",
     "torch.ops.aten.copy_.default",
     "torch.jit.is_tracing",
     "torch.jit.TracerWarning",
