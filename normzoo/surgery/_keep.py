@@ -47,15 +47,12 @@ def _take_parameters(old: Found, new: Found, *, takes_absence: bool) -> list[str
     before, after = old.norm, new.norm
     learned = list(before.parameters(recurse=False))
     is_fixed = bool(learned) and not any(each.requires_grad for each in learned)
+    is_scale = getattr(before, "weight_start", 1) == getattr(after, "weight_start", 1)  # in both, or in neither
     changes: dict[str, list[str]] = {}
     for name in AFFINE:
         value, slot = getattr(before, name, None), getattr(after, name, None)
-        if (
-            name == "weight"
-            and slot is not None
-            and getattr(after, "weight_start", 1) != getattr(before, "weight_start", 1)
-        ):
-            changes.setdefault("made anew", []).append(name)  # it is no scale, or the old one was none
+        if name == "weight" and slot is not None and not is_scale:
+            changes.setdefault("made anew", []).append(name)
         elif slot is None:
             if value is not None and new.kind != "none":
                 changes.setdefault("dropped", []).append(name)

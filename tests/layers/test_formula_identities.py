@@ -30,24 +30,24 @@ def _unlike_at_the_start(layer: nn.Module) -> Any:
     ("name", "options", "ours"),
     [
         (
-            "filter_response_norm:FilterResponseNormTlu2d",
+            "FilterResponseNormTlu2d",
             {},
             layers.FilterResponseNorm(CHANNELS, threshold=True, eps=1e-5),
         ),
         (
-            "filter_response_norm:FilterResponseNormTlu2d",
+            "FilterResponseNormTlu2d",
             {"apply_act": False},
             layers.FilterResponseNorm(CHANNELS, eps=1e-5),
         ),
-        ("evo_norm:EvoNorm2dB0", {}, layers.EvoNormB0(CHANNELS, eps=1e-3)),
-        ("evo_norm:EvoNorm2dS0", {"groups": 4}, layers.EvoNormS0(CHANNELS, groups=4)),
-        ("grn:GlobalResponseNorm", {"channels_last": False}, layers.GlobalResponseNorm(CHANNELS)),
+        ("EvoNorm2dB0", {}, layers.EvoNormB0(CHANNELS, eps=1e-3)),
+        ("EvoNorm2dS0", {"groups": 4}, layers.EvoNormS0(CHANNELS, groups=4)),
+        ("GlobalResponseNorm", {"channels_last": False}, layers.GlobalResponseNorm(CHANNELS)),
     ],
 )
 def test_it_is_timms(name: str, options: dict[str, Any], ours: nn.Module) -> None:
     """Outputs over some batches, gradients and then evaluation, in float64; parameters start alike."""
-    module, _, kind = name.partition(":")
-    theirs = getattr(pytest.importorskip(f"timm.layers.{module}"), kind)(CHANNELS, **options)
+    timm_layers = pytest.importorskip("timm.layers.grn" if name == "GlobalResponseNorm" else "timm.layers")
+    theirs = getattr(timm_layers, name)(CHANNELS, **options)
     own = dict(ours.named_parameters())
     assert {key: value.tolist() for key, value in theirs.named_parameters()} == {
         key: value.tolist() for key, value in own.items()
@@ -113,11 +113,12 @@ def test_the_threshold_starts_as_a_relu() -> None:
 
 def test_evonorm_s0_with_a_large_v_is_a_rectified_group_norm_without_its_mean() -> None:
     """The gate becomes a step; what a group norm subtracts stays."""
-    x, layer, group = _maps(), layers.EvoNormS0(CHANNELS, groups=4).double(), layers.GroupNorm(4, CHANNELS).double()
+    x, layer = _maps(), layers.EvoNormS0(CHANNELS, groups=4).double()
     nn.init.constant_(layer.v, 1e9)
-    mean = x.unflatten(1, (4, 2)).mean((2, 3, 4)).repeat_interleave(2, 1)[..., None, None]
-    std = (x.unflatten(1, (4, 2)).var((2, 3, 4), correction=0) + 1e-5).sqrt().repeat_interleave(2, 1)[..., None, None]
-    torch.testing.assert_close(layer(x), (group(x) + mean / std).relu())
+    groups = x.reshape(4, 4, -1)
+    shift = groups.mean(2) / (groups.var(2, correction=0) + 1e-5).sqrt()
+    centered = layers.GroupNorm(4, CHANNELS).double()(x)
+    torch.testing.assert_close(layer(x), (centered + shift.repeat_interleave(2, 1)[..., None, None]).relu())
 
 
 def test_evonorm_b0_without_v_is_batch_norm_without_its_mean() -> None:
@@ -141,11 +142,12 @@ def test_global_response_of_silent_channels_has_a_gradient() -> None:
 
 def test_global_response_does_not_take_over_a_scale() -> None:
     """The weight of a batch norm is one where it does nothing, this one's zero; a bias is a bias in both."""
-    network = nn.Sequential(nn.Conv2d(3, CHANNELS, 1), nn.BatchNorm2d(CHANNELS))
-    nn.init.ones_(network[1].bias)
-    converted, report = convert(network, "grn")
-    assert not converted[1].weight.any()
-    assert converted[1].bias.all()
+    norm = nn.BatchNorm2d(CHANNELS)
+    nn.init.ones_(norm.bias)
+    converted, report = convert(nn.Sequential(nn.Conv2d(3, CHANNELS, 1), norm), "grn")
+    weight, bias = (converted.get_parameter(f"1.{name}") for name in ("weight", "bias"))
+    assert not weight.any()
+    assert bias.all()
     assert "weight made anew" in str(report)
 
 
