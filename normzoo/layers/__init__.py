@@ -8,13 +8,11 @@ from normzoo.layers._base import Norm
 from normzoo.layers._batch import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
 from normzoo.layers._batch_channel import BatchChannelNorm
 from normzoo.layers._batch_instance import BatchInstanceNorm
-from normzoo.layers._elementwise import DyT
-from normzoo.layers._extended import ExtendedBatchNorm
-from normzoo.layers._ghost import GhostBatchNorm
 from normzoo.layers._elementwise import Derf, DyT
 from normzoo.layers._evonorm import EvoNormB0, EvoNormS0
 from normzoo.layers._extended import ExtendedBatchNorm
 from normzoo.layers._filter_response import FilterResponseNorm
+from normzoo.layers._ghost import GhostBatchNorm
 from normzoo.layers._group import GroupNorm
 from normzoo.layers._instance import InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from normzoo.layers._kernels.dispatch import backend
@@ -40,8 +38,8 @@ __all__ = [
     "EvoNormB0",
     "EvoNormS0",
     "ExtendedBatchNorm",
-    "GhostBatchNorm",
     "FilterResponseNorm",
+    "GhostBatchNorm",
     "GlobalResponseNorm",
     "GroupNorm",
     "InstanceNorm",
@@ -52,8 +50,8 @@ __all__ = [
     "LocalResponseNorm",
     "NoNorm",
     "Norm",
-    "PositionNorm",
     "PartialRMSNorm",
+    "PositionNorm",
     "RMSNorm",
     "SampleRMSNorm",
     "ScaledWeightStandardization",

@@ -12,7 +12,6 @@ from numbers import Integral
 import torch
 from torch import nn
 
-from normzoo.layers._base import Norm
 from normzoo.layers._pool import OverChannels, Pool, WithinGroups
 from normzoo.layers._pooled import PooledNorm
 

@@ -6,18 +6,23 @@ from math import prod
 from typing import Final
 
 from normzoo.registry._component import Registry, find
-from normzoo.registry.norms import control, elementwise, mixtures, pools, uncentered
-from normzoo.registry._component import Registry
-from normzoo.registry.norms import control, elementwise, mixtures, pools, uncentered, weights
-from normzoo.registry._component import Registry
-from normzoo.registry.norms import activation, control, elementwise, mixtures, pools, response, uncentered
+from normzoo.registry.norms import (
+    activation,
+    control,
+    elementwise,
+    mixtures,
+    pools,
+    response,
+    uncentered,
+    weights,
+)
 from normzoo.registry.norms._entry import CHANNELS, NormEntry
 
 __all__ = ["ALL", "FAMILIES", "NORMS", "about_family", "named_together", "values_per_statistic"]
 
 FAMILIES: Final[Mapping[str, Mapping[str, NormEntry]]] = {
-    each.FAMILY: each.ENTRIES for each in (pools, mixtures, uncentered, elementwise, weights, control)
-    each.FAMILY: each.ENTRIES for each in (pools, mixtures, uncentered, activation, response, elementwise, control)
+    each.FAMILY: each.ENTRIES
+    for each in (pools, mixtures, uncentered, activation, response, elementwise, weights, control)
 }
 """The norms by family and name."""
 
