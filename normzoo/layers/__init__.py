@@ -21,6 +21,7 @@ from normzoo.layers._make import make_norm, norm_factory
 from normzoo.layers._none import NoNorm
 from normzoo.layers._partial import PartialRMSNorm
 from normzoo.layers._response import GlobalResponseNorm, LocalResponseNorm
+from normzoo.layers._renorm import BatchRenorm
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
 from normzoo.layers._switchable import SwitchableNorm
 from normzoo.layers._weights import ScaledWeightStandardization, WeightStandardization
@@ -32,6 +33,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "BatchRenorm",
     "ChannelLayerNorm",
     "Derf",
     "DyT",

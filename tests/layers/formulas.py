@@ -161,6 +161,17 @@ def _partial_rms(first: int) -> Callable[[Array, State], Array]:
     def equations(x: Array, state: State) -> Array:
         square = (x[:, :first] ** 2).mean(over(x, "channels", "positions"), keepdims=True)
         return affine(x / np.sqrt(square + 1e-5), state)
+def _renorm(share: float, r_max: float = 3.0, d_max: float = 5.0) -> Callable[[Array, State], Array]:
+    """Batch renormalization with limits that have grown to a share of their size."""
+
+    def equations(x: Array, state: State) -> Array:
+        axes = over(x, "samples", "positions")
+        mean, std = x.mean(axes, keepdims=True), np.sqrt(x.var(axes, keepdims=True) + 1e-5)
+        running_std = np.sqrt(state["running_var"] + 1e-5)
+        most_r, most_d = 1 + share * (r_max - 1), share * d_max
+        r = np.clip(std / running_std, 1 / most_r, most_r)
+        d = np.clip((mean - state["running_mean"]) / running_std, -most_d, most_d)
+        return affine((x - mean) / std * r + d, state)
 
     return equations
 
@@ -202,6 +213,8 @@ def _local_response(size: int, alpha: float, beta: float, k: float) -> Callable[
         return y
 
     return equations
+def _by_running_statistics(x: Array, state: State) -> Array:
+    return affine((x - state["running_mean"]) / np.sqrt(state["running_var"] + 1e-5), state)
 
 
 FORMULAS = [
@@ -269,6 +282,20 @@ FORMULAS = [
         options={"groups": 2, "track_running_stats": False, "bias": False},
         shape=(5, 6),
         training=_batch_channel(2),
+        id="batch-renorm-maps",
+        layer=layers.BatchRenorm,
+        shape=(3, 4, 2, 3),
+        training=_renorm(0.0),
+        evaluation=_by_running_statistics,
+        couples_samples=True,
+    ),
+    FormulaCase(
+        id="batch-renorm-vectors-clipped",  # all of r and d, so that they are constants, as in the gradient
+        layer=layers.BatchRenorm,
+        options={"r_max": 1.001, "d_max": 0.001, "begin": 0, "r_end": 0, "d_end": 0, "bias": False},
+        shape=(5, 4),
+        training=_renorm(1.0, r_max=1.001, d_max=0.001),
+        evaluation=_by_running_statistics,
         couples_samples=True,
     ),
     FormulaCase(id="dyt-maps", layer=layers.DyT, shape=(3, 4, 2, 3), training=_dyt),

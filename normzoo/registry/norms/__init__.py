@@ -16,6 +16,8 @@ from normzoo.registry.norms import (
     uncentered,
     weights,
 )
+from normzoo.registry._component import Registry
+from normzoo.registry.norms import control, elementwise, mixtures, pools, running, uncentered
 from normzoo.registry.norms._entry import CHANNELS, NormEntry
 
 __all__ = ["ALL", "FAMILIES", "NORMS", "about_family", "named_together", "values_per_statistic"]
@@ -23,6 +25,7 @@ __all__ = ["ALL", "FAMILIES", "NORMS", "about_family", "named_together", "values
 FAMILIES: Final[Mapping[str, Mapping[str, NormEntry]]] = {
     each.FAMILY: each.ENTRIES
     for each in (pools, mixtures, uncentered, activation, response, elementwise, weights, control)
+    each.FAMILY: each.ENTRIES for each in (pools, mixtures, running, uncentered, elementwise, control)
 }
 """The norms by family and name."""
 
