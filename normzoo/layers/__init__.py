@@ -25,6 +25,7 @@ from normzoo.layers._renorm import BatchRenorm
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
 from normzoo.layers._switchable import SwitchableNorm
 from normzoo.layers._weights import ScaledWeightStandardization, WeightStandardization
+from normzoo.layers._sync import SyncBatchNorm
 
 __all__ = [
     "BatchChannelNorm",
@@ -59,6 +60,7 @@ __all__ = [
     "ScaledWeightStandardization",
     "SwitchableNorm",
     "WeightStandardization",
+    "SyncBatchNorm",
     "backend",
     "make_norm",
     "norm_factory",

@@ -1,6 +1,6 @@
 """What is done to a model that exists: exchange, freeze, recalibrate and fold its norms, standardize its weights."""
 
-from normzoo.surgery._convert import Converted, convert
+from normzoo.surgery._convert import Converted, convert, convert_sync_batchnorm
 from normzoo.surgery._fold import Folded, FoldReport, fold
 from normzoo.surgery._freeze import freeze, keeps_statistics, unfreeze
 from normzoo.surgery._parameters import decays, parameter_groups, parameters_without_norms
@@ -16,6 +16,7 @@ __all__ = [
     "Folded",
     "Left",
     "convert",
+    "convert_sync_batchnorm",
     "decays",
     "eval_statistics",
     "fold",

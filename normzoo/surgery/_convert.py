@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.errors import ComponentError, UsageError
-from normzoo.layers import SampleRMSNorm, norm_factory
+from normzoo.layers import SampleRMSNorm, SyncBatchNorm, norm_factory
 from normzoo.layers._group import nearest_divisor
+from normzoo.layers._kernels.torch_internals import TorchBatchNorm
 from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activation, needs_positions
 from normzoo.registry import NORMS
 from normzoo.surgery._keep import set_if_there, take_hooks, take_mode, take_over
@@ -20,6 +21,8 @@ from normzoo.surgery._select import Selector, unselected
 
 _GROUPS = ("groups", "num_groups")
 """Options that say how many groups there are; they must divide the channels."""
+
+_SYNCHRONIZED = (nn.SyncBatchNorm, SyncBatchNorm)
 
 _WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel", "FSDPModule")
 """Classes that know the parameters of what they wrap, and would not learn of new ones."""
@@ -104,6 +107,33 @@ def convert(
                 parent._modules[key] = module
     _leave_fused_paths(model)
     return Converted(model, ConversionReport(source.name, exchanged, left))
+
+
+def convert_sync_batchnorm(model: nn.Module, process_group: Any = None) -> nn.Module:
+    """Exchange the batch norms of a model for ``SyncBatchNorm``, in place, with all that they hold; see ``convert``.
+
+    What ``torch.nn.SyncBatchNorm.convert_sync_batchnorm`` does, for processes of any device. Do it before the model is
+    wrapped for several processes.
+
+    Args:
+        model: any module.
+        process_group: the processes whose samples are one batch (``torch.distributed.ProcessGroup``); None: all.
+
+    Returns:
+        The model; another module only where it was itself a batch norm.
+
+    >>> convert_sync_batchnorm(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)))[1]
+    SyncBatchNorm(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    def is_batch_norm(_: str, norm: nn.Module) -> bool:
+        return any(isinstance(part, TorchBatchNorm) for part in norm.modules())
+
+    model, _ = convert(model, "sync", only=is_batch_norm)
+    for module in model.modules():
+        if isinstance(module, SyncBatchNorm):
+            module.process_group = process_group
+    return model
 
 
 @dataclass(frozen=True)
@@ -279,7 +309,7 @@ def _warnings(old: Found, new: Found, layer: nn.Module) -> list[str]:
     if pools_map and old.kind in ("layer", "rms") and len(old.shape) == 1:
         by_itself = "torch.nn:RMSNorm" if isinstance(layer, SampleRMSNorm) else "channel-layer"
         notes.append(f"pools positions, unlike {by_itself}")
-    if isinstance(old.norm, nn.SyncBatchNorm) and not isinstance(layer, nn.SyncBatchNorm):
+    if isinstance(old.norm, _SYNCHRONIZED) and not isinstance(layer, _SYNCHRONIZED):
         notes.append("no longer synchronized")
     return notes
 

@@ -31,6 +31,8 @@ def take_over(old: Found, new: Found, given: Collection[str] | None) -> list[str
     asked = given or ()
     if takes_settings and "eps" not in asked and isinstance(getattr(old.norm, "eps", None), float | int):
         set_if_there(new.norm, "eps", old.norm.eps)
+    if takes_settings:
+        set_if_there(new.norm, "process_group", getattr(old.norm, "process_group", None))
     takes_absence = takes_settings and not {"affine", "elementwise_affine", "bias"} & set(asked)
     is_same = takes_settings and old.kind == new.kind and not {"track_running_stats", "momentum"} & set(asked)
     return [*_take_parameters(old, new, takes_absence=takes_absence), *_take_statistics(old, new, is_same=is_same)]

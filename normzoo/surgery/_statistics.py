@@ -103,7 +103,8 @@ def recalibrate(model: Model, batches: Iterable[Any], *, forward: Callable[[Any]
     Nothing else changes: not ``momentum``, nor ``num_batches_tracked``, on which further training goes on. Norms that
     are not called keep their statistics. Frozen statistics (``freeze``) are replaced, too, and stay frozen. In a
     process group every rank must call this, with its own batches, of which there may be more or fewer than elsewhere;
-    all ranks end with the same statistics, those of all batches.
+    all ranks end with the same statistics, those of all batches. With synchronized norms, which wait for one another,
+    there must be equally many.
 
     Args:
         model: any module.

@@ -191,6 +191,7 @@ CASES = [
     _batch("volumes", layers.BatchNorm3d, (3, 2, 2, 3, 2)),
     _case("batch-any-rank", layers.BatchNorm, 2, peer=nn.BatchNorm2d, shape=(3, 2, 3, 4), pools=per_channel),
     _batch("rank-6", layers.BatchNorm, (3, 2, 2, 2, 2, 2)),
+    _case("sync-maps", layers.SyncBatchNorm, 2, peer=None, shape=(3, 2, 3, 4), pools=per_channel),
     _instance("sequences", layers.InstanceNorm1d, (3, 4, 5)),
     _instance("sequences-tracked", layers.InstanceNorm1d, (3, 4, 5), affine=True, track_running_stats=True),
     _instance("maps", layers.InstanceNorm2d, (3, 2, 3, 4), affine=True),

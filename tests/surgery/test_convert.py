@@ -16,9 +16,9 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from normzoo import layers
 from normzoo.errors import ComponentError, UnknownNameError, UsageError
-from normzoo.layers import norm_factory
+from normzoo.layers import SyncBatchNorm, norm_factory
 from normzoo.layers._make import marking
-from normzoo.surgery import ConversionReport, Exchanged, Left, convert
+from normzoo.surgery import ConversionReport, Exchanged, Left, convert, convert_sync_batchnorm
 
 from . import own
 
@@ -470,6 +470,23 @@ def test_synchronization_is_lost_and_noted() -> None:
     _, notes = exchanged_by(nn.SyncBatchNorm(8), "batch")
     assert notes == ("no longer synchronized",)
     assert exchanged_by(nn.SyncBatchNorm(8), "torch.nn:SyncBatchNorm")[1] == ()
+    assert exchanged_by(nn.SyncBatchNorm(8), "sync")[1] == ()
+    assert exchanged_by(SyncBatchNorm(8), "batch")[1] == ("no longer synchronized",)
+
+
+def test_batch_norms_are_synchronized_and_no_others() -> None:
+    """With their parameters, statistics and settings; those of a class of torch.nn's stay with their group."""
+    model = nn.Sequential(nn.BatchNorm2d(8, eps=1e-3, momentum=None), nn.GroupNorm(2, 8), nn.InstanceNorm2d(8))
+    before = dict(model.state_dict())
+    group = object()
+    synchronized: Any = convert_sync_batchnorm(model, group)
+    assert [type(each) for each in synchronized] == [SyncBatchNorm, nn.GroupNorm, nn.InstanceNorm2d]
+    assert_close(dict(synchronized.state_dict()), before)
+    norm = synchronized[0]
+    assert (norm.eps, norm.momentum, norm.process_group) == (1e-3, None, group)
+    assert isinstance(convert_sync_batchnorm(nn.BatchNorm1d(3)), SyncBatchNorm)
+    theirs = nn.SyncBatchNorm(8, process_group=group)
+    assert convert(theirs, "sync").model.process_group is group
 
 
 def test_fused_and_scripted_parts_are_left() -> None:

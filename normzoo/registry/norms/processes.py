@@ -1,0 +1,49 @@
+"""Norms over all processes of a training."""
+
+from dataclasses import replace
+from typing import Final
+
+from normzoo.registry._explanation import Line, Paper
+from normzoo.registry.norms import pools
+from normzoo.registry.norms._entry import NormEntry
+
+FAMILY: Final = "processes"
+
+_BATCH = pools.ENTRIES["batch"].explanation
+
+_SYNC = replace(
+    _BATCH,
+    options={**_BATCH.options, "process_group": None},
+    training=(
+        *_BATCH.training,
+        Line(text="Where several processes train: the samples of all of them are one batch."),
+    ),
+    cost=(
+        *_BATCH.cost,
+        Line(text="Over several processes: two exchanges of two numbers per channel forward, and two backward."),
+    ),
+    fits=(
+        "Training on several processes with few samples on each, such as large images: its statistics are those of all "
+        "(Peng et al. 2017).",
+    ),
+    misfits=(
+        "One process, as each run of normzoo compare is: there it is batch.",
+        "Slow connections: every layer waits for all processes.",
+    ),
+    paper=Paper(
+        authors="Chao Peng, Tete Xiao, Zeming Li, Yuning Jiang, Xiangyu Zhang, Kai Jia, Gang Yu, Jian Sun",
+        year=2017,
+        title="MegDet: A Large Mini-Batch Object Detector",
+        arxiv="1711.07240",
+    ),
+    remark="The paper calls it cross-GPU batch normalization. Without several processes it equals batch norm.",
+)
+
+ENTRIES: Final = {
+    "sync": NormEntry(
+        target="normzoo.layers:SyncBatchNorm",
+        formula=pools.ENTRIES["batch"].formula,
+        source="Peng et al. 2017",
+        explanation=_SYNC,
+    ),
+}
