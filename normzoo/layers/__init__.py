@@ -18,6 +18,7 @@ from normzoo.layers._instance import InstanceNorm, InstanceNorm1d, InstanceNorm2
 from normzoo.layers._kernels.dispatch import backend
 from normzoo.layers._layer import ChannelLayerNorm, LayerNorm, PositionNorm
 from normzoo.layers._make import make_norm, norm_factory
+from normzoo.layers._noise import NoisyBatchNorm
 from normzoo.layers._none import NoNorm
 from normzoo.layers._partial import PartialRMSNorm
 from normzoo.layers._response import GlobalResponseNorm, LocalResponseNorm
@@ -52,6 +53,7 @@ __all__ = [
     "LayerNorm",
     "LocalResponseNorm",
     "NoNorm",
+    "NoisyBatchNorm",
     "Norm",
     "PartialRMSNorm",
     "PositionNorm",

@@ -24,7 +24,8 @@ class BatchRenorm(TrackedFormulaNorm):
     The paper begins after 5000 batches and reaches ``d_max`` at 25000 and ``r_max`` at 40000, of 130000 and more on
     ImageNet. The defaults here are in about the same proportions, for trainings of some hundred steps: set them for
     longer ones. Under activation checkpointing the repeated pass takes ``r`` and ``d`` of the statistics that it finds,
-    those after the batch, so that the gradient is not exact.
+    those after the batch, so that the gradient is not exact. Inside a recurrence ``weight`` should start at 0.1, as in
+    ``BatchNorm``.
 
     Args:
         num_features: channels.
@@ -50,6 +51,7 @@ class BatchRenorm(TrackedFormulaNorm):
     """
 
     way_to_more_values = "use a larger batch or more positions"
+    recurrent_gain = 0.1
 
     def __init__(
         self,

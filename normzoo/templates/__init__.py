@@ -1,5 +1,6 @@
 """Networks that receive a norm, several of them as a stack, and the LightningModule that trains them."""
 
+from normzoo.layers._noise import Noise
 from normzoo.templates._cnn import Cnn
 from normzoo.templates._lstm import Lstm, NormalizedLstm
 from normzoo.templates._mlp import Mlp
@@ -8,7 +9,7 @@ from normzoo.templates._network import NormActMaker, make_network
 from normzoo.templates._norm_slots import left_out, norm_act
 from normzoo.templates._optimizer import MemberOptimizer, is_elementwise
 from normzoo.templates._published import timm_model, torchvision_model
-from normzoo.templates._random import MemberRandom, Noise, draw_from
+from normzoo.templates._random import MemberRandom, draw_from
 from normzoo.templates._recipe import make_optimizer, make_schedule
 from normzoo.templates._recorded import CudaGraph, RecordedSteps, can_be_recorded
 from normzoo.templates._resnet import ResNet

@@ -203,15 +203,16 @@ class NormalizedLstm(nn.Module):
 def _per_step(norm: NormFactory, features: int, steps: int, *, ragged: bool) -> nn.ModuleList:
     """Make one norm per time step if it keeps statistics, all with the same parameters; otherwise one for all steps."""
     first = build(norm, features)
-    gain = getattr(first, "recurrent_gain", 1.0)
-    if isinstance(weight := getattr(first, "weight", None), nn.Parameter) and gain != 1.0:
-        nn.init.constant_(weight, gain)
+    for part in first.modules():
+        gain = getattr(part, "recurrent_gain", 1.0)
+        if isinstance(weight := getattr(part, "weight", None), nn.Parameter) and gain != 1.0:
+            nn.init.constant_(weight, gain)
     layers = [first]
     if next(first.buffers(), None) is not None:
         layers += [build(norm, features) for _ in range(steps - 1)]
-    for layer in layers:
-        if isinstance(layer, Norm):
-            layer.tolerates_single_values = ragged
+    for part in (part for layer in layers for part in layer.modules()):
+        if isinstance(part, Norm):
+            part.tolerates_single_values = ragged
     for layer in layers[1:]:
         for name, parameter in list(first.named_parameters()):
             owner, _, leaf = name.rpartition(".")

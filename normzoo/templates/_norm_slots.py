@@ -92,8 +92,9 @@ def fit_for_padding(layer: nn.Module, features: int, kind: Kind) -> None:
     Raises:
         ComponentError: it does.
     """
-    if isinstance(layer, Norm):
-        layer.tolerates_single_values = True
+    for part in layer.modules():
+        if isinstance(part, Norm):
+            part.tolerates_single_values = True
     if takes_mask(layer):
         return
     with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -4,57 +4,12 @@ A member's numbers depend on its seed alone, not on what it is stacked with.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-Drawn = tuple[Tensor, ...]
-"""Random numbers for an input: what it is multiplied by, and perhaps what is added to it; empty where it stays."""
-
-
-@final
-class Noise(nn.Module):
-    """Multiply each value by a random factor and add a random shift, in training.
-
-        y = s x + m        for each value      m ~ U(mean - r, mean + r)    s ~ N(spread, r^2)
-                           for each channel    mean ~ U(-0.5 a, 0.5 a)      spread ~ U(1, 1 + 0.25 a)
-
-    with r = 0.1 a, all anew at every step: where it follows a norm, the distribution that the norm has just made moves.
-    After Santurkar et al. (2018), "How Does Batch Normalization Help Optimization?". That the numbers are theirs was
-    not verified.
-
-    Args:
-        strength: a.
-
-    Raises:
-        ValueError: the strength is negative.
-    """
-
-    def __init__(self, strength: float = 1.0) -> None:
-        super().__init__()
-        if strength < 0:
-            raise ValueError(f"Noise: strength must be at least 0, got {strength:g}; use 0 for no noise")
-        self.strength = strength
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, C, *)`` to ``(N, C, *)``."""
-        if not self.training or not self.strength:
-            return x
-        factor, shift = self.draw(x, None)
-        return x * factor + shift
-
-    def draw(self, x: Tensor, generator: Generator | None) -> Drawn:
-        """Draw the factors and the shifts for an input ``(N, C, *)``."""
-        if not self.strength:
-            return ()
-        channels = (x.shape[1], *(1 for _ in x.shape[2:]))
-        half, jitter = 0.5 * self.strength, 0.1 * self.strength
-        mean = x.new_empty(channels).uniform_(-half, half, generator=generator)
-        spread = x.new_empty(channels).uniform_(1, 1 + half / 2, generator=generator)
-        shift = x.new_empty(x.shape).uniform_(-jitter, jitter, generator=generator)
-        factor = x.new_empty(x.shape).normal_(0, jitter, generator=generator)
-        return factor.add_(spread), shift.add_(mean)
+from normzoo.layers._noise import Drawn, Noise
 
 
 def _draw_dropout(dropout: nn.Dropout, x: Tensor, generator: Generator | None) -> Drawn:

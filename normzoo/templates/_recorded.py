@@ -7,7 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from normzoo.templates._random import Noise, StackedDraws
+from normzoo.layers._noise import Noise
+from normzoo.templates._random import StackedDraws
 from normzoo.templates._stack import OF_EACH_VALUE, Mapped
 
 Step = Callable[[Tensor, Tensor], None]

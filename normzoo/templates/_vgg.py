@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from normzoo.layers._make import NormFactory
+from normzoo.layers._noise import Noise
 from normzoo.templates._cnn import MaxPool
 from normzoo.templates._norm_slots import Kind, Shape, left_out, norm_act
-from normzoo.templates._random import Noise
 
 CONVOLUTIONS: Mapping[int, Sequence[int]] = {
     11: (1, 1, 2, 2, 2),

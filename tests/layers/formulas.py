@@ -29,6 +29,7 @@ class FormulaCase:
         training: the equations in training: of an input and the layer's state before the call.
         evaluation: the equations in evaluation; None: the same.
         couples_samples: whether a sample's output depends on the others, in training.
+        checks: the class that refuses what does not fit, where the layer leaves that to a part.
     """
 
     id: str
@@ -38,6 +39,7 @@ class FormulaCase:
     training: Callable[[Array, State], Array]
     evaluation: Callable[[Array, State], Array] | None = None
     couples_samples: bool = False
+    checks: type[nn.Module] | None = None
 
     def ours(self, dtype: torch.dtype | None = torch.float64) -> Any:
         """Make the layer, with parameters and statistics that are not those at the start."""
@@ -217,6 +219,16 @@ def _by_running_statistics(x: Array, state: State) -> Array:
     return affine((x - state["running_mean"]) / np.sqrt(state["running_var"] + 1e-5), state)
 
 
+def _batch(x: Array, state: State) -> Array:
+    axes = over(x, "samples", "positions")
+    return affine((x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-5), state)
+
+
+def _of_part(part: str, equations: Callable[[Array, State], Array]) -> Callable[[Array, State], Array]:
+    """Return the equations of a part that holds all tensors."""
+    return lambda x, state: equations(x, {name.removeprefix(f"{part}."): value for name, value in state.items()})
+
+
 FORMULAS = [
     FormulaCase(
         id="extended-maps",
@@ -297,6 +309,16 @@ FORMULAS = [
         training=_renorm(1.0, r_max=1.001, d_max=0.001),
         evaluation=_by_running_statistics,
         couples_samples=True,
+    ),
+    FormulaCase(
+        id="noisy-batch-maps-without-noise",  # which test_noise.py is about
+        layer=layers.NoisyBatchNorm,
+        options={"strength": 0.0},
+        shape=(3, 4, 2, 3),
+        training=_of_part("norm", _batch),
+        evaluation=_of_part("norm", _by_running_statistics),
+        couples_samples=True,
+        checks=layers.BatchNorm,
     ),
     FormulaCase(id="dyt-maps", layer=layers.DyT, shape=(3, 4, 2, 3), training=_dyt),
     FormulaCase(id="dyt-vectors", layer=layers.DyT, options={"alpha": 1.5, "bias": False}, shape=(5, 4), training=_dyt),

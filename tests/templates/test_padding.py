@@ -17,7 +17,8 @@ from normzoo.templates._padding import last_steps, max_over_steps, mean_over_ste
 
 LENGTHS = (7, 1, 4, 6, 7, 2)
 CHANNELS, STEPS = 3, max(LENGTHS)
-SPECS = [name if name != "group" else "group:groups=2" for name in NORMS]
+OPTIONS = {"group": "groups=2", "noisy-batch": "strength=0"}  # of which the latter draws numbers for padding, too
+SPECS = [f"{name}:{OPTIONS[name]}" if name in OPTIONS else name for name in NORMS]
 TEMPLATES: dict[str, Callable[..., nn.Module]] = {
     "lstm": lambda norm: Lstm(norm, shape=(CHANNELS, STEPS), outputs=2, ragged=STEPS, hidden=8),
     **{

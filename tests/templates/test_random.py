@@ -26,6 +26,8 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "no noise": lambda: Noise(0.0),
     "dropout, channels last": lambda: nn.Dropout(0.3),
     "noise, channels last": Noise,
+    "noisy norm": lambda: norm_factory("noisy-batch")(CHANNELS).double(),
+    "noisy norms": lambda: small_network("cnn", norm_factory("noisy-batch")).double(),
     "sandwich": lambda: small_network(
         "transformer", norm_factory("channel-layer"), dropout=0.3, placement="sandwich"
     ).double(),
@@ -35,7 +37,7 @@ each_module = pytest.mark.parametrize("name", MODULES)
 
 
 def inputs(name: str, members: int = len(SEEDS)) -> Tensor:
-    shape = (1, 8, 8) if name in ("network", "sandwich") else (CHANNELS, 5, 5)
+    shape = (1, 8, 8) if name in ("network", "noisy norms", "sandwich") else (CHANNELS, 5, 5)
     x = torch.randn(SAMPLES, members, *shape, dtype=torch.float64)
     return x.movedim(2, -1).contiguous().movedim(-1, 2) if name.endswith("channels last") else x
 
@@ -168,4 +170,5 @@ def test_what_draws_is_not_recorded() -> None:
         members = [small_network("vgg", norm_factory("batch"), **options) for _ in range(2)]
         assert not can_be_recorded(members[0])
         assert not can_be_recorded(stack(members))
+    assert not can_be_recorded(small_network("cnn", norm_factory("noisy-batch")))
     assert can_be_recorded(ResNet(norm_factory("batch"), shape=(1, 8, 8), outputs=2, depth=8, width=4))

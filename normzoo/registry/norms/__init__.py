@@ -17,7 +17,7 @@ from normzoo.registry.norms import (
     weights,
 )
 from normzoo.registry._component import Registry
-from normzoo.registry.norms import control, elementwise, mixtures, pools, processes, running, uncentered
+from normzoo.registry.norms import control, elementwise, mixtures, pools, processes, running, studies, uncentered
 from normzoo.registry.norms._entry import CHANNELS, NormEntry
 
 __all__ = ["ALL", "FAMILIES", "NORMS", "about_family", "named_together", "values_per_statistic"]
@@ -27,6 +27,7 @@ FAMILIES: Final[Mapping[str, Mapping[str, NormEntry]]] = {
     for each in (pools, mixtures, uncentered, activation, response, elementwise, weights, control)
     each.FAMILY: each.ENTRIES for each in (pools, mixtures, running, uncentered, elementwise, control)
     each.FAMILY: each.ENTRIES for each in (pools, mixtures, running, processes, uncentered, elementwise, control)
+    for each in (pools, mixtures, running, processes, studies, uncentered, elementwise, control)
 }
 """The norms by family and name."""
 
