@@ -10,6 +10,8 @@ from normzoo.layers._batch_channel import BatchChannelNorm
 from normzoo.layers._batch_instance import BatchInstanceNorm
 from normzoo.layers._elementwise import Derf, DyT
 from normzoo.layers._evonorm import EvoNormB0, EvoNormS0
+from normzoo.layers._domain import DomainBatchNorm, domain
+from normzoo.layers._elementwise import DyT
 from normzoo.layers._extended import ExtendedBatchNorm
 from normzoo.layers._filter_response import FilterResponseNorm
 from normzoo.layers._ghost import GhostBatchNorm
@@ -38,6 +40,7 @@ __all__ = [
     "BatchRenorm",
     "ChannelLayerNorm",
     "Derf",
+    "DomainBatchNorm",
     "DyT",
     "EvoNormB0",
     "EvoNormS0",
@@ -64,6 +67,7 @@ __all__ = [
     "WeightStandardization",
     "SyncBatchNorm",
     "backend",
+    "domain",
     "make_norm",
     "norm_factory",
 ]

@@ -320,6 +320,16 @@ FORMULAS = [
         couples_samples=True,
         checks=layers.BatchNorm,
     ),
+    FormulaCase(
+        id="domain-maps",
+        layer=layers.DomainBatchNorm,
+        options={"domains": 1},  # test_domain.py is about several
+        shape=(3, 4, 2, 3),
+        training=_of_part("norms.0", _batch),
+        evaluation=_of_part("norms.0", _by_running_statistics),
+        couples_samples=True,
+        checks=layers.BatchNorm,
+    ),
     FormulaCase(id="dyt-maps", layer=layers.DyT, shape=(3, 4, 2, 3), training=_dyt),
     FormulaCase(id="dyt-vectors", layer=layers.DyT, options={"alpha": 1.5, "bias": False}, shape=(5, 4), training=_dyt),
     FormulaCase(id="derf-maps", layer=layers.Derf, shape=(3, 4, 2, 3), training=_derf),

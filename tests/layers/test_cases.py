@@ -132,12 +132,12 @@ def test_names_that_torch_keeps_to_itself_are_in_one_file(source: Path) -> None:
 
 
 def test_a_tab_shows_what_a_user_wants() -> None:
-    """Norms, ``make_norm``, ``norm_factory`` and ``backend``; what carries them out is out of sight."""
+    """Norms, ``make_norm``, ``norm_factory``, ``backend`` and ``domain``; what carries them out is out of sight."""
     shown = [name for name in dir(layers) if not name.startswith("_")]
     others = [
         name for name in shown if not (inspect.isclass(value := getattr(layers, name)) and issubclass(value, nn.Module))
     ]
-    assert others == ["backend", "make_norm", "norm_factory"]
+    assert others == ["backend", "domain", "make_norm", "norm_factory"]
 
 
 @pytest.mark.parametrize(

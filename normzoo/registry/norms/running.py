@@ -2,9 +2,19 @@
 
 from typing import Final
 
-from normzoo.registry._explanation import Explanation, Line, Paper, Pooling
+from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
 from normzoo.registry.norms._entry import NormEntry
-from normzoo.registry.norms._sentences import BIAS, KNOWN, RUNNING, STANDARDIZED, STATE, WEIGHT, counter
+from normzoo.registry.norms._sentences import (
+    BIAS,
+    KNOWN,
+    RUNNING,
+    STANDARDIZE,
+    STANDARDIZED,
+    STATE,
+    TRACKED,
+    WEIGHT,
+    counter,
+)
 
 FAMILY: Final = "running"
 
@@ -59,11 +69,92 @@ _BATCH_RENORM = Explanation(
     "defaults are in about their proportions, for some hundred.",
 )
 
+_DOMAIN = Explanation(
+    pooling=None,
+    parts={"mean and variance": Pooling(samples="all", channels="each", positions="all")},
+    does="all samples of one domain: one mean and variance per channel",
+    centered=True,
+    normalized=STANDARDIZED,
+    statistics="mean and var are those of batch norm, of a batch of one domain.",
+    options={
+        "domains": 2,
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "shared_affine": False,
+        "bias": True,
+    },
+    tensors=(
+        HeldTensor(
+            name="norms.0.weight",
+            learned=True,
+            needs=("affine",),
+            does="w of the first domain, a factor per channel; starts at 1",
+        ),
+        HeldTensor(
+            name="norms.0.bias",
+            learned=True,
+            needs=("affine", "bias"),
+            does="b of the first domain, a summand per channel; starts at 0",
+        ),
+        HeldTensor(
+            name="norms.0.running_mean",
+            learned=False,
+            needs=TRACKED,
+            does="running mean per channel of the first domain; starts at 0",
+        ),
+        HeldTensor(
+            name="norms.0.running_var",
+            learned=False,
+            needs=TRACKED,
+            does="running variance per channel of the first domain; starts at 1",
+        ),
+        HeldTensor(
+            name="norms.0.num_batches_tracked",
+            learned=False,
+            per_channel=False,
+            needs=TRACKED,
+            does="batches of the first domain, counted up in training; starts at 0",
+        ),
+    ),
+    training=(
+        Line(text="The batch's own mean and variance, and w and b of its domain, which normzoo.layers.domain sets."),
+    ),
+    inference=(
+        Line(text="The running mean and variance of the domain in place of the batch's own.", needs=TRACKED),
+        Line(text="The batch's own mean and variance here, too (track_running_stats=False).", unless=TRACKED),
+    ),
+    cost=(Line(text="That of batch; {domains} times its state."),),
+    fits=(
+        "Adapting a network from one domain to others, of which it shares all but the norms: Chang et al. (2019) "
+        "report the best accuracies of their time on several benchmarks.",
+    ),
+    misfits=(
+        "Data of one domain, or of domains that are not known, as in normzoo compare: there it is batch.",
+        "Batches of samples from several domains: each must be of one.",
+    ),
+    paper=Paper(
+        authors="Woong-Gi Chang, Tackgeun You, Seonguk Seo, Suha Kwak, Bohyung Han",
+        year=2019,
+        title="Domain-Specific Batch Normalization for Unsupervised Domain Adaptation",
+        arxiv="1906.03950",
+    ),
+    remark="By name it has one domain, and equals batch norm: domain:domains=2 has two.",
+)
+
 ENTRIES: Final = {
     "batch-renorm": NormEntry(
         target="normzoo.layers:BatchRenorm",
         formula=f"w * ({STANDARDIZED} * r + d) + b",
         source="Ioffe 2017",
         explanation=_BATCH_RENORM,
+    ),
+    "domain": NormEntry(
+        target="normzoo.layers:DomainBatchNorm",
+        options={"domains": 1},
+        formula=f"{STANDARDIZE} of each domain",
+        source="Chang et al. 2019",
+        explanation=_DOMAIN,
     ),
 }
