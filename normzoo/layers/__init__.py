@@ -8,10 +8,9 @@ from normzoo.layers._base import Norm
 from normzoo.layers._batch import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
 from normzoo.layers._batch_channel import BatchChannelNorm
 from normzoo.layers._batch_instance import BatchInstanceNorm
+from normzoo.layers._domain import DomainBatchNorm, domain
 from normzoo.layers._elementwise import Derf, DyT
 from normzoo.layers._evonorm import EvoNormB0, EvoNormS0
-from normzoo.layers._domain import DomainBatchNorm, domain
-from normzoo.layers._elementwise import DyT
 from normzoo.layers._extended import ExtendedBatchNorm
 from normzoo.layers._filter_response import FilterResponseNorm
 from normzoo.layers._ghost import GhostBatchNorm
@@ -23,12 +22,12 @@ from normzoo.layers._make import make_norm, norm_factory
 from normzoo.layers._noise import NoisyBatchNorm
 from normzoo.layers._none import NoNorm
 from normzoo.layers._partial import PartialRMSNorm
-from normzoo.layers._response import GlobalResponseNorm, LocalResponseNorm
 from normzoo.layers._renorm import BatchRenorm
+from normzoo.layers._response import GlobalResponseNorm, LocalResponseNorm
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
 from normzoo.layers._switchable import SwitchableNorm
-from normzoo.layers._weights import ScaledWeightStandardization, WeightStandardization
 from normzoo.layers._sync import SyncBatchNorm
+from normzoo.layers._weights import ScaledWeightStandardization, WeightStandardization
 
 __all__ = [
     "BatchChannelNorm",
@@ -64,8 +63,8 @@ __all__ = [
     "SampleRMSNorm",
     "ScaledWeightStandardization",
     "SwitchableNorm",
-    "WeightStandardization",
     "SyncBatchNorm",
+    "WeightStandardization",
     "backend",
     "domain",
     "make_norm",

@@ -163,6 +163,8 @@ def _partial_rms(first: int) -> Callable[[Array, State], Array]:
     def equations(x: Array, state: State) -> Array:
         square = (x[:, :first] ** 2).mean(over(x, "channels", "positions"), keepdims=True)
         return affine(x / np.sqrt(square + 1e-5), state)
+
+
 def _renorm(share: float, r_max: float = 3.0, d_max: float = 5.0) -> Callable[[Array, State], Array]:
     """Batch renormalization with limits that have grown to a share of their size."""
 
@@ -215,6 +217,8 @@ def _local_response(size: int, alpha: float, beta: float, k: float) -> Callable[
         return y
 
     return equations
+
+
 def _by_running_statistics(x: Array, state: State) -> Array:
     return affine((x - state["running_mean"]) / np.sqrt(state["running_var"] + 1e-5), state)
 
@@ -294,6 +298,9 @@ FORMULAS = [
         options={"groups": 2, "track_running_stats": False, "bias": False},
         shape=(5, 6),
         training=_batch_channel(2),
+        couples_samples=True,
+    ),
+    FormulaCase(
         id="batch-renorm-maps",
         layer=layers.BatchRenorm,
         shape=(3, 4, 2, 3),

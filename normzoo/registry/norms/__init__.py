@@ -12,22 +12,32 @@ from normzoo.registry.norms import (
     elementwise,
     mixtures,
     pools,
+    processes,
     response,
+    running,
+    studies,
     uncentered,
     weights,
 )
-from normzoo.registry._component import Registry
-from normzoo.registry.norms import control, elementwise, mixtures, pools, processes, running, studies, uncentered
 from normzoo.registry.norms._entry import CHANNELS, NormEntry
 
 __all__ = ["ALL", "FAMILIES", "NORMS", "about_family", "named_together", "values_per_statistic"]
 
 FAMILIES: Final[Mapping[str, Mapping[str, NormEntry]]] = {
     each.FAMILY: each.ENTRIES
-    for each in (pools, mixtures, uncentered, activation, response, elementwise, weights, control)
-    each.FAMILY: each.ENTRIES for each in (pools, mixtures, running, uncentered, elementwise, control)
-    each.FAMILY: each.ENTRIES for each in (pools, mixtures, running, processes, uncentered, elementwise, control)
-    for each in (pools, mixtures, running, processes, studies, uncentered, elementwise, control)
+    for each in (
+        pools,
+        mixtures,
+        running,
+        processes,
+        uncentered,
+        activation,
+        response,
+        elementwise,
+        weights,
+        studies,
+        control,
+    )
 }
 """The norms by family and name."""
 
