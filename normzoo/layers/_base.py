@@ -12,7 +12,7 @@ from torch.fx import Proxy
 
 from normzoo.errors import InputError
 from normzoo.layers._kernels.spec import Running
-from normzoo.layers._kernels.torch_internals import TracerWarning, is_jit_tracing, is_recomputation
+from normzoo.layers._kernels.torch_internals import TracerWarning, is_jit_tracing
 from normzoo.layers._torch_tools import as_torch_layer, has_own_forward
 
 
@@ -137,10 +137,10 @@ class Norm(nn.Module, ABC):
         return sizes == {channels}
 
     def _normalize_nothing(self, x: Tensor, channels: int) -> Tensor:
-        """Return an empty output that is connected to the parameters, whose gradients are then zero."""
-        running = self._memory()
-        if running is not None and running.batches is not None and not is_recomputation():
-            running.batches.add_(1)
+        """Return an empty output that is connected to the parameters, whose gradients are then zero.
+
+        Nothing is remembered of it: no batch is counted.
+        """
         y = x * x.new_ones(())  # whose gradient is laid out as the input
         for operate, parameter in ((torch.mul, self.weight), (torch.add, self.bias)):
             if parameter is not None:

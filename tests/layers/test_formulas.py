@@ -113,12 +113,14 @@ def test_samples_act_on_one_another_as_it_says(case: FormulaCase) -> None:
 @in_each_mode
 @every_formula
 def test_an_empty_batch_is_one(case: FormulaCase, training: bool) -> None:
-    """Its output is empty, and connected to the parameters."""
+    """Its output is empty, and connected to the parameters; nothing is remembered of it."""
     layer = case.ours().train(training)
+    before = copy.deepcopy(dict(layer.named_buffers()))
     x = torch.empty(0, *case.shape[1:], dtype=torch.float64, requires_grad=True)
     y = layer(x)
     assert y.shape == x.shape
     y.sum().backward()
+    torch.testing.assert_close(dict(layer.named_buffers()), before, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("case", [case for case in FORMULAS if len(case.shape) == 4], ids=lambda case: case.id)
