@@ -4,15 +4,16 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Unpack, final
 
 import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
 
 from normzoo.errors import InputError
-from normzoo.layers._kernels.spec import Running
+from normzoo.layers._kernels.spec import Running, widened
 from normzoo.layers._kernels.torch_internals import TracerWarning, is_jit_tracing
+from normzoo.layers._policies import DEFAULTS, Policies
 from normzoo.layers._torch_tools import as_torch_layer, has_own_forward
 
 
@@ -36,6 +37,7 @@ class Norm(nn.Module, ABC):
             running statistics are left as they are.
         recurrent_gain: what ``weight`` should start at inside a recurrence.
         weight_start: what ``weight`` starts at; where it is not one, ``weight`` is no scale of a normalized input.
+        zero_centered: what is normalized is multiplied by ``1 + weight``, as in Gemma, and ``weight`` starts at zero.
         is_channels_first: an input's second dimension is that of the channels, and nothing lies between.
         standardizes_weights: None, or the arguments of ``surgery.standardize_weights``, which is then applied to the
             convolutions of a network that is built with this norm.
@@ -47,7 +49,7 @@ class Norm(nn.Module, ABC):
     takes_complex: ClassVar[bool] = False
     eps_may_be_none: ClassVar[bool] = False
     way_to_more_values: ClassVar[str] = "use fewer groups or more positions"
-    recurrent_gain: ClassVar[float] = 1.0
+    recurrent_gain: float = 1.0
     weight_start: ClassVar[float] = 1.0
     is_channels_first: ClassVar[bool] = True
 
@@ -58,6 +60,7 @@ class Norm(nn.Module, ABC):
     standardizes_weights: Mapping[str, Any] | None = None
     members: int | None = None
     tolerates_single_values: bool = False
+    zero_centered: bool = False
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Norm(nn.Module, ABC):
         bias: bool,
         device: torch.device | str | None,
         dtype: torch.dtype | None,
+        **policies: Unpack[Policies],
     ) -> None:
         nn.Module.__init__(self)  # past a class of torch.nn, which would make what is made here
         self.eps = eps
@@ -76,6 +80,11 @@ class Norm(nn.Module, ABC):
         for name, present in (("weight", weight), ("bias", bias)):
             parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype)) if present else None
             self.register_parameter(name, parameter)
+        for name, value in policies.items():
+            if value != DEFAULTS[name]:
+                setattr(self, name, value)
+        if self.zero_centered:
+            self.recurrent_gain -= 1
 
     @property
     @abstractmethod
@@ -103,9 +112,9 @@ class Norm(nn.Module, ABC):
         """Raise an ``InputError`` where an input of this shape does not fit."""
 
     def reset_parameters(self) -> None:
-        """Set ``weight`` to its start, which is one in most norms, and ``bias`` to zero."""
+        """Set ``weight`` to its start, in most norms one, or to zero where it is zero-centred, and ``bias`` to zero."""
         if self.weight is not None:
-            nn.init.constant_(self.weight, self.weight_start)
+            nn.init.constant_(self.weight, 0.0 if self.zero_centered else self.weight_start)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
@@ -142,7 +151,7 @@ class Norm(nn.Module, ABC):
         Nothing is remembered of it: no batch is counted.
         """
         y = x * x.new_ones(())  # whose gradient is laid out as the input
-        for operate, parameter in ((torch.mul, self.weight), (torch.add, self.bias)):
+        for operate, parameter in ((torch.mul, self._gain()), (torch.add, self.bias)):
             if parameter is not None:
                 y = operate(y, parameter.reshape(parameter.shape + (1,) * (x.ndim - channels)))
         return y.to(x.dtype)
@@ -172,14 +181,24 @@ class Norm(nn.Module, ABC):
         """Return the running statistics that an input's own are to update, if there are any."""
         return None
 
+    def _gain(self) -> Tensor | None:
+        """Return what is multiplied by: ``weight``; one more, in float32 or wider, where it is zero-centred."""
+        weight: Tensor | None = self.weight
+        return 1 + widened(weight) if self.zero_centered and weight is not None else weight
+
     def _eps(self, x: Tensor) -> float:  # noqa: ARG002
         """Return what is added to the variance."""
         return float(self.eps)
 
+    def _policies(self) -> str:
+        """Return the options that torch.nn's layers do not have, as ``extra_repr`` prints them, where they are set."""
+        given = {name: getattr(self, name, default) for name, default in DEFAULTS.items()}
+        return "".join(f", {name}={value!r}" for name, value in given.items() if value != DEFAULTS[name])
+
     @final
     def __prepare_scriptable__(self) -> nn.Module:
         """Return what ``torch.jit.script`` is to compile: torch.nn's layer with the same tensors."""
-        return as_torch_layer(self)
+        return as_torch_layer(self, must_be=True)
 
     def _error(self, rule: str, values: str, way_out: str) -> InputError:
         """Return an error that names the layer, the rule, the values and the way out."""

@@ -42,8 +42,19 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        super().__init__(
+            num_features,
+            eps,
+            momentum,
+            affine,
+            track_running_stats,
+            device,
+            dtype,
+            bias=bias,
+            zero_centered=zero_centered,
+        )
 
     def _eps(self, x: Tensor) -> float:  # noqa: ARG002
         """Return ``eps``; refuse what torch.nn refuses: zero in training, below zero always."""

@@ -40,8 +40,11 @@ class ElementwiseNorm(FormulaNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__(num_features, affine=affine, bias=bias, device=device, dtype=dtype)
+        super().__init__(
+            num_features, affine=affine, bias=bias, device=device, dtype=dtype, zero_centered=zero_centered
+        )
         self.start = float(alpha)
         self.alpha = nn.Parameter(torch.empty((), device=device, dtype=dtype))
         self.register_parameter("shift", nn.Parameter(torch.empty_like(self.alpha)) if self.is_shifted else None)
@@ -64,7 +67,10 @@ class ElementwiseNorm(FormulaNorm):
 
     def extra_repr(self) -> str:
         """Return the arguments."""
-        return f"{self.num_features}, alpha={self.start}, affine={self.affine}, bias={self.bias is not None}"
+        return (
+            f"{self.num_features}, alpha={self.start}, affine={self.affine}, bias={self.bias is not None}"
+            f"{self._policies()}"
+        )
 
 
 class DyT(ElementwiseNorm):

@@ -38,6 +38,7 @@ class ExtendedBatchNorm(TrackedFormulaNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
         super().__init__(
             num_features,
@@ -48,6 +49,7 @@ class ExtendedBatchNorm(TrackedFormulaNorm):
             bias=bias,
             device=device,
             dtype=dtype,
+            zero_centered=zero_centered,
         )
         self.reset_parameters()
 

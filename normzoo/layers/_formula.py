@@ -6,7 +6,7 @@ them (``torch.func.vmap``), as it does any module.
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from normzoo.layers._kernels.moments import Statistics, at_least_one, masked
 from normzoo.layers._kernels.reference import update_running
 from normzoo.layers._kernels.spec import laid_out, widened
 from normzoo.layers._kernels.torch_internals import has_values, is_jit_tracing, is_recomputation, must_be_traceable
+from normzoo.layers._policies import Policies
 from normzoo.layers._torch_tools import traced_by_fx
 from normzoo.layers._tracked import Tracking
 
@@ -37,8 +38,17 @@ class FormulaNorm(Norm):
         bias: bool,
         device: torch.device | str | None,
         dtype: torch.dtype | None,
+        **policies: Unpack[Policies],
     ) -> None:
-        super().__init__((num_features,), eps=eps, weight=affine, bias=affine and bias, device=device, dtype=dtype)
+        super().__init__(
+            (num_features,),
+            eps=eps,
+            weight=affine,
+            bias=affine and bias,
+            device=device,
+            dtype=dtype,
+            **policies,
+        )
         self.num_features = num_features
         self.affine = affine
 
@@ -85,9 +95,10 @@ class FormulaNorm(Norm):
             )
 
     def _scale_and_shift(self, x: Tensor) -> Tensor:
-        """Return ``weight * x + bias``, as far as there are such."""
-        if self.weight is not None:
-            x = x * per_channel(self.weight, x)
+        """Return ``weight * x + bias``, as far as there are such; ``(1 + weight) * x`` where it is zero-centred."""
+        gain = self._gain()
+        if gain is not None:
+            x = x * per_channel(gain, x)
         return x if self.bias is None else x + per_channel(self.bias, x)
 
     def _statistics(self, x: Tensor, dims: tuple[int, ...], mask: Tensor | None) -> Statistics:
@@ -123,7 +134,9 @@ class FormulaNorm(Norm):
 
     def extra_repr(self) -> str:
         """Return the arguments."""
-        return f"{self.num_features}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"
+        return (
+            f"{self.num_features}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}{self._policies()}"
+        )
 
 
 class TrackedFormulaNorm(Tracking, FormulaNorm):
@@ -142,8 +155,17 @@ class TrackedFormulaNorm(Tracking, FormulaNorm):
         bias: bool,
         device: torch.device | str | None,
         dtype: torch.dtype | None,
+        **policies: Unpack[Policies],
     ) -> None:
-        super().__init__(num_features, eps=eps, affine=affine, bias=bias, device=device, dtype=dtype)
+        super().__init__(
+            num_features,
+            eps=eps,
+            affine=affine,
+            bias=bias,
+            device=device,
+            dtype=dtype,
+            **policies,
+        )
         self._track(momentum, track_running_stats, device, dtype)
 
     def _of_batch(self, x: Tensor, mask: Tensor | None, statistics: Statistics | None = None) -> tuple[Tensor, Tensor]:

@@ -40,8 +40,17 @@ class GroupNorm(PooledNorm, nn.GroupNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__((num_channels,), eps=eps, weight=affine, bias=affine and bias, device=device, dtype=dtype)
+        super().__init__(
+            (num_channels,),
+            eps=eps,
+            weight=affine,
+            bias=affine and bias,
+            device=device,
+            dtype=dtype,
+            zero_centered=zero_centered,
+        )
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.affine = affine
@@ -83,7 +92,7 @@ class GroupNorm(PooledNorm, nn.GroupNorm):
         """Return the arguments, as torch.nn prints them."""
         return (
             f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-            f"bias={self.bias is not None}"
+            f"bias={self.bias is not None}{self._policies()}"
         )
 
 
@@ -108,15 +117,17 @@ def _next_multiple(channels: int, groups: int) -> int:
     return (channels // groups + 1) * groups
 
 
-def group_norm(num_features: int, *, groups: int = 8, eps: float = 1e-5, affine: bool = True) -> GroupNorm:
+def group_norm(
+    num_features: int, *, groups: int = 8, eps: float = 1e-5, affine: bool = True, zero_centered: bool = False
+) -> GroupNorm:
     """Return group normalization of ``num_features`` channels in ``groups`` groups: the registry's ``group``."""
-    return GroupNorm(groups, num_features, eps=eps, affine=affine)
+    return GroupNorm(groups, num_features, eps=eps, affine=affine, zero_centered=zero_centered)
 
 
-def layer_norm(num_features: int, *, eps: float = 1e-5, affine: bool = True) -> GroupNorm:
+def layer_norm(num_features: int, *, eps: float = 1e-5, affine: bool = True, zero_centered: bool = False) -> GroupNorm:
     """Return layer normalization of ``num_features`` channels: the registry's ``layer``.
 
     In a map this is one group, with ``weight`` and ``bias`` per channel, as Wu & He (2018) compare it; for a
     vector ``(N, C)`` it is ``LayerNorm(C)``.
     """
-    return GroupNorm(1, num_features, eps=eps, affine=affine)
+    return GroupNorm(1, num_features, eps=eps, affine=affine, zero_centered=zero_centered)

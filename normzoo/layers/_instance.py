@@ -42,8 +42,19 @@ class InstanceNorm(TrackedNorm, TorchInstanceNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        super().__init__(
+            num_features,
+            eps,
+            momentum,
+            affine,
+            track_running_stats,
+            device,
+            dtype,
+            bias=bias,
+            zero_centered=zero_centered,
+        )
 
     def _averaging(self) -> tuple[Tensor | None, float | None]:
         """Return ``momentum``; as in torch.nn, None means that nothing is remembered, and batches are not counted."""

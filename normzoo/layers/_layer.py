@@ -37,6 +37,8 @@ class LayerNorm(RowNorm, nn.LayerNorm):
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        zero_centered: bool = False,
     ) -> None:
         super().__init__(
             normalized_shape,
@@ -45,6 +47,7 @@ class LayerNorm(RowNorm, nn.LayerNorm):
             bias=elementwise_affine and bias,
             device=device,
             dtype=dtype,
+            zero_centered=zero_centered,
         )
         self.elementwise_affine = elementwise_affine
 
@@ -52,7 +55,7 @@ class LayerNorm(RowNorm, nn.LayerNorm):
         """Return the arguments, as torch.nn prints them."""
         return (
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
-            f"bias={self.bias is not None}"
+            f"bias={self.bias is not None}{self._policies()}"
         )
 
 
@@ -80,8 +83,17 @@ class ChannelLayerNorm(PooledNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__((num_features,), eps=eps, weight=affine, bias=affine and bias, device=device, dtype=dtype)
+        super().__init__(
+            (num_features,),
+            eps=eps,
+            weight=affine,
+            bias=affine and bias,
+            device=device,
+            dtype=dtype,
+            zero_centered=zero_centered,
+        )
         self.num_features = num_features
         self.reset_parameters()
 
@@ -95,7 +107,7 @@ class ChannelLayerNorm(PooledNorm):
 
     def extra_repr(self) -> str:
         """Return the arguments."""
-        return f"{self.num_features}, eps={self.eps}"
+        return f"{self.num_features}, eps={self.eps}{self._policies()}"
 
 
 class PositionNorm(ChannelLayerNorm):
@@ -119,5 +131,6 @@ class PositionNorm(ChannelLayerNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__(num_features, eps, affine, device, dtype, bias=bias)
+        super().__init__(num_features, eps, affine, device, dtype, bias=bias, zero_centered=zero_centered)

@@ -69,6 +69,8 @@ class PooledNorm(Norm):
         if not is_traced and x.numel() == 0:
             return self._normalize_nothing(x, channels)
         weight, bias, given = self.weight, self.bias, self._given_statistics()
+        if self.zero_centered:
+            weight = self._gain()
         running = self._memory() if given is None else given
         if mask is not None:
             mask = self._mask_of_blocks(mask, x, leading, channels)

@@ -36,8 +36,18 @@ class RMSNorm(RowNorm, nn.RMSNorm):
         elementwise_affine: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__(normalized_shape, eps=eps, weight=elementwise_affine, bias=False, device=device, dtype=dtype)
+        super().__init__(
+            normalized_shape,
+            eps=eps,
+            weight=elementwise_affine,
+            bias=False,
+            device=device,
+            dtype=dtype,
+            zero_centered=zero_centered,
+        )
         self.elementwise_affine = elementwise_affine
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -51,7 +61,9 @@ class RMSNorm(RowNorm, nn.RMSNorm):
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}{self._policies()}"
+        )
 
 
 class SampleRMSNorm(PooledNorm):
@@ -73,8 +85,17 @@ class SampleRMSNorm(PooledNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__((num_features,), eps=eps, weight=affine, bias=affine and bias, device=device, dtype=dtype)
+        super().__init__(
+            (num_features,),
+            eps=eps,
+            weight=affine,
+            bias=affine and bias,
+            device=device,
+            dtype=dtype,
+            zero_centered=zero_centered,
+        )
         self.num_features = num_features
         self.reset_parameters()
 
@@ -88,4 +109,4 @@ class SampleRMSNorm(PooledNorm):
 
     def extra_repr(self) -> str:
         """Return the arguments."""
-        return f"{self.num_features}, eps={self.eps}"
+        return f"{self.num_features}, eps={self.eps}{self._policies()}"

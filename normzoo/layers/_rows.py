@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Unpack
 
 import torch
 from torch import Size, Tensor
 
 from normzoo.layers._kernels.torch_internals import jagged_like
+from normzoo.layers._policies import Policies
 from normzoo.layers._pool import OverChannels
 from normzoo.layers._pooled import PooledNorm
 
@@ -27,9 +29,10 @@ class RowNorm(PooledNorm):
         bias: bool,
         device: torch.device | str | None,
         dtype: torch.dtype | None,
+        **policies: Unpack[Policies],
     ) -> None:
         shape = (int(normalized_shape),) if isinstance(normalized_shape, int | Integral) else tuple(normalized_shape)
-        super().__init__(shape, eps=eps, weight=weight, bias=bias, device=device, dtype=dtype)
+        super().__init__(shape, eps=eps, weight=weight, bias=bias, device=device, dtype=dtype, **policies)
         self.normalized_shape = shape
         if not shape:
             raise ValueError(

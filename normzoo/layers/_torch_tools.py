@@ -13,19 +13,30 @@ from typing import Any
 from torch import nn
 from torch.fx import Proxy
 
+from normzoo.errors import InputError
 from normzoo.layers._kernels.torch_internals import quantization_fusers
 
 
-def as_torch_layer(norm: nn.Module) -> nn.Module:
+def as_torch_layer(norm: Any, *, must_be: bool = False) -> nn.Module:
     """Return torch.nn's layer with the tensors, settings and hooks of one of ours.
 
     All of these are shared, so that what is moved or cast is so in both. Returned as it is: what is not torch.nn's,
-    such as a norm of any rank; what has a forward pass of a user's; and what is parametrized, whose tensors are made by
-    its own class.
+    such as a norm of any rank; what has options that torch.nn's has not; what has a forward pass of a user's; and what
+    is parametrized, whose tensors are made by its own class.
+
+    Raises:
+        InputError: if it ``must_be``, and has such options.
     """
+    if options := norm._policies() if hasattr(norm, "_policies") else "":
+        if must_be and not has_own_forward(norm):
+            raise InputError(
+                f"{type(norm).__name__}: this tool takes norms for torch.nn's, which have no such options, got "
+                f"{options.removeprefix(', ')}; use torch.export or torch.compile"
+            )
+        return norm  # type: ignore[no-any-return]
     kind = next((base for base in type(norm).__mro__ if issubclass(base, nn.Module) and _is_layer_of_torch(base)), None)
     if kind is None or has_own_forward(norm) or "parametrizations" in norm._modules:
-        return norm
+        return norm  # type: ignore[no-any-return]
     layer = nn.Module.__new__(kind)
     layer.__dict__.update(norm.__dict__)
     return layer
@@ -66,7 +77,8 @@ def traced_by_fx(norm: nn.Module, x: Proxy, mask: Any) -> Any:
     if mask is None and not norm.training and getattr(norm, "track_running_stats", False):
         layer = as_torch_layer(layer)
     if not path:  # the norm itself is what is traced: by the operations that torch.nn's consists of
-        return as_torch_layer(layer).forward(x)
+        alone: Any = as_torch_layer(layer, must_be=True)
+        return alone.forward(x)
     if layer is not norm:
         tracer.root = _exchanged(tracer.root, path.split("."), layer)
     arguments: tuple[Any, ...] = (x,) if mask is None else (x, mask)
@@ -96,4 +108,4 @@ def let_quantization_fuse(kinds: Iterable[type[nn.Module]]) -> None:
 
 
 def _fuse_as_torch_layers(fuse: Callable[..., Any], is_qat: bool, *layers: nn.Module) -> Any:
-    return fuse(is_qat, *(as_torch_layer(layer) for layer in layers))
+    return fuse(is_qat, *(as_torch_layer(layer, must_be=True) for layer in layers))

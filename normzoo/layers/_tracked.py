@@ -1,13 +1,14 @@
 """Norms over channels that can keep running statistics, under torch.nn's names."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from normzoo.layers._base import Norm
 from normzoo.layers._kernels.spec import Running
+from normzoo.layers._policies import Policies
 from normzoo.layers._pooled import PooledNorm
 
 
@@ -106,8 +107,17 @@ class TrackedNorm(Tracking, PooledNorm):
         dtype: torch.dtype | None,
         *,
         bias: bool,
+        **policies: Unpack[Policies],
     ) -> None:
-        super().__init__((num_features,), eps=eps, weight=affine, bias=affine and bias, device=device, dtype=dtype)
+        super().__init__(
+            (num_features,),
+            eps=eps,
+            weight=affine,
+            bias=affine and bias,
+            device=device,
+            dtype=dtype,
+            **policies,
+        )
         self.num_features = num_features
         self.affine = affine
         self._track(momentum, track_running_stats, device, dtype)
@@ -149,5 +159,5 @@ class TrackedNorm(Tracking, PooledNorm):
         """Return the arguments, as torch.nn prints them."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}{self._policies()}"
         )

@@ -260,7 +260,8 @@ def _fold_into(layer: Any, norm: Any) -> None:
     groups = layer.groups if isinstance(layer, _TRANSPOSED) else None
     weight = layer.weight if groups is None else _turned(layer.weight, groups)
     mean, var = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
-    weight, layer.bias = fuse_conv_bn_weights(weight, layer.bias, mean, var, norm.eps, norm.weight, norm.bias)
+    gain = 1 + norm.weight if getattr(norm, "zero_centered", False) and norm.weight is not None else norm.weight
+    weight, layer.bias = fuse_conv_bn_weights(weight, layer.bias, mean, var, norm.eps, gain, norm.bias)
     layer.weight = weight if groups is None else nn.Parameter(_turned(weight, groups), layer.weight.requires_grad)
 
 

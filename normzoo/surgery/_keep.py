@@ -45,14 +45,19 @@ def set_if_there(module: nn.Module, name: str, value: object) -> None:
 
 
 def _take_parameters(old: Found, new: Found, *, takes_absence: bool) -> list[str]:
-    """Have a new norm hold the parameters of an old one; ``takes_absence``: and no others."""
+    """Have a new norm hold the parameters of an old one; ``takes_absence``: and no others.
+
+    Where one of the two multiplies by ``1 + weight``, and the other by ``weight``, that is shifted by one.
+    """
     before, after = old.norm, new.norm
+    one = getattr(before, "zero_centered", False) - getattr(after, "zero_centered", False)
     learned = list(before.parameters(recurse=False))
     is_fixed = bool(learned) and not any(each.requires_grad for each in learned)
     is_scale = getattr(before, "weight_start", 1) == getattr(after, "weight_start", 1)  # in both, or in neither
     changes: dict[str, list[str]] = {}
     for name in AFFINE:
         value, slot = getattr(before, name, None), getattr(after, name, None)
+        shift = one if name == "weight" else 0
         if name == "weight" and slot is not None and not is_scale:
             changes.setdefault("made anew", []).append(name)
         elif slot is None:
@@ -62,11 +67,13 @@ def _take_parameters(old: Found, new: Found, *, takes_absence: bool) -> list[str
             after.register_parameter(name, None)
         elif value is None or value.shape != slot.shape:
             changes.setdefault("made anew", []).append(name)
-        elif isinstance(value, nn.Parameter) and isinstance(slot, nn.Parameter):
+        elif isinstance(value, nn.Parameter) and isinstance(slot, nn.Parameter) and not shift:
             after.register_parameter(name, value)
         else:
             with torch.no_grad():
-                slot.copy_(value)
+                slot.copy_(value + shift)
+            if shift:
+                changes.setdefault("plus one" if shift > 0 else "less one", []).append(name)
             if isinstance(value, nn.Parameter) != isinstance(slot, nn.Parameter):
                 changes.setdefault("fixed" if isinstance(value, nn.Parameter) else "no longer fixed", []).append(name)
     if takes_absence:

@@ -164,6 +164,8 @@ def _partial_rms(first: int) -> Callable[[Array, State], Array]:
         square = (x[:, :first] ** 2).mean(over(x, "channels", "positions"), keepdims=True)
         return affine(x / np.sqrt(square + 1e-5), state)
 
+    return equations
+
 
 def _renorm(share: float, r_max: float = 3.0, d_max: float = 5.0) -> Callable[[Array, State], Array]:
     """Batch renormalization with limits that have grown to a share of their size."""

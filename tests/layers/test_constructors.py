@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from normzoo import layers
+from normzoo.layers._policies import DEFAULTS
 
 from .cases import NORMS, PEERED, Case
 
@@ -23,8 +24,12 @@ def parameters(layer: type[nn.Module]) -> list[tuple[str, object, object]]:
 
 @pytest.mark.parametrize(("layer", "peer"), PEERS, ids=lambda layer: layer.__name__)
 def test_constructor_takes_what_torchs_takes(layer: type[nn.Module], peer: type[nn.Module]) -> None:
-    """Names, order, defaults and kinds agree; the keyword ``bias``, which older torch lacks, is always there."""
+    """Names, order, defaults and kinds agree; the keyword ``bias``, which older torch lacks, is always there.
+
+    Options that torch.nn lacks are in ``test_policies``.
+    """
     ours, theirs = parameters(layer), parameters(peer)
+    ours = [parameter for parameter in ours if parameter[0] not in DEFAULTS]
     if "bias" not in inspect.signature(peer).parameters:
         ours = [parameter for parameter in ours if parameter[0] != "bias"]
     assert ours == theirs

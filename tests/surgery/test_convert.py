@@ -653,3 +653,23 @@ class Odd(nn.Module):
 def test_an_empty_place_is_passed_over() -> None:
     """As torch does."""
     assert list(convert(Odd(), "group:groups=3").report.exchanged) == ["norm"]
+
+
+def test_a_zero_centred_weight_is_shifted() -> None:
+    """So that the factor stays what it was; between two of the same sort the parameter is the same object."""
+    norm = nn.init.uniform_(nn.BatchNorm2d(4).weight)
+    x = torch.randn(3, 4, 5, 5)
+    for before, spec, note in (
+        (nn.BatchNorm2d(4), "batch:zero_centered=true", ("weight less one",)),
+        (layers.BatchNorm2d(4, zero_centered=True), "batch", ("weight plus one",)),
+    ):
+        before.weight.data.copy_(norm)
+        expected = copy.deepcopy(before)(x)
+        after, notes = exchanged_by(before, spec)
+        assert notes == note
+        assert_close(after(x), expected)
+    zero_centered = layers.BatchNorm2d(4, zero_centered=True)
+    weight = zero_centered.weight
+    after, notes = exchanged_by(zero_centered, "group:groups=2,zero_centered=true")
+    assert after.weight is weight
+    assert not notes

@@ -280,3 +280,12 @@ def test_low_precision_and_gradients_stay() -> None:
     folded = fold(model).model
     assert {each.dtype for each in folded.parameters()} == {torch.bfloat16}
     assert not folded.get_parameter("0.weight").requires_grad
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(4, 6, 3), nn.ConvTranspose2d(4, 6, 3)], ids=["conv", "transposed"])
+def test_a_zero_centred_norm_is_folded(layer: nn.Module) -> None:
+    """By one more than its weight."""
+    model = seen(nn.Sequential(layer, layers.BatchNorm2d(6, zero_centered=True)))
+    folded, report = fold(model)
+    assert report.folded == (("1", "0"),)
+    assert_same(folded, model, torch.randn(2, 4, 5, 5, dtype=torch.float64))

@@ -7,7 +7,23 @@ from normzoo.registry._explanation import HeldTensor, Line
 TRACKED: Final = ("track_running_stats",)
 """The option under which running statistics are kept."""
 
-WEIGHT: Final = HeldTensor(name="weight", learned=True, needs=("affine",), does="w, a factor per channel; starts at 1")
+WEIGHT: Final = HeldTensor(
+    name="weight",
+    learned=True,
+    needs=("affine",),
+    unless=("zero_centered",),
+    does="w, a factor per channel; starts at 1",
+)
+ZERO_CENTERED_WEIGHT: Final = HeldTensor(
+    name="weight",
+    learned=True,
+    needs=("affine", "zero_centered"),
+    does="w, a factor per channel less one; starts at 0",
+)
+ZERO_CENTERED: Final = Line(
+    text="zero_centered=True: 1 + w stands in the place of w, as in Gemma; weight decay then pulls the factor to one.",
+    needs=("zero_centered",),
+)
 BIAS: Final = HeldTensor(
     name="bias", learned=True, needs=("affine", "bias"), does="b, a summand per channel; starts at 0"
 )

@@ -4,7 +4,18 @@ from typing import Final
 
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
 from normzoo.registry.norms._entry import NormEntry
-from normzoo.registry.norms._sentences import BIAS, RUNNING, STANDARDIZE, STANDARDIZED, STATE, TRACKED, WEIGHT, counter
+from normzoo.registry.norms._sentences import (
+    BIAS,
+    RUNNING,
+    STANDARDIZE,
+    STANDARDIZED,
+    STATE,
+    TRACKED,
+    WEIGHT,
+    ZERO_CENTERED,
+    ZERO_CENTERED_WEIGHT,
+    counter,
+)
 
 FAMILY: Final = "mixtures"
 
@@ -26,9 +37,16 @@ _EXTENDED = Explanation(
     centered=True,
     normalized=STANDARDIZED,
     statistics="mean is that of a channel; var is the mean of all squared deviations from these, of all channels.",
-    options={"eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True, "bias": True},
-    tensors=(WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
-    training=(Line(text="The batch's own means, and its own variance."),),
+    options={
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "zero_centered": False,
+    },
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
+    training=(Line(text="The batch's own means, and its own variance."), ZERO_CENTERED),
     inference=(
         Line(text="running_mean, and the mean of running_var, in place of the batch's own.", needs=TRACKED),
         Line(text="The batch's own mean and variance here, too (track_running_stats=False).", unless=TRACKED),

@@ -21,6 +21,8 @@ from normzoo.registry.norms._sentences import (
     TRACKED,
     TWO_AGAIN,
     WEIGHT,
+    ZERO_CENTERED,
+    ZERO_CENTERED_WEIGHT,
     counter,
 )
 
@@ -31,8 +33,15 @@ _BATCH = Explanation(
     centered=True,
     normalized=STANDARDIZED,
     statistics=MOMENTS,
-    options={"eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True, "bias": True},
-    tensors=(WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
+    options={
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "zero_centered": False,
+    },
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
     training=(
         Line(text="The batch's own mean and variance, one pair for each letter: its samples act on one another."),
         Line(
@@ -45,6 +54,7 @@ _BATCH = Explanation(
             needs=TRACKED,
             unless=("momentum",),
         ),
+        ZERO_CENTERED,
     ),
     inference=(
         KNOWN,
@@ -146,9 +156,9 @@ _LAYER = Explanation(
     centered=True,
     normalized=STANDARDIZED,
     statistics=MOMENTS,
-    options={"eps": 1e-5, "affine": True},
-    tensors=(WEIGHT, BIAS),
-    training=(OWN,),
+    options={"eps": 1e-5, "affine": True, "zero_centered": False},
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
+    training=(OWN, ZERO_CENTERED),
     inference=(SAME,),
     cost=(
         PASSES,
@@ -183,9 +193,9 @@ _CHANNEL_LAYER = Explanation(
     centered=True,
     normalized=STANDARDIZED,
     statistics=MOMENTS,
-    options={"eps": 1e-5, "affine": True, "bias": True},
-    tensors=(WEIGHT, BIAS),
-    training=(OWN,),
+    options={"eps": 1e-5, "affine": True, "bias": True, "zero_centered": False},
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
+    training=(OWN, ZERO_CENTERED),
     inference=(SAME,),
     cost=(
         PASSES,
@@ -254,8 +264,15 @@ _INSTANCE = Explanation(
     centered=True,
     normalized=STANDARDIZED,
     statistics=MOMENTS,
-    options={"eps": 1e-5, "momentum": 0.1, "affine": False, "track_running_stats": False, "bias": True},
-    tensors=(WEIGHT, BIAS, *RUNNING, counter("there for torch.nn's sake; never counted up")),
+    options={
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": False,
+        "track_running_stats": False,
+        "bias": True,
+        "zero_centered": False,
+    },
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("there for torch.nn's sake; never counted up")),
     training=(
         OWN,
         Line(
@@ -268,6 +285,7 @@ _INSTANCE = Explanation(
             needs=TRACKED,
             unless=("momentum",),
         ),
+        ZERO_CENTERED,
     ),
     inference=(SAME, KNOWN),
     cost=(
@@ -307,9 +325,9 @@ GROUP: Final = Explanation(
     centered=True,
     normalized=STANDARDIZED,
     statistics=MOMENTS,
-    options={"groups": 8, "eps": 1e-5, "affine": True},
-    tensors=(WEIGHT, BIAS),
-    training=(OWN,),
+    options={"groups": 8, "eps": 1e-5, "affine": True, "zero_centered": False},
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
+    training=(OWN, ZERO_CENTERED),
     inference=(SAME,),
     cost=(
         PASSES,

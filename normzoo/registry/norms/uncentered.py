@@ -5,7 +5,16 @@ from typing import Final
 
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
 from normzoo.registry.norms._entry import NormEntry
-from normzoo.registry.norms._sentences import ANY_BATCH, BIAS, PASSES, SAME, TWO_AGAIN, WEIGHT
+from normzoo.registry.norms._sentences import (
+    ANY_BATCH,
+    BIAS,
+    PASSES,
+    SAME,
+    TWO_AGAIN,
+    WEIGHT,
+    ZERO_CENTERED,
+    ZERO_CENTERED_WEIGHT,
+)
 
 FAMILY: Final = "uncentered"
 
@@ -15,9 +24,9 @@ _RMS = Explanation(
     normalized="x / sqrt(mean(x^2) + eps)",
     statistics="mean(x^2) is that of all values with the same letter; its root is their root mean square. No mean is "
     "subtracted.",
-    options={"eps": 1e-5, "affine": True, "bias": True},
-    tensors=(WEIGHT, BIAS),
-    training=(Line(text="The input's own root mean square, one for each letter."),),
+    options={"eps": 1e-5, "affine": True, "bias": True, "zero_centered": False},
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
+    training=(Line(text="The input's own root mean square, one for each letter."), ZERO_CENTERED),
     inference=(SAME,),
     cost=(
         PASSES,

@@ -1,0 +1,18 @@
+"""What a norm can be asked for beyond torch.nn's options: keywords, whose defaults are what torch.nn's layers do."""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypedDict
+
+
+class Policies(TypedDict, total=False):
+    """The options that torch.nn's layers do not have; a norm takes those that mean something for it.
+
+    Attributes:
+        zero_centered: multiply by ``1 + weight``, which starts at zero, in place of ``weight``.
+    """
+
+    zero_centered: bool
+
+
+DEFAULTS: Final[Mapping[str, Any]] = {"zero_centered": False}
+"""The values of all of them with which ours do as torch.nn's."""

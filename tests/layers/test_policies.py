@@ -1,0 +1,144 @@
+"""Do the options that torch.nn's layers do not have do what they say, and nothing where they are not asked for?"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.ao.quantization import fuse_modules
+from torch.testing import assert_close
+
+from normzoo import layers
+from normzoo.errors import InputError
+from normzoo.layers import make_norm
+from normzoo.layers._policies import DEFAULTS, Policies
+from normzoo.registry import NORMS
+
+from .cases import ONE_OF_EACH
+from .formulas import ONE_OF_EACH_FORMULA
+
+CLASSES = sorted(
+    {case.layer for case in (*ONE_OF_EACH, *ONE_OF_EACH_FORMULA) if isinstance(case.layer, type)},
+    key=lambda kind: str(kind),
+)
+every_class = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+
+
+def takes(name: str) -> list[str]:
+    """Return the norms of the registry that have an option."""
+    return [norm for norm, entry in NORMS.items() if name in entry.explanation.options]
+
+
+@every_class
+def test_defaults_are_what_torch_does(kind: type[nn.Module]) -> None:
+    """All of them are keywords, and a layer without them prints nothing of them."""
+    parameters = inspect.signature(kind).parameters
+    taken = [name for name in DEFAULTS if name in parameters]
+    assert taken
+    for name in taken:
+        assert parameters[name].default == DEFAULTS[name]
+        assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
+        assert f"{name}=" not in repr(kind(*((2, 4) if kind is layers.GroupNorm else (4,))))
+    assert set(DEFAULTS) == set(Policies.__annotations__)
+
+
+# zero_centered
+
+
+@pytest.mark.parametrize("name", takes("zero_centered"))
+def test_zero_centred_is_the_norm_of_one_more(name: str) -> None:
+    """Output, statistics and gradients, at the start and with any weight."""
+    spec = name + (":groups=2" if name == "group" else "")
+    centred: Any = make_norm(f"{spec}{',' if ':' in spec else ':'}zero_centered=true", 4).double()
+    plain: Any = make_norm(spec, 4).double()
+    assert torch.all(centred.weight == 0)
+    assert "zero_centered=True" in repr(centred)
+    x = torch.randn(3, 4, 5, dtype=torch.float64)
+    assert_close(centred(x), plain(x))
+    with torch.no_grad():
+        centred.weight.copy_(torch.randn(4))
+        plain.weight.copy_(1 + centred.weight)
+    for training in (True, False):
+        results = []
+        for layer in (centred.train(training), plain.train(training)):
+            y = layer(x)
+            results.append((y, *torch.autograd.grad(y.pow(3).sum(), list(layer.parameters()))))
+        assert_close(*results)
+    centred.reset_parameters()
+    assert torch.all(centred.weight == 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_zero_centred_rms_norm_is_gemmas(dtype: torch.dtype) -> None:
+    """Whose factor is ``1 + weight`` in float32, and whose output is rounded once, after it."""
+    layer = layers.RMSNorm(6, eps=1e-6, zero_centered=True, dtype=dtype)
+    nn.init.normal_(layer.weight, std=0.01)
+    x = torch.randn(5, 6).to(dtype)
+    wide = x.float()
+    normalized = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + 1e-6)
+    assert_close(layer(x), (normalized * (1.0 + layer.weight.float())).to(dtype), rtol=1e-6, atol=1e-6)
+
+
+def test_weight_decay_pulls_a_zero_centred_factor_to_one() -> None:
+    """And a plain one to zero."""
+    for zero_centered, goal in ((True, 1.0), (False, 0.0)):
+        layer = layers.LayerNorm(3, elementwise_affine=True, zero_centered=zero_centered)
+        nn.init.constant_(layer.weight, 0.7)
+        optimizer = torch.optim.SGD(layer.parameters(), lr=1.0, weight_decay=0.9)
+        for _ in range(10):
+            layer.weight.grad = torch.zeros(3)
+            optimizer.step()
+        assert_close(layer.weight.detach() + zero_centered, torch.full((3,), goal), atol=1e-6, rtol=0)
+
+
+def test_gain_of_a_zero_centred_norm_inside_a_recurrence() -> None:
+    """Its weight should start at one less."""
+    assert layers.BatchNorm1d(3, zero_centered=True).recurrent_gain == pytest.approx(-0.9)
+    assert layers.LayerNorm(3, zero_centered=True).recurrent_gain == 0
+    assert layers.BatchNorm1d(3).recurrent_gain == 0.1
+
+
+def test_zero_centred_takes_an_empty_batch() -> None:
+    """Whose output is connected to the weight."""
+    layer = layers.BatchNorm1d(3, zero_centered=True)
+    layer(torch.randn(0, 3)).sum().backward()
+    assert layer.weight.grad is not None
+
+
+# Tools that take a norm for torch.nn's
+
+
+def fused(norm: nn.Module) -> Any:
+    """Return a convolution and a norm, fused by torch.ao.quantization."""
+    fuse: Any = fuse_modules
+    return fuse(nn.Sequential(nn.Conv2d(3, 3, 1), norm).eval(), [["0", "1"]])
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+@pytest.mark.parametrize(
+    "tool",
+    [
+        torch.jit.script,
+        torch.fx.symbolic_trace,
+        fused,
+    ],
+    ids=["script", "fx", "fuse"],
+)
+def test_tools_that_would_compute_something_else_are_refused(tool: Callable[[nn.Module], object]) -> None:
+    """What they would put in the place of the norm knows no such option."""
+    with pytest.raises(InputError) as refusal:
+        tool(layers.BatchNorm2d(3, zero_centered=True))
+    assert str(refusal.value) == (
+        "BatchNorm2d: this tool takes norms for torch.nn's, which have no such options, got zero_centered=True; "
+        "use torch.export or torch.compile"
+    )
+
+
+def test_within_a_model_torch_fx_keeps_them() -> None:
+    """As leaves, also in evaluation."""
+    model = nn.Sequential(layers.BatchNorm2d(3, zero_centered=True)).eval()
+    traced = torch.fx.symbolic_trace(model)
+    x = torch.randn(2, 3, 4, 4)
+    assert_close(traced(x), model(x))
