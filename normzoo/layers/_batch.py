@@ -43,6 +43,8 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
         *,
         bias: bool = True,
         zero_centered: bool = False,
+        unbiased: bool = False,
+        unbiased_running: bool = True,
     ) -> None:
         super().__init__(
             num_features,
@@ -54,6 +56,8 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
             dtype,
             bias=bias,
             zero_centered=zero_centered,
+            unbiased=unbiased,
+            unbiased_running=unbiased_running,
         )
 
     def _eps(self, x: Tensor) -> float:  # noqa: ARG002

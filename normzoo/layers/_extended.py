@@ -39,6 +39,7 @@ class ExtendedBatchNorm(TrackedFormulaNorm):
         *,
         bias: bool = True,
         zero_centered: bool = False,
+        unbiased_running: bool = True,
     ) -> None:
         super().__init__(
             num_features,
@@ -50,6 +51,7 @@ class ExtendedBatchNorm(TrackedFormulaNorm):
             device=device,
             dtype=dtype,
             zero_centered=zero_centered,
+            unbiased_running=unbiased_running,
         )
         self.reset_parameters()
 

@@ -180,7 +180,7 @@ class TrackedFormulaNorm(Tracking, FormulaNorm):
         statistics = statistics or self._statistics(x, (0, *positions(x)), mask)
         running = self._memory()
         if running is not None and not is_recomputation():
-            update_running((0,), running, statistics)
+            update_running((0,), running, statistics, unbiased=self.unbiased_running)
         return statistics.mean, statistics.var  # type: ignore[return-value]  # there is a mean
 
     def extra_repr(self) -> str:

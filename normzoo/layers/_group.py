@@ -41,6 +41,7 @@ class GroupNorm(PooledNorm, nn.GroupNorm):
         *,
         bias: bool = True,
         zero_centered: bool = False,
+        unbiased: bool = False,
     ) -> None:
         super().__init__(
             (num_channels,),
@@ -50,6 +51,7 @@ class GroupNorm(PooledNorm, nn.GroupNorm):
             device=device,
             dtype=dtype,
             zero_centered=zero_centered,
+            unbiased=unbiased,
         )
         self.num_groups = num_groups
         self.num_channels = num_channels
@@ -118,16 +120,29 @@ def _next_multiple(channels: int, groups: int) -> int:
 
 
 def group_norm(
-    num_features: int, *, groups: int = 8, eps: float = 1e-5, affine: bool = True, zero_centered: bool = False
+    num_features: int,
+    *,
+    groups: int = 8,
+    eps: float = 1e-5,
+    affine: bool = True,
+    zero_centered: bool = False,
+    unbiased: bool = False,
 ) -> GroupNorm:
     """Return group normalization of ``num_features`` channels in ``groups`` groups: the registry's ``group``."""
-    return GroupNorm(groups, num_features, eps=eps, affine=affine, zero_centered=zero_centered)
+    return GroupNorm(groups, num_features, eps=eps, affine=affine, zero_centered=zero_centered, unbiased=unbiased)
 
 
-def layer_norm(num_features: int, *, eps: float = 1e-5, affine: bool = True, zero_centered: bool = False) -> GroupNorm:
+def layer_norm(
+    num_features: int,
+    *,
+    eps: float = 1e-5,
+    affine: bool = True,
+    zero_centered: bool = False,
+    unbiased: bool = False,
+) -> GroupNorm:
     """Return layer normalization of ``num_features`` channels: the registry's ``layer``.
 
     In a map this is one group, with ``weight`` and ``bias`` per channel, as Wu & He (2018) compare it; for a
     vector ``(N, C)`` it is ``LayerNorm(C)``.
     """
-    return GroupNorm(1, num_features, eps=eps, affine=affine, zero_centered=zero_centered)
+    return GroupNorm(1, num_features, eps=eps, affine=affine, zero_centered=zero_centered, unbiased=unbiased)

@@ -43,6 +43,8 @@ class InstanceNorm(TrackedNorm, TorchInstanceNorm):
         *,
         bias: bool = True,
         zero_centered: bool = False,
+        unbiased: bool = False,
+        unbiased_running: bool = True,
     ) -> None:
         super().__init__(
             num_features,
@@ -54,6 +56,8 @@ class InstanceNorm(TrackedNorm, TorchInstanceNorm):
             dtype,
             bias=bias,
             zero_centered=zero_centered,
+            unbiased=unbiased,
+            unbiased_running=unbiased_running,
         )
 
     def _averaging(self) -> tuple[Tensor | None, float | None]:

@@ -39,6 +39,7 @@ class LayerNorm(RowNorm, nn.LayerNorm):
         dtype: torch.dtype | None = None,
         *,
         zero_centered: bool = False,
+        unbiased: bool = False,
     ) -> None:
         super().__init__(
             normalized_shape,
@@ -48,6 +49,7 @@ class LayerNorm(RowNorm, nn.LayerNorm):
             device=device,
             dtype=dtype,
             zero_centered=zero_centered,
+            unbiased=unbiased,
         )
         self.elementwise_affine = elementwise_affine
 
@@ -84,6 +86,7 @@ class ChannelLayerNorm(PooledNorm):
         *,
         bias: bool = True,
         zero_centered: bool = False,
+        unbiased: bool = False,
     ) -> None:
         super().__init__(
             (num_features,),
@@ -93,6 +96,7 @@ class ChannelLayerNorm(PooledNorm):
             device=device,
             dtype=dtype,
             zero_centered=zero_centered,
+            unbiased=unbiased,
         )
         self.num_features = num_features
         self.reset_parameters()

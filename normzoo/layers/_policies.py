@@ -8,11 +8,15 @@ class Policies(TypedDict, total=False):
     """The options that torch.nn's layers do not have; a norm takes those that mean something for it.
 
     Attributes:
-        zero_centered: multiply by ``1 + weight``, which starts at zero, in place of ``weight``.
+        zero_centered: multiply by ``1 + weight``, which starts at zero, in place of ``weight``; as in Gemma.
+        unbiased: normalize by the unbiased variance, over one value less than there are.
+        unbiased_running: move the running variance towards the unbiased one; False: towards the biased one.
     """
 
     zero_centered: bool
+    unbiased: bool
+    unbiased_running: bool
 
 
-DEFAULTS: Final[Mapping[str, Any]] = {"zero_centered": False}
+DEFAULTS: Final[Mapping[str, Any]] = {"zero_centered": False, "unbiased": False, "unbiased_running": True}
 """The values of all of them with which ours do as torch.nn's."""

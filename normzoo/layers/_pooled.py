@@ -77,7 +77,10 @@ class PooledNorm(Norm):
         if given is None and self.centered and not is_traced:
             self._check_values_per_pool(x, mask, leading, grid, groups, axes)
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
-        fields = (leading, channels, grid, groups, axes, self._eps(x), self.centered, given is not None)
+        fields = (
+            *(leading, channels, grid, groups, axes, self._eps(x)),
+            *(self.centered, self.unbiased, self.unbiased_running, given is not None),
+        )
         return self._normalize(fields, x, weight, bias, running, mask)
 
     def _normalize(

@@ -97,8 +97,9 @@ def recalibrate(model: Model, batches: Iterable[Any], *, forward: Callable[[Any]
     In one pass, each batch is normalized by its own statistics, while all else is in evaluation. A batch norm gets the
     mean and variance of all values of all batches, exactly, whatever their sizes (Chan et al. 1983), over all its calls
     if it is called several times; what a mask hides does not count. An instance norm gets the means of the means and
-    variances of all samples. Variances are biased, as those are by which a batch is normalized. So evaluating one batch
-    by statistics that are recalibrated on it is the same as normalizing it by its own.
+    variances of all samples. Variances are those by which a batch is normalized: biased, but for a norm that is
+    ``unbiased``. So evaluating one batch by statistics that are recalibrated on it is the same as normalizing it by its
+    own.
 
     Nothing else changes: not ``momentum``, nor ``num_batches_tracked``, on which further training goes on. Norms that
     are not called keep their statistics. Frozen statistics (``freeze``) are replaced, too, and stay frozen. In a
@@ -193,7 +194,7 @@ def _moments(norm: nn.Module, x: Tensor, mask: Tensor | None) -> Moments:
     if not isinstance(norm, TorchInstanceNorm):
         return _per_channel(pool_moments(blocks, (0,)), x.shape[1:grid])
     samples = torch.as_tensor(blocks.count > 0).to(x.dtype) if is_counted(blocks.count) else 1
-    averaged = torch.stack([blocks.mean, blocks.m2 / at_least_one(blocks.count)])
+    averaged = torch.stack([blocks.mean, blocks.m2 / _degrees(norm, blocks.count)])
     return _per_channel(
         pool_moments(Moments(samples, averaged, torch.zeros_like(averaged)), (1,)), (2, *x.shape[1:grid])
     )
@@ -211,7 +212,12 @@ def _statistics(norm: nn.Module, moments: Moments) -> Sequence[Tensor]:
     """Return the mean and the variance by which a norm is to normalize."""
     if isinstance(norm, TorchInstanceNorm):
         return list(moments.mean)
-    return [moments.mean, moments.m2 / at_least_one(moments.count)]
+    return [moments.mean, moments.m2 / _degrees(norm, moments.count)]
+
+
+def _degrees(norm: nn.Module, count: Tensor | int) -> Tensor | int:
+    """Return by what a sum of squared deviations is divided for the variance by which a norm normalizes."""
+    return at_least_one(count - 1 if getattr(norm, "unbiased", False) else count)
 
 
 def _of_all_ranks(found: list[Moments | None]) -> list[Moments | None]:

@@ -158,7 +158,8 @@ def _case(id: str, layer: type[nn.Module], *arguments: Any, **fields: Any) -> Ca
 
 
 def _batch(id: str, layer: type[nn.Module], shape: tuple[int, ...], **options: Any) -> Case:  # noqa: A002
-    return _case(f"batch-{id}", layer, shape[1], shape=shape, pools=per_channel, options=options)
+    fields = {"peer": options.pop("peer")} if "peer" in options else {}
+    return _case(f"batch-{id}", layer, shape[1], shape=shape, pools=per_channel, options=options, **fields)
 
 
 def _ghost(id: str, size: int, shape: tuple[int, ...], **options: Any) -> Case:  # noqa: A002
@@ -190,6 +191,15 @@ CASES = [
     _batch("maps-without-bias", layers.BatchNorm2d, (3, 2, 3, 4), bias=False, momentum=0.3, eps=1e-3),
     _batch("volumes", layers.BatchNorm3d, (3, 2, 2, 3, 2)),
     _case("batch-any-rank", layers.BatchNorm, 2, peer=nn.BatchNorm2d, shape=(3, 2, 3, 4), pools=per_channel),
+    _batch(
+        "maps-with-policies",
+        layers.BatchNorm2d,
+        (3, 2, 3, 4),
+        peer=None,
+        zero_centered=True,
+        unbiased=True,
+        unbiased_running=False,
+    ),
     _batch("rank-6", layers.BatchNorm, (3, 2, 2, 2, 2, 2)),
     _case("sync-maps", layers.SyncBatchNorm, 2, peer=None, shape=(3, 2, 3, 4), pools=per_channel),
     _instance("sequences", layers.InstanceNorm1d, (3, 4, 5)),
@@ -216,6 +226,26 @@ CASES = [
     _rows("layer-sequences", layers.LayerNorm, 1, (3, 4, 6), eps=1e-3),
     _rows("layer-maps", layers.LayerNorm, 3, (3, 2, 3, 4)),
     _rows("layer-planes-without-bias", layers.LayerNorm, 2, (3, 2, 2, 3, 4), bias=False),
+    _case(
+        "group-maps-unbiased",
+        layers.GroupNorm,
+        2,
+        4,
+        peer=None,
+        shape=(3, 4, 2, 3),
+        pools=per_group(2),
+        options={"unbiased": True},
+    ),
+    _case(
+        "layer-vectors-unbiased",
+        layers.LayerNorm,
+        6,
+        peer=None,
+        shape=(4, 6),
+        pools=per_row(1),
+        trailing=1,
+        options={"unbiased": True},
+    ),
     _rows("layer-plain", layers.LayerNorm, 1, (4, 6), elementwise_affine=False),
     _rows("rms-vectors", layers.RMSNorm, 1, (4, 6)),
     _rows("rms-planes", layers.RMSNorm, 2, (3, 2, 3, 4), eps=1e-3),

@@ -46,9 +46,12 @@ def by_hand(case: Case, layer: nn.Module, x: Tensor, mask: Tensor | None = None)
         chosen = (pools == pool) & valid
         values = x[chosen]
         deviations = values - values.mean() if case.centered else values
-        spread = deviations.square().mean() + (torch.finfo(x.dtype).eps if eps is None else eps)
+        degrees = len(values) - getattr(layer, "unbiased", False)
+        spread = deviations.square().sum() / degrees + (torch.finfo(x.dtype).eps if eps is None else eps)
         y = y.masked_scatter(chosen, deviations / spread.sqrt())
     weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
+    if weight is not None and getattr(layer, "zero_centered", False):
+        weight = 1 + weight
     return (y * case.per_value(weight, 1.0) + case.per_value(bias, 0.0)) * valid
 
 

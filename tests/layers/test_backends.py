@@ -186,7 +186,7 @@ def test_a_lazily_negated_gradient_after_a_plain_one(name: Backend) -> None:
 
 def test_parts_are_for_a_processor_with_a_cache() -> None:
     """Large inputs are normalized some samples at a time on a CPU, and all at once elsewhere."""
-    spec = NormSpec(1, 2, 2, None, (1,), 1e-5, centered=True, use_running_stats=False)
+    spec = NormSpec(1, 2, 2, None, (1,), 1e-5, True, False, True, use_running_stats=False)
     assert eager._samples_at_a_time(spec, torch.empty(64, 2**16)) == 4
     assert eager._samples_at_a_time(spec, torch.empty(64, 2**16, device="meta")) == 0
 
@@ -201,7 +201,7 @@ def test_parts_are_the_whole(name: str, dtype: torch.dtype, monkeypatch: pytest.
         whole = results(layer, x, cotangent)
         monkeypatch.setattr(eager, "MIN_LARGE", 1)
         monkeypatch.setattr(eager, "PART", 2 * 8 * 5 * 6)
-        assert eager._samples_at_a_time(NormSpec(1, 2, 2, None, (1,), 1e-5, True, False), x) == 2
+        assert eager._samples_at_a_time(NormSpec(1, 2, 2, None, (1,), 1e-5, True, False, True, False), x) == 2
         assert_close(results(layer, x, cotangent), whole, rtol=1e-5, atol=1e-5)
 
 

@@ -74,14 +74,19 @@ def test_mask_of_all_is_no_mask(case: Case, training: bool) -> None:
 
 @every_tracked
 def test_running_statistics_are_of_valid_values(case: Case) -> None:
-    """Running statistics move towards the mean and unbiased variance of the valid values of each pool."""
+    """Running statistics move towards the mean and variance of the valid values of each pool."""
     layer, mask, x = case.ours(torch.float64), random_mask(case), case.input()
     mask[0] = True
     assert case.pools is not None
     pools, valid = case.pools(case.shape), case.spread_out(mask)
     values = [x[(pools == pool) & valid] for pool in sorted(set(pools.flatten().tolist()))]
     mean = torch.stack([v.mean() for v in values]).reshape(-1, case.shape[1]).mean(0)
-    var = torch.stack([v.var() if len(v) > 1 else v.sum() * 0 for v in values]).reshape(-1, case.shape[1]).mean(0)
+    correction = int(layer.unbiased_running)
+    var = (
+        torch.stack([v.var(correction=correction) if len(v) > 1 else v.sum() * 0 for v in values])
+        .reshape(-1, case.shape[1])
+        .mean(0)
+    )
     layer(x, mask)
     unset = 1.0 if isinstance(layer, layers.BatchNorm) else 0.0
     fraction = unset if layer.momentum is None else layer.momentum

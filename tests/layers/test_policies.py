@@ -19,10 +19,8 @@ from normzoo.registry import NORMS
 from .cases import ONE_OF_EACH
 from .formulas import ONE_OF_EACH_FORMULA
 
-CLASSES = sorted(
-    {case.layer for case in (*ONE_OF_EACH, *ONE_OF_EACH_FORMULA) if isinstance(case.layer, type)},
-    key=lambda kind: str(kind),
-)
+CASES: list[Any] = [*ONE_OF_EACH, *ONE_OF_EACH_FORMULA]
+CLASSES = sorted({case.layer for case in CASES if isinstance(case.layer, type)}, key=str)
 every_class = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 
 
@@ -105,6 +103,58 @@ def test_zero_centred_takes_an_empty_batch() -> None:
     layer = layers.BatchNorm1d(3, zero_centered=True)
     layer(torch.randn(0, 3)).sum().backward()
     assert layer.weight.grad is not None
+
+
+# unbiased, unbiased_running
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("affine", [True, False])
+def test_the_unbiased_variance_is_that_of_torch(affine: bool, training: bool) -> None:
+    """Batch norm by it, and by the running one, which is unbiased by itself."""
+    layer: Any = make_norm(f"batch:unbiased=true,affine={affine}", 3).double().train(training)
+    x = torch.randn(4, 3, 5, dtype=torch.float64)
+    flat = x.transpose(0, 1).flatten(1)
+    mean, var = (flat.mean(1), flat.var(1)) if training else (torch.zeros(3).double(), torch.ones(3).double())
+    expected = (x - mean[:, None]) / torch.sqrt(var[:, None] + 1e-5)
+    assert_close(layer(x), expected)
+    if training:
+        assert_close(layer.running_var, 0.9 + 0.1 * var)
+
+
+@pytest.mark.parametrize("name", takes("unbiased_running"))
+def test_the_biased_variance_may_be_remembered(name: str) -> None:
+    """What is normalized by does not depend on it; with ``momentum=1`` evaluation is then what training was."""
+    if name == "instance":
+        name += ":track_running_stats=true"
+    spec = f"{name}{',' if ':' in name else ':'}momentum=1.0,unbiased_running=false"
+    layer: Any = make_norm(spec, 3).double()
+    x = torch.randn(1 if name.startswith("instance") else 4, 3, 5, dtype=torch.float64)
+    y = layer(x)
+    assert_close(layer.running_var, x.var((0, 2), correction=0))
+    assert_close(layer.eval()(x), y)
+    mask = torch.rand(len(x), 5) < 0.7
+    mask[:, :2] = True
+    y = layer.train()(x, mask)
+    assert_close(layer.eval()(x, mask), y)
+
+
+@pytest.mark.parametrize("name", takes("unbiased"))
+def test_the_gradient_goes_through_the_unbiased_variance(name: str) -> None:
+    """First and second, and under a mask."""
+    spec = name + (":groups=2," if name == "group" else ":") + "unbiased=true"
+    layer: Any = make_norm(spec, 4).double()
+    x = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    assert torch.autograd.gradcheck(layer, (x,))
+    assert torch.autograd.gradgradcheck(layer, (x,))
+    assert torch.autograd.gradcheck(lambda x: layer(x, mask), (x,))
+
+
+def test_one_value_has_no_unbiased_variance() -> None:
+    """Where torch.nn takes it, in evaluation, the output is the bias, not NaN."""
+    layer = layers.GroupNorm(4, 4, unbiased=True).eval()
+    assert_close(layer(torch.randn(3, 4)), torch.zeros(3, 4))
 
 
 # Tools that take a norm for torch.nn's

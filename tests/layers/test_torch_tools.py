@@ -44,7 +44,9 @@ def test_update_bn(case: Case) -> None:
     if case.splits_batches:  # each part counts as a batch
         data = [part for x in data for part in x.tensor_split(-(-len(x) // case.ours().size))]
     assert_close(ours[0].running_mean, torch.stack([_per_channel(x).mean(1) for x in data]).mean(0))
-    assert_close(ours[0].running_var, torch.stack([_per_channel(x).var(1) for x in data]).mean(0))
+    correction = int(case.ours().unbiased_running)
+    variances = torch.stack([_per_channel(x).var(1, correction=correction) for x in data])
+    assert_close(ours[0].running_var, variances.mean(0))
 
 
 def _per_channel(x: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch.testing import assert_close
 
 from normzoo import layers
 from normzoo.errors import UsageError
+from normzoo.layers import make_norm
 from normzoo.surgery import eval_statistics, freeze, keeps_statistics, recalibrate, restoring_statistics
 from normzoo.surgery._freeze import tracked_norms
 from normzoo.templates import stack
@@ -400,3 +401,13 @@ def test_masks_of_a_stack_are_those_of_its_members(members: int) -> None:
         recalibrate(norm, [(x[:, member], mask[:, member])], forward=lambda pair, norm=norm: norm(*pair))  # type: ignore[misc]
         for name in ("running_mean", "running_var"):
             assert_close(together.get_buffer(name)[member], norm.get_buffer(name))
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance:track_running_stats=true"])
+def test_recalibrated_variances_are_those_that_normalize(norm: str) -> None:
+    """Also where these are unbiased: evaluating a batch is then what training on it is."""
+    layer = make_norm(f"{norm}{',' if ':' in norm else ':'}unbiased=true", 3).double()
+    x = torch.randn(1 if norm.startswith("instance") else 4, 3, 5, dtype=torch.float64)
+    y = layer.train()(x)
+    recalibrate(layer, [x])
+    assert_close(layer.eval()(x), y)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from normzoo.layers._kernels.moments import Statistics
+from normzoo.layers._kernels.moments import Statistics, bessel
 from normzoo.layers._kernels.reference import update_running
 from normzoo.layers._kernels.spec import NormSpec, Running, laid_out, widened
 
@@ -134,6 +134,8 @@ def _by_own(
     var = _sum_of_squares(plan, values).mul_(share)
     if running.mean is not None:
         _update(spec, running, Statistics(count, mean, var))
+    if spec.unbiased:
+        var = var.mul_(_number(bessel(count), x.dtype))
     rstd = torch.add(var, _number(spec.eps, x.dtype)).rsqrt_()
     scale, factor = rstd, None if weight is None else _parameter(plan, weight, x)
     if factor is not None and (plan.positions or plan.is_over_samples):
@@ -197,12 +199,14 @@ def _update(spec: NormSpec, running: Running, statistics: Statistics) -> None:
     mean, var = running.given()
     momentum, count = running.momentum, statistics.count
     if not isinstance(momentum, float) or statistics.mean is None or mean.dtype != statistics.mean.dtype:
-        update_running(spec.axes, running, statistics)
+        update_running(spec.axes, running, statistics, unbiased=spec.unbiased_running)
         return
     if running.batches is not None:
         running.batches.add_(_number(1, torch.long))
-    unbiased = statistics.var * _number(count / (count - 1), mean.dtype)
-    for tracked, newest in ((mean, statistics.mean), (var, unbiased)):
+    remembered = statistics.var
+    if spec.unbiased_running:
+        remembered = remembered * _number(count / (count - 1), mean.dtype)
+    for tracked, newest in ((mean, statistics.mean), (var, remembered)):
         newest = newest if 0 in spec.axes else newest.mean(0)
         tracked.lerp_(newest.view_as(tracked), momentum)
 
@@ -322,8 +326,8 @@ def _gradients_of_one_weight(
     gradients = _of_parameters(spec, plan, wanted, products, sums)
     if not wanted[0]:
         return gradients
-    share = _number(-rstd.numel() / g.numel(), g.dtype)
-    torch.mul(deviation, (products * share).mul_(rstd), out=dx)
+    share, of_variance = _shares(spec, rstd, g)
+    torch.mul(deviation, (products * of_variance).mul_(rstd), out=dx)
     dx.add_(g)
     if spec.centered:
         dx.add_(sums * share)
@@ -351,6 +355,8 @@ def _gradients_of_maps(
         scale, sums, products = rstd * weight, sums * weight, products * weight
     share = rstd * _number(-rstd.numel() / g.numel(), g.dtype)
     slope = products.sum(spec.axes, keepdim=True).mul_(share).mul_(rstd)
+    if spec.unbiased:
+        slope.mul_(_number(bessel(g.numel() // rstd.numel()), g.dtype))
     torch.mul(g, scale, out=dx)
     dx.add_(deviation.mul_(slope) if spec.centered else deviation * slope)
     return [dx.add_(sums.sum(spec.axes, keepdim=True).mul_(share)) if spec.centered else dx, *gradients]
@@ -372,16 +378,23 @@ def _gradients_of_vectors(
     gradients = _of_parameters(spec, plan, wanted, dx, g)
     if not wanted[0]:
         return gradients
-    share = _number(-rstd.numel() / g.numel(), g.dtype)
+    share, of_variance = _shares(spec, rstd, g)
     if weight is not None:
         dx.mul_(weight)
-    slope = dx.sum(plan.pooled, keepdim=True).mul_(share)
+    slope = dx.sum(plan.pooled, keepdim=True).mul_(of_variance)
     through_variance = torch.mul(normalized, slope, out=normalized)
     if weight is not None:
         g = torch.mul(g, weight, out=dx)
     offset = g.sum(plan.pooled, keepdim=True).mul_(share) if spec.centered else None
     torch.add(g, through_variance, out=dx)
     return [(dx if offset is None else dx.add_(offset)).mul_(rstd), *gradients]
+
+
+def _shares(spec: NormSpec, rstd: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the share of a value in the mean and in the variance of its pool, each less than zero."""
+    share = -rstd.numel() / g.numel()
+    of_mean = _number(share, g.dtype)
+    return of_mean, _number(share * bessel(g.numel() // rstd.numel()), g.dtype) if spec.unbiased else of_mean
 
 
 def _of_parameters(

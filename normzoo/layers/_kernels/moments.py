@@ -5,7 +5,7 @@ moments of the whole from counts, means and sums of squared deviations, without 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -52,6 +52,11 @@ def merge(a: Moments, b: Moments) -> Moments:
 def at_least_one(count: Tensor | int) -> Tensor | int:
     """Return a count that can be divided by; where there are no values, sums are zero anyway."""
     return count.clamp(min=1) if isinstance(count, Tensor) else max(count, 1)
+
+
+def bessel(count: Tensor | int) -> Any:
+    """Return Bessel's correction, by which a variance over m values is unbiased: ``m / (m - 1)``; of one value, one."""
+    return count / at_least_one(count - 1)
 
 
 def is_counted(count: Tensor | int) -> bool:

@@ -10,8 +10,9 @@ Backward, from the gradient g of y: two sums over the positions of each block, a
     dx = rstd * (weight * g - pooled(weight * G0) - (x - mean) * rstd^2 * pooled(weight * G1))
 
 where ``pooled`` averages over the values of a pool. Ioffe & Szegedy (2015) write it out for batch norm; norms differ
-in their pool alone. These functions change nothing but running statistics, and hold no size of their input, so that
-torch can differentiate, map, compile, export and trace them; ``eager`` does the same with fewer operations.
+in their pool alone. If ``var`` is unbiased, squared deviations divided by m - 1 in place of m, so is the last average.
+These functions change nothing but running statistics, and hold no size of their input, so that torch can
+differentiate, map, compile, export and trace them; ``eager`` does the same with fewer operations.
 """
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from normzoo.layers._kernels.moments import (
     Statistics,
     average,
+    bessel,
     block_moments,
     is_counted,
     masked,
@@ -66,8 +68,9 @@ def forward(
         saved = [rstd]
     else:
         statistics = _own_statistics(spec, wide, mask)
-        update_running(spec.axes, running, statistics)
-        rstd = torch.rsqrt(statistics.var + spec.eps)
+        update_running(spec.axes, running, statistics, unbiased=spec.unbiased_running)
+        var = statistics.var * bessel(statistics.count) if spec.unbiased else statistics.var
+        rstd = torch.rsqrt(var + spec.eps)
         joined_mean = None if statistics.mean is None else spec.join(statistics.mean, wide)
         y = _scale_and_shift(spec, wide, joined_mean, spec.join(rstd, wide), weight, bias)
         saved = [rstd] if statistics.mean is None else [statistics.mean, rstd]
@@ -103,13 +106,14 @@ def _scale_and_shift(
     return y if summand is None else y + summand
 
 
-def update_running(axes: tuple[int, ...], running: Running, statistics: Statistics) -> None:
-    """Move running statistics, if there are any, towards the mean and unbiased variance, averaged over samples.
+def update_running(axes: tuple[int, ...], running: Running, statistics: Statistics, *, unbiased: bool = True) -> None:
+    """Move running statistics, if there are any, towards the mean and variance, averaged over samples.
 
     Args:
         axes: the dimensions over which the statistics are; where 0 is none of them, they are averaged over it.
         running: what is moved.
         statistics: of the pools.
+        unbiased: the variance that is remembered is over one value less than there are, as in torch.nn.
     """
     if running.mean is None or running.var is None or statistics.mean is None:
         return
@@ -118,17 +122,18 @@ def update_running(axes: tuple[int, ...], running: Running, statistics: Statisti
     if torch.is_grad_enabled():
         mean, var = mean.detach(), var.detach()
     if is_counted(count):
-        _update_from_counted(running, torch.as_tensor(count), mean, var)
+        _update_from_counted(running, torch.as_tensor(count), mean, var, unbiased=unbiased)
         return
     if running.batches is not None:
         running.batches.add_(1)
     weight = running.weight_of_newest(mean.dtype)
-    for tracked, newest in ((running.mean, mean), (running.var, var * (count / (count - 1)))):
+    remembered = var * (count / (count - 1)) if unbiased else var
+    for tracked, newest in ((running.mean, mean), (running.var, remembered)):
         newest = (newest if 0 in axes else newest.mean(0)).reshape(tracked.shape)
         tracked.mul_(1 - weight).add_((newest * weight).to(tracked.dtype))
 
 
-def _update_from_counted(running: Running, count: Tensor, mean: Tensor, var: Tensor) -> None:
+def _update_from_counted(running: Running, count: Tensor, mean: Tensor, var: Tensor, *, unbiased: bool) -> None:
     """Do the same from pools that hold unequally many values; those that have no variance, below two, have no say."""
     has_variance = (count > 1).to(mean.dtype)
     weight_of_sample = has_variance / has_variance.sum(0).clamp(min=1)
@@ -136,10 +141,10 @@ def _update_from_counted(running: Running, count: Tensor, mean: Tensor, var: Ten
         running.batches.add_((has_variance.sum() > 0).to(running.batches.dtype))
     present = has_variance.amax(0)
     weight = running.weight_of_newest(mean.dtype) * present
-    unbiased = var * (count / (count - 1).clamp(min=1))
+    remembered = var * bessel(count) if unbiased else var
     if running.mean is None or running.var is None:
         return
-    for tracked, newest in ((running.mean, mean), (running.var, unbiased)):
+    for tracked, newest in ((running.mean, mean), (running.var, remembered)):
         newest = (newest * weight_of_sample).sum(0)
         keep = (1 - weight).expand_as(newest).reshape(tracked.shape)
         tracked.mul_(keep.to(tracked.dtype)).add_((newest * weight).reshape(tracked.shape).to(tracked.dtype))
@@ -198,7 +203,10 @@ def _through_statistics(
     if weight is not None:
         sums, products = sums * weight, products * weight
     share = rstd / -product(deviation.shape[spec.grid :])
-    through_variance = deviation * (_pooled(spec, products) * (share * rstd * rstd))
+    slope = _pooled(spec, products) * (share * rstd * rstd)
+    if spec.unbiased:
+        slope = slope * bessel(spec.pool_size(deviation))
+    through_variance = deviation * slope
     return through_variance + _pooled(spec, sums) * share if spec.centered else through_variance
 
 

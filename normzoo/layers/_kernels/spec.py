@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from normzoo.layers._kernels.moments import product
+
 
 class NormSpec(NamedTuple):
     """How an input is seen as a grid of blocks, and which of them share their moments.
@@ -22,6 +24,8 @@ class NormSpec(NamedTuple):
         axes: the dimensions of the grid, split, over which is pooled.
         eps: added to the variance.
         centered: whether a mean is subtracted.
+        unbiased: whether the variance by which is normalized is over one value less than there are.
+        unbiased_running: whether that which moves the running variance is.
         use_running_stats: whether the statistics are given, and constants, rather than the input's own.
     """
 
@@ -32,6 +36,8 @@ class NormSpec(NamedTuple):
     axes: tuple[int, ...]
     eps: float
     centered: bool
+    unbiased: bool
+    unbiased_running: bool
     use_running_stats: bool
 
     @property
@@ -53,6 +59,11 @@ class NormSpec(NamedTuple):
         last, channels = self.grid - 1, x.shape[self.grid - 1]
         lead, rest = t.shape[: self.grid], t.shape[self.grid + 1 :]
         return t.expand((*lead, channels // self.groups, *rest)).reshape((*lead[:last], channels, *rest))
+
+    def pool_size(self, x: Tensor) -> int:
+        """Return how many values of ``x`` share their statistics."""
+        sizes = self.split(x).shape
+        return product([sizes[axis] for axis in self.axes]) * product(sizes[self.split_grid :])
 
     def positions(self, x: Tensor) -> tuple[int, ...]:
         """Return the dimensions of ``x`` that are positions of a block."""

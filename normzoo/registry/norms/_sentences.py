@@ -24,6 +24,20 @@ ZERO_CENTERED: Final = Line(
     text="zero_centered=True: 1 + w stands in the place of w, as in Gemma; weight decay then pulls the factor to one.",
     needs=("zero_centered",),
 )
+UNBIASED: Final = Line(
+    text="unbiased=True: var is the unbiased variance here, over one value less.", needs=("unbiased",)
+)
+REMEMBERED: Final = (
+    Line(
+        text="The variance that running_var moves towards is unbiased: over one value less than there are.",
+        needs=(*TRACKED, "momentum", "unbiased_running"),
+    ),
+    Line(
+        text="unbiased_running=False: the variance that running_var moves towards is the biased one.",
+        needs=(*TRACKED, "momentum"),
+        unless=("unbiased_running",),
+    ),
+)
 BIAS: Final = HeldTensor(
     name="bias", learned=True, needs=("affine", "bias"), does="b, a summand per channel; starts at 0"
 )

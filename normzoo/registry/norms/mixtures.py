@@ -6,6 +6,7 @@ from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, 
 from normzoo.registry.norms._entry import NormEntry
 from normzoo.registry.norms._sentences import (
     BIAS,
+    REMEMBERED,
     RUNNING,
     STANDARDIZE,
     STANDARDIZED,
@@ -44,9 +45,10 @@ _EXTENDED = Explanation(
         "track_running_stats": True,
         "bias": True,
         "zero_centered": False,
+        "unbiased_running": True,
     },
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
-    training=(Line(text="The batch's own means, and its own variance."), ZERO_CENTERED),
+    training=(Line(text="The batch's own means, and its own variance."), *REMEMBERED, ZERO_CENTERED),
     inference=(
         Line(text="running_mean, and the mean of running_var, in place of the batch's own.", needs=TRACKED),
         Line(text="The batch's own mean and variance here, too (track_running_stats=False).", unless=TRACKED),

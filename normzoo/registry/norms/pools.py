@@ -13,6 +13,7 @@ from normzoo.registry.norms._sentences import (
     MOMENTS,
     OWN,
     PASSES,
+    REMEMBERED,
     RUNNING,
     SAME,
     STANDARDIZE,
@@ -20,6 +21,7 @@ from normzoo.registry.norms._sentences import (
     STATE,
     TRACKED,
     TWO_AGAIN,
+    UNBIASED,
     WEIGHT,
     ZERO_CENTERED,
     ZERO_CENTERED_WEIGHT,
@@ -40,12 +42,14 @@ _BATCH = Explanation(
         "track_running_stats": True,
         "bias": True,
         "zero_centered": False,
+        "unbiased": False,
+        "unbiased_running": True,
     },
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
     training=(
         Line(text="The batch's own mean and variance, one pair for each letter: its samples act on one another."),
         Line(
-            text="Each batch moves running_mean and running_var towards its own (unbiased) by the fraction {momentum}.",
+            text="Each batch moves running_mean and running_var towards its own by the fraction {momentum}.",
             needs=("track_running_stats", "momentum"),
         ),
         Line(
@@ -54,6 +58,8 @@ _BATCH = Explanation(
             needs=TRACKED,
             unless=("momentum",),
         ),
+        UNBIASED,
+        *REMEMBERED,
         ZERO_CENTERED,
     ),
     inference=(
@@ -156,9 +162,9 @@ _LAYER = Explanation(
     centered=True,
     normalized=STANDARDIZED,
     statistics=MOMENTS,
-    options={"eps": 1e-5, "affine": True, "zero_centered": False},
+    options={"eps": 1e-5, "affine": True, "zero_centered": False, "unbiased": False},
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
-    training=(OWN, ZERO_CENTERED),
+    training=(OWN, UNBIASED, ZERO_CENTERED),
     inference=(SAME,),
     cost=(
         PASSES,
@@ -193,9 +199,9 @@ _CHANNEL_LAYER = Explanation(
     centered=True,
     normalized=STANDARDIZED,
     statistics=MOMENTS,
-    options={"eps": 1e-5, "affine": True, "bias": True, "zero_centered": False},
+    options={"eps": 1e-5, "affine": True, "bias": True, "zero_centered": False, "unbiased": False},
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
-    training=(OWN, ZERO_CENTERED),
+    training=(OWN, UNBIASED, ZERO_CENTERED),
     inference=(SAME,),
     cost=(
         PASSES,
@@ -271,12 +277,14 @@ _INSTANCE = Explanation(
         "track_running_stats": False,
         "bias": True,
         "zero_centered": False,
+        "unbiased": False,
+        "unbiased_running": True,
     },
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("there for torch.nn's sake; never counted up")),
     training=(
         OWN,
         Line(
-            text="Each batch moves running_mean and running_var towards the average of its samples' own (unbiased) by "
+            text="Each batch moves running_mean and running_var towards the average of its samples' own by "
             "the fraction {momentum}.",
             needs=("track_running_stats", "momentum"),
         ),
@@ -285,6 +293,8 @@ _INSTANCE = Explanation(
             needs=TRACKED,
             unless=("momentum",),
         ),
+        UNBIASED,
+        *REMEMBERED,
         ZERO_CENTERED,
     ),
     inference=(SAME, KNOWN),
@@ -325,9 +335,9 @@ GROUP: Final = Explanation(
     centered=True,
     normalized=STANDARDIZED,
     statistics=MOMENTS,
-    options={"groups": 8, "eps": 1e-5, "affine": True, "zero_centered": False},
+    options={"groups": 8, "eps": 1e-5, "affine": True, "zero_centered": False, "unbiased": False},
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
-    training=(OWN, ZERO_CENTERED),
+    training=(OWN, UNBIASED, ZERO_CENTERED),
     inference=(SAME,),
     cost=(
         PASSES,
