@@ -37,7 +37,7 @@ class Norm(nn.Module, ABC):
             running statistics are left as they are.
         recurrent_gain: what ``weight`` should start at inside a recurrence.
         weight_start: what ``weight`` starts at; where it is not one, ``weight`` is no scale of a normalized input.
-        zero_centered, unbiased, unbiased_running: see ``Policies``.
+        zero_centered, unbiased, unbiased_running, skip_nonfinite: see ``Policies``.
         is_channels_first: an input's second dimension is that of the channels, and nothing lies between.
         standardizes_weights: None, or the arguments of ``surgery.standardize_weights``, which is then applied to the
             convolutions of a network that is built with this norm.
@@ -63,6 +63,7 @@ class Norm(nn.Module, ABC):
     zero_centered: bool = False
     unbiased: bool = False
     unbiased_running: bool = True
+    skip_nonfinite: bool = False
 
     def __init__(
         self,

@@ -45,6 +45,7 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
         zero_centered: bool = False,
         unbiased: bool = False,
         unbiased_running: bool = True,
+        skip_nonfinite: bool = False,
     ) -> None:
         super().__init__(
             num_features,
@@ -58,6 +59,7 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
             zero_centered=zero_centered,
             unbiased=unbiased,
             unbiased_running=unbiased_running,
+            skip_nonfinite=skip_nonfinite,
         )
 
     def _eps(self, x: Tensor) -> float:  # noqa: ARG002

@@ -40,6 +40,7 @@ class ExtendedBatchNorm(TrackedFormulaNorm):
         bias: bool = True,
         zero_centered: bool = False,
         unbiased_running: bool = True,
+        skip_nonfinite: bool = False,
     ) -> None:
         super().__init__(
             num_features,
@@ -52,6 +53,7 @@ class ExtendedBatchNorm(TrackedFormulaNorm):
             dtype=dtype,
             zero_centered=zero_centered,
             unbiased_running=unbiased_running,
+            skip_nonfinite=skip_nonfinite,
         )
         self.reset_parameters()
 

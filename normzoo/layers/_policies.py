@@ -11,12 +11,20 @@ class Policies(TypedDict, total=False):
         zero_centered: multiply by ``1 + weight``, which starts at zero, in place of ``weight``; as in Gemma.
         unbiased: normalize by the unbiased variance, over one value less than there are.
         unbiased_running: move the running variance towards the unbiased one; False: towards the biased one.
+        skip_nonfinite: leave the running statistics as they are where a batch's own are NaN or infinite, and count
+            such batches in ``num_batches_skipped``.
     """
 
     zero_centered: bool
     unbiased: bool
     unbiased_running: bool
+    skip_nonfinite: bool
 
 
-DEFAULTS: Final[Mapping[str, Any]] = {"zero_centered": False, "unbiased": False, "unbiased_running": True}
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "zero_centered": False,
+    "unbiased": False,
+    "unbiased_running": True,
+    "skip_nonfinite": False,
+}
 """The values of all of them with which ours do as torch.nn's."""

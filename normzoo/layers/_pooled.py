@@ -42,6 +42,11 @@ class PooledNorm(Norm):
         """Whether a sample's output depends on that sample alone, and on nothing remembered."""
         return 0 not in self.pool.axes
 
+    @property
+    def is_stackable(self) -> bool:
+        """Whether several are stacked as one norm (``stack_norms``), for all of which batches are counted as one."""
+        return self.is_channels_first and not self.skip_nonfinite
+
     def _grid(self, rank: int) -> tuple[int, int, int, tuple[int, ...]]:
         """Return how many of an input's dimensions are samples, samples and channels, the grid's, and those pooled."""
         return 1, 2, rank if self.pool.at_each_position else 2, self.pool.axes
@@ -78,9 +83,9 @@ class PooledNorm(Norm):
             self._check_values_per_pool(x, mask, leading, grid, groups, axes)
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
         fields = (
-            *(leading, channels, grid, groups, axes, self._eps(x)),
-            *(self.centered, self.unbiased, self.unbiased_running, given is not None),
-        )
+            leading, channels, grid, groups, axes, self._eps(x),
+            self.centered, self.unbiased, self.unbiased_running, given is not None,
+        )  # fmt: skip
         return self._normalize(fields, x, weight, bias, running, mask)
 
     def _normalize(

@@ -1,7 +1,7 @@
 """Norms over channels that can keep running statistics, under torch.nn's names."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,16 @@ class Tracking(Norm):
                 "running_var": torch.ones(self.num_features, device=device, dtype=dtype),
                 "num_batches_tracked": torch.tensor(0, dtype=torch.long, device=device),
             }
+        if self.skip_nonfinite:
+            if not track_running_stats:
+                raise ValueError(
+                    self._message(
+                        "skip_nonfinite is about running statistics",
+                        f"got {track_running_stats=}",
+                        "keep them, or leave it out",
+                    )
+                )
+            tracked = {**tracked, "num_batches_skipped": torch.tensor(0, dtype=torch.long, device=device)}
         for name, value in tracked.items():
             self.register_buffer(name, value)
 
@@ -52,12 +62,20 @@ class Tracking(Norm):
         super().reset_parameters()
 
     def reset_running_stats(self) -> None:
-        """Set the running mean to zero, the running variance to one and the count of batches to zero."""
+        """Set the running mean to zero, the running variance to one and the counts of batches to zero."""
         if self.running_mean is not None and self.running_var is not None:
             nn.init.zeros_(self.running_mean)
             nn.init.ones_(self.running_var)
-        if self.num_batches_tracked is not None:
-            self.num_batches_tracked.zero_()
+        for counter in (self.num_batches_tracked, self._buffers.get("num_batches_skipped")):
+            if counter is not None:
+                counter.zero_()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Load tensors; a state that does not count batches that were skipped, such as torch.nn's, leaves the count."""
+        skipped = self._buffers.get("num_batches_skipped")
+        if skipped is not None:
+            state_dict.setdefault(f"{prefix}num_batches_skipped", skipped)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _averaging(self) -> tuple[Tensor | None, float | None]:
         """Return the counter of batches, if there is one to count up, and the weight of the newest batch.
@@ -79,7 +97,7 @@ class Tracking(Norm):
         mean, var = buffers.get("running_mean"), buffers.get("running_var")
         if mean is None or var is None:
             mean, var = self.running_mean, self.running_var
-        return None if mean is None else Running(mean, var, *self._averaging())
+        return None if mean is None else Running(mean, var, *self._averaging(), buffers.get("num_batches_skipped"))
 
     def _remembers(self) -> bool:
         """Whether a batch that is normalized by its own statistics moves the running ones, if there are any."""

@@ -106,7 +106,7 @@ def _take_statistics(old: Found, new: Found, *, is_same: bool) -> list[str]:
     if is_same and hasattr(after, "track_running_stats"):
         set_if_there(after, "track_running_stats", getattr(before, "track_running_stats", True))
         set_if_there(after, "momentum", getattr(before, "momentum", after.momentum))
-        for name in STATISTICS:
+        for name in (each for each in STATISTICS if each in after._buffers):
             after.register_buffer(name, before._buffers.get(name, after._buffers[name]))
         return []
     kept = [name for name in STATISTICS if after._buffers.get(name) is not None]

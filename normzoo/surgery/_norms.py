@@ -20,7 +20,7 @@ PARTS = ("drop", "act")
 """The parts that a norm-act layer of timm has beside its norm, in the order in which it applies them."""
 
 AFFINE = ("weight", "bias")
-STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked", "num_batches_skipped")
 
 _KINDS: tuple[tuple[type[nn.Module], str], ...] = (
     (NoNorm, "none"),

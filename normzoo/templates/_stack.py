@@ -71,7 +71,7 @@ def _stack(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
         kinds = ", ".join(sorted({type(member).__name__ for member in members}))
         raise ValueError(f"stack: members must be of one kind, got {kinds}; stack like with like")
     _check_alike(members)
-    if isinstance(first, PooledNorm) and first.is_channels_first:
+    if isinstance(first, PooledNorm) and first.is_stackable:
         return stack_norms(cast("Sequence[PooledNorm]", members), tensors)
     if getattr(first, "consists_of_parts", False):
         return _by_parts(members, tensors)

@@ -1,12 +1,13 @@
 """Do the options that torch.nn's layers do not have do what they say, and nothing where they are not asked for?"""
 
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.ao.quantization import fuse_modules
 from torch.testing import assert_close
 
@@ -15,6 +16,7 @@ from normzoo.errors import InputError
 from normzoo.layers import make_norm
 from normzoo.layers._policies import DEFAULTS, Policies
 from normzoo.registry import NORMS
+from normzoo.templates import stack
 
 from .cases import ONE_OF_EACH
 from .formulas import ONE_OF_EACH_FORMULA
@@ -155,6 +157,129 @@ def test_one_value_has_no_unbiased_variance() -> None:
     """Where torch.nn takes it, in evaluation, the output is the bias, not NaN."""
     layer = layers.GroupNorm(4, 4, unbiased=True).eval()
     assert_close(layer(torch.randn(3, 4)), torch.zeros(3, 4))
+
+
+# skip_nonfinite
+
+SKIPPING = {
+    "batch": lambda **options: layers.BatchNorm1d(3, skip_nonfinite=True, **options),
+    "cumulative": lambda **options: layers.BatchNorm1d(3, momentum=None, skip_nonfinite=True, **options),
+    "instance": lambda **options: layers.InstanceNorm1d(3, track_running_stats=True, skip_nonfinite=True, **options),
+    "extended": lambda **options: layers.ExtendedBatchNorm(3, skip_nonfinite=True, **options),
+}
+every_skipping = pytest.mark.parametrize("build", SKIPPING.values(), ids=SKIPPING)
+Build = Callable[..., Any]
+
+
+def batches(garbage: float) -> list[Tensor]:
+    """Return three batches, of which the second holds one value that is no number."""
+    found = [torch.randn(4, 3, 5) for _ in range(3)]
+    found[1][2, 1, 3] = garbage
+    return found
+
+
+@pytest.mark.parametrize("garbage", [float("nan"), float("inf"), -float("inf"), 1e30], ids=str)
+@every_skipping
+def test_a_batch_that_is_not_finite_is_skipped_and_counted(build: Build, garbage: float) -> None:
+    """As though it had not been there; its own output is what it would be. The squares of 1e30 are infinite."""
+    layer, without = build(), build()
+    for index, x in enumerate(batches(garbage)):
+        layer(x)
+        if index != 1:
+            without(x)
+    assert layer.num_batches_skipped == 1
+    without.num_batches_skipped.add_(1)
+    assert_close(layer.state_dict(), without.state_dict(), rtol=0, atol=0)
+
+
+@every_skipping
+def test_without_such_batches_nothing_is_other(build: Build) -> None:
+    """The same statistics and outputs, to rounding, as without the option."""
+    layer, plain = build(), build()
+    plain.skip_nonfinite = False
+    del plain.num_batches_skipped
+    for x in batches(0.0):
+        assert_close(layer(x), plain(x))
+    assert_close({**plain.state_dict(), "num_batches_skipped": torch.tensor(0)}, dict(layer.state_dict()))
+
+
+@every_skipping
+def test_skipping_under_a_mask(build: Build) -> None:
+    """What the mask hides is no reason to skip; what it does not hide is."""
+    layer, mask = build(), torch.ones(4, 5, dtype=torch.bool)
+    x = batches(float("nan"))[1]
+    layer(x, mask)
+    before = copy.deepcopy(layer.state_dict())
+    assert layer.num_batches_skipped == 1
+    assert torch.all(layer.running_mean == 0)
+    mask[2, 3] = False
+    layer(x, mask)
+    assert layer.num_batches_skipped == 1
+    assert torch.all(layer.running_mean != before["running_mean"])
+    assert layer.running_var.isfinite().all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["compiled", "torch.compile"])
+def test_skipping_when_compiled(name: str) -> None:
+    """The same, by normzoo's backend and within somebody's ``torch.compile``; with the other options, too."""
+    options = {"zero_centered": True, "unbiased": True, "unbiased_running": False}
+    layer, eager = SKIPPING["batch"](**options), SKIPPING["batch"](**options)
+    call: Any = torch.compile(layer, fullgraph=True) if name == "torch.compile" else layer
+    with layers.backend("compiled" if name == "compiled" else "auto"):
+        for x in batches(float("inf")):
+            leaf, other = x.clone().requires_grad_(), x.clone().requires_grad_()
+            loss: Any = call(leaf).square().sum()
+            loss.backward()
+            with layers.backend("eager"):
+                eager(other).square().sum().backward()
+            assert_close(leaf.grad, other.grad, equal_nan=True, rtol=1e-4, atol=1e-4)
+    assert layer.num_batches_skipped == 1
+    assert_close(layer.state_dict(), eager.state_dict())
+
+
+@every_skipping
+def test_each_member_of_a_stack_skips_its_own(build: Build) -> None:
+    """Batches of one member that are finite count there, whatever the other's hold."""
+    members = [build() for _ in range(2)]
+    stacked = stack(copy.deepcopy(members))
+    for x, other in zip(batches(float("nan")), batches(0.0), strict=True):
+        stacked(torch.stack([x, other], 1))
+        for member, values in zip(members, (x, other), strict=True):
+            member(values)
+    for name, buffer in stacked.named_buffers():
+        assert_close(buffer, torch.stack([member.get_buffer(name) for member in members]))
+    assert stacked.get_buffer("num_batches_skipped").tolist() == [1, 0]
+
+
+def test_a_state_without_the_count_is_loaded() -> None:
+    """That of torch.nn's layer, strictly; the count stays, and a state of ours brings its own."""
+    layer = layers.BatchNorm1d(3, skip_nonfinite=True)
+    layer(torch.full((4, 3), float("nan")))
+    layer.load_state_dict(nn.BatchNorm1d(3).state_dict())
+    assert layer.num_batches_skipped == 1
+    other = layers.BatchNorm1d(3, skip_nonfinite=True)
+    other.load_state_dict(layer.state_dict())
+    assert other.num_batches_skipped == 1
+    other.reset_running_stats()
+    assert other.num_batches_skipped == 0
+    assert set(layers.BatchNorm1d(3).state_dict()) == set(nn.BatchNorm1d(3).state_dict())
+
+
+def test_nothing_to_skip_is_refused() -> None:
+    """Without running statistics there is nothing to protect."""
+    with pytest.raises(
+        ValueError, match="skip_nonfinite is about running statistics, got track_running_stats=False; keep"
+    ):
+        layers.BatchNorm(3, track_running_stats=False, skip_nonfinite=True)
+
+
+def test_a_norm_that_skips_can_be_exported() -> None:
+    """No value is asked for on the way."""
+    layer, x = layers.BatchNorm1d(3, skip_nonfinite=True), torch.randn(4, 3)
+    exported = torch.export.export(layer, (x,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    exported.module()(torch.full((5, 3), float("nan")))
+    assert dict(exported.module().named_buffers())["num_batches_skipped"] == 1
 
 
 # Tools that take a norm for torch.nn's

@@ -162,7 +162,7 @@ def select(
     """
     name = _chosen.get()
     patient = name == "auto"
-    mean, var, batches, momentum = running
+    mean, var, batches, momentum, skipped = running
     key: tuple[object, ...] | None = None
     if not (
         name == "eager"
@@ -171,7 +171,6 @@ def select(
         or x.is_neg()
         or (patient and torch.are_deterministic_algorithms_enabled())
     ):
-        mean, var, batches, momentum = running
         key = (
             fields,
             torch.get_num_threads(),
@@ -186,6 +185,7 @@ def select(
             var is None or (type(var), var.dtype, var.device, var.shape, var.is_contiguous()),
             batches is None or (type(batches), batches.device),
             type(momentum),
+            skipped is None or (type(skipped), skipped.device),
         )
         kernels = _kernels.get(key)
         if kernels is not None:
@@ -194,7 +194,7 @@ def select(
     if x.is_complex() or not all(type(t) in PLAIN_TYPES for t in (x, weight, bias) if t is not None):
         return None
     spec = NormSpec(*fields)
-    if key is None or len(_kernels) >= MAX_KINDS or not _can_be_compiled(x, weight, bias, *running[:3]):
+    if key is None or len(_kernels) >= MAX_KINDS or not _can_be_compiled(x, weight, bias, mean, var, batches, skipped):
         return Kernel(spec)
     variants: dict[object, Variant] = {}
     at_once, later = (_TunedKernel(spec, variants, patient=patient) for patient in (False, True))

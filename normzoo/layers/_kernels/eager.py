@@ -198,7 +198,8 @@ def _update(spec: NormSpec, running: Running, statistics: Statistics) -> None:
     """Do as ``update_running``; with ordinary running statistics, by interpolation."""
     mean, var = running.given()
     momentum, count = running.momentum, statistics.count
-    if not isinstance(momentum, float) or statistics.mean is None or mean.dtype != statistics.mean.dtype:
+    is_plain = isinstance(momentum, float) and running.skipped is None
+    if not is_plain or statistics.mean is None or mean.dtype != statistics.mean.dtype:
         update_running(spec.axes, running, statistics, unbiased=spec.unbiased_running)
         return
     if running.batches is not None:
@@ -208,7 +209,7 @@ def _update(spec: NormSpec, running: Running, statistics: Statistics) -> None:
         remembered = remembered * _number(count / (count - 1), mean.dtype)
     for tracked, newest in ((mean, statistics.mean), (var, remembered)):
         newest = newest if 0 in spec.axes else newest.mean(0)
-        tracked.lerp_(newest.view_as(tracked), momentum)
+        tracked.lerp_(newest.view_as(tracked), momentum)  # type: ignore[arg-type]  # a float
 
 
 def backward(

@@ -109,6 +109,9 @@ def _scale_and_shift(
 def update_running(axes: tuple[int, ...], running: Running, statistics: Statistics, *, unbiased: bool = True) -> None:
     """Move running statistics, if there are any, towards the mean and variance, averaged over samples.
 
+    Where batches are ``skipped``, one that holds NaN or infinity changes nothing but their counter. Whether it does is
+    asked for no value on the way: ``share`` is how much of the batch counts, one or zero.
+
     Args:
         axes: the dimensions over which the statistics are; where 0 is none of them, they are averaged over it.
         running: what is moved.
@@ -121,26 +124,33 @@ def update_running(axes: tuple[int, ...], running: Running, statistics: Statisti
     count, mean, var = statistics.count, statistics.mean, statistics.var
     if torch.is_grad_enabled():
         mean, var = mean.detach(), var.detach()
+    share: Tensor | int = 1
+    if running.skipped is not None:
+        is_finite = mean.isfinite().all() & var.isfinite().all()
+        running.skipped.add_((~is_finite).to(running.skipped.dtype))
+        mean, var, share = mean.where(is_finite, 0.0), var.where(is_finite, 0.0), is_finite.to(torch.long)
     if is_counted(count):
-        _update_from_counted(running, torch.as_tensor(count), mean, var, unbiased=unbiased)
+        _update_from_counted(running, torch.as_tensor(count), mean, var, share, unbiased=unbiased)
         return
     if running.batches is not None:
-        running.batches.add_(1)
-    weight = running.weight_of_newest(mean.dtype)
+        running.batches.add_(share)
+    weight = running.weight_of_newest(mean.dtype) * share
     remembered = var * (count / (count - 1)) if unbiased else var
     for tracked, newest in ((running.mean, mean), (running.var, remembered)):
         newest = (newest if 0 in axes else newest.mean(0)).reshape(tracked.shape)
         tracked.mul_(1 - weight).add_((newest * weight).to(tracked.dtype))
 
 
-def _update_from_counted(running: Running, count: Tensor, mean: Tensor, var: Tensor, *, unbiased: bool) -> None:
+def _update_from_counted(
+    running: Running, count: Tensor, mean: Tensor, var: Tensor, share: Tensor | int, *, unbiased: bool
+) -> None:
     """Do the same from pools that hold unequally many values; those that have no variance, below two, have no say."""
     has_variance = (count > 1).to(mean.dtype)
     weight_of_sample = has_variance / has_variance.sum(0).clamp(min=1)
     if running.batches is not None:
-        running.batches.add_((has_variance.sum() > 0).to(running.batches.dtype))
+        running.batches.add_((has_variance.sum() > 0).to(running.batches.dtype) * share)
     present = has_variance.amax(0)
-    weight = running.weight_of_newest(mean.dtype) * present
+    weight = running.weight_of_newest(mean.dtype) * present * share
     remembered = var * bessel(count) if unbiased else var
     if running.mean is None or running.var is None:
         return

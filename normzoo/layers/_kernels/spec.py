@@ -88,12 +88,14 @@ class Running(NamedTuple):
         var: of the shape of a parameter.
         batches: a counter of updates, to be counted up.
         momentum: the weight of the newest statistics in an update; None with ``batches``: a plain average over all.
+        skipped: a counter of updates that are left out, since a mean or variance is NaN or infinite; None: none is.
     """
 
     mean: Tensor | None = None
     var: Tensor | None = None
     batches: Tensor | None = None
     momentum: Tensor | float | None = None
+    skipped: Tensor | None = None
 
     def given(self) -> tuple[Tensor, Tensor]:
         """Return mean and variance, which are there."""

@@ -76,6 +76,20 @@ STATE: Final = Line(text="State: a mean and a variance per channel.", needs=TRAC
 ANY_BATCH: Final = "Batches of any size, also of one sample, since samples do not act on one another."
 
 
+SKIPPED: Final = HeldTensor(
+    name="num_batches_skipped",
+    learned=False,
+    per_channel=False,
+    needs=(*TRACKED, "skip_nonfinite"),
+    does="batches left out of running_mean and running_var for NaN or infinity; starts at 0",
+)
+SKIPS: Final = Line(
+    text="skip_nonfinite=True: a batch whose statistics are NaN or infinite leaves running_mean and running_var as "
+    "they are, and is counted in num_batches_skipped.",
+    needs=(*TRACKED, "skip_nonfinite"),
+)
+
+
 def counter(does: str) -> HeldTensor:
     """Return the description of the counter of batches, which torch.nn keeps beside running statistics."""
     return HeldTensor(

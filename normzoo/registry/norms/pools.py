@@ -16,6 +16,8 @@ from normzoo.registry.norms._sentences import (
     REMEMBERED,
     RUNNING,
     SAME,
+    SKIPPED,
+    SKIPS,
     STANDARDIZE,
     STANDARDIZED,
     STATE,
@@ -44,8 +46,9 @@ _BATCH = Explanation(
         "zero_centered": False,
         "unbiased": False,
         "unbiased_running": True,
+        "skip_nonfinite": False,
     },
-    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training"), SKIPPED),
     training=(
         Line(text="The batch's own mean and variance, one pair for each letter: its samples act on one another."),
         Line(
@@ -60,6 +63,7 @@ _BATCH = Explanation(
         ),
         UNBIASED,
         *REMEMBERED,
+        SKIPS,
         ZERO_CENTERED,
     ),
     inference=(
@@ -279,8 +283,16 @@ _INSTANCE = Explanation(
         "zero_centered": False,
         "unbiased": False,
         "unbiased_running": True,
+        "skip_nonfinite": False,
     },
-    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("there for torch.nn's sake; never counted up")),
+    tensors=(
+        WEIGHT,
+        ZERO_CENTERED_WEIGHT,
+        BIAS,
+        *RUNNING,
+        counter("there for torch.nn's sake; never counted up"),
+        SKIPPED,
+    ),
     training=(
         OWN,
         Line(
@@ -295,6 +307,7 @@ _INSTANCE = Explanation(
         ),
         UNBIASED,
         *REMEMBERED,
+        SKIPS,
         ZERO_CENTERED,
     ),
     inference=(SAME, KNOWN),
