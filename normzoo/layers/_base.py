@@ -13,7 +13,7 @@ from torch.fx import Proxy
 from normzoo.errors import InputError
 from normzoo.layers._kernels.spec import Running, widened
 from normzoo.layers._kernels.torch_internals import TracerWarning, is_jit_tracing
-from normzoo.layers._policies import DEFAULTS, Policies
+from normzoo.layers._policies import DEFAULTS, Policies, SmallBatch
 from normzoo.layers._torch_tools import as_torch_layer, has_own_forward
 
 
@@ -37,7 +37,7 @@ class Norm(nn.Module, ABC):
             running statistics are left as they are.
         recurrent_gain: what ``weight`` should start at inside a recurrence.
         weight_start: what ``weight`` starts at; where it is not one, ``weight`` is no scale of a normalized input.
-        zero_centered, unbiased, unbiased_running, skip_nonfinite: see ``Policies``.
+        zero_centered, unbiased, unbiased_running, small_batch, min_values, skip_nonfinite: see ``Policies``.
         is_channels_first: an input's second dimension is that of the channels, and nothing lies between.
         standardizes_weights: None, or the arguments of ``surgery.standardize_weights``, which is then applied to the
             convolutions of a network that is built with this norm.
@@ -63,6 +63,8 @@ class Norm(nn.Module, ABC):
     zero_centered: bool = False
     unbiased: bool = False
     unbiased_running: bool = True
+    small_batch: SmallBatch = "error"
+    min_values: int = 2
     skip_nonfinite: bool = False
 
     def __init__(
@@ -202,6 +204,16 @@ class Norm(nn.Module, ABC):
     def __prepare_scriptable__(self) -> nn.Module:
         """Return what ``torch.jit.script`` is to compile: torch.nn's layer with the same tensors."""
         return as_torch_layer(self, must_be=True)
+
+    def _too_few_values(
+        self, shape: tuple[int, ...], is_masked: bool, way_out: str, *, statistics: str = "a mean and variance need"
+    ) -> InputError:
+        """Return the error for an input whose statistics would be over too few values."""
+        under = " under the mask" if is_masked else ""
+        rule, got = f"{statistics} more than one value", "one value per statistic"
+        if self.min_values > 2:
+            rule, got = f"a mean and variance are to be over min_values={self.min_values} values", "fewer"
+        return self._error(rule, f"got {got} from shape {shape}{under}", way_out)
 
     def _error(self, rule: str, values: str, way_out: str) -> InputError:
         """Return an error that names the layer, the rule, the values and the way out."""

@@ -11,7 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from normzoo.layers._kernels.spec import Running
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm
+from normzoo.layers._policies import SmallBatch
 from normzoo.layers._pool import OverSamples
 from normzoo.layers._torch_tools import let_quantization_fuse
 from normzoo.layers._tracked import TrackedNorm
@@ -29,6 +31,7 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
 
     pool = OverSamples()
     way_to_more_values = "use a larger batch or more positions"
+    ways_for_small_batches = ("small_batch='running'", "call .eval()")
     recurrent_gain = 0.1
 
     def __init__(
@@ -45,6 +48,8 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
         zero_centered: bool = False,
         unbiased: bool = False,
         unbiased_running: bool = True,
+        small_batch: SmallBatch = "error",
+        min_values: int = 2,
         skip_nonfinite: bool = False,
     ) -> None:
         super().__init__(
@@ -59,8 +64,21 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
             zero_centered=zero_centered,
             unbiased=unbiased,
             unbiased_running=unbiased_running,
+            small_batch=small_batch,
+            min_values=min_values,
             skip_nonfinite=skip_nonfinite,
         )
+
+    def _for_small_batch(
+        self, x: Tensor, mask: Tensor | None, grid: int, axes: tuple[int, ...]
+    ) -> tuple[Running | None, Running | None, tuple[int, ...]]:
+        """Return the running statistics, or have each sample normalized by its own; nothing is to be remembered."""
+        if self.small_batch == "running" and self.running_mean is not None:
+            given = Running(self.running_mean, self.running_var)
+            return given, given, axes
+        if self.small_batch == "instance" and not self._has_too_few_values(x, mask, 1, grid, None, (), 2):
+            return None, None, ()
+        return super()._for_small_batch(x, mask, grid, axes)
 
     def _eps(self, x: Tensor) -> float:  # noqa: ARG002
         """Return ``eps``; refuse what torch.nn refuses: zero in training, below zero always."""

@@ -75,7 +75,7 @@ class BatchChannelNorm(TrackedFormulaNorm):
         shape = (self.groups, self.num_features // self.groups)
         within = tuple(range(2, x.ndim + 1))  # of the input with its channels in groups
         mask_of_groups = None if mask is None else mask.unsqueeze(1)
-        self._refuse_single_values(counted(x.unflatten(1, shape), within, mask_of_groups), x.shape)
+        self._refuse_few_values(counted(x.unflatten(1, shape), within, mask_of_groups), x.shape)
         mean, var = self._of_batch(x, mask)
         z = self._scale_and_shift((x - mean) * torch.rsqrt(var + self.eps))
         split = (z if mask is None else masked(z, mask)).unflatten(1, shape)

@@ -108,7 +108,7 @@ class EvoNormS0(FormulaNorm):
         grouped = x.reshape(x.shape[0], self.groups, -1, *x.shape[2:])
         of_groups = None if mask is None else mask.unsqueeze(1)
         dims = (2, *(dim + 1 for dim in positions(x)))
-        self._refuse_single_values(counted(grouped, dims, of_groups), x.shape)
+        self._refuse_few_values(counted(grouped, dims, of_groups), x.shape)
         var = self._statistics(grouped, dims, of_groups).var
         rstd = torch.rsqrt(var + self.eps).expand(-1, -1, grouped.shape[2], *var.shape[3:])
         gate = torch.sigmoid(per_channel(self.v, x) * x)

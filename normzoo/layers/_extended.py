@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from normzoo.layers._formula import TrackedFormulaNorm
+from normzoo.layers._policies import SmallBatch
 
 
 class ExtendedBatchNorm(TrackedFormulaNorm):
@@ -40,6 +41,8 @@ class ExtendedBatchNorm(TrackedFormulaNorm):
         bias: bool = True,
         zero_centered: bool = False,
         unbiased_running: bool = True,
+        small_batch: SmallBatch = "error",
+        min_values: int = 2,
         skip_nonfinite: bool = False,
     ) -> None:
         super().__init__(
@@ -53,6 +56,8 @@ class ExtendedBatchNorm(TrackedFormulaNorm):
             dtype=dtype,
             zero_centered=zero_centered,
             unbiased_running=unbiased_running,
+            small_batch=small_batch,
+            min_values=min_values,
             skip_nonfinite=skip_nonfinite,
         )
         self.reset_parameters()

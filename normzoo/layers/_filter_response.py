@@ -67,7 +67,7 @@ class FilterResponseNorm(FormulaNorm):
         dims = positions(x)
         eps = self.eps
         if self.learned_eps is None:
-            self._refuse_single_values(counted(x, dims, mask), x.shape, "a root mean square needs")
+            self._refuse_few_values(counted(x, dims, mask), x.shape, statistics="a root mean square needs")
         else:
             eps = self.learned_eps.abs().to(x.dtype)
         y = self._scale_and_shift(x * torch.rsqrt(mean_square(x, dims, mask) + eps))

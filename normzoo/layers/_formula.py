@@ -15,7 +15,7 @@ from torch.fx import Proxy
 from normzoo.layers._base import Norm
 from normzoo.layers._kernels.moments import Statistics, at_least_one, masked
 from normzoo.layers._kernels.reference import update_running
-from normzoo.layers._kernels.spec import laid_out, widened
+from normzoo.layers._kernels.spec import Running, laid_out, widened
 from normzoo.layers._kernels.torch_internals import has_values, is_jit_tracing, is_recomputation, must_be_traceable
 from normzoo.layers._policies import Policies
 from normzoo.layers._torch_tools import traced_by_fx
@@ -101,36 +101,40 @@ class FormulaNorm(Norm):
             x = x * per_channel(gain, x)
         return x if self.bias is None else x + per_channel(self.bias, x)
 
-    def _statistics(self, x: Tensor, dims: tuple[int, ...], mask: Tensor | None) -> Statistics:
+    def _statistics(self, x: Tensor, dims: tuple[int, ...], mask: Tensor | None, *, least: int = 2) -> Statistics:
         """Return the mean and biased variance over some dimensions, which are kept with size 1.
 
         Raises:
-            InputError: they are over one value, in training.
+            InputError: they are over fewer values than ``least``, in training.
         """
         count = counted(x, dims, mask)
-        self._refuse_single_values(count, x.shape)
+        self._refuse_few_values(count, x.shape, least)
         mean = x.sum(dims, keepdim=True) / at_least_one(count)
         deviations = x - mean if mask is None else masked(x - mean, mask)
         return Statistics(count, mean, deviations.square().sum(dims, keepdim=True) / at_least_one(count))
 
-    def _refuse_single_values(
-        self, count: Tensor | int, shape: Sequence[int], statistics: str = "a mean and variance need"
+    def _refuse_few_values(
+        self,
+        count: Tensor | int,
+        shape: Sequence[int],
+        least: int = 2,
+        statistics: str = "a mean and variance need",
     ) -> None:
-        """Raise an ``InputError`` where a statistic is over one value, in training."""
-        if not self.training or is_jit_tracing():
-            return
-        if isinstance(count, Tensor):
-            if self.tolerates_single_values or must_be_traceable() or not has_values(count):
-                return
-            is_single, under = bool((count == 1).any()), " under the mask"
-        else:
-            is_single, under = count == 1, ""
-        if is_single:
-            raise self._error(
-                f"{statistics} more than one value",
-                f"got one value per statistic from shape {tuple(shape)}{under}",
-                self.way_to_more_values,
+        """Raise an ``InputError`` where a statistic in training is over fewer values than ``least``."""
+        if self._are_too_few(count, least):
+            raise self._too_few_values(
+                tuple(shape), isinstance(count, Tensor), self.way_to_more_values, statistics=statistics
             )
+
+    def _are_too_few(self, count: Tensor | int, least: int) -> bool:
+        """Whether a statistic in training would be over fewer values than ``least``, as far as that can be known."""
+        if not self.training or is_jit_tracing():
+            return False
+        if not isinstance(count, Tensor):
+            return count < least
+        if self.tolerates_single_values or must_be_traceable() or not has_values(count):
+            return False
+        return bool(((count > 0) & (count < least)).any())
 
     def extra_repr(self) -> str:
         """Return the arguments."""
@@ -171,14 +175,18 @@ class TrackedFormulaNorm(Tracking, FormulaNorm):
     def _of_batch(self, x: Tensor, mask: Tensor | None, statistics: Statistics | None = None) -> tuple[Tensor, Tensor]:
         """Return the mean and variance per channel ``(1, C, *)`` to normalize by: the batch's own, or running ones.
 
-        The batch's own are remembered; ``statistics`` are these, where they are known.
+        The batch's own are remembered; ``statistics`` are these, where they are known. Those of a small batch may be each
+        sample's, ``(N, C, *)`` (``small_batch``).
         """
-        given = self._given_statistics()
+        given, running = self._given_statistics(), self._memory()
+        dims, least = (0, *positions(x)), self.min_values
+        if given is None and self.small_batch != "error" and self._are_too_few(counted(x, dims, mask), least):
+            given = Running(self.running_mean, self.running_var) if self.small_batch == "running" else None
+            dims, least, running, statistics = positions(x), 2, None, None
         if given is not None:
             mean, var = given.given()
             return per_channel(mean, x), per_channel(var, x)
-        statistics = statistics or self._statistics(x, (0, *positions(x)), mask)
-        running = self._memory()
+        statistics = statistics or self._statistics(x, dims, mask, least=least)
         if running is not None and not is_recomputation():
             update_running((0,), running, statistics, unbiased=self.unbiased_running)
         return statistics.mean, statistics.var  # type: ignore[return-value]  # there is a mean

@@ -1,7 +1,10 @@
 """What a norm can be asked for beyond torch.nn's options: keywords, whose defaults are what torch.nn's layers do."""
 
 from collections.abc import Mapping
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, TypedDict
+
+SmallBatch = Literal["error", "running", "instance"]
+"""What becomes of a batch that is too small for its own statistics."""
 
 
 class Policies(TypedDict, total=False):
@@ -11,6 +14,10 @@ class Policies(TypedDict, total=False):
         zero_centered: multiply by ``1 + weight``, which starts at zero, in place of ``weight``; as in Gemma.
         unbiased: normalize by the unbiased variance, over one value less than there are.
         unbiased_running: move the running variance towards the unbiased one; False: towards the biased one.
+        small_batch: what to do with a batch in training that has fewer than ``min_values`` values for a statistic:
+            ``error``: refuse it; ``running``: normalize it by the running statistics; ``instance``: normalize each
+            sample by its own, over its positions. Neither is remembered.
+        min_values: at least 2.
         skip_nonfinite: leave the running statistics as they are where a batch's own are NaN or infinite, and count
             such batches in ``num_batches_skipped``.
     """
@@ -18,6 +25,8 @@ class Policies(TypedDict, total=False):
     zero_centered: bool
     unbiased: bool
     unbiased_running: bool
+    small_batch: SmallBatch
+    min_values: int
     skip_nonfinite: bool
 
 
@@ -25,6 +34,8 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "zero_centered": False,
     "unbiased": False,
     "unbiased_running": True,
+    "small_batch": "error",
+    "min_values": 2,
     "skip_nonfinite": False,
 }
 """The values of all of them with which ours do as torch.nn's."""

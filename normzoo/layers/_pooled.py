@@ -25,10 +25,12 @@ class PooledNorm(Norm):
     Attributes:
         centered: the mean is subtracted.
         refuses_single_values_always: one value per statistic is an error in evaluation too, not only in training.
+        ways_for_small_batches: what else there is to do then in training, where running statistics would do.
     """
 
     centered: ClassVar[bool] = True
     refuses_single_values_always: ClassVar[bool] = False
+    ways_for_small_batches: ClassVar[tuple[str, ...]] = ("call .eval()",)
 
     _stacked_pool: OfEachMember | None = None
 
@@ -79,8 +81,9 @@ class PooledNorm(Norm):
         running = self._memory() if given is None else given
         if mask is not None:
             mask = self._mask_of_blocks(mask, x, leading, channels)
-        if given is None and self.centered and not is_traced:
-            self._check_values_per_pool(x, mask, leading, grid, groups, axes)
+        is_own = given is None and self.centered and not is_traced
+        if is_own and self._has_too_few_values(x, mask, leading, grid, groups, axes, self.min_values):
+            given, running, axes = self._for_small_batch(x, mask, grid, axes)
         # A plain tuple: inside torch.compile each named one adds a dozen guards to every call.
         fields = (
             leading, channels, grid, groups, axes, self._eps(x),
@@ -129,7 +132,7 @@ class PooledNorm(Norm):
                     "set it in that shape",
                 )
 
-    def _check_values_per_pool(
+    def _has_too_few_values(
         self,
         x: Tensor,
         mask: Tensor | None,
@@ -137,34 +140,45 @@ class PooledNorm(Norm):
         grid: int,
         groups: int | None,
         axes: tuple[int, ...],
-    ) -> None:
-        """Raise an error where a statistic would be over one value, if that is not acceptable."""
+        least: int,
+    ) -> bool:
+        """Whether a statistic would be over fewer values than ``least``, at least two, and that is not acceptable."""
         if not (self.training or self.refuses_single_values_always):
-            return
+            return False
         is_last_pooled = x.ndim > grid or (groups is None and axes[-1:] == (grid - 1,))
-        if is_last_pooled and x.shape[-1] != 1 and mask is None:
-            return
+        if is_last_pooled and x.shape[-1] >= least and mask is None:
+            return False
         channels = x.shape[grid - 1]
         sizes = (*x.shape[: grid - 1], *((channels,) if groups is None else (groups, channels // groups)))
         blocks = product([sizes[axis] for axis in axes])
         if mask is None:
-            is_single = blocks * product(x.shape[grid:]) == 1
-        elif self.tolerates_single_values or must_be_traceable() or not has_values(mask):
-            return  # or the values of a mask are not known; such a pool then leaves the running statistics alone
-        else:
-            counts = mask.sum(tuple(range(grid, x.ndim)), keepdim=True) if x.ndim > grid else mask
-            is_over_samples = axes[:1] == (0,) and leading > 0
-            per_pool = counts.sum(0) if is_over_samples else counts * blocks
-            is_single = bool((per_pool == 1).any())
-        if is_single:
-            shape = tuple(x.shape if self.members is None else x.shape[:1] + x.shape[2:])
-            under = "" if mask is None else " under the mask"
-            evaluate = ", or call .eval()" if self.training and self._can_evaluate_single_values() else ""
-            raise self._error(
-                "a mean and variance need more than one value",
-                f"got one value per statistic from shape {shape}{under}",
-                f"{self.way_to_more_values}{evaluate}",
-            )
+            return blocks * product(x.shape[grid:]) < least
+        if self.tolerates_single_values or must_be_traceable() or not has_values(mask):
+            return False  # or the values of a mask are not known; such a pool then leaves the running statistics alone
+        if self.members is not None and self.small_batch != "error":
+            return False  # nor what to do, if it is one thing for one member and another for the next
+        counts = mask.sum(tuple(range(grid, x.ndim)), keepdim=True) if x.ndim > grid else mask
+        is_over_samples = axes[:1] == (0,) and leading > 0
+        per_pool = counts.sum(0) if is_over_samples else counts * blocks
+        return bool(((per_pool > 0) & (per_pool < least)).any())
+
+    def _for_small_batch(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        grid: int,  # noqa: ARG002
+        axes: tuple[int, ...],  # noqa: ARG002
+    ) -> tuple[Running | None, Running | None, tuple[int, ...]]:
+        """Return by what to normalize an input with too few values, what to update, and over which axes to pool.
+
+        Raises:
+            InputError: by nothing, as for any norm but one with a policy for it.
+        """
+        shape = tuple(x.shape if self.members is None else x.shape[:1] + x.shape[2:])
+        ways = [self.way_to_more_values]
+        if self.training and self._can_evaluate_single_values():
+            ways += self.ways_for_small_batches
+        raise self._too_few_values(shape, mask is not None, ", or ".join(ways))
 
     def _normalize_nested(self, x: Tensor, mask: Tensor | None) -> Tensor:  # noqa: ARG002
         """Return each sample of a nested tensor normalized."""

@@ -65,7 +65,7 @@ class SwitchableNorm(TrackedFormulaNorm):
 
     def _compute(self, x: Tensor, mask: Tensor | None) -> Tensor:
         moments = block_moments(x, 2, mask)  # of which those of the others are put together
-        self._refuse_single_values(moments.count, x.shape)
+        self._refuse_few_values(moments.count, x.shape)
         instance, layer, batch = (pool_moments(moments, axes) for axes in ((), (1,), (0,)))
         batch_mean, batch_var = self._of_batch(x, mask, batch)
         p, q = (each.to(x.dtype).softmax(0) for each in (self.mean_weight, self.var_weight))

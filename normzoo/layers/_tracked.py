@@ -1,14 +1,15 @@
 """Norms over channels that can keep running statistics, under torch.nn's names."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Unpack
+from numbers import Integral
+from typing import Any, ClassVar, Unpack, get_args
 
 import torch
 from torch import Tensor, nn
 
 from normzoo.layers._base import Norm
 from normzoo.layers._kernels.spec import Running
-from normzoo.layers._policies import Policies
+from normzoo.layers._policies import Policies, SmallBatch
 from normzoo.layers._pooled import PooledNorm
 
 
@@ -43,6 +44,7 @@ class Tracking(Norm):
                 "running_var": torch.ones(self.num_features, device=device, dtype=dtype),
                 "num_batches_tracked": torch.tensor(0, dtype=torch.long, device=device),
             }
+        self._check_small_batch(track_running_stats=track_running_stats)
         if self.skip_nonfinite:
             if not track_running_stats:
                 raise ValueError(
@@ -55,6 +57,26 @@ class Tracking(Norm):
             tracked = {**tracked, "num_batches_skipped": torch.tensor(0, dtype=torch.long, device=device)}
         for name, value in tracked.items():
             self.register_buffer(name, value)
+
+    def _check_small_batch(self, *, track_running_stats: bool) -> None:
+        """Raise a ``ValueError`` where what is to be done with small batches makes no sense."""
+        known, policy, least = get_args(SmallBatch), self.small_batch, self.min_values
+        if policy not in known:
+            raise ValueError(
+                self._message("small_batch is not known", f"got {policy!r}", f"use one of {', '.join(known)}")
+            )
+        if policy == "running" and not track_running_stats:
+            raise ValueError(
+                self._message(
+                    "small_batch='running' needs running statistics",
+                    f"got {track_running_stats=}",
+                    "keep them, or use small_batch='instance'",
+                )
+            )
+        if isinstance(least, bool) or not isinstance(least, Integral) or least < 2:
+            raise ValueError(
+                self._message("min_values must be a whole number of at least 2", f"got {least!r}", "use for example 16")
+            )
 
     def reset_parameters(self) -> None:
         """Set ``weight`` to one, ``bias`` to zero, and forget the running statistics."""

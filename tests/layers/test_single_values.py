@@ -18,7 +18,8 @@ SINGLES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
     "batch": (
         lambda: layers.BatchNorm1d(4),
         (1, 4),
-        f"BatchNorm1d: {SINGLE} (1, 4); use a larger batch or more positions, or call .eval()",
+        f"BatchNorm1d: {SINGLE} (1, 4); use a larger batch or more positions, or small_batch='running', "
+        "or call .eval()",
     ),
     "ghost": (
         lambda: layers.GhostBatchNorm(4, size=2),

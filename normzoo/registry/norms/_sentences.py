@@ -83,6 +83,10 @@ SKIPPED: Final = HeldTensor(
     needs=(*TRACKED, "skip_nonfinite"),
     does="batches left out of running_mean and running_var for NaN or infinity; starts at 0",
 )
+SMALL_BATCHES: Final = Line(
+    text="small_batch={small_batch}: what becomes of a batch with fewer than {min_values} values per statistic (error, "
+    "or by the running statistics, or instance: by each sample's own; neither is remembered).",
+)
 SKIPS: Final = Line(
     text="skip_nonfinite=True: a batch whose statistics are NaN or infinite leaves running_mean and running_var as "
     "they are, and is counted in num_batches_skipped.",
