@@ -175,7 +175,7 @@ class TrackedFormulaNorm(Tracking, FormulaNorm):
     def _of_batch(self, x: Tensor, mask: Tensor | None, statistics: Statistics | None = None) -> tuple[Tensor, Tensor]:
         """Return the mean and variance per channel ``(1, C, *)`` to normalize by: the batch's own, or running ones.
 
-        The batch's own are remembered; ``statistics`` are these, where they are known. Those of a small batch may be each
+        The batch's own are remembered; ``statistics`` are these, where known. Those of a small batch may be each
         sample's, ``(N, C, *)`` (``small_batch``).
         """
         given, running = self._given_statistics(), self._memory()
