@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from normzoo.data._mapped import MappedFile
+from normzoo.data._part import Part
 from normzoo.data._stored import StoredInputs
 from normzoo.tasks import UNSCALED, Scale
 
@@ -40,16 +41,23 @@ SHAPES: Mapping[Kind, str] = {
 
 
 class Encoder(Protocol):
-    """Makes numbers of the inputs of a table, as it was fitted to training inputs."""
+    """Makes numbers of the inputs of a table, once it is fitted to training inputs."""
+
+    @property
+    def content(self) -> Array:
+        """What is hashed of it, beside the inputs."""
+
+    def fit(self, train: Part) -> None:
+        """Look at training inputs, which may be of any number."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of the features."""
 
-    def __call__(self, inputs: Any) -> Array:
-        """Return inputs as numbers ``(N, F)``."""
+    def __call__(self, inputs: Array) -> Array:
+        """Return some inputs as finite numbers ``(n, F)``, float64."""
 
-    def notes(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    def notes(self, inputs: Mapping[str, Part]) -> tuple[str, ...]:
         """Return what a reader of the results should know of it, and of what it made of the inputs of each split."""
 
 
@@ -65,8 +73,7 @@ class RawArrays:
         kind: of the samples; None: it follows from the number of dimensions, and sequences are what has lengths.
         lengths_train: of sequences, how many steps of each count, (N,); None: all. Likewise the other two.
         vocabulary: of tokens, how many different ones there are; they are 0 to that, less one.
-        fit: where inputs are no numbers yet, as in a table: fits itself to training inputs, and returns what makes
-            numbers of any inputs. Inputs are then what can be indexed by ``x.iloc[indices]``.
+        encoder: where features are still to be made of inputs, as of a table, what makes them.
         notes: what a reader of the results should know of the data.
         files: that inputs are mapped from.
     """
@@ -82,7 +89,7 @@ class RawArrays:
     lengths_test: Array | None = None
     lengths_val: Array | None = None
     vocabulary: int | None = None
-    fit: Callable[[Any], Encoder] | None = None
+    encoder: Encoder | None = None
     notes: tuple[str, ...] = ()
     files: tuple[MappedFile, ...] = ()
 
@@ -91,7 +98,7 @@ def kind_of_arrays(raw: RawArrays) -> Kind:
     """Return the kind of the samples of a dataset: what its loader says, or what their number of dimensions says."""
     if raw.kind is not None:
         return raw.kind
-    if raw.fit is not None:
+    if raw.encoder is not None:
         return "vectors"
     if raw.lengths_train is not None:
         return "sequences"

@@ -27,13 +27,15 @@ def duplicates_note(train: Sequence[tuple[Part, Array]], test: tuple[Part, Array
     dtype = np.result_type(*(part.values.dtype for part, _ in train), samples.values.dtype)
     tested = _hashes(samples, dtype)
     learned = [(_hashes(part, dtype), known) for part, known in train]
-    again = np.flatnonzero(np.isin(tested, np.concatenate([hashes for hashes, _ in learned])))
+    known = np.concatenate([hashes for hashes, _ in learned])
+    known.sort()
+    again = np.flatnonzero(known[np.searchsorted(known, tested).clip(max=len(known) - 1)] == tested)
     if not len(again):
         return ()
     known_targets: dict[int, set[bytes]] = defaultdict(set)
-    for hashes, known in learned:
+    for hashes, theirs in learned:
         for index in np.flatnonzero(np.isin(hashes, tested[again])):
-            known_targets[hashes[index]].add(known[index].tobytes())
+            known_targets[hashes[index]].add(theirs[index].tobytes())
     others = sum(targets[index].tobytes() not in known_targets[tested[index]] for index in again)
     is_one, target = len(again) == 1, "label" if targets.ndim == 1 and targets.dtype.kind == "i" else "target"
     where = "with another" if is_one else f"{others:,} of them with another"

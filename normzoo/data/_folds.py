@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from normzoo.tasks import Task
 
 _SEED = 0
 
-Inputs = Mapping[str, tuple[Any, Array | None]]
-"""Of each split, arrays or, of a table, data frames, with the lengths of sequences."""
+Inputs = Mapping[str, tuple[Array, Array | None]]
+"""Of each split, with the lengths of sequences."""
 
 
 class Fold(NamedTuple):
@@ -31,7 +31,7 @@ class Fold(NamedTuple):
         content: what the checksum of the dataset is of, the same for every fold.
     """
 
-    inputs: dict[str, tuple[Any, Array | None]]
+    inputs: dict[str, tuple[Array, Array | None]]
     targets: dict[str, Array]
     indices: dict[str, Array]
     sizes: tuple[int, ...]
@@ -83,28 +83,19 @@ def fold_of(
     )
 
 
-def _content(inputs: tuple[Any, Array | None], targets: Array, cuts: list[dict[str, Array]]) -> list[Array | Part]:
-    """Return what is to be hashed of all samples and of how they are cut; of a table a number for each row."""
+def _content(inputs: tuple[Array, Array | None], targets: Array, cuts: list[dict[str, Array]]) -> list[Array | Part]:
+    """Return what is to be hashed of all samples and of how they are cut."""
     values, lengths = inputs
-    if not isinstance(values, np.ndarray):
-        import pandas as pd
-
-        values = pd.util.hash_pandas_object(values, index=False).to_numpy()
     if targets.dtype.kind not in "buif":
         targets = np.ascontiguousarray(targets.astype(str)).view(np.uint8)
     indices = [each for cut in cuts for each in cut.values()]
     return [Part(values, lengths), targets, *([] if lengths is None else [lengths]), *indices]
 
 
-def _pooled(inputs: Inputs, kind: Kind) -> tuple[Any, Array | None]:
+def _pooled(inputs: Inputs, kind: Kind) -> tuple[Array, Array | None]:
     """Return the inputs of all splits, one split after the other, with their lengths."""
-    tables, lengths = zip(*inputs.values(), strict=True)
-    if isinstance(tables[0], np.ndarray):
-        together: Any = _joined([channels_last(table, kind) for table in tables])
-    else:
-        import pandas as pd
-
-        together = pd.concat(tables, ignore_index=True)
+    arrays, lengths = zip(*inputs.values(), strict=True)
+    together = _joined([channels_last(each, kind) for each in arrays])
     return together, None if lengths[0] is None else np.concatenate(lengths)
 
 

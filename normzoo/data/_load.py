@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from normzoo.data._checks import (
 from normzoo.data._dataset import (
     Array,
     Dataset,
+    Encoder,
     Kind,
     Progress,
     RawArrays,
@@ -31,7 +31,7 @@ from normzoo.data._dataset import (
 from normzoo.data._duplicates import duplicates_note
 from normzoo.data._folds import fold_of
 from normzoo.data._hold_out import hold_out, hold_out_notes
-from normzoo.data._mapped import MappedFile
+from normzoo.data._mapped import MappedFile, mapped
 from normzoo.data._own import raw_arrays
 from normzoo.data._part import Part, channel_statistics, checksum
 from normzoo.data._stored import StoredInputs
@@ -89,7 +89,7 @@ def load_dataset(
     source = f"{parsed.target} '{parsed.argument}'" if parsed.argument else spec
     task = Classification() if task is None else task
     raw = _read(canonical, task=task, root=root, download=download, progress=progress)
-    if raw.fit is None:
+    if raw.encoder is None:
         _check(source, raw, kind_of_arrays(raw))
     return _build(spec, source, raw, task, resident_bytes, folds, fold)
 
@@ -161,11 +161,11 @@ def _build(
         inputs["val"] = inputs["train"]
         given |= {"train": raw.y_train[kept], "val": raw.y_train[held]}
     targets_ = task.prepare(source, given)
-    parts, names, of_features = (
-        _numbers_of_tables(source, raw, inputs, indices)
-        if raw.fit
-        else (_parts(inputs, indices, kind, raw.files), (), ())
-    )
+    parts, names, of_features = _parts(inputs, indices, kind, raw.files), tuple[str, ...](), tuple[str, ...]()
+    if raw.encoder is not None:
+        parts, of_features = _encoded(source, raw.encoder, parts)
+        names = raw.encoder.names
+        content += [raw.encoder.content] if content else []
     splits, constant = _splits(parts, targets_, kind, resident_bytes)
     if constant.all() and len(constant):
         raise DataError(f"{source}: x_train holds the same in every sample, so there is nothing to learn by")
@@ -219,18 +219,13 @@ def _parts(
     }
 
 
-def _numbers_of_tables(
-    source: str, raw: RawArrays, inputs: Mapping[str, tuple[Any, None]], indices: Mapping[str, Array]
-) -> tuple[dict[str, Part], tuple[str, ...], tuple[str, ...]]:
-    """Return the rows of each split as numbers, by what was fitted on the training rows alone; names, and notes."""
-    tables = {split: table.iloc[indices[split]] if split in indices else table for split, (table, _) in inputs.items()}
-    assert raw.fit is not None  # noqa: S101
-    encoder = raw.fit(tables["train"])
-    arrays = {split: encoder(table) for split, table in tables.items()}
-    for split, array in arrays.items():
-        check_inputs(f"{source}: x_{split}", array, "vectors")
-        check_finite(f"{source}: x_{split}", Part(array))
-    return {split: Part(array) for split, array in arrays.items()}, encoder.names, encoder.notes(tables)
+def _encoded(source: str, encoder: Encoder, parts: Mapping[str, Part]) -> tuple[dict[str, Part], tuple[str, ...]]:
+    """Return the features of each split, made by what is fitted to the training rows alone, and notes."""
+    encoder.fit(parts["train"])
+    encoded = {
+        split: Part(mapped(source, (encoder(block) for _, block in part.raw_blocks()))) for split, part in parts.items()
+    }
+    return encoded, encoder.notes(parts)
 
 
 def _splits(

@@ -5,7 +5,7 @@ import struct
 import tempfile
 import weakref
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 from typing import IO, Any, Literal
 
@@ -63,6 +63,32 @@ def room_for(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:  # which is gone once nobody reads the array any more
         return np.memmap(file, dtype, shape=shape)
+
+
+def mapped(source: str, blocks: Iterable[Array]) -> Array:
+    """Return blocks of samples, one after the other, as one array that is mapped from a temporary file.
+
+    Args:
+        source: what messages call what they are of.
+        blocks: at least one, of one type.
+
+    Raises:
+        DataError: there is no room for them.
+    """
+    count = 0
+    with tempfile.TemporaryFile() as file:  # which is gone once nobody reads the array any more
+        for block in blocks:
+            count += len(block)
+            try:
+                file.write(np.ascontiguousarray(block).data)
+                file.flush()
+            except OSError as error:
+                raise DataError(
+                    f"{source}: its rows cannot be kept in '{tempfile.gettempdir()}' ({error.strerror}); make room "
+                    "there, or name another folder in TMPDIR"
+                ) from error
+        shape = (count, *block.shape[1:])
+        return np.memmap(file, block.dtype, "r", shape=shape) if prod(shape) else np.empty(shape, block.dtype)
 
 
 def map_member(source: str, name: str, archive: zipfile.ZipFile, file: IO[bytes]) -> Array:

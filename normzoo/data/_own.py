@@ -67,11 +67,11 @@ def named_arrays(source: str, given: Any) -> dict[str, Any]:
     """Return a dataset as the arrays of an ``.npz`` file by name, and its ``kind`` where it does not follow from them.
 
     Raises:
-        DataError: see ``raw_arrays``; and of a table that is still to be fitted, which no such file holds.
+        DataError: see ``raw_arrays``; and of a table whose features are still to be made, which no such file holds.
     """
     raw = raw_arrays(source, given)
-    if raw.fit is not None:
-        raise DataError(f"{source}: a table with what fits itself to it cannot be written down; give a function of it")
+    if raw.encoder is not None:
+        raise DataError(f"{source}: a table with what makes its features cannot be written down; give a function of it")
     arrays = {name: value for name, value in vars(raw).items() if isinstance(value, np.ndarray)}
     further = {"vocabulary": raw.vocabulary, NOTES: raw.notes or None}
     arrays |= {name: np.asarray(value) for name, value in further.items() if value is not None}
@@ -94,12 +94,11 @@ def _of_mapping(source: str, given: Mapping[str, Any]) -> RawArrays:
 
 
 def _with_arrays(source: str, raw: RawArrays) -> RawArrays:
-    """Make arrays of all that are to be arrays; a table that is still to be fitted stays as it is."""
+    """Make arrays of all that are to be arrays."""
     _check_fields(source, raw)
     arrays: dict[str, Any] = {}
     for name in [each.name for each in fields(raw)]:
-        is_table = raw.fit is not None and name.startswith("x_")
-        if name.startswith(("x_", "y_", "lengths_")) and not is_table and (value := getattr(raw, name)) is not None:
+        if name.startswith(("x_", "y_", "lengths_")) and (value := getattr(raw, name)) is not None:
             try:
                 arrays[name] = _array(value)
             except _FAILURES as error:

@@ -1,17 +1,20 @@
 """Tables of the user's own: ``csv:PATH`` and ``parquet:PATH``.
 
 How a file is read and what is refused of it is in ``normzoo.tables``. Here its rows are divided, and numbers are made
-of its columns by scikit-learn, as fitted to the training rows alone.
+of its columns, as fitted to the training rows alone. Rows are kept in temporary files; some at a time are in memory.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.data._hold_out import hold_out
+from normzoo.data._mapped import mapped
+from normzoo.data._part import Part
 from normzoo.errors import DataError, counted
 from normzoo.tables import Layout, Table, Target, read_table, row
 from normzoo.tasks import Classification, Regression, Task
@@ -90,27 +93,31 @@ def load_parquet(
 
 
 def _load(layout: Layout, path: str, test_path: str | None, task: Task | None, missing: Missing) -> RawArrays:
-    task = Classification() if task is None else task
-    table = read_table(path, layout)
+    task, keep = Classification() if task is None else task, partial(mapped, layout.source(path))
+    table = read_table(path, layout, keep)
     if len(table) < MIN_ROWS:
         raise DataError(
             f"{table.source}: it holds {counted(len(table), 'row')}; give at least {MIN_ROWS}, as a fifth is held out "
             "for the test set and a tenth of the others for validation"
         )
-    tested = None if test_path is None else read_table(test_path, layout, training=table)
+    tested = None if test_path is None else read_table(test_path, layout, keep, training=table)
     for each in (table, tested):
         if each is not None:
             _check_missing(each, missing)
     targets = _targets(table, task)
     notes = [*table.notes, table.target.note, *_notes_on(table)]
-    fit = partial(TableEncoder, kinds=table.kinds, missing=missing)
+    categories = {
+        each.name: list(latest.places) if each.kind == "categories" else None
+        for each, latest in zip(table.columns, (tested or table).columns, strict=True)
+    }
+    encoder = TableEncoder(categories, fills_in=missing == "median")
     if tested is not None:
         return RawArrays(
-            x_train=table.features,
+            x_train=table.values,
             y_train=targets,
-            x_test=tested.features,
+            x_test=tested.values,
             y_test=_targets(tested, task),
-            fit=fit,
+            encoder=encoder,
             notes=tuple(notes),
         )
     task.prepare(table.source, {"train": targets})  # what is wrong is said before strata are made of them
@@ -120,12 +127,15 @@ def _load(layout: Layout, path: str, test_path: str | None, task: Task | None, m
         f"no test=, so {len(held):,} of {len(table):,} rows, a fifth{by_class}, always the same ones, are its own test "
         "set"
     )
+    x_train, x_test = (
+        keep(block for _, block in Part(table.values, indices=chosen).raw_blocks()) for chosen in (kept, held)
+    )
     return RawArrays(
-        x_train=table.features.iloc[kept],
+        x_train=x_train,
         y_train=targets[kept],
-        x_test=table.features.iloc[held],
+        x_test=x_test,
         y_test=targets[held],
-        fit=fit,
+        encoder=encoder,
         notes=tuple(notes),
     )
 
@@ -133,55 +143,83 @@ def _load(layout: Layout, path: str, test_path: str | None, task: Task | None, m
 class TableEncoder:
     """Makes numbers of the rows of a table: numbers stay, and of each category there is one, 1 or 0.
 
-    A category that training rows do not have is 0 in all of them; a missing one is a category of its own.
+    A category that training rows do not have is 0 in all of them; a missing one is a category of its own. So do
+    scikit-learn's ``OneHotEncoder`` and ``SimpleImputer``, which want all rows in memory.
 
     Args:
-        train: the rows that it is fitted to.
-        kinds: of the columns, by name.
-        missing: what is done about missing numbers.
+        categories: by column, the texts whose places stand in its rows; None: its rows are numbers.
+        fills_in: medians take the place of missing numbers; else there are none.
     """
 
-    def __init__(self, train: Any, *, kinds: Mapping[str, str], missing: Missing) -> None:
-        from sklearn.compose import ColumnTransformer
-        from sklearn.impute import SimpleImputer
-        from sklearn.preprocessing import OneHotEncoder
+    def __init__(self, categories: Mapping[str, Sequence[str] | None], *, fills_in: bool) -> None:
+        self._categories, self._fills_in = categories, fills_in
+        self._numbers = [index for index, texts in enumerate(categories.values()) if texts is None]
+        self.content = np.frombuffer(repr(categories).encode(), np.uint8)
 
-        numbers = [name for name, kind in kinds.items() if kind == "numbers"]
-        self._categories = [name for name, kind in kinds.items() if kind == "categories"]
-        imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-        self._transformer = ColumnTransformer(
-            [
-                ("numbers", imputer if missing == "median" else "passthrough", numbers),
-                ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), self._categories),
-            ],
-            verbose_feature_names_out=False,
-        )
-        self._transformer.fit(self._filled(train))
-        self._columns = list(kinds)
+    def fit(self, train: Part) -> None:
+        """Look at the rows of training, which say what features there are."""
+        self._medians = [_median(train, index) for index in self._numbers] if self._fills_in else None
+        self._known: dict[str, list[str]] = {}
+        self._features: dict[int, Array] = {}
+        names = [name for name, texts in self._categories.items() if texts is None]
+        for index, (name, texts) in enumerate(self._categories.items()):
+            if texts is not None:
+                all_texts = [*texts, _MISSING]
+                found = set().union(
+                    *(np.unique(_places(block, index, texts)).tolist() for _, block in train.raw_blocks())
+                )
+                self._known[name] = sorted({all_texts[place] for place in found})
+                of_text = {text: number for number, text in enumerate(self._known[name], len(names))}
+                self._features[index] = np.array([of_text.get(text, -1) for text in all_texts])
+                names += [f"{name}_{text}" for text in of_text]
+        self.names = tuple(names)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the features: a column's, or a column's with a category."""
-        return tuple(map(str, self._transformer.get_feature_names_out()))
-
-    def __call__(self, inputs: Any) -> Array:
+    def __call__(self, inputs: Array) -> Array:
         """Return rows as float64 ``(N, F)``."""
-        return np.asarray(self._transformer.transform(self._filled(inputs)), dtype=np.float64)
+        encoded, numbers = np.zeros((len(inputs), len(self.names))), inputs[:, self._numbers]
+        if self._medians is not None:
+            numbers = np.where(np.isnan(numbers), self._medians, numbers)
+        encoded[:, : len(self._numbers)] = numbers
+        for feature in self._features_of(inputs).values():
+            rows = np.flatnonzero(feature >= 0)
+            encoded[rows, feature[rows]] = 1
+        return encoded
 
-    def notes(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    def _features_of(self, inputs: Array) -> dict[str, Array]:
+        """Return of each column of categories which features are 1, ``(N,)``; -1 where none is."""
+        columns = list(self._categories.items())
+        return {
+            columns[index][0]: features[_places(inputs, index, columns[index][1] or ())]
+            for index, features in self._features.items()
+        }
+
+    def notes(self, inputs: Mapping[str, Part]) -> tuple[str, ...]:
         """Say which features there are, and in how many rows a category is that training rows do not have."""
-        known = self._known()
-        return (_features_note(self._columns, known, len(self.names)), *_unseen_notes(inputs, known))
+        unseen = {split: Counter[str]() for split in ("val", "test")}
+        for split, counts in unseen.items():
+            for _, block in inputs[split].raw_blocks():
+                counts.update({name: int((each < 0).sum()) for name, each in self._features_of(block).items()})
+        return (
+            _features_note(list(self._categories), self._known, len(self.names)),
+            *(
+                f"'{name}' has categories that training does not have, in {unseen['val'][name]:,} rows of validation "
+                f"and {unseen['test'][name]:,} of the test set, where all its features are 0"
+                for name in self._known
+                if any(counts[name] for counts in unseen.values())
+            ),
+        )
 
-    def _known(self) -> dict[str, list[str]]:
-        """Return the categories of training rows, by column."""
-        if not self._categories:
-            return {}
-        found = self._transformer.named_transformers_["categories"].categories_
-        return {name: list(each) for name, each in zip(self._categories, found, strict=True)}
 
-    def _filled(self, rows: Any) -> Any:
-        return rows.fillna(dict.fromkeys(self._categories, _MISSING)) if self._categories else rows
+def _places(rows: Array, index: int, texts: Sequence[str]) -> Array:
+    """Return the places of the texts of a column, ``(N,)``; missing ones come after the last."""
+    return np.nan_to_num(rows[:, index], nan=len(texts)).astype(np.int64)
+
+
+def _median(train: Part, index: int) -> float:
+    """Return the median of a column of training; 0 where all of it is missing."""
+    column = np.concatenate([block[:, index] for _, block in train.raw_blocks()])
+    found = column[~np.isnan(column)]
+    return float(np.median(found, overwrite_input=True)) if len(found) else 0.0
 
 
 def _features_note(columns: Sequence[str], known: Mapping[str, Sequence[str]], features: int) -> str:
@@ -192,42 +230,28 @@ def _features_note(columns: Sequence[str], known: Mapping[str, Sequence[str]], f
     return f"{counted(features, 'feature')}: {', '.join(shown)}"
 
 
-def _unseen_notes(rows: Mapping[str, Any], known: Mapping[str, Sequence[str]]) -> list[str]:
-    notes = []
-    for name, categories in known.items():
-        values = {split: rows[split][name].fillna(_MISSING) for split in ("val", "test")}
-        unseen = {split: int((~each.isin(categories)).sum()) for split, each in values.items()}
-        if any(unseen.values()):
-            notes.append(
-                f"'{name}' has categories that training does not have, in {unseen['val']:,} rows of validation and "
-                f"{unseen['test']:,} of the test set, where all its features are 0"
-            )
-    return notes
-
-
 def _check_missing(table: Table, missing: Missing) -> None:
     """Refuse missing numbers, unless something is to be done about them."""
-    for name, kind in table.kinds.items():
-        column = table.features[name]
-        if kind == "numbers" and missing == "refuse" and (count := int(column.isna().sum())):
+    for column in table.columns:
+        if column.kind == "numbers" and missing == "refuse" and column.missing:
             raise DataError(
-                f"{table.source}: column '{name}' is missing in {counted(count, 'row')}, the first is row "
-                f"{row(column.isna().argmax())}; add missing=median for the median of training, fill it in, or leave "
-                f"it out with drop={name}"
+                f"{column.where} is missing in {counted(column.missing, 'row')}, the first is row "
+                f"{row(column.first_missing)}; add missing=median for the median of training, fill it in, or leave "
+                f"it out with drop={column.name}"
             )
 
 
 def _notes_on(table: Table) -> list[str]:
     """Say what is done about missing values, and which columns may be none to learn from."""
     notes = []
-    for name, kind in table.kinds.items():
-        column, count = table.features[name], int(table.features[name].isna().sum())
-        if count:
-            done = "the median of training takes its place" if kind == "numbers" else "a category of its own"
-            notes.append(f"'{name}' is missing in {counted(count, 'row')}: {done}")
-        if kind == "categories" and (categories := column.nunique()) >= _MANY:
+    for column in table.columns:
+        name, categories = column.name, len(column.places)
+        if column.missing:
+            done = "the median of training takes its place" if column.kind == "numbers" else "a category of its own"
+            notes.append(f"'{name}' is missing in {counted(column.missing, 'row')}: {done}")
+        if categories >= _MANY:
             notes.append(f"'{name}' has {categories:,} categories, each of which becomes a feature")
-        if kind == "numbers" and not count and (np.diff(column) == 1).all():
+        if column.kind == "numbers" and column.counts_rows:
             notes.append(f"'{name}' counts the rows, and is taken for a number; drop={name} leaves it out")
     return notes
 
@@ -240,20 +264,22 @@ def _targets(table: Table, task: Task) -> Array:
         if target.kind == "numbers":
             first = (target.values % 1 != 0).argmax()
             raise DataError(
-                f"{where} holds numbers that are not whole ({target.values.iloc[first]:g} in row {row(first)}), which "
+                f"{where} holds numbers that are not whole ({target.values[first]:g} in row {row(first)}), which "
                 "are no classes; use --task regression"
             )
         return _as_texts(target)
-    if target.kind in ("text", "truth"):
+    if target.texts:
         if isinstance(task, Regression):
             raise DataError(
-                f"{where} holds text ('{target.values.iloc[0]}' in row 1), and a regression needs numbers; use --task "
-                "classification"
+                f"{where} holds text ('{target.texts[target.values[0]]}' in row 1), and a regression needs numbers; "
+                "use --task classification"
             )
         return _as_texts(target)
-    return np.asarray(target.values, dtype=np.int64 if target.kind == "whole" else np.float64)
+    return target.values.astype(np.int64 if target.kind == "whole" else np.float64)
 
 
 def _as_texts(target: Target) -> Array:
-    is_whole = target.kind == "whole"
-    return np.array([str(int(value)) if is_whole else str(value) for value in target.values])
+    if target.texts:
+        return np.array(target.texts)[target.values]
+    numbers, places = np.unique(target.values, return_inverse=True)
+    return np.array([str(int(each)) for each in numbers])[places]

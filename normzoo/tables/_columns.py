@@ -1,17 +1,21 @@
 """What the columns of a table hold: numbers, or text, and whether that is what it seems."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from normzoo.errors import DataError, counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Array = npt.NDArray[Any]
+
 Kind = Literal["numbers", "categories"]
-"""Of features: float64, NaN where missing; or texts, None where missing."""
+"""Of features: numbers, or texts."""
 
 MAX_CLASSES = 100
 """Up to so many different whole numbers as a target are classes where nobody says what is learned."""
@@ -21,6 +25,9 @@ MIN_ROWS_A_CLASS = 4
 
 MAX_CATEGORIES = 1000
 """A column of text with more is refused."""
+
+_MAX_TEXTS = 10 * MAX_CATEGORIES
+"""Different texts of such a column that are kept, to say what is wrong with it."""
 
 _MANY_NUMBERS = 10
 """A column of text is meant to be one of numbers if so many different ones stand in it, and more than other texts."""
@@ -32,6 +39,194 @@ _DATE = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([ T].*
 _WITH_SEPARATORS = r"[+-]?(\d{1,3}([,.' ]\d{3})+([,.]\d+)?|\d+,\d+)"
 
 
+class Column:
+    """A column whose rows come in some at a time, and what there is to say of those that came.
+
+    Args:
+        source: what messages call the file.
+        name: of the column.
+        is_target: it is to be predicted; else it is a feature.
+        trained: of a feature of a test set, that of the training set, whose texts keep their places.
+
+    Attributes:
+        places: of the different texts, numbers from 0 in the order in which they came.
+        rows: how many came.
+        missing: how many of them are missing.
+        first_missing: the index of the first of those.
+        counts_rows: each number is one more than that before it.
+    """
+
+    def __init__(self, source: str, name: str, *, is_target: bool = False, trained: "Column | None" = None) -> None:
+        self.source, self.name, self.is_target, self._trained = source, name, is_target, trained
+        self.where = f"{source}: {'the target' if is_target else 'column'} '{name}'"
+        self.way_out = f"leave it out {'' if trained is None else 'of both '}with drop={name}"
+        if is_target:
+            self.way_out = "name another column with target="
+        self.places: dict[str, int] = {} if trained is None else dict(trained.places)
+        self._times = [0] * len(self.places)
+        self._first_rows = [0] * len(self.places)
+        self.rows = self.missing = self.first_missing = 0
+        self.counts_rows, self._last = True, np.nan
+        self._kinds = set[str]()
+        self._too_large, self._first_too_large = 0, ""
+        self._lacks_numbers = False
+
+    @property
+    def kind(self) -> Kind:
+        """What it holds; numbers where all is missing."""
+        return "categories" if self._kinds & {"truth", "text"} else "numbers"
+
+    @property
+    def is_truth(self) -> bool:
+        """Whether all its values are true or false."""
+        return self._kinds == {"truth"}
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it reads as numbers in some rows, or as true and false, and as something else in others."""
+        return len(self._kinds) > 1
+
+    def add(self, rows: "pd.Series[Any]") -> Array:
+        """Take in rows, and return them as float64: numbers, or the places of texts; NaN where missing.
+
+        Raises:
+            DataError: they are dates, or no single values; or there are far too many texts.
+        """
+        is_missing = rows.isna().to_numpy()
+        self.rows += len(rows)
+        if is_missing.any():
+            self.first_missing = self.first_missing if self.missing else int(rows.index[is_missing.argmax()])
+            self.missing += int(is_missing.sum())
+            self.counts_rows = False
+        if is_missing.all():
+            return np.full(len(rows), np.nan)
+        kind = _kind_of(self.where, rows, self.way_out)
+        self._kinds.add(kind)
+        if self._trained is not None and self._trained.kind == "categories" and kind == "numbers":
+            return self._placed(rows.map(str, na_action="ignore"))
+        if kind == "numbers":
+            return self._numbers(rows)
+        if self._trained is not None and self._trained.kind == "numbers":
+            raise self._no_numbers(rows.dropna(), self._trained.source)
+        return self._placed(rows)
+
+    def _numbers(self, rows: "pd.Series[Any]") -> Array:
+        numbers: Array = rows.to_numpy(dtype=np.float64, na_value=np.nan)
+        with np.errstate(over="ignore"):
+            wrong = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
+        if len(wrong) and not self._too_large:
+            self._first_too_large = f"({numbers[wrong[0]]}) in row {row(rows.index[wrong[0]])}"
+        self._too_large += len(wrong)
+        if self.counts_rows:
+            steps = np.diff(numbers, prepend=self._last)[int(np.isnan(self._last)) :]
+            self.counts_rows, self._last = bool((steps == 1).all()), numbers[-1]
+        return numbers
+
+    def _no_numbers(self, texts: "pd.Series[Any]", training: str) -> DataError:
+        import pandas as pd
+
+        others = texts[pd.to_numeric(texts, errors="coerce").isna()]
+        first = others if len(others) else texts
+        return DataError(
+            f"{self.where} holds text, as '{_short(first.iloc[0])}' in row {row(first.index[0])}, and in {training} it "
+            f"holds numbers; correct it, or {self.way_out}"
+        )
+
+    def _placed(self, rows: "pd.Series[Any]") -> Array:
+        """Return the places of texts; blanks around them do not count."""
+        import pandas as pd
+
+        codes, values = pd.factorize(rows)
+        limit = None if self.is_target or self._trained is not None else _MAX_TEXTS
+        _, first, counts = np.unique(codes[codes >= 0], return_index=True, return_counts=True)
+        index = rows.index[codes >= 0]
+        placed: Array = np.full(len(values) + 1, np.nan)  # the last is that of missing values, whose code is -1
+        for code, value in enumerate(values):
+            text = str(value).strip()
+            if text not in self.places:
+                if limit is not None and len(self.places) >= limit and _is_number(text):
+                    self._lacks_numbers = True  # as it is refused, for which those that are kept and the others will do
+                    continue
+                self.places[text] = len(self.places)
+                self._first_rows.append(int(index[first[code]]))
+                self._times.append(0)
+            placed[code] = self.places[text]
+            self._times[self.places[text]] += int(counts[code])
+        if limit is not None and len(self.places) > 2 * limit:
+            self.check(f"each of the first {self.rows:,} rows")
+        result: Array = placed[codes]
+        return result
+
+    def check(self, every_row: str = "every row") -> None:
+        """Refuse what is no feature of the training set.
+
+        Args:
+            every_row: words for all rows that came.
+
+        Raises:
+            DataError: it is empty, an id, or neither numbers nor categories.
+        """
+        if not self._kinds:
+            raise DataError(f"{self.where} is empty; {self.way_out}")
+        if self.kind == "numbers":
+            self.check_numbers()
+            return
+        self.check_texts()
+        different, first = len(self.places), _short(next(iter(self.places)))
+        more = "" if every_row == "every row" and not self._lacks_numbers else "more than "
+        if different == self.rows > 1:
+            raise DataError(
+                f"{self.where} holds another text in {every_row} ('{first}' in row 1), as an id does, from which "
+                f"nothing can be learned; {self.way_out}"
+            )
+        if different > MAX_CATEGORIES:
+            raise DataError(
+                f"{self.where} holds {more}{different:,} different texts ('{first}' is "
+                f"one), each of which would become a feature, and at most {MAX_CATEGORIES:,} may; group them, or "
+                f"{self.way_out}"
+            )
+
+    def check_numbers(self) -> None:
+        """Refuse numbers that float32 cannot hold as finite."""
+        if self._too_large:
+            raise DataError(
+                f"{self.where} holds {counted(self._too_large, 'number')} infinite or too large for float32, the first "
+                f"{self._first_too_large}; correct what is wrong, or {self.way_out}"
+            )
+
+    def check_texts(self) -> None:
+        """Refuse texts that stand for something else: dates, and numbers written otherwise or with text among them."""
+        import pandas as pd
+
+        texts = pd.Series(list(self.places), index=self._first_rows, dtype=object)
+        dates = texts[texts.str.fullmatch(_DATE)]
+        if 2 * len(dates) > len(texts):
+            raise _dates(self.where, dates, self.way_out)
+        is_number = pd.to_numeric(texts, errors="coerce").notna() & ~texts.isin(("True", "False"))
+        numbers, others = texts[is_number], texts[~is_number]
+        separated = others[others.str.fullmatch(_WITH_SEPARATORS)]
+        if len(separated) and 2 * (len(separated) + len(numbers)) > len(texts):
+            raise DataError(
+                f"{self.where} holds numbers with commas or separators of thousands ('{separated.iloc[0]}' in row "
+                f"{row(separated.index[0])}), which are not read as numbers; write them as 1234.5, in CSV also as "
+                f"1234,5 with decimal=comma, or {self.way_out}"
+            )
+        if len(numbers) == len(texts):  # which their file keeps as text, such as codes, or which are too long
+            longest = max(numbers, key=len)
+            if len(longest) > _DIGITS:
+                raise DataError(
+                    f"{self.where} holds whole numbers beyond 64 bits ('{_short(longest)}' in row "
+                    f"{row(self._first_rows[self.places[longest]])}), as an id does; {self.way_out}"
+                )
+        elif len(numbers) >= _MANY_NUMBERS and 2 * len(numbers) > len(texts):
+            times = sum(self._times[self.places[text]] for text in others)
+            raise DataError(
+                f"{self.where} holds numbers, and text in {counted(times, 'row')}, the first "
+                f"'{_short(others.iloc[0])}' in row {row(others.index[0])}; correct it, empty the cell if the value is "
+                f"missing, or {self.way_out}"
+            )
+
+
 @dataclass(frozen=True, eq=False)
 class Target:
     """The column that is to be predicted.
@@ -39,26 +234,28 @@ class Target:
     Attributes:
         name: of the column.
         kind: ``text``, ``truth``, ``whole`` numbers, or ``numbers``.
-        values: texts, or numbers.
+        values: ``(N,)``, numbers as float64; of texts, their places.
+        texts: the different ones.
         is_named: somebody said that it is this one; else it is the last.
     """
 
     name: str
     kind: Literal["text", "truth", "whole", "numbers"]
-    values: "pd.Series[Any]"
+    values: Array
+    texts: Sequence[str]
     is_named: bool
 
     @property
     def task(self) -> str:
         """What is learned where nobody says so."""
         most = min(MAX_CLASSES, len(self.values) // MIN_ROWS_A_CLASS)
-        is_number = self.kind == "numbers" or (self.kind == "whole" and self.values.nunique() > most)
+        is_number = self.kind == "numbers" or (self.kind == "whole" and len(np.unique(self.values)) > most)
         return "regression" if is_number else "classification"
 
     @property
     def note(self) -> str:
         """Which column it is, and what follows from its values."""
-        different = f"{self.values.nunique():,} different"
+        different = f"{len(self.texts) or len(np.unique(self.values)):,} different"
         values = {
             "text": f"{different} texts",
             "truth": "true or false",
@@ -69,128 +266,58 @@ class Target:
         return f"target '{self.name}'{last}: {values}, so {self.task} unless --task says otherwise"
 
 
-def feature(source: str, column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return a column of the training set as float64 or as texts.
-
-    Raises:
-        DataError: it is empty, an id, or neither numbers nor categories.
-    """
-    where, way_out = f"{source}: column '{column.name}'", f"leave it out with drop={column.name}"
-    if column.isna().all():
-        raise DataError(f"{where} is empty; {way_out}")
-    plain = _plain(where, column, way_out)
-    if plain.dtype != object:
-        return _checked_numbers(where, plain, way_out)
-    _check_text(where, plain, way_out)
-    different = plain.nunique()
-    if different == len(plain) > 1:
-        raise DataError(
-            f"{where} holds another text in every row ('{_short(plain.iloc[0])}' in row 1), as an id does, from which "
-            f"nothing can be learned; {way_out}"
-        )
-    if different > MAX_CATEGORIES:
-        raise DataError(
-            f"{where} holds {different:,} different texts ('{_short(plain.dropna().iloc[0])}' is one), each of which "
-            f"would become a feature, and at most {MAX_CATEGORIES:,} may; group them, or {way_out}"
-        )
-    return plain
-
-
-def feature_of_test(source: str, column: "pd.Series[Any]", kind: Kind, training: str) -> "pd.Series[Any]":
-    """Return a column of the test set, which must be of the kind that it is of in training.
-
-    Raises:
-        DataError: it is not.
-    """
-    import pandas as pd
-
-    where, way_out = f"{source}: column '{column.name}'", f"leave it out of both with drop={column.name}"
-    if column.isna().all():
-        return column.astype(object if kind == "categories" else "float64")
-    plain = _plain(where, column, way_out)
-    if kind == "categories":
-        return plain if plain.dtype == object else _as_texts(plain)
-    if plain.dtype == object:
-        text = plain[plain.notna() & pd.to_numeric(plain, errors="coerce").isna()]
-        raise DataError(
-            f"{where} holds text, as '{_short(text.iloc[0])}' in row {row(text.index[0])}, and in {training} it holds "
-            f"numbers; correct it, or {way_out}"
-        )
-    return _checked_numbers(where, plain, way_out)
-
-
-def target(source: str, column: "pd.Series[Any]", *, is_named: bool, of_test: bool = False) -> Target:
+def target(column: Column, values: Array, *, is_named: bool, of_test: bool = False) -> Target:
     """Return the target column; that of a test set may hold a single value, or each once.
+
+    Args:
+        column: whose rows all came.
+        values: what it returned of them.
+        is_named: somebody said that it is this one.
+        of_test: it is that of a test set.
 
     Raises:
         DataError: it is missing in a row, or holds nothing that could be predicted.
     """
-    name = str(column.name)
-    where, way_out = f"{source}: the target '{name}'", "name another column with target="
-    missing = column.index[column.isna()]
-    if len(missing):
+    where, way_out = column.where, column.way_out
+    if column.missing:
         raise DataError(
-            f"{where} is missing in {counted(len(missing), 'row')}, the first is row {row(missing[0])}; fill it in, or "
-            "take the rows out (NA, None and ? also mean missing: call a class otherwise)"
+            f"{where} is missing in {counted(column.missing, 'row')}, the first is row {row(column.first_missing)}; "
+            "fill it in, or take the rows out (NA, None and ? also mean missing: call a class otherwise)"
         )
-    plain = _plain(where, column, way_out)
-    is_judged = len(plain) > 1 and not of_test
-    if is_judged and plain.nunique() == 1:
-        raise DataError(f"{where} is {_short(plain.iloc[0])} in every row, so there is nothing to learn; {way_out}")
-    if plain.dtype != object:
-        plain = _checked_numbers(where, plain, way_out)
-        is_whole = bool((plain % 1 == 0).all())
-        return Target(name, "whole" if is_whole else "numbers", plain, is_named)
-    _check_text(where, plain, way_out)
-    if is_judged and plain.nunique() == len(plain):
+    texts = list(column.places)
+    first = texts[0] if texts else f"{values[0]:.17g}"
+    is_judged = len(values) > 1 and not of_test
+    if is_judged and (values == values[0]).all():
+        raise DataError(f"{where} is {_short(first)} in every row, so there is nothing to learn; {way_out}")
+    if not texts:
+        column.check_numbers()
+        return Target(column.name, "whole" if (values % 1 == 0).all() else "numbers", values, (), is_named)
+    column.check_texts()
+    if is_judged and len(texts) == len(values):
         raise DataError(
-            f"{where} holds another text in every row ('{_short(plain.iloc[0])}' in row 1), so there are no classes; "
-            "write numbers without signs of a currency or a unit, or "
-            f"{way_out}"
+            f"{where} holds another text in every row ('{_short(first)}' in row 1), so there are no classes; write "
+            f"numbers without signs of a currency or a unit, or {way_out}"
         )
-    return Target(name, "truth" if column.dtype == bool else "text", plain, is_named)
+    return Target(column.name, "truth" if column.is_truth else "text", values.astype(np.int64), texts, is_named)
 
 
-def _plain(where: str, column: "pd.Series[Any]", way_out: str) -> "pd.Series[Any]":
-    """Return a column as numbers, or as texts of type object; refuse dates and what is no single value."""
-    import pandas as pd
+def _kind_of(where: str, rows: "pd.Series[Any]", way_out: str) -> Literal["numbers", "truth", "text"]:
+    """Return what values are that are not all missing; refuse dates and what is no single value."""
     from pandas.api import types
 
-    if types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype):
-        return column
-    what, first = types.infer_dtype(column, skipna=True), column.dropna()
+    if types.is_numeric_dtype(rows.dtype) and not types.is_bool_dtype(rows.dtype):
+        return "numbers"
+    what, values = types.infer_dtype(rows, skipna=True), rows.dropna()
     if what.startswith(("date", "time", "period")):
-        raise _dates(where, first, way_out)
+        raise _dates(where, values, way_out)
     if what == "decimal":
-        return column.astype("float64")
+        return "numbers"
     if what not in ("string", "boolean", "categorical", "integer", "mixed-integer"):
         raise DataError(
-            f"{where} holds neither numbers nor text ({type(first.iloc[0]).__name__} in row {row(first.index[0])}); "
+            f"{where} holds neither numbers nor text ({type(values.iloc[0]).__name__} in row {row(values.index[0])}); "
             f"{way_out}"
         )
-    texts = [None if pd.isna(value) else str(value).strip() for value in column]
-    return pd.Series(texts, index=column.index, name=column.name, dtype=object)
-
-
-def _as_texts(numbers: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Write numbers as texts: where a test set has, of codes, those alone that are numbers."""
-    import pandas as pd
-
-    texts = [None if pd.isna(value) else str(value) for value in numbers]
-    return pd.Series(texts, index=numbers.index, name=numbers.name, dtype=object)
-
-
-def _checked_numbers(where: str, column: "pd.Series[Any]", way_out: str) -> "pd.Series[Any]":
-    """Return numbers as float64; refuse those that float32 cannot hold as finite."""
-    wide = column.astype("float64")
-    with np.errstate(over="ignore"):
-        wrong = wide[np.isinf(wide.astype("float32"))]
-    if len(wrong):
-        raise DataError(
-            f"{where} holds {counted(len(wrong), 'number')} infinite or too large for float32, the first "
-            f"({wrong.iloc[0]}) in row {row(wrong.index[0])}; correct what is wrong, or {way_out}"
-        )
-    return wide
+    return "truth" if what == "boolean" else "text"
 
 
 def _dates(where: str, dates: "pd.Series[Any]", way_out: str) -> DataError:
@@ -200,35 +327,12 @@ def _dates(where: str, dates: "pd.Series[Any]", way_out: str) -> DataError:
     )
 
 
-def _check_text(where: str, column: "pd.Series[Any]", way_out: str) -> None:
-    """Refuse texts that stand for something else: dates, and numbers written otherwise or with text among them."""
-    import pandas as pd
-
-    texts = column.dropna().drop_duplicates()
-    dates = texts[texts.str.fullmatch(_DATE)]
-    if 2 * len(dates) > len(texts):
-        raise _dates(where, dates, way_out)
-    numbers = texts[pd.to_numeric(texts, errors="coerce").notna() & ~texts.isin(("True", "False"))]
-    separated = texts[texts.str.fullmatch(_WITH_SEPARATORS) & ~texts.isin(numbers)]
-    if len(separated) and 2 * (len(separated) + len(numbers)) > len(texts):
-        raise DataError(
-            f"{where} holds numbers with commas or separators of thousands ('{separated.iloc[0]}' in row "
-            f"{row(separated.index[0])}), which are not read as numbers; write them as 1234.5, in CSV also as 1234,5 "
-            f"with decimal=comma, or {way_out}"
-        )
-    if len(numbers) == len(texts):  # which their file keeps as text, such as codes, or which are too long
-        longest = max(numbers, key=len)
-        if len(longest) > _DIGITS:
-            raise DataError(
-                f"{where} holds whole numbers beyond 64 bits ('{_short(longest)}' in row "
-                f"{row(numbers.index[numbers == longest][0])}), as an id does; {way_out}"
-            )
-    elif len(numbers) >= _MANY_NUMBERS and 2 * len(numbers) > len(texts):
-        others = column[column.notna() & ~column.isin(numbers)]
-        raise DataError(
-            f"{where} holds numbers, and text in {counted(len(others), 'row')}, the first '{_short(others.iloc[0])}' "
-            f"in row {row(others.index[0])}; correct it, empty the cell if the value is missing, or {way_out}"
-        )
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def row(index: Any) -> str:

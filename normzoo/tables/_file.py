@@ -19,6 +19,9 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " ", "bar": 
 MISSING_MARKS = ("?",)
 """What also stands for a missing value, besides an empty cell and what pandas takes for one, such as NA and NaN."""
 
+_VALUES = 1 << 17
+"""That are read at a time: some MB, so that reading takes little beside what it makes."""
+
 _OPTIONS = {
     "csv": ("target", "test", "drop", "missing", "sep", "decimal"),
     "parquet": ("target", "test", "drop", "missing"),
@@ -94,49 +97,69 @@ def column_names(path: str, layout: Layout) -> list[str]:
     return _checked(source, names)
 
 
-def read_columns(
+def read_rows(
     path: str, layout: Layout, names: Sequence[str], wanted: Sequence[str], *, as_text: Collection[str] = ()
-) -> "pd.DataFrame":
-    """Read some columns of a file.
+) -> "Iterator[pd.DataFrame]":
+    """Yield some columns of a file, some rows at a time; their index counts them from 0 through the whole file.
+
+    What values of a column are is taken from the rows at hand: it may be numbers here, and text there.
 
     Args:
         path: where it is.
         layout: how it is written.
         names: of all its columns.
         wanted: those to be read.
-        as_text: those whose values stay texts, also where they read as numbers.
+        as_text: those whose values stay texts, also where they read as numbers; Parquet says itself what they are.
 
     Raises:
         DataError: it cannot be read.
     """
-    source, file = layout.source(path), Path(path).expanduser()
+    source, file, rows = layout.source(path), Path(path).expanduser(), max(1, _VALUES // len(wanted))
     if layout.format == "parquet":
-        return _read_parquet(source, file, list(wanted))
+        yield from _parquet_rows(source, file, list(wanted), rows)
+        return
     import pandas as pd
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                file,
-                sep=SEPARATORS[layout.sep],
-                decimal="," if layout.decimal == "comma" else ".",
-                header=0,
-                names=list(names),
-                index_col=False,
-                usecols=list(wanted),
-                dtype={name: str for name in wanted if name in as_text},
-                na_values=list(MISSING_MARKS),
-                skipinitialspace=True,
-                low_memory=False,
-                encoding="utf-8-sig",
-            )
+        with pd.read_csv(
+            file,
+            sep=SEPARATORS[layout.sep],
+            decimal="," if layout.decimal == "comma" else ".",
+            header=0,
+            names=list(names),
+            index_col=False,
+            usecols=list(wanted),
+            dtype={name: str for name in wanted if name in as_text},
+            na_values=list(MISSING_MARKS),
+            skipinitialspace=True,
+            low_memory=False,
+            encoding="utf-8-sig",
+            chunksize=rows,
+        ) as reader:
+            while (frame := _next(reader)) is not None:
+                yield frame[list(wanted)]
     except (ValueError, OSError) as error:
         raise DataError(f"{source}: cannot be read ({_one_line(error)}); check its quotes") from error
-    if len(wanted) > 1 or frame.isna().to_numpy().any():
-        for _ in _rows(source, file, layout):  # pandas fills up a row that is too short, and cuts one that is too long
+
+
+def _next(reader: Any) -> "pd.DataFrame | None":
+    """Read the next rows; that some are longer than the header is for ``check_rows`` to say."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)
+        return next(reader, None)
+
+
+def check_rows(path: str, layout: Layout) -> None:
+    """Refuse a CSV file with a row that is too short or too long, which pandas fills up or cuts.
+
+    Raises:
+        DataError: there is one; the message says which.
+    """
+    if layout.format == "csv":
+        for _ in _rows(layout.source(path), Path(path).expanduser(), layout):
             pass
-    return frame[list(wanted)]
 
 
 def _not_there(source: str, path: str, layout: Layout) -> DataError:
@@ -257,16 +280,21 @@ def _parquet_names(source: str, file: Path) -> list[str]:
     return names
 
 
-def _read_parquet(source: str, file: Path, wanted: list[str]) -> "pd.DataFrame":
-    """Read columns; what pandas wrote as an index is a column like the others."""
+def _parquet_rows(source: str, file: Path, wanted: list[str], rows: int) -> "Iterator[pd.DataFrame]":
+    """Yield rows; what pandas wrote as an index is a column like the others."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    start = 0
     try:
-        frame: pd.DataFrame = pq.read_table(file, columns=wanted).to_pandas(ignore_metadata=True)
+        with pq.ParquetFile(file, pre_buffer=False) as opened:  # or it would hold a group of rows, which may be all
+            for batch in opened.iter_batches(rows, columns=wanted, use_threads=False):
+                frame: pd.DataFrame = batch.to_pandas(ignore_metadata=True)[wanted]
+                frame.index += start
+                start += len(frame)
+                yield frame
     except (pa.ArrowException, ValueError, OSError) as error:
         raise DataError(f"{source}: cannot be read as Parquet ({_one_line(error)}); write it again") from error
-    return frame[wanted]
 
 
 def _one_line(error: Exception) -> str:

@@ -1,15 +1,16 @@
 """A table: a file's features and its target."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from normzoo.errors import MAX_LISTED, DataError, nearest
-from normzoo.tables._columns import Kind, Target, feature, feature_of_test, target
-from normzoo.tables._file import Layout, column_names, read_columns
+from normzoo.tables._columns import Array, Column, Target, target
+from normzoo.tables._file import Layout, check_rows, column_names, read_rows
 
-if TYPE_CHECKING:
-    import pandas as pd
+Keep = Callable[[Iterable[Array]], Array]
+"""Returns blocks of rows as one array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,55 +19,58 @@ class Table:
 
     Attributes:
         source: what messages call the file.
-        features: a column each.
-        kinds: of the features, by name.
+        values: of the features, float64 ``(N, columns)``: numbers, or the places of texts; NaN where missing.
+        columns: the features.
         target: the column that is to be predicted.
         notes: what a reader of the results should know of it.
     """
 
     source: str
-    features: "pd.DataFrame"
-    kinds: Mapping[str, Kind]
+    values: Array
+    columns: Sequence[Column]
     target: Target
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.features)
+        return len(self.values)
 
 
-def read_table(path: str, layout: Layout, *, training: Table | None = None) -> Table:
+def read_table(path: str, layout: Layout, keep: Keep, *, training: Table | None = None) -> Table:
     """Read a file.
 
     Args:
         path: where it is.
         layout: how it is written.
+        keep: is given its rows, some at a time.
         training: where this is a test set, the training set: both must have the same columns, in any order.
 
     Raises:
         DataError: it cannot be read, or cannot be learned from; the message names the file, the column and the row.
     """
-    import pandas as pd
-
     source, names = layout.source(path), column_names(path, layout)
     if training is not None:
         _check_same_columns(source, names, layout, training)
     name = _target_name(source, names, layout) if training is None else training.target.name
-    wanted = [each for each in names if each and (each == name or each not in layout.drop)]
-    if len(wanted) < 2:
+    trained = {} if training is None else {each.name: each for each in training.columns}
+    features = [each for each in trained or names if each and each != name and each not in layout.drop]
+    if not features:
         raise DataError(f"{source}: besides the target '{name}' there is no column to learn from")
-    frame = read_columns(path, layout, names, wanted, as_text=[] if training is None else _texts(training))
-    if not len(frame):
-        raise DataError(f"{source}: it has a header, and no rows below it")
-    learned = target(source, frame[name], is_named=layout.target is not None, of_test=training is not None)
-    kinds: Mapping[str, Kind]
-    if training is None:
-        columns = {each: feature(source, frame[each]) for each in wanted if each != name}
-        kinds = {each: "categories" if column.dtype == object else "numbers" for each, column in columns.items()}
-    else:
-        kinds = training.kinds
-        columns = {each: feature_of_test(source, frame[each], kind, training.source) for each, kind in kinds.items()}
+
+    def begin() -> list[Column]:
+        of_features = [Column(source, each, trained=trained.get(each)) for each in features]
+        return [*of_features, Column(source, name, is_target=True)]
+
+    as_text = () if training is None else _texts(training)
+    (*columns, last), values = _read(path, layout, names, begin, keep, as_text)
+    check_rows(path, layout)
+    learned = target(last, np.array(values[:, -1]), is_named=layout.target is not None, of_test=training is not None)
+    for column in columns:
+        if training is None:
+            column.check()
+        else:
+            column.check_numbers()
     notes = () if all(names) else ("the first column, which has no name and counts the rows, is left out",)
-    return Table(source, pd.DataFrame(columns), kinds, learned, notes)
+    return Table(source, values[:, :-1], columns, learned, notes)
 
 
 def read_target(path: str, layout: Layout) -> Target:
@@ -77,16 +81,52 @@ def read_target(path: str, layout: Layout) -> Target:
     """
     source, names = layout.source(path), column_names(path, layout)
     name = _target_name(source, names, layout)
-    frame = read_columns(path, layout, names, [name])
-    if not len(frame):
-        raise DataError(f"{source}: it has a header, and no rows below it")
-    return target(source, frame[name], is_named=layout.target is not None)
+    (column,), values = _read(
+        path,
+        layout,
+        names,
+        begin=lambda: [Column(source, name, is_target=True)],
+        keep=lambda blocks: np.concatenate([*blocks, np.empty((0, 1))]),
+    )
+    if column.missing:
+        check_rows(path, layout)
+    return target(column, values[:, 0], is_named=layout.target is not None)
+
+
+def _read(
+    path: str,
+    layout: Layout,
+    names: Sequence[str],
+    begin: Callable[[], list[Column]],
+    keep: Keep,
+    as_text: Collection[str] = (),
+) -> tuple[list[Column], Array]:
+    """Read columns; where one reads as numbers in some rows and as text in others, once more, with all of it as text.
+
+    Raises:
+        DataError: it cannot be read, or there are no rows.
+    """
+    columns = begin()
+    values = keep(_blocks(path, layout, names, columns, as_text))
+    mixed = {each.name for each in columns if each.is_mixed} - set(as_text)
+    if mixed:
+        return _read(path, layout, names, begin, keep, mixed.union(as_text))
+    if not columns[0].rows:
+        raise DataError(f"{layout.source(path)}: it has a header, and no rows below it")
+    return columns, values
+
+
+def _blocks(
+    path: str, layout: Layout, names: Sequence[str], columns: Sequence[Column], as_text: Collection[str]
+) -> Iterator[Array]:
+    """Yield the rows of a file, some at a time, as the columns return them."""
+    for rows in read_rows(path, layout, names, [each.name for each in columns], as_text=as_text):
+        yield np.stack([each.add(rows[each.name]) for each in columns], -1)
 
 
 def _texts(table: Table) -> list[str]:
     """Return the columns of texts, which stay texts in a test set, also where all of them read as numbers there."""
-    categories = [name for name, kind in table.kinds.items() if kind == "categories"]
-    texts = [name for name in categories if not table.features[name].dropna().isin(("True", "False")).all()]
+    texts = [each.name for each in table.columns if each.kind == "categories" and not each.is_truth]
     return [*texts, table.target.name] if table.target.kind == "text" else texts
 
 
@@ -106,7 +146,7 @@ def _target_name(source: str, names: Sequence[str], layout: Layout) -> str:
 
 def _check_same_columns(source: str, names: Sequence[str], layout: Layout, training: Table) -> None:
     """Refuse a test set that has other columns than the training set."""
-    expected = [*training.features, training.target.name]
+    expected = [*(each.name for each in training.columns), training.target.name]
     lacking = [name for name in expected if name not in names]
     more = [name for name in names if name and name not in expected and name not in layout.drop]
     if lacking:

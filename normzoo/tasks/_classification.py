@@ -97,25 +97,28 @@ def _numbered(source: str, targets: Mapping[str, Array]) -> tuple[Mapping[str, A
     train = targets["train"]
     if train.dtype.kind != "U" or train.size != len(train):
         return targets, ()
-    names = sorted(set(train.reshape(-1).tolist()))
+    known = np.unique(train)
+    names: list[str] = known.tolist()
     if all(name.removeprefix("-").isdecimal() for name in names):
         names.sort(key=int)
     if len(names) == 1:
         raise DataError(
             f"{source}: y_train holds the one class '{names[0]}'; at least 2 classes are needed to classify"
         )
-    numbers = {name: index for index, name in enumerate(names)}
+    ranks = {name: index for index, name in enumerate(names)}
+    numbers = np.array([ranks[name] for name in known.tolist()])
     found = {}
     for split, labels in targets.items():
-        texts = labels.reshape(-1).astype(str).tolist()
-        if unknown := sorted(set(texts) - set(numbers)):
+        texts = labels.reshape(-1).astype(str, copy=False)
+        places = np.searchsorted(known, texts).clip(max=len(known) - 1)
+        if unknown := np.unique(texts[known[places] != texts]).tolist():
             some = ", ".join(f"'{each}'" for each in unknown[:_SHOWN])
             some += f", ... ({len(unknown):,} in all)" if len(unknown) > _SHOWN else ""
             raise DataError(
                 f"{source}: y_{split} holds the class{'es' if len(unknown) > 1 else ''} {some}, which y_train does "
                 "not; remove those samples, or add their classes to the training split"
             )
-        found[split] = np.array([numbers[each] for each in texts])
+        found[split] = numbers[places]
     shown = ", ".join(f"{index} = {name}" for index, name in enumerate(names[:_CLASSES_SHOWN]))
     more = f", ... ({len(names):,} in all)" if len(names) > _CLASSES_SHOWN else ""
     return found, (f"classes by their labels: {shown}{more}", *_alike(names))

@@ -132,29 +132,29 @@ def test_sequences_keep_their_lengths(tmp_path: Path) -> None:
 
 
 TABLE = """
-    import pandas as pd
     import numpy as np
     from normzoo.data import RawArrays
 
     SEEN = []
 
-    class Fitted:
-        names = ("size", "kind")
+    class Encoder:
+        names = ("size", "is_even")
+        content = np.zeros(1)
 
-        def __init__(self, train):
-            SEEN.append(set(train["size"]))
-            self.largest = train["size"].max()
+        def fit(self, train):
+            sizes = [block[:, 0] for _, block in train.raw_blocks()]
+            SEEN.append(set(np.concatenate(sizes)))
+            self.largest = max(SEEN[-1])
 
-        def __call__(self, table):
-            return np.stack([table["size"] / self.largest, table["kind"] == "a"], 1).astype(float)
+        def __call__(self, rows):
+            return np.stack([rows[:, 0] / self.largest, rows[:, 0] % 2 == 0], 1)
 
-        def notes(self, tables):
+        def notes(self, parts):
             return ()
 
     def load():
-        rows = pd.DataFrame({"size": np.arange(40.0), "kind": list("ab") * 20})
-        y = np.arange(40) % 2
-        return RawArrays(x_train=rows[:30], y_train=y[:30], x_test=rows[30:], y_test=y[30:], fit=Fitted)
+        rows, y = np.arange(40.0)[:, None], np.arange(40) % 2
+        return RawArrays(x_train=rows[:30], y_train=y[:30], x_test=rows[30:], y_test=y[30:], encoder=Encoder())
 """
 
 

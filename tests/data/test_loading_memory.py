@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -65,9 +66,35 @@ def test_so_does_loading_a_folder_of_pictures(tmp_path: Path, monkeypatch: pytes
         assert resident(f"folder:{tmp_path / 'few'}", f"folder:{tmp_path / 'many'}") == RESIDENT
 
 
-def resident(small: str, large: str, folds: int = 1) -> int:
+ROWS, NUMBERS, CATEGORIES = 100_000, 20, 100
+FEATURES = 4 * ROWS * (NUMBERS + CATEGORIES)
+"""Bytes of the tensors of a table: 48 MB."""
+
+READING = 32 << 20
+"""Bytes besides, for the rows that are being read, and some tens for each row: its target, its place, its hash."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited as Linux does it")
+@pytest.mark.parametrize(("suffix", "folds"), [("csv", 1), ("parquet", 4)], ids=["CSV", "Parquet in folds"])
+def test_so_does_loading_a_table(suffix: str, folds: int, tmp_path: Path) -> None:
+    """Neither all rows as they were read nor all features in float64 would fit."""
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(random.integers(0, 10**6, (ROWS, NUMBERS)) / 1000, columns=[f"x{n}" for n in range(NUMBERS)])
+    table["port"] = np.array([f"port {n}" for n in range(CATEGORIES)])[np.arange(ROWS) % CATEGORIES]
+    table["class"] = np.where(random.random(ROWS) < 0.5, "yes", "no")
+    for name, rows in (("few", table[:1000]), ("many", table)):
+        path = tmp_path / f"{name}.{suffix}"
+        rows.to_csv(path, index=False) if suffix == "csv" else rows.to_parquet(path, index=False)
+    few, many = (f"{suffix}:{tmp_path / name}.{suffix}" for name in ("few", "many"))
+    assert resident(few, many, folds, limit=FEATURES * 12 // 10 + READING) == FEATURES
+
+
+def resident(small: str, large: str, folds: int = 1, limit: int = RESIDENT * 12 // 10) -> int:
     """Load a small dataset and then a large one within the limit, and return the bytes of its tensors."""
-    arguments = map(str, (small, large, RESIDENT * 12 // 10, folds))
+    arguments = map(str, (small, large, limit, folds))
     done = subprocess.run([sys.executable, "-c", LIMITED, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)

@@ -15,6 +15,7 @@ from torchvision.transforms import RandomVerticalFlip, ToTensor
 
 from normzoo.data import RawArrays, load_dataset
 from normzoo.data._own import named_arrays, raw_arrays
+from normzoo.data.table import TableEncoder
 from normzoo.errors import DataError
 
 from .fakes import npz_arrays
@@ -371,7 +372,7 @@ def test_what_is_written_to_a_file_is_read_as_it_was(kind: str, tmp_path: Path) 
         assert np.array_equal(same, value) if isinstance(value, np.ndarray) else same == value, name
 
 
-def test_a_table_that_is_still_to_be_fitted_is_not_written() -> None:
-    raw = RawArrays(**ARRAYS, fit=lambda _: np.asarray)  # type: ignore[arg-type, return-value]
-    with pytest.raises(DataError, match=r"^mine: a table with what fits itself to it cannot be written down"):
+def test_a_table_whose_features_are_still_to_be_made_is_not_written() -> None:
+    raw = RawArrays(**ARRAYS, encoder=TableEncoder({"age": None}, fills_in=False))
+    with pytest.raises(DataError, match=r"^mine: a table with what makes its features cannot be written down"):
         named_arrays("mine", raw)
