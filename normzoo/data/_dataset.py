@@ -67,7 +67,8 @@ class RawArrays:
 
     Inputs are numbers of any integer or float type, channels last, in the shapes of ``SHAPES``; targets are of shape
     (N,) or (N, K), and it is the task's to check them. A dataset without a validation split of its own leaves
-    ``x_val`` and ``y_val`` at None, and a part of its training samples is held out.
+    ``x_val`` and ``y_val`` at None, and a part of its training samples is held out. One that is cut into folds needs no
+    test set either.
 
     Attributes:
         kind: of the samples; None: it follows from the number of dimensions, and sequences are what has lengths.
@@ -80,8 +81,8 @@ class RawArrays:
 
     x_train: Any
     y_train: Array
-    x_test: Any
-    y_test: Array
+    x_test: Any = None
+    y_test: Array | None = None
     x_val: Any = None
     y_val: Array | None = None
     kind: Kind | None = None

@@ -69,14 +69,14 @@ def fold_of(
     cuts = _cut(source, strata, folds)
     for cut in cuts:
         task.prepare(source, {split: all_targets[indices] for split, indices in cut.items()})
+    of_test = ", also those of the dataset's own test set," if "test" in targets else ""
     return Fold(
         inputs=dict.fromkeys(cuts[fold], all_inputs),
         targets={split: all_targets[indices] for split, indices in cuts[fold].items()},
         indices=cuts[fold],
         sizes=tuple(len(cut["train"]) for cut in cuts),
         notes=(
-            f"all {len(all_targets):,} samples, also those of the dataset's own test set, are pooled and cut into "
-            f"{folds} folds",
+            f"all {len(all_targets):,} samples{of_test} are pooled and cut into {folds} folds",
             *hold_out_notes(np.delete(strata, cuts[fold]["test"]), cuts[fold]["val"]),
         ),
         content=_content(all_inputs, all_targets, cuts),

@@ -89,6 +89,8 @@ def load_dataset(
     source = f"{parsed.target} '{parsed.argument}'" if parsed.argument else spec
     task = Classification() if task is None else task
     raw = _read(canonical, task=task, root=root, download=download, progress=progress)
+    if raw.x_test is None and folds == 1:
+        raise DataError(f"{source}: it has no test set; add x_test and y_test, or cut it by --folds, which needs none")
     if raw.encoder is None:
         _check(source, raw, kind_of_arrays(raw))
     return _build(spec, source, raw, task, resident_bytes, folds, fold)

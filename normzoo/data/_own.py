@@ -87,8 +87,8 @@ def _of_mapping(source: str, given: Mapping[str, Any]) -> RawArrays:
         if name not in (*_SPLITS, *_SAID):
             near = nearest(name, _SPLITS) or "; it holds train, test and perhaps val"
             raise DataError(f"{source}: a mapping of Datasets has no '{name}'{near}")
-    if missing := [split for split in ("train", "test") if split not in given]:
-        raise DataError(f"{source}: there is no Dataset {' and no '.join(missing)}; it holds {', '.join(given)}")
+    if "train" not in given:
+        raise DataError(f"{source}: there is no Dataset train; it holds {', '.join(given)}")
     raw = _of_datasets(source, {split: given[split] for split in _SPLITS if split in given}, said.get("kind"))
     return replace(raw, **said)
 
@@ -117,7 +117,8 @@ def _check_fields(source: str, raw: RawArrays) -> None:
         )
     if raw.vocabulary is not None and not isinstance(raw.vocabulary, int | np.integer):
         raise DataError(f"{source}: vocabulary is how many different tokens there are, not a {_type(raw.vocabulary)}")
-    splits = [split for split in _SPLITS if split != "val" or raw.x_val is not None or raw.y_val is not None]
+    given = [split for split in _SPLITS[1:] if any(getattr(raw, f"{axis}_{split}") is not None for axis in "xy")]
+    splits = ["train", *given]
     for name in (f"{axis}_{split}" for split in splits for axis in "xy"):
         if getattr(raw, name) is None:
             raise DataError(f"{source}: there is no {name}; inputs and targets of a split belong together")

@@ -19,7 +19,7 @@ REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 NOTES = "normzoo_notes"
 """Lines of text for the reader of the results, where normzoo wrote the file itself."""
 
-_VALIDATION = ("x_val", "y_val")
+_TRAIN, _VALIDATION, _TEST = ("x_train", "y_train"), ("x_val", "y_val"), ("x_test", "y_test")
 _LENGTHS = ("lengths_train", "lengths_test", "lengths_val")
 
 _DAMAGE = (
@@ -36,11 +36,12 @@ def load(*, root: Path | None, download: bool, argument: str, kind: Kind | None 
     """Read the ``.npz`` file at the path ``argument``.
 
     It holds ``x_train``, ``y_train``, ``x_test``, ``y_test`` and optionally ``x_val`` and ``y_val``; other
-    arrays in it are not read. Channels are last: images are (N, H, W) or (N, H, W, C), vectors (N, F), volumes
-    (N, D, H, W, C), and sequences (N, T, C) with ``lengths_train``, ``lengths_test`` and, where there is an ``x_val``,
-    ``lengths_val``, or by ``kind=sequences`` where all are of one length. Tokens (N, T) need ``kind=tokens`` and a
-    ``vocabulary``: how many different ones there are, or an array of them. What targets may be is the task's to say:
-    integers 0..K-1 of shape (N,) or (N, 1) for classes. Inputs are not read into memory, but mapped.
+    arrays in it are not read. Where there are folds, it needs no test set. Channels are last: images are (N, H, W) or
+    (N, H, W, C), vectors (N, F), volumes (N, D, H, W, C), and sequences (N, T, C) with ``lengths_train``,
+    ``lengths_test`` and, where there is an ``x_val``, ``lengths_val``, or by ``kind=sequences`` where all are of one
+    length. Tokens (N, T) need ``kind=tokens`` and a ``vocabulary``: how many different ones there are, or an array of
+    them. What targets may be is the task's to say: integers 0..K-1 of shape (N,) or (N, 1) for classes. Inputs are not
+    read into memory, but mapped.
     ``root`` and ``download`` are ignored: a path says where it is.
 
     Args:
@@ -97,17 +98,27 @@ def _read(source: str, path: Path, further: Sequence[str]) -> dict[str, Any]:
 
 
 def wanted(source: str, present: list[str]) -> list[str]:
-    """Return which of the arrays that are there are a dataset's; what is missing is named, with its nearest name."""
+    """Return which of the arrays that are there are a dataset's; what is missing is named, with its nearest name.
+
+    A test set may be missing, if nothing there seems to be meant for it.
+    """
     names = [*REQUIRED, *(_VALIDATION if set(_VALIDATION) & set(present) else ())]
+    if set(REQUIRED) & set(present) == set(_TRAIN) and not any(_alike(name, names, present) for name in _TEST):
+        names = [name for name in names if name not in _TEST]
     if set(_LENGTHS) & set(present):
         names += [name for name, x in zip(_LENGTHS, ("x_train", "x_test", "x_val"), strict=True) if x in names]
     missing = [name for name in names if name not in present]
     if not missing:
         return names
-    spare = {name.lower(): name for name in present if name not in names}
-    nearest = {name: difflib.get_close_matches(name, spare, n=1, cutoff=_CLOSE) for name in missing}
-    renames = ", ".join(f"'{spare[near]}' to '{name}'" for name, found in nearest.items() for near in found)
+    nearest = {name: _alike(name, names, present) for name in missing}
+    renames = ", ".join(f"'{near}' to '{name}'" for name, found in nearest.items() for near in found)
     raise DataError(
         f"{source}: no array named {', '.join(missing)}; it holds {', '.join(present) or 'nothing'}; "
         + (f"rename {renames}" if renames else f"write {', '.join(names)}")
     )
+
+
+def _alike(name: str, names: Sequence[str], present: Sequence[str]) -> list[str]:
+    """Return the array that seems to be meant by a name, among those that are there under none of the names."""
+    spare = {each.lower(): each for each in present if each not in names}
+    return [spare[near] for near in difflib.get_close_matches(name, spare, n=1, cutoff=_CLOSE)]

@@ -103,6 +103,7 @@ def test_parts_may_be_missing_and_are_called_what_they_often_are(
     for name in names:
         write(tmp_path / name)
     raw = load(argument=str(tmp_path), progress=lambda done, total: None)  # noqa: ARG005
+    assert raw.y_test is not None
     assert (len(raw.y_train), len(raw.y_test)) == lengths
     assert (raw.x_val is not None) == any(name.startswith("val") for name in names)
 
@@ -233,6 +234,7 @@ def test_with_what_is_left_out_labels_stay_with_their_pictures(tmp_path: Path) -
             (tmp_path / part / name / f"{number}.png").write_text("")
     raw = load(argument=str(tmp_path), progress=lambda done, total: None, corrupt="skip")  # noqa: ARG005
     for x, y in ((raw.x_train, raw.y_train), (raw.x_test, raw.y_test)):
+        assert y is not None
         assert x[:, 0, 0, 0].tolist() == [1, 2, 3, 100, 102, 103]
         assert y.tolist() == ["cat"] * 3 + ["dog"] * 3
 

@@ -192,6 +192,28 @@ def test_splits_may_give_their_arrays_different_shapes(tmp_path: Path) -> None:
     assert len(folds_of(write_npz(tmp_path, **arrays))[0].test) == SAMPLES // 5
 
 
+def test_no_test_set_is_needed(tmp_path: Path) -> None:
+    """Which is asked for where there are no folds."""
+    path = write_npz(tmp_path, **marked())
+    whole = {
+        name: np.concatenate([np.load(path)[f"{name}_{split}"] for split in ("train", "val", "test")]) for name in "xy"
+    }
+    np.savez(path, x_train=whole["x"], y_train=whole["y"])
+    datasets = folds_of(path)
+    assert set().union(*(original(each)[2] for each in datasets)) == set(range(SAMPLES))
+    assert datasets[0].notes[0] == f"all {SAMPLES} samples are pooled and cut into 5 folds"
+    with pytest.raises(DataError, match="it has no test set; add x_test and y_test, or cut it by --folds, which needs"):
+        load_dataset(f"npz:{path}")
+
+
+def test_nor_do_datasets_of_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "one_set.py").write_text(
+        "def load():\n    return {'train': [([float(n)], n % 2) for n in range(40)]}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert len(load_dataset("one_set:load", folds=4).test) == 10
+
+
 @pytest.mark.parametrize(
     ("counts", "folds", "message"),
     [

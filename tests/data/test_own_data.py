@@ -185,7 +185,7 @@ WRONG: dict[str, tuple[Any, str]] = {
         "no array named x_train; it holds X_train, y_train, x_test, y_test; rename 'X_train' to 'x_train'",
     ),
     "a misspelt split": ({"train": GOOD, "tset": GOOD}, "a mapping of Datasets has no 'tset'; did you mean 'test'?"),
-    "no test set": ({"train": GOOD, "val": GOOD}, "there is no Dataset test; it holds train, val"),
+    "no training set": ({"val": GOOD, "test": GOOD}, "there is no Dataset train; it holds val, test"),
     "a misspelt kind": (
         {**ARRAYS, "kind": "sequence"},
         "there is no kind 'sequence'; did you mean 'sequences'? (known: vectors, sequences, images, volumes, tokens)",

@@ -35,6 +35,7 @@ def test_mnist_hands_over_the_files_values(tmp_path: Path, monkeypatch: pytest.M
     raw = load_mnist(root=tmp_path, download=False, argument="")
     assert raw.x_train.dtype == np.uint8
     assert raw.x_train.tobytes() == mnist_files()["train-images-idx3-ubyte"][16:]
+    assert raw.y_test is not None
     assert raw.y_test.tolist() == [0, 1, 2] * 4
 
 
