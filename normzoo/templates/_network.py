@@ -95,7 +95,10 @@ def make_network(
         if each.default is each.empty and each.kind not in _ANY and name not in {**declared, **options}
     ]
     if missing:
-        raise UsageError(f"it needs '{missing[0]}'; give it as an option, {template}:{missing[0]}=..., or a default")
+        raise UsageError(
+            f"it needs '{missing[0]}', which normzoo does not give it; rename it to one of {', '.join(available)} if "
+            f"it is one of these, or give it as an option, {template}:{missing[0]}=..., or a default"
+        )
     made = target(**declared, **options)
     if not isinstance(made, nn.Module):
         raise ComponentError(f"it must make a torch.nn.Module, it made a {type(made).__name__}")

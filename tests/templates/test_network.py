@@ -196,7 +196,14 @@ def test_norm_act_leaves_out_and_says_so() -> None:
         ("Plain:width=wide", "batch", ComponentError, "width must be a whole number, got 'wide'"),
         ("Plain:num_classes=3", "batch", ComponentError, "num_classes is no option; normzoo sets it"),
         ("Plain:widht=3", "batch", ComponentError, "it has no option 'widht'; did you mean 'width'"),
-        ("wants_more", "batch", UsageError, "it needs 'alphabet'; give it as an option"),
+        (
+            "wants_more",
+            "batch",
+            UsageError,
+            "it needs 'alphabet', which normzoo does not give it; rename it to one of norm, norm_act, shape, "
+            "in_channels, in_chans, outputs, classes, num_classes, vocabulary, ragged, per_step if it is one of these, "
+            "or give it as an option",
+        ),
         ("Plane", "batch", UsageError, "did you mean 'Plain'"),
     ],
 )
