@@ -12,15 +12,16 @@ import hashlib
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 from uuid import uuid4
 
-from normzoo.errors import ComponentError, UnknownNameError, UsageError
+from normzoo.errors import ComponentError, UnknownNameError, UsageError, nearest
 from normzoo.registry._options import Option, checked_options, scalar
 
 Known = TypeVar("Known")
@@ -189,11 +190,14 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         """
         spec = self.parse(text)
         entry = None if spec.is_own else self.entry(spec)
-        target = load(spec.target if entry is None else entry.target, f"{self.kind} '{text}'")
+        target = self._import(text, spec.target if entry is None else entry.target)
         if not callable(target):
             raise ComponentError(f"{self.kind} '{text}': {spec.target} is neither a class nor a function")
         options = {**(entry.options if entry else {}), **spec.options}
         return target, checked_options(f"{self.kind} '{text}'", target, options, self.given, self.first)
+
+    def _import(self, text: str, path: str) -> object:
+        return load(path, f"{self.kind} '{text}'", [name for name, entry in self._entries.items() if entry.argument])
 
     def source(self, text: str) -> str | None:
         """Return the checksum of the file that a user's own component is written in; None for normzoo's.
@@ -213,7 +217,7 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
     def source_file(self, text: str) -> Path | None:
         """Return the file that a user's own component is written in; None where there is none."""
         try:
-            path = inspect.getsourcefile(cast("Any", load(self.parse(text).target, f"{self.kind} '{text}'")))
+            path = inspect.getsourcefile(cast("Any", self._import(text, self.parse(text).target)))
         except (OSError, TypeError):  # it has no file, or is neither a class nor a function
             path = None
         return Path(path) if path and Path(path).is_file() else None
@@ -241,8 +245,13 @@ def find(kind: str, table: Mapping[str, Known], name: str, hint: str = "") -> Kn
         raise UnknownNameError(kind, name, table, hint) from None
 
 
-def load(path: str, what: str = "") -> object:
-    """Import ``pkg.module:Name`` and return what it names; ``what`` is who asks, for messages.
+def load(path: str, what: str = "", registered: Iterable[str] = ()) -> object:
+    """Import ``pkg.module:Name`` and return what it names.
+
+    Args:
+        path: the import path.
+        what: who asks, for messages.
+        registered: names that are written likewise, ``csv:PATH``, one of which may be meant.
 
     Raises:
         ComponentError: the module cannot be imported or has no such name.
@@ -259,14 +268,27 @@ def load(path: str, what: str = "") -> object:
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
+        hint = nearest(module_name, registered)
+        if hint and isinstance(error, ModuleNotFoundError) and error.name == module_name:
+            raise ComponentError(f"{asking}there is no module '{module_name}'{hint}") from error
         raise ComponentError(
             f"{asking}cannot import '{module_name}' for '{path}': {type(error).__name__}: {error}"
         ) from error
     try:
         return getattr(module, attribute)
     except AttributeError:
-        public = [name for name in vars(module) if not name.startswith("_")]
-        raise UnknownNameError(f"name in module '{module_name}':", attribute, public) from None
+        raise UnknownNameError(f"name in module '{module_name}':", attribute, _defined(module)) from None
+
+
+def _defined(module: ModuleType) -> list[str]:
+    """Return what a module defines, or the package that it is, without what it imports from elsewhere."""
+    names = [name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)]
+    return [
+        name
+        for name in names
+        if not (inspect.isclass(value := getattr(module, name)) or inspect.isroutine(value))
+        or f"{value.__module__}.".startswith(f"{module.__name__}.")
+    ]
 
 
 PREFIX = "session"

@@ -178,6 +178,33 @@ def test_a_file_is_answered_with_its_import_path(kind: Registry[Any], text: str,
     assert str(refusal.value).endswith(f"; write {suggested}")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cvs:table.csv", "dataset 'cvs:table.csv': there is no module 'cvs'; did you mean 'csv'?"),
+        ("NPZ:mine.npz:kind=vectors", "there is no module 'NPZ'; did you mean 'npz'?"),
+        ("nothing_like_it:load", "cannot import 'nothing_like_it' for 'nothing_like_it:load': ModuleNotFoundError"),
+    ],
+)
+def test_a_misspelt_name_before_a_path_is_answered_with_the_nearest(text: str, message: str) -> None:
+    """It reads as a module, of which there is none."""
+    with pytest.raises(ComponentError) as refusal:
+        DATASETS.load(text)
+    assert message in str(refusal.value)
+
+
+def test_a_misspelt_name_in_a_module_is_answered_with_what_is_defined_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with what it imports."""
+    (tmp_path / "mine_to_misspell.py").write_text(
+        "from pathlib import Path\nimport json as joad\nSIZE = 3\ndef load(): ...\nclass Load: ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UnknownNameError, match=r"'laod'; did you mean 'load'\? \(known: SIZE, load, Load\)$"):
+        load("mine_to_misspell:laod")
+
+
 def test_find_suggests() -> None:
     """An entry is found by its name; a near miss is suggested, with the whole list and the hint."""
     table: dict[str, Any] = {"alpha": 1, "beta": 2}
