@@ -160,12 +160,3 @@ def enumerated(names: Sequence[str]) -> str:
     ('batch', 'batch, layer and none')
     """
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number with its noun.
-
-    >>> counted(1, "seed"), counted(5, "seed")
-    ('1 seed', '5 seeds')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from normzoo.errors import counted
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import CellSummary, Row, Summary, Table
-from normzoo.report.analysis.wording import counted
 from normzoo.report.plots import figure as page
 from normzoo.report.plots import style
 from normzoo.report.plots.style import axis_label, batch_size_axis, least_gap, log_axis

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from normzoo.errors import counted
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import Summary
-from normzoo.report.analysis.wording import counted, difference_unit, direction, enumerated, in_unit
+from normzoo.report.analysis.wording import difference_unit, direction, enumerated, in_unit
 from normzoo.report.render.legends import dataset
 
 MAX_SIZES = 8

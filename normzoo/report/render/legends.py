@@ -2,6 +2,7 @@
 
 from pathlib import PurePath
 
+from normzoo.errors import counted
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.metric import Metric
 from normzoo.registry import DATASETS, TEMPLATES
@@ -10,7 +11,6 @@ from normzoo.report.analysis.numbers import Summary, Table
 from normzoo.report.analysis.wording import (
     MIN_P,
     PLUS_MINUS,
-    counted,
     difference_unit,
     direction,
     enumerated,

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from normzoo.errors import counted
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.metric import Metric
 from normzoo.registry import ALL
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary
-from normzoo.report.analysis.wording import counted, enumerated, value_text, with_unit
+from normzoo.report.analysis.wording import enumerated, value_text, with_unit
 from normzoo.report.render.legends import dataset, how_tested, placement, selection
 from normzoo.report.render.recipe import training
 from normzoo.report.statistics.differences import share_interval

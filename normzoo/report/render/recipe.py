@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from normzoo.errors import counted
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.registry import OPTIMIZERS, SCHEDULES, TASKS
 from normzoo.report.analysis.numbers import Summary
-from normzoo.report.analysis.wording import counted, enumerated
+from normzoo.report.analysis.wording import enumerated
 
 RULES = {
     "linear": "scaled linearly with the batch size",
