@@ -25,14 +25,16 @@ class Fold(NamedTuple):
     Attributes:
         inputs: of each split, those of all samples.
         targets: of each split, those of its own.
+        all_targets: of all samples.
         indices: of each split, which samples it has, ascending.
         sizes: how many samples the training split of each fold has.
-        notes: what a reader of the results should know.
+        notes: what a reader of the results should know, the same for every fold; also what the task says of targets.
         content: what the checksum of the dataset is of, the same for every fold.
     """
 
     inputs: dict[str, tuple[Array, Array | None]]
     targets: dict[str, Array]
+    all_targets: Array
     indices: dict[str, Array]
     sizes: tuple[int, ...]
     notes: tuple[str, ...]
@@ -67,20 +69,38 @@ def fold_of(
     all_targets = np.concatenate([each.reshape(len(each), *shape) for each in targets.values()])
     strata = task.strata(all_targets)
     cuts = _cut(source, strata, folds)
-    for cut in cuts:
-        task.prepare(source, {split: all_targets[indices] for split, indices in cut.items()})
+    said = [
+        (
+            *hold_out_notes(np.delete(strata, cut["test"]), cut["val"]),
+            *task.prepare(source, {split: all_targets[indices] for split, indices in cut.items()}).notes,
+        )
+        for cut in cuts
+    ]
     of_test = ", also those of the dataset's own test set," if "test" in targets else ""
     return Fold(
         inputs=dict.fromkeys(cuts[fold], all_inputs),
         targets={split: all_targets[indices] for split, indices in cuts[fold].items()},
+        all_targets=all_targets,
         indices=cuts[fold],
         sizes=tuple(len(cut["train"]) for cut in cuts),
         notes=(
             f"all {len(all_targets):,} samples{of_test} are pooled and cut into {folds} folds",
-            *hold_out_notes(np.delete(strata, cuts[fold]["test"]), cuts[fold]["val"]),
+            *_common(said),
         ),
         content=_content(all_inputs, all_targets, cuts),
     )
+
+
+def _common(said: Sequence[Sequence[str]]) -> list[str]:
+    """Return the notes of all folds; of those that differ, those of the first fold that has any.
+
+    >>> _common([["a = 0"], ["a = 0", "6 are few"], ["a = 0", "7 are few"]])
+    ['a = 0', 'in one of the folds, from which the others differ by little: 6 are few']
+    """
+    common = [note for note in said[0] if all(note in each for each in said)]
+    others = [[note for note in each if note not in common] for each in said]
+    differ = "in one of the folds, from which the others differ by little: "
+    return common + [f"{differ}{note}" for note in next(filter(None, others), [])]
 
 
 def _content(inputs: tuple[Array, Array | None], targets: Array, cuts: list[dict[str, Array]]) -> list[Array | Part]:

@@ -28,7 +28,7 @@ from normzoo.data._dataset import (
     kind_of_arrays,
     tell_nobody,
 )
-from normzoo.data._duplicates import duplicates_note
+from normzoo.data._duplicates import SampleHashes, duplicates_note, repeated_note
 from normzoo.data._folds import fold_of
 from normzoo.data._hold_out import hold_out, hold_out_notes
 from normzoo.data._mapped import MappedFile, mapped
@@ -150,7 +150,9 @@ def _build(
     indices: dict[str, Array] = {}
     notes, fold_sizes, content = raw.notes, tuple[int, ...](), list[Array | Part]()
     if folds > 1:
-        inputs, given, indices, fold_sizes, found, content = fold_of(source, task, inputs, given, kind, folds, fold)
+        inputs, given, all_targets, indices, fold_sizes, found, content = fold_of(
+            source, task, inputs, given, kind, folds, fold
+        )
         notes += found
     elif "val" not in given:
         if len(raw.y_train) < 2:
@@ -171,10 +173,6 @@ def _build(
     splits, constant = _splits(parts, targets_, kind, resident_bytes)
     if constant.all() and len(constant):
         raise DataError(f"{source}: x_train holds the same in every sample, so there is nothing to learn by")
-    training = ["train", "val"] if indices else ["train"]
-    duplicates = duplicates_note(
-        [(parts[each], targets_.by_split[each]) for each in training], (parts["test"], targets_.by_split["test"])
-    )
     learned = targets_.by_split if targets_.scale == UNSCALED else {each: _numbers(given[each]) for each in _SPLITS}
     lengths = [parts[each].all_lengths() for each in _SPLITS]
     is_ragged = any(each is not None and bool((each < parts["train"].shape[1]).any()) for each in lengths)
@@ -183,21 +181,28 @@ def _build(
     hashed += [each for each in lengths if each is not None]
     if kind == "tokens" and raw.vocabulary != targets_.outputs:  # so that the arrays do not say it
         hashed.append(np.array([raw.vocabulary]))
-    train, validation, test = splits
+    hashed = content or hashed
+    of_samples = SampleHashes(hashed)
+    total = checksum(hashed, of_samples.add)
+    if folds > 1:
+        duplicates = repeated_note(of_samples.of_parts[0], all_targets)
+    else:
+        train, val, test = zip(of_samples.of_parts, (targets_.by_split[each] for each in _SPLITS), strict=True)
+        duplicates = duplicates_note([train, val] if indices else [train], test)
     return Dataset(
         name,
-        train=train,
-        validation=validation,
-        test=test,
+        train=splits[0],
+        validation=splits[1],
+        test=splits[2],
         outputs=targets_.outputs,
-        checksum=checksum(content or hashed),
+        checksum=total,
         scale=targets_.scale,
         kind=kind,
         vocabulary=raw.vocabulary if kind == "tokens" else None,
         ragged=ragged,
         notes=(
             *notes,
-            *targets_.notes,
+            *(targets_.notes if folds == 1 else ()),  # else those of all folds are among the others
             *of_features,
             *_layout_note(raw, kind),
             *(["numbers of positions and values are told for the longest sequences"] if is_ragged else []),

@@ -14,8 +14,8 @@ import torch
 import torchvision
 
 from normzoo.data import Dataset, load_dataset
-from normzoo.data._duplicates import duplicates_note
-from normzoo.data._part import Part
+from normzoo.data._duplicates import SampleHashes, duplicates_note
+from normzoo.data._part import Part, checksum
 from normzoo.errors import DataError
 from normzoo.registry import DATASETS, load, spec_of
 from normzoo.tasks import NextToken, Regression, Task
@@ -220,10 +220,11 @@ def test_sequences_are_the_same_up_to_their_ends_and_zeros_have_no_sign() -> Non
     train = np.array([[[0.0], [1.0], [7.0]], [[2.0], [3.0], [4.0]]])
     test = np.array([[[-0.0], [1.0], [0.0]], [[0.0], [1.0], [0.0]], [[2.0], [3.0], [4.0]]])
     y = np.zeros(3, dtype=np.int64)
-    found = duplicates_note(
-        [(Part(train, np.array([2, 3])), y[:2])],
-        (Part(test, np.array([2, 3, 3])), y),
-    )
+    parts = [Part(train, np.array([2, 3])), Part(test, np.array([2, 3, 3]))]
+    hashes = SampleHashes(parts)
+    checksum(parts, hashes.add)
+    of_train, of_test = hashes.of_parts
+    found = duplicates_note([(of_train, y[:2])], (of_test, y))
     assert found == ("2 of 3 test samples are also in the training set",)
 
 

@@ -192,6 +192,24 @@ def test_splits_may_give_their_arrays_different_shapes(tmp_path: Path) -> None:
     assert len(folds_of(write_npz(tmp_path, **arrays))[0].test) == SAMPLES // 5
 
 
+def test_what_is_said_of_samples_is_the_same_in_every_fold(tmp_path: Path) -> None:
+    """Of those that occur more than once, and of a class of which some folds train on 10 samples, and some on 9."""
+    x, y = np.random.default_rng(0).random((60, 6, 5)), np.repeat([0, 1], [47, 13])
+    x[1] = x[0]
+    x[47] = x[2]
+    datasets = folds_of(write_npz(tmp_path, x_train=x[::2], y_train=y[::2], x_test=x[1::2], y_test=y[1::2]))
+    assert len({int(dataset.train.targets.sum()) for dataset in datasets}) == 2
+    assert {dataset.notes for dataset in datasets} == {
+        (
+            "all 60 samples, also those of the dataset's own test set, are pooled and cut into 5 folds",
+            "in one of the folds, from which the others differ by little: 1 of 2 classes has fewer than 10 training "
+            "samples, class 1 the fewest, 9",
+            "4 of 60 samples occur more than once (2 of them with another label), and may be in training where their "
+            "like is tested",
+        )
+    }
+
+
 def test_no_test_set_is_needed(tmp_path: Path) -> None:
     """Which is asked for where there are no folds."""
     path = write_npz(tmp_path, **marked())

@@ -1,14 +1,20 @@
 """How arrays are prepared: their checksum, the validation split held out of them, the statistics per channel."""
 
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from normzoo.data import _part
+from normzoo.data import _part, load_dataset
 from normzoo.data._dataset import Array
 from normzoo.data._hold_out import hold_out
 from normzoo.data._part import Part, channel_statistics, checksum
 from normzoo.data._stored import StoredInputs
+
+from .fakes import write_npz
 
 BASE = np.arange(12, dtype=np.float32).reshape(3, 4)
 
@@ -142,3 +148,24 @@ def test_a_constant_channel_becomes_exactly_zero_and_leaves_the_others_alone(val
 def test_a_channel_constant_in_training_alone_is_only_centred_elsewhere() -> None:
     statistics = channel_statistics(Part(constant_channel(5.0)))
     assert (StoredInputs(Part(np.full((1, 7, 5, 2), 7.0)), statistics)[:][0, 1] == 2).all()
+
+
+@pytest.mark.parametrize(("dtype", "times"), [("float32", (5, 3)), ("uint8", (4, 2))])
+def test_samples_are_read_few_times(
+    dtype: str, times: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether floats are finite; mean, and deviation, of training; checksum and duplicates; tensors."""
+    found = Counter[float]()
+    read = Part.raw_blocks
+
+    def counted(part: Part) -> Iterator[tuple[int, Array]]:
+        for start, block in read(part):
+            found.update(block[:, 0, 0].ravel().tolist() if block.ndim > 1 else [])  # targets have one dimension
+            yield start, block
+
+    monkeypatch.setattr(Part, "raw_blocks", counted)
+    train, test = (np.arange(*each)[:, None, None] * np.ones((6, 5)) for each in ((0, 40), (40, 50)))
+    arrays = {"x_train": train.astype(dtype), "y_train": np.arange(40) % 2, "x_test": test.astype(dtype)}
+    dataset = load_dataset(f"npz:{write_npz(tmp_path, **arrays, y_test=np.arange(10) % 2)}")
+    of_training, others = times
+    assert Counter(found.values()) == {of_training: len(dataset.train), others: 50 - len(dataset.train)}
