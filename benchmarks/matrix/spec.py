@@ -7,7 +7,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from normzoo.bench.spec import as_command, problems
 from normzoo.experiment.config.execution import Execution
-from normzoo.experiment.config.spec import Count, MatrixSpec, Sizes, split_list
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.config.values import Count, Sizes, split_list
 
 Norm = Literal["batch", "layer", "instance", "group", "none"]
 Template = Literal["cnn", "lstm", "resnet"]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from normzoo.experiment.config.spec import split_list
+from normzoo.experiment.config.values import split_list
 
 Norm = Literal["batch", "instance", "layer", "group", "LayerNorm", "RMSNorm"]
 Size = Literal["tiny", "small", "medium", "large", "huge"]

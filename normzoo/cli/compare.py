@@ -24,8 +24,8 @@ from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
 from normzoo.experiment.comparison import Rerun, carry_out, done_keys, early_workers, plan_comparison
 from normzoo.experiment.config.execution import Execution
-from normzoo.experiment.config.resolve import Configuration, resolve
-from normzoo.experiment.config.spec import MatrixSpec, Shorthands
+from normzoo.experiment.config.resolve import Configuration, Shorthands, resolve
+from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.plan import Plan
 from normzoo.experiment.planning.groups import total_steps

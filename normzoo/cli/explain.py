@@ -11,7 +11,7 @@ from rich.console import RenderableType
 
 from normzoo.cli._console import stdout_console
 from normzoo.errors import ConfigError, UsageError
-from normzoo.experiment.config.spec import split_list
+from normzoo.experiment.config.values import split_list
 from normzoo.explain import Subject, brief_to_rich, subject, to_rich, to_svg
 from normzoo.registry import NORMS, named_together
 

@@ -13,7 +13,7 @@ from normzoo.cli import EXIT_OK
 from normzoo.cli._console import plain_console
 from normzoo.cli._tables import GAP, moment, plain_table, test_result, width_of
 from normzoo.errors import counted
-from normzoo.experiment.config.spec import split_list
+from normzoo.experiment.config.values import split_list
 from normzoo.experiment.results.lookup import find_comparison, short_length
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.results.store import Listed, Store, StoredComparison

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from normzoo.experiment.config.execution import Execution
-from normzoo.experiment.config.resolve import KEYS, Configuration, reproducing_command, resolve
-from normzoo.experiment.config.spec import OPTION_OF, MatrixSpec
+from normzoo.experiment.config.resolve import KEYS, OPTION_OF, Configuration, reproducing_command, resolve
+from normzoo.experiment.config.spec import MatrixSpec
 
 
 @pytest.fixture

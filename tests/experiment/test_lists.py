@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from normzoo.experiment.config.spec import MatrixSpec, split_list
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.config.values import split_list
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from normzoo.cli import main
 from normzoo.data._own import raw_arrays
 from normzoo.errors import ComponentError, ConfigError, DataError, StoreError, UnknownNameError, UsageError
 from normzoo.experiment.config.execution import Execution
-from normzoo.experiment.config.spec import MatrixSpec, RunSpec, Shorthands
+from normzoo.experiment.config.resolve import Shorthands
+from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.executor.in_process import InProcessExecutor
 from normzoo.experiment.results.records import EpochRecord
 from normzoo.experiment.results.store import Store

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from normzoo.experiment.config.environment import available_cpus
-from normzoo.experiment.config.spec import Rate
+from normzoo.experiment.config.values import Rate
 
 MAX_AUTO_JOBS = 8
 """Each worker holds torch in memory (about half a GiB)."""

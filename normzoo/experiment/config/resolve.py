@@ -9,17 +9,52 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from normzoo.errors import ConfigError, UnknownNameError, UsageError, nearest
 from normzoo.experiment.config.execution import Execution
-from normzoo.experiment.config.spec import LARGEST, OPTION_OF, LeftOut, MatrixSpec, Shorthands, split_list
-from normzoo.registry import ALL, DATASETS, FAMILIES, NORMS, TASKS, Entry, Registry, Spec, named_together
+from normzoo.experiment.config.spec import LeftOut, MatrixSpec
+from normzoo.experiment.config.values import LARGEST, Share, split_list
+from normzoo.registry import (
+    ALL,
+    DATASETS,
+    FAMILIES,
+    NORMS,
+    OPTIMIZERS,
+    SCHEDULES,
+    TASKS,
+    Entry,
+    Registry,
+    Spec,
+    named_together,
+)
 from normzoo.tables import Layout, read_target
 
 _MODELS: tuple[type[BaseModel], ...] = (MatrixSpec, Execution)
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
+
+class Shorthands(BaseModel):
+    """Settings that are short for an option of a component: ``momentum: 0.8`` is ``optimizer: sgd:momentum=0.8``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    momentum: Share | None = Field(None, description="Short for --optimizer NAME:momentum=X; of sgd 0.9 otherwise.")
+    warmup: Share | None = Field(
+        None,
+        description="Short for --schedule NAME:warmup=X: the share of all steps over which the learning rate rises, "
+        "linearly but in onecycle, which takes 0.3 otherwise.",
+    )
+    label_smoothing: Share | None = Field(None, description="Short for --task classification:smoothing=X.")
+
+
+OPTION_OF: dict[str, tuple[str, str, Registry[Any]]] = {
+    "momentum": ("optimizer", "momentum", OPTIMIZERS),
+    "warmup": ("schedule", "warmup", SCHEDULES),
+    "label_smoothing": ("task", "smoothing", TASKS),
+}
+"""Of each shorthand the setting that names the component, the option, and where the component is looked up."""
 
 MAX_RUNS = 1_000_000
 """How many runs a comparison may have; a plan of more takes longer than anybody waits for it."""

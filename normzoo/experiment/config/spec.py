@@ -2,12 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from normzoo.errors import ConfigError
+from normzoo.experiment.config.values import (
+    Chain,
+    Count,
+    Decay,
+    EvalStats,
+    Names,
+    NotNegative,
+    Number,
+    Rate,
+    Rates,
+    Sizes,
+    Stats,
+)
 from normzoo.metric import Metric
 from normzoo.registry import (
     ALL,
@@ -35,49 +47,6 @@ CompileChoice = Literal["auto", "always", "never"]
 Precision = Literal["32-true", "bf16-mixed"]
 Decays = Literal["weights", "all"]
 """What weight decay is on: all parameters but those of norms and biases, or these, too."""
-EvalStats = Literal["running", "recalibrated", "batch"]
-"""By which statistics norms that keep running ones normalize when a network is evaluated."""
-
-
-def split_list(value: Any) -> Any:
-    """Read ``2,8,32``, ``[2,8,32]`` and ``2 8 32`` alike; anything but text passes through.
-
-    An item ``key=value`` without a colon continues the spec before it, so that
-    ``group:groups=4,eps=1e-3,batch`` is two norms.
-    """
-    if not isinstance(value, str):
-        return [value] if isinstance(value, int | float) else value
-    items: list[str] = []
-    for item in value.strip().removeprefix("[").removesuffix("]").replace(",", " ").split():
-        item = item.strip("'\"")
-        if items and ":" in items[-1] and "=" in item and ":" not in item:
-            items[-1] += f",{item}"
-        else:
-            items.append(item)
-    return items
-
-
-def refuse_boolean(value: Any) -> Any:
-    """Refuse what YAML makes of ``yes`` and ``no`` where a number is meant."""
-    if isinstance(value, bool):
-        raise ValueError(f"expected a number, got '{value}'; YAML reads yes and no, on and off as true and false")
-    return value
-
-
-LARGEST = 10**12
-"""The largest whole number that a setting can be."""
-
-Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=LARGEST)]
-NotNegative = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, le=LARGEST)]
-Share = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)]
-Decay = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)]
-Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
-Number = Annotated[float, BeforeValidator(refuse_boolean), Field(allow_inf_nan=False)]
-Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
-Sizes = Annotated[tuple[Count, ...], BeforeValidator(split_list), Field(min_length=1)]
-Rates = Annotated[tuple[Rate, ...], BeforeValidator(split_list), Field(min_length=1)]
-Chain = Annotated[tuple[str, ...], BeforeValidator(split_list)]
-Stats = Annotated[tuple[EvalStats, ...], BeforeValidator(split_list), Field(min_length=1)]
 
 
 _LATER = ("further_eval_stats", "augment", "schedule", "weight_decay", "weight_decay_on", "folds")
@@ -489,25 +458,3 @@ def _distinct(registry: Registry[Any], names: tuple[str, ...]) -> tuple[str, ...
             first = names[canonical.index(name)]
             raise ValueError(f"{registry.kind} '{names[index]}' is the same as '{first}'")
     return canonical
-
-
-class Shorthands(BaseModel):
-    """Settings that are short for an option of a component: ``momentum: 0.8`` is ``optimizer: sgd:momentum=0.8``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    momentum: Share | None = Field(None, description="Short for --optimizer NAME:momentum=X; of sgd 0.9 otherwise.")
-    warmup: Share | None = Field(
-        None,
-        description="Short for --schedule NAME:warmup=X: the share of all steps over which the learning rate rises, "
-        "linearly but in onecycle, which takes 0.3 otherwise.",
-    )
-    label_smoothing: Share | None = Field(None, description="Short for --task classification:smoothing=X.")
-
-
-OPTION_OF: dict[str, tuple[str, str, Registry[Any]]] = {
-    "momentum": ("optimizer", "momentum", OPTIMIZERS),
-    "warmup": ("schedule", "warmup", SCHEDULES),
-    "label_smoothing": ("task", "smoothing", TASKS),
-}
-"""Of each shorthand the setting that names the component, the option, and where the component is looked up."""

@@ -1,0 +1,49 @@
+"""Values of settings: how what a user types or a file holds is read, and what it may be. Torch-free."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+EvalStats = Literal["running", "recalibrated", "batch"]
+"""By which statistics norms that keep running ones normalize when a network is evaluated."""
+
+
+def split_list(value: Any) -> Any:
+    """Read ``2,8,32``, ``[2,8,32]`` and ``2 8 32`` alike; anything but text passes through.
+
+    An item ``key=value`` without a colon continues the spec before it, so that
+    ``group:groups=4,eps=1e-3,batch`` is two norms.
+    """
+    if not isinstance(value, str):
+        return [value] if isinstance(value, int | float) else value
+    items: list[str] = []
+    for item in value.strip().removeprefix("[").removesuffix("]").replace(",", " ").split():
+        item = item.strip("'\"")
+        if items and ":" in items[-1] and "=" in item and ":" not in item:
+            items[-1] += f",{item}"
+        else:
+            items.append(item)
+    return items
+
+
+def refuse_boolean(value: Any) -> Any:
+    """Refuse what YAML makes of ``yes`` and ``no`` where a number is meant."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, got '{value}'; YAML reads yes and no, on and off as true and false")
+    return value
+
+
+LARGEST = 10**12
+"""The largest whole number that a setting can be."""
+
+Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=LARGEST)]
+NotNegative = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, le=LARGEST)]
+Share = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)]
+Decay = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)]
+Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(refuse_boolean), Field(allow_inf_nan=False)]
+Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
+Sizes = Annotated[tuple[Count, ...], BeforeValidator(split_list), Field(min_length=1)]
+Rates = Annotated[tuple[Rate, ...], BeforeValidator(split_list), Field(min_length=1)]
+Chain = Annotated[tuple[str, ...], BeforeValidator(split_list)]
+Stats = Annotated[tuple[EvalStats, ...], BeforeValidator(split_list), Field(min_length=1)]
