@@ -5,18 +5,17 @@
 >>> comparison.to_frame()  # doctest: +SKIP
 """
 
-import inspect
 import io
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from normzoo.errors import DataError, UsageError
+from normzoo._given import Component, dataset_spec, specs_of
+from normzoo.errors import UsageError, counted
 from normzoo.experiment.comparison import Display, Rerun, carry_out, early_workers
 from normzoo.experiment.config.resolve import Configuration, reproducing_command, resolve
 from normzoo.experiment.config.spec import MatrixSpec
@@ -24,6 +23,7 @@ from normzoo.experiment.executor.in_process import InProcessExecutor
 from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.executor.protocol import Executor
 from normzoo.experiment.plan import Plan
+from normzoo.experiment.planning.facts import data_lines
 from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
@@ -51,9 +51,6 @@ if TYPE_CHECKING:
     from normzoo.data import RawArrays
     from normzoo.export.files import Rows
     from normzoo.report import Summary
-
-Component = str | Callable[..., Any]
-"""A spec, as on the command line, or the class or function itself."""
 
 
 def compare(
@@ -156,9 +153,9 @@ def compare(
         KeyboardInterrupt: it was interrupted; what was finished is kept, and the same call goes on from there.
     """
     asked = {name: value for name, value in locals().items() if name not in ("rerun", "progress", "executor")}
-    with _as_spec(dataset) as asked["dataset"]:
+    with dataset_spec(dataset) as asked["dataset"]:
         for name, registry in _SEVERAL:
-            asked[name] = _specs(registry, asked[name])
+            asked[name] = specs_of(registry, asked[name])
         for name, registry in _SINGLE:
             asked[name] = None if asked[name] is None else spec_of(registry, asked[name])
         configuration = resolve([], [], asked)
@@ -184,63 +181,6 @@ _SINGLE: tuple[tuple[str, Registry[Any]], ...] = (
     ("baseline", NORMS),
 )
 """Settings that name one component."""
-
-
-def _specs(registry: Registry[Any], given: Sequence[Component] | Component | None) -> Any:
-    if given is None or isinstance(given, str):
-        return given
-    return [spec_of(registry, each) for each in ([given] if callable(given) else given)]
-
-
-@contextmanager
-def _as_spec(dataset: Any) -> Iterator[str | None]:
-    """Name a dataset; one that is given as it is is written to a file that workers can read, while they need it."""
-    if dataset is None or isinstance(dataset, str):
-        yield dataset
-        return
-    if inspect.isclass(dataset) or (callable(dataset) and not hasattr(dataset, "__getitem__")):
-        yield spec_of(DATASETS, dataset)
-        return
-    import numpy as np
-
-    arrays = _arrays(dataset)
-    kind = arrays.pop("kind", None)
-    with tempfile.TemporaryDirectory(prefix="normzoo-") as folder:
-        path = Path(folder) / "arrays.npz"
-        try:
-            np.savez(path, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"dataset: it is not made of arrays ({error}); give all samples of an array one shape"
-            ) from None
-        try:
-            yield f"npz:{path}{f':kind={kind}' if kind else ''}"
-        except UsageError as error:
-            if str(path) not in str(error):
-                raise
-            raise DataError(str(error).replace(f"npz '{path}'", "dataset")) from None
-
-
-def _arrays(dataset: Any) -> dict[str, Any]:
-    """Return a dataset as arrays by the names of an ``.npz`` file, with its kind if it does not follow from them.
-
-    Where torch is not imported, none of it is torch's, and torch is not imported for it.
-    """
-    if "torch" in sys.modules:
-        from normzoo.data._own import named_arrays
-
-        return named_arrays("dataset", dataset)
-    if isinstance(dataset, Mapping):
-        return dict(dataset)
-    if isinstance(dataset, tuple | list) and len(dataset) == len(_IN_ORDER):
-        return dict(zip(_IN_ORDER, dataset, strict=True))
-    raise DataError(
-        f"dataset: expected a name, a mapping of arrays x_train, y_train, x_test, y_test or these four in a tuple, got "
-        f"a {type(dataset).__name__}"
-    )
-
-
-_IN_ORDER = ("x_train", "y_train", "x_test", "y_test")
 
 
 def _executor_for(configuration: Configuration) -> Executor:
@@ -313,7 +253,7 @@ class _Silent:
 class Comparison:
     """What a comparison shows: tables, findings, plots, and the records behind them.
 
-    In a notebook it shows itself; ``print`` shows the tables of the command.
+    In a notebook it shows itself; ``print`` shows the tables of the command, and what is to be known of the data.
 
     Attributes:
         matrix: what was asked for.
@@ -381,8 +321,7 @@ class Comparison:
         """
         from normzoo.export.files import format_of, write_rows
 
-        path = Path(path)
-        write_rows(self._rows(kind), path, format_of(path))
+        write_rows(self._rows(kind), Path(path), format_of(Path(path)))
 
     def _rows(self, kind: Kind) -> "Rows":
         match kind:
@@ -439,26 +378,28 @@ class Comparison:
         return reproducing_command(self.matrix)
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["RenderableType"]:
+        from rich.text import Text
+
+        from normzoo.report import provenance
+
+        yield from map(Text, data_lines(self.matrix.dataset, provenance(self.records).data))
         yield self.table(options.max_width)
 
     def __str__(self) -> str:
         from rich.console import Console
 
-        console = Console(width=100, no_color=True)
+        console = Console(no_color=True, force_jupyter=False)  # as wide as the terminal; 80 where there is none
         with console.capture() as capture:
             console.print(self)
         return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
     def __repr__(self) -> str:
+        from normzoo.report.render.legends import dataset
+
         matrix = self.matrix
-        sizes = {
-            "norm": len(matrix.norms),
-            "template": len(matrix.templates),
-            "batch size": len(matrix.batch_sizes),
-            "seed": matrix.seeds,
-        }
-        parts = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in sizes.items())
-        return f"<Comparison on {matrix.dataset}: {parts}; {len(self.records)} runs>"
+        several = {"norm": matrix.norms, "template": matrix.templates, "batch size": matrix.batch_sizes}
+        parts = [*(counted(len(each), noun) for noun, each in several.items()), counted(matrix.seeds, "seed")]
+        return f"<Comparison on {dataset(matrix)}: {', '.join(parts)}; {counted(len(self.records), 'run')}>"
 
     def _repr_html_(self) -> str:
         from normzoo.report import Depth, heading, sections, to_markdown

@@ -33,6 +33,7 @@ FLOORS = {
     "explain": 6,
     "export": 6,
     "bench": 7,
+    "_given": 6,
     "comparison": 7,
     "cli": 8,
     "__main__": 9,
@@ -225,7 +226,8 @@ MAY_WITHIN_FUNCTIONS = (
     "normzoo.experiment.worker.process",
     "normzoo.experiment.executor.in_process",
     "normzoo.explain._subject",
-    "normzoo.comparison",  # of a dataset that is given as it is, where torch is there already
+    "normzoo.comparison",  # for the type of a dataset
+    "normzoo._given",  # of a dataset that is given as it is, where torch is there already
 )
 PARENTS = [
     module
@@ -239,6 +241,7 @@ PARENTS = [
         "report",
         "explain",
         "progress",
+        "_given",
         "comparison",
         "bench",
         "cli",

@@ -28,13 +28,13 @@ from normzoo.experiment.config.resolve import Configuration, Shorthands, resolve
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.plan import Plan
+from normzoo.experiment.planning.facts import data_lines
 from normzoo.experiment.planning.groups import total_steps
 from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Listener
 from normzoo.progress.state import duration
-from normzoo.registry import DATASETS
 from normzoo.registry.backends import backend_of_process
 
 if TYPE_CHECKING:
@@ -290,9 +290,7 @@ def strategy_lines(plan: Plan) -> list[str]:
     ]
     lines += [f"not side by side: {reason}" for reason in plan.unstacked]
     dataset = plan.prepared.dataset
-    is_own = bool(DATASETS.parse(dataset.name).argument) or DATASETS.parse(dataset.name).is_own
-    told = (dataset.description, *dataset.notes) if is_own and dataset.description else dataset.notes
-    return lines + [f"data: {note}" for note in told]
+    return lines + data_lines(dataset.name, (dataset.description, *dataset.notes))
 
 
 def fold_lines(matrix: MatrixSpec) -> list[str]:

@@ -16,8 +16,10 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
+from torchvision.datasets import FakeData
 
 import normzoo
+from normzoo._given import _name, arrays_of
 from normzoo.cli import main
 from normzoo.data._own import raw_arrays
 from normzoo.errors import ComponentError, ConfigError, DataError, StoreError, UnknownNameError, UsageError
@@ -178,7 +180,33 @@ def test_a_dataset_comes_as_it_is_in_every_form() -> None:
     assert len({record.spec.dataset_checksum for record in records}) == 1
     assert [each.matrix.dataset.partition(":")[0] for each in comparisons] == ["npz"] * 3 + [__name__, "session"]
     assert len({*comparisons[0].records, *comparisons[1].records, *comparisons[2].records}) == 1
+    names = [repr(each).partition(":")[0].removeprefix("<Comparison on ") for each in comparisons[:3]]
+    assert names == ["samples", "samples", "arrays"]
     assert any("3 to 6 steps long in training" in line for line in records[0].data)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [
+        (([[0.0]], [0], [[1.0]], [1]), "arrays"),
+        ({"x_train": [[0.0]], "y_train": [0]}, "arrays"),
+        (torch.utils.data.random_split(torch.utils.data.TensorDataset(torch.zeros(4, 1)), [2, 2]), "TensorDataset"),
+        ({"train": FakeData(4), "test": FakeData(2)}, "FakeData"),
+    ],
+)
+def test_objects_are_named_by_what_they_are(dataset: Any, name: str) -> None:
+    assert _name(dataset) == name
+
+
+def test_a_comparison_prints_what_is_to_know_of_the_data_and_fits_in_eighty_characters() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.random((80, 5)), np.arange(80) % 2
+    comparison = in_process(norms=["batch", "none"], templates="mlp:widths=4", dataset=(x, y, x[:20], y[:20]))
+    lines = str(comparison).splitlines()
+    assert lines[0].startswith("data: vectors of shape (5,), standardized per feature by mean and standard")
+    assert "data: 20 of 20 test samples are also in the training set" in lines
+    assert any(line.startswith("mlp:widths=4 on arrays, norms at every hidden layer") for line in lines)
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_function_of_this_session_is_read_in_this_process() -> None:
@@ -193,13 +221,13 @@ def test_a_function_of_this_session_is_read_in_this_process() -> None:
 def test_arrays_need_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is not imported, nothing of it is among them; they are the same arrays as with it."""
     given: dict[str, Any] = {"x_train": [[1.0]], "y_train": [0], "x_test": [[2.0]], "y_test": [1]}
-    expected = normzoo.comparison._arrays(given)
+    expected = arrays_of(given)
     monkeypatch.delitem(sys.modules, "torch")
     for form in (given, tuple(given.values())):
-        assert {name: np.asarray(value).tolist() for name, value in normzoo.comparison._arrays(form).items()} == given
+        assert {name: np.asarray(value).tolist() for name, value in arrays_of(form).items()} == given
     assert {name: value.tolist() for name, value in expected.items()} == given
     with pytest.raises(DataError, match=r"^dataset: expected a name, a mapping of arrays .*, got a ndarray"):
-        normzoo.comparison._arrays(np.zeros(3))
+        arrays_of(np.zeros(3))
     with pytest.raises(
         DataError, match=r"^dataset: it is not made of arrays \(.*; give all samples of an array one shape"
     ):

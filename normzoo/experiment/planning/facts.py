@@ -1,11 +1,11 @@
 """What a worker finds out before anything is planned. Torch-free."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from normzoo.metric import Metric
-from normzoo.registry import values_per_statistic
+from normzoo.registry import DATASETS, values_per_statistic
 
 Kind = Literal["volumes", "maps", "sequences", "vectors"]
 """Of what a norm is given: ``(N, C, D, H, W)``, ``(N, C, H, W)``, ``(N, C, T)`` or ``(N, C)``."""
@@ -31,6 +31,21 @@ class DatasetFacts:
     test: int
     notes: tuple[str, ...] = ()
     description: str = ""
+
+
+def data_lines(dataset: str, data: Sequence[str]) -> list[str]:
+    """Write what is to be known of a dataset, as it is printed.
+
+    >>> data_lines("digits", ["images of shape (1, 8, 8)", "12 are grey"])
+    ['data: 12 are grey']
+
+    Args:
+        dataset: its spec.
+        data: its description, which goes without saying of one of normzoo's own, and its notes.
+    """
+    spec = DATASETS.parse(dataset)
+    told = data if spec.argument or spec.is_own else data[1:]
+    return [f"data: {each}" for each in told if each]
 
 
 @dataclass(frozen=True)

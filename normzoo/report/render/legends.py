@@ -40,8 +40,13 @@ def dataset(matrix: MatrixSpec) -> str:
     ('npz:mine.npz', 'digits in 5 folds')
     >>> dataset(MatrixSpec(dataset="folder:/home/me/photos/:size=64")), dataset(MatrixSpec(dataset="folder:."))
     ('folder:photos:size=64', 'folder:.')
+    >>> dataset(MatrixSpec(dataset="npz:/tmp/normzoo-1234/arrays:kind=sequences"))
+    'arrays'
     """
-    name = str(with_paths(DATASETS.parse(matrix.dataset), lambda path: PurePath(path).name or path))
+    spec = DATASETS.parse(matrix.dataset)
+    name = str(with_paths(spec, lambda path: PurePath(path).name or path))
+    if spec.target == "npz" and not PurePath(spec.argument).suffix:  # so normzoo.compare names what it is given
+        name = PurePath(spec.argument).name
     return name if matrix.folds == 1 else f"{name} in {matrix.folds} folds"
 
 

@@ -1,0 +1,99 @@
+"""What a script or a notebook gives as it is, instead of by name: as the specs that a command would name.
+
+A dataset is written to a temporary file, which workers read while they need it.
+"""
+
+import inspect
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from normzoo.errors import DataError, UsageError
+from normzoo.registry import DATASETS, Registry, spec_of
+
+Component = str | Callable[..., Any]
+"""A spec, as on the command line, or the class or function itself."""
+
+_IN_ORDER = ("x_train", "y_train", "x_test", "y_test")
+
+
+def specs_of(registry: Registry[Any], given: Sequence[Component] | Component | None) -> Any:
+    """Return the specs of one component or several; text stays as it is, as it may name several."""
+    if given is None or isinstance(given, str):
+        return given
+    return [spec_of(registry, each) for each in ([given] if callable(given) else given)]
+
+
+@contextmanager
+def dataset_spec(dataset: Any) -> Iterator[str | None]:
+    """Name a dataset; one that is given as it is is in a file of what it is called, without an ending, meanwhile.
+
+    Raises:
+        DataError: it is no dataset, or what was read of the file cannot be trained on.
+    """
+    if dataset is None or isinstance(dataset, str):
+        yield dataset
+        return
+    if inspect.isclass(dataset) or (callable(dataset) and not hasattr(dataset, "__getitem__")):
+        yield spec_of(DATASETS, dataset)
+        return
+    import numpy as np
+
+    arrays = arrays_of(dataset)
+    kind = arrays.pop("kind", None)
+    with tempfile.TemporaryDirectory(prefix="normzoo-") as folder:
+        path = Path(folder) / _name(dataset)
+        try:
+            with path.open("wb") as file:
+                np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"dataset: it is not made of arrays ({error}); give all samples of an array one shape"
+            ) from None
+        try:
+            yield f"npz:{path}{f':kind={kind}' if kind else ''}"
+        except UsageError as error:
+            if str(path) not in str(error):
+                raise
+            raise DataError(str(error).replace(f"npz '{path}'", "dataset")) from None
+
+
+def arrays_of(dataset: Any) -> dict[str, Any]:
+    """Return a dataset as arrays by the names of an ``.npz`` file, with its kind if it does not follow from them.
+
+    Where torch is not imported, none of it is torch's, and torch is not imported for it.
+
+    Raises:
+        DataError: it is no dataset.
+    """
+    if "torch" in sys.modules:
+        from normzoo.data._own import named_arrays
+
+        return named_arrays("dataset", dataset)
+    if isinstance(dataset, Mapping):
+        return dict(dataset)
+    if isinstance(dataset, tuple | list) and len(dataset) == len(_IN_ORDER):
+        return dict(zip(_IN_ORDER, dataset, strict=True))
+    raise DataError(
+        f"dataset: expected a name, a mapping of arrays x_train, y_train, x_test, y_test or these four in a tuple, got "
+        f"a {type(dataset).__name__}"
+    )
+
+
+def _name(dataset: Any) -> str:
+    """Return what a dataset is called in tables: of torch Datasets the class of the training set.
+
+    >>> _name({"x_train": [[0.0]], "y_train": [0]}), _name(([([0.0], 0)], [([1.0], 1)]))
+    ('arrays', 'samples')
+    """
+    train = dataset.get("train") if isinstance(dataset, Mapping) else None
+    if isinstance(dataset, tuple | list) and len(dataset) != len(_IN_ORDER):
+        train = dataset[0]
+    if train is None:
+        return "arrays"
+    while hasattr(train, "dataset"):  # as a Subset has
+        train = train.dataset
+    return "samples" if isinstance(train, tuple | list) else type(train).__name__
