@@ -36,6 +36,8 @@ class GhostBatchNorm(BatchNorm):
 
     way_to_more_values = "use a larger batch or size, or more positions"
 
+    size: int
+
     def __init__(
         self,
         num_features: int,
@@ -56,9 +58,9 @@ class GhostBatchNorm(BatchNorm):
             )
         self.size = int(size)
 
-    def _check_values_per_pool(self, x: Tensor, mask: Tensor | None, *grid: Any) -> None:
-        for part, counted in self._parts(x, mask):
-            super()._check_values_per_pool(part, counted, *grid)
+    def _has_too_few_values(self, x: Tensor, mask: Tensor | None, *grid: Any) -> bool:
+        has_too_few = super()._has_too_few_values
+        return any(has_too_few(part, counted, *grid) for part, counted in self._parts(x, mask))
 
     def _normalize(
         self,
@@ -69,7 +71,7 @@ class GhostBatchNorm(BatchNorm):
         running: Running | None,
         mask: Tensor | None,
     ) -> Tensor:
-        if self._given_statistics() is not None:
+        if fields[-1]:  # statistics are given
             return super()._normalize(fields, x, weight, bias, running, mask)
         done = [
             super(GhostBatchNorm, self)._normalize(fields, part, weight, bias, running, counted)
