@@ -34,6 +34,9 @@ class BatchChannelNorm(TrackedFormulaNorm):
 
     way_to_more_values = "use a larger batch, fewer groups or more positions"
 
+    channel_weight: nn.Parameter | None
+    channel_bias: nn.Parameter | None
+
     def __init__(
         self,
         num_features: int,
@@ -72,15 +75,15 @@ class BatchChannelNorm(TrackedFormulaNorm):
             nn.init.zeros_(self.channel_bias)
 
     def _compute(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        shape = (self.groups, self.num_features // self.groups)
+        shape = (-1, self.groups, self.num_features // self.groups, *x.shape[2:])
         within = tuple(range(2, x.ndim + 1))  # of the input with its channels in groups
         mask_of_groups = None if mask is None else mask.unsqueeze(1)
-        self._refuse_few_values(counted(x.unflatten(1, shape), within, mask_of_groups), x.shape)
+        self._refuse_few_values(counted(x.reshape(shape), within, mask_of_groups), x.shape)
         mean, var = self._of_batch(x, mask)
         z = self._scale_and_shift((x - mean) * torch.rsqrt(var + self.eps))
-        split = (z if mask is None else masked(z, mask)).unflatten(1, shape)
+        split = (z if mask is None else masked(z, mask)).reshape(shape)
         group = self._statistics(split, within, mask_of_groups)
-        y = ((split - group.mean) * torch.rsqrt(group.var + self.eps)).flatten(1, 2)
+        y = ((split - group.mean) * torch.rsqrt(group.var + self.eps)).flatten(1, 2)  # type: ignore[operator]
         if self.channel_weight is not None:
             y = y * per_channel(self.channel_weight, y)
         return y if self.channel_bias is None else y + per_channel(self.channel_bias, y)

@@ -64,11 +64,11 @@ class BatchInstanceNorm(TrackedFormulaNorm):
         super().reset_parameters()
 
     def _compute(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        instance = self._statistics(x, positions(x), mask)
+        _, instance_mean, instance_var = self._statistics(x, positions(x), mask)
         batch_mean, batch_var = self._of_batch(x, mask)
         rho: Tensor = per_channel(_Clipped.apply(self.rho), x)
         of_batch = (x - batch_mean) * torch.rsqrt(batch_var + self.eps)
-        of_instance = (x - instance.mean) * torch.rsqrt(instance.var + self.eps)
+        of_instance = (x - instance_mean) * torch.rsqrt(instance_var + self.eps)  # type: ignore[operator]  # there is one
         return self._scale_and_shift(rho * of_batch + (1 - rho) * of_instance)
 
     def extra_repr(self) -> str:

@@ -79,7 +79,7 @@ class ScaledWeightStandardization(WeightStandardization):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Standardize the weights of each output, and scale them."""
-        factor = self.gain * (self.gamma * weight[0].numel() ** -0.5)
+        factor = self.gain * (self.gamma / sqrt(weight[0].numel()))
         return super().forward(weight) * factor.reshape(-1, *(1 for _ in weight.shape[1:])).to(weight.dtype)
 
     def extra_repr(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from normzoo.layers._weights import GAMMA_OF_RELU, ScaledWeightStandardization, WeightStandardization
@@ -55,7 +55,7 @@ def standardize_weights(
     layers = list(_layers(model, kinds))
     left = unselected(layers, only, skip, kind="layer")
     for index, (layer, _) in enumerate(layers):
-        weight = layer.weight
+        weight: Tensor = layer.weight  # type: ignore[assignment]
         if index in left or is_parametrized(layer, "weight") or weight[0].numel() == 1:
             continue
         parametrization = (

@@ -148,14 +148,14 @@ def _parametrized(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
     stacked = _stack([_without_parametrizations(member) for member in members], tensors)
     for name, parametrizations in members[0].parametrizations.items():  # type: ignore[operator, union-attr]
         for place in range(len(parametrizations)):
-            of_members = [member.parametrizations[name][place] for member in members]  # type: ignore[index]
+            of_members: list[Any] = [member.parametrizations[name][place] for member in members]  # type: ignore[index]
             register_parametrization(stacked, name, StackedParametrization(of_members, tensors), unsafe=True)
     return stacked
 
 
 def _without_parametrizations(module: nn.Module) -> nn.Module:
     """Return a module of the class as it was, with the tensors of which the parametrized ones are made."""
-    plain = nn.Module.__new__(type_before_parametrizations(module))
+    plain: nn.Module = nn.Module.__new__(type_before_parametrizations(module))
     plain.__dict__.update(vars(module))
     originals = {name: each.original for name, each in module.parametrizations.items()}  # type: ignore[operator, union-attr]
     plain._parameters = {**originals, **module._parameters}

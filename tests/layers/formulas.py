@@ -141,7 +141,8 @@ def _batch_channel(groups: int) -> Callable[..., Array]:
         factor, summand = (
             state.get(f"channel_{name}", np.asarray(other)) for name, other in (("weight", 1), ("bias", 0))
         )
-        return y.reshape(x.shape) * factor + summand
+        scaled: Array = y.reshape(x.shape) * factor + summand
+        return scaled
 
     return equations
 

@@ -56,7 +56,8 @@ def test_its_convolutions_have_standardized_weights(template: str, spec: str) ->
     assert names == [name for name, module in made.named_modules() if isinstance(module, nn.Conv2d)]
     assert len(names) == TEMPLATES[template]
     for name in names:
-        (parametrization,) = made.get_submodule(name).parametrizations.weight  # type: ignore[union-attr]
+        convolution: Any = made.get_submodule(name)
+        (parametrization,) = convolution.parametrizations.weight
         assert type(parametrization) is kind
         assert getattr(parametrization, "gamma", 1.5) == 1.5
     assert f"the weights of {len(names)} convolutions are standardized" in made.notes  # type: ignore[operator]
