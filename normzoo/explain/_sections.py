@@ -108,7 +108,7 @@ def formula(subject: Subject) -> str:
     """Return the formula, with weight and bias where the layer has them; of a user's own it is not known."""
     if subject.about is None:
         return ""
-    learned = {each.name for each in held(subject)}
+    learned = {each.name.rpartition(".")[2] for each in held(subject)}  # perhaps of a part
     factor, summand = "w * " if "weight" in learned else "", " + b" if "bias" in learned else ""
     return f"y = {factor}{subject.about.normalized}{summand}"
 
