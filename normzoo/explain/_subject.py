@@ -13,6 +13,10 @@ Curve = tuple[tuple[float, float], ...]
 """Pairs of an input and its output, of a norm whose outputs each depend on their own input alone."""
 
 
+_FEW = (4, 8, 2, 2, 2)
+"""Samples, channels and sizes of the positions of a small input."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Probe:
     """What trying a norm shows.
@@ -95,15 +99,8 @@ def subject(text: str, shape: Sequence[int]) -> Subject:
     """
     spec, shape = NORMS.parse(text), tuple(shape)
     if spec.is_own:
-        probe = _probed(text, shape)
-        return Subject(
-            spec=NORMS.canonical(text),
-            entry=None,
-            options=spec.options,
-            shape=shape,
-            parts={"": probe.pools},
-            probe=probe,
-        )
+        found = _probed(text, shape)
+        return Subject(spec=NORMS.canonical(text), entry=None, shape=shape, parts={"": found.pools}, probe=found)
     entry = NORMS.entry(spec)
     about = entry.explanation
     options = {**about.options, **entry.options}
@@ -111,7 +108,7 @@ def subject(text: str, shape: Sequence[int]) -> Subject:
         _check_option(text, name, value, options)
     options |= spec.options
     sizes = (shape[0], shape[1], prod(shape[2:]))
-    probe = None
+    probe: Probe | None = None
     if about.pooling is not None:
         parts = {"": pools_of(text, about.pooling, options, sizes)}
     elif about.parts:
@@ -119,8 +116,11 @@ def subject(text: str, shape: Sequence[int]) -> Subject:
     elif spec.target in FAMILIES["control"]:
         parts = {"": Pools(sizes, None)}
     else:
-        probe = _probed(text, shape)
-        parts = {"": probe.pools}
+        few = tuple(map(min, shape, _FEW))  # which is enough for what makes each value for itself
+        probe = _probed(text, few)
+        if not probe.curve and few != shape:
+            probe = _probed(text, shape)
+        parts = {"": Pools(sizes, None) if probe.curve else probe.pools}
     if about.centered and any(each.blocks and prod(each.extent) == 1 for each in parts.values()):
         raise ComponentError(
             f"norm '{text}': a mean and variance need more than one value, got one value for each from shape "

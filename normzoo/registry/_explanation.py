@@ -107,7 +107,7 @@ class HeldTensor(Conditional):
     Attributes:
         learned: it is a parameter, trained; otherwise a buffer, the layer's state.
         per_channel: of shape ``(C,)``; otherwise so many ``numbers``, of which a single one has no dimension.
-        does: what it is and what it starts at.
+        does: its letter in the formula if it has one, ``a, a factor``, what it is, and what it starts at.
     """
 
     name: str

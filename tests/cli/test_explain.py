@@ -23,13 +23,37 @@ def _plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NORMS)
 def test_every_norm_is_explained(name: str, capsys: Capture) -> None:
     """On the shape that is taken unless one is given, in 80 columns."""
-    assert main(["explain", name]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    assert out.startswith(f"{name} on shape (4, 8, 2, 2)")
-    assert max(map(len, out.splitlines())) <= 80
-    for heading in ("formula", "parameters", "training", "inference", "cost", "fits", "fits less", "paper"):
-        assert any(line.startswith(heading) for line in out.splitlines()), heading
+    for flags, headings in (
+        ([], ("formula", "fits", "fits less", "in Python", "to compare", "all of it")),
+        (["--details"], ("formula", "parameters", "training", "inference", "cost", "fits", "fits less", "paper")),
+    ):
+        assert main(["explain", name, *flags]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert out.startswith(f"{name} on shape (4, 8, 2, 2)")
+        assert max(map(len, out.splitlines())) <= 80
+        assert len(out.splitlines()) < 24 or flags
+        for heading in headings:
+            assert any(line.startswith(heading) for line in out.splitlines()), heading
+
+
+def test_ones_own_is_explained_by_trying_it(tmp_path: Path, capsys: Capture) -> None:
+    """From a file of the current folder: its pools, parameters and state, and what it says of itself."""
+    (tmp_path / "norm_to_explain.py").write_text(
+        'from torch import nn\nclass Mine(nn.BatchNorm1d):\n    """Do as batch norm does."""\n'
+    )
+    assert main(["explain", "norm_to_explain:Mine", "--shape", "4,3", "--svg", "mine.svg"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["norm_to_explain:Mine on shape (4, 3)", "Do as batch norm does."]
+    assert "pools       3 pools of 4 values each, one for each of 3 channels." in lines
+    assert "to compare  normzoo compare --norms norm_to_explain:Mine,none" in lines
+    assert (tmp_path / "mine.svg").exists()
+
+
+def test_a_family_is_explained(capsys: Capture) -> None:
+    """One after the other, with a blank line between them."""
+    assert main(["explain", "family:uncentered,none"]) == 0
+    assert "\n\nnone on shape (4, 8, 2, 2)\n" in capsys.readouterr().out
 
 
 def test_the_picture_is_that_of_the_shape(capsys: Capture) -> None:
@@ -43,7 +67,7 @@ def test_the_picture_is_that_of_the_shape(capsys: Capture) -> None:
 @pytest.mark.parametrize("words", [["batch,group:groups=4,eps=1e-3"], ["batch", "group:groups=4,eps=1e-3"]], ids=len)
 def test_several_are_explained(words: list[str], capsys: Capture) -> None:
     """With commas or blanks between them; an option after a comma belongs to its norm."""
-    assert main(["explain", *words]) == 0
+    assert main(["explain", *words, "--details"]) == 0
     out = capsys.readouterr().out
     assert out.count("batch on shape (4, 8, 2, 2)") == 2
     assert out.count("group:eps=0.001,groups=4 on shape (4, 8, 2, 2)") == 2
@@ -57,7 +81,7 @@ def test_shapes_are_read_as_torch_prints_them(capsys: Capture) -> None:
 
 def test_a_large_input_is_cut_and_it_is_said(capsys: Capture) -> None:
     """Of all that is left out, how much is shown."""
-    assert main(["explain", "batch", "--shape", "32,64,32,32"]) == 0
+    assert main(["explain", "batch", "--shape", "32,64,32,32", "--details"]) == 0
     words = " ".join(capsys.readouterr().out.split())
     assert "Shown are 7 of 32 samples, 8 of 64 channels, 2 x 2 of 32 x 32 positions" in words
 
@@ -91,7 +115,8 @@ def test_the_file_does_not_depend_on_the_terminal(
 REFUSED = {
     "nothing": ([], "explain: name a norm, as in `normzoo explain batch` (known: batch, layer,"),
     "unknown": (["bach"], "unknown norm 'bach'; did you mean 'batch'?"),
-    "own": (["own_norms:Mine"], "`normzoo compare --norms batch,own_norms:Mine` compares your own"),
+    "own": (["own_norms_nowhere:Mine"], "cannot import 'own_norms_nowhere'"),
+    "family": (["family:pool"], "unknown family of norms 'pool'; did you mean 'pools'?"),
     "groups": (["group:groups=3"], "groups must divide channels, got channels=8, groups=3; use groups=2 or 9 channels"),
     "groups-of-six": (["group", "--shape", "4,6,2,2"], "channels=6, groups=8; use groups=6 or 8 channels"),
     "option": (["layer:momentum=0.1"], "it has no option 'momentum' (it takes: eps, affine)"),

@@ -36,4 +36,19 @@ def goes_with(spec: str, shape: tuple[int, ...]) -> bool:
     return len(shape) > 2 or not spec.startswith(("instance", "group:groups=4", "ghost:"))
 
 
+def _switched() -> list[str]:
+    """Return the norms that have not one pool, each also with every switch the other way."""
+    names = [name for name in NORMS if name not in ONE_POOL]
+    switches = [
+        f"{name}:{option}={not default}"
+        for name in names
+        for option, default in NORMS[name].explanation.options.items()
+        if isinstance(default, bool)
+    ]
+    return [*names, *switches]
+
+
+EVERY = (*SPECS, *_switched())
+"""Every norm, also with options."""
+
 SPECS_AND_SHAPES = [(spec, shape) for spec in SPECS for shape in SHAPES if goes_with(spec, shape)]

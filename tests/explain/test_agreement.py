@@ -1,5 +1,7 @@
 """Does what is said of a norm hold for the real layer?"""
 
+import ast
+import copy
 import inspect
 import math
 import re
@@ -11,21 +13,29 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.explain import Subject, subject
-from normzoo.explain._subject import formula, held, tensor_shape
+from normzoo.explain._pools import Pools
+from normzoo.explain._sections import formula
+from normzoo.explain._subject import held, tensor_shape
 from normzoo.layers import make_norm
 from normzoo.layers._pool import Pool, WithinGroups
-from normzoo.registry import NORMS, Option, Pooling, load, values_per_statistic
+from normzoo.registry import NORMS, Explanation, Option, Pooling, load, values_per_statistic
 
-from .cases import ONE_POOL, SHAPES, SPECS, SPECS_AND_SHAPES
+from .cases import EVERY, ONE_POOL, SHAPES, SPECS, SPECS_AND_SHAPES
 
 MAPS = SHAPES[2]
 
 
-def pool_numbers(asked: Subject) -> Tensor:
+def explanation(asked: Subject) -> Explanation:
+    assert asked.about is not None
+    return asked.about
+
+
+def pool_numbers(asked: Subject, pools: Pools | None = None) -> Tensor:
     """Return the number of every value's pool, in the shape of the input; values without a pool have one each."""
-    samples, channels, positions = asked.pools.sizes
+    pools = pools or asked.pools
+    samples, channels, positions = pools.sizes
     numbers = [
-        asked.pools.number(sample, channel, position)
+        pools.number(sample, channel, position)
         for sample in range(samples)
         for channel in range(channels)
         for position in range(positions)
@@ -42,13 +52,19 @@ def layer_and_input(spec: str, shape: tuple[int, ...]) -> tuple[nn.Module, Tenso
     return layer, torch.randn(shape, dtype=torch.float64) + 1
 
 
+def output(layer: nn.Module, *inputs: Tensor) -> Tensor:
+    """Return what a copy puts out, with the same random numbers at every call."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        y: Tensor = copy.deepcopy(layer)(*inputs)
+    return y
+
+
 def outputs_moved_by(layer: nn.Module, x: Tensor, value: int) -> Tensor:
     """Return which outputs change with one value of the input."""
     moved = x.clone()
     moved.view(-1)[value] += 0.5
-    with torch.no_grad():
-        difference: Tensor = layer(moved) - layer(x)
-    return difference.abs() > 1e-9
+    return (output(layer, moved) - output(layer, x)).abs() > 1e-9
 
 
 def layers_pool(pooling: Pooling, options: Mapping[str, Option]) -> tuple[tuple[int, ...], int | None]:
@@ -66,12 +82,13 @@ def test_the_layer_pools_what_is_said(spec: str) -> None:
     """Its ``pool``, by which everything is computed; the control has none."""
     asked = subject(spec, MAPS)
     pool: Pool | None = getattr(make_norm(spec, MAPS[1]), "pool", None)
-    if asked.about.pooling is None:
+    pooling = explanation(asked).pooling
+    if pooling is None:
         assert pool is None
         return
     assert pool is not None
-    assert (pool.axes, pool.groups) == layers_pool(asked.about.pooling, asked.options)
-    assert pool.at_each_position == (asked.about.pooling.positions == "each")
+    assert (pool.axes, pool.groups) == layers_pool(pooling, asked.options)
+    assert pool.at_each_position == (pooling.positions == "each")
 
 
 def test_the_group_of_the_registry_pools_what_is_said() -> None:
@@ -132,7 +149,7 @@ def test_what_is_said_of_inference_holds(spec: str) -> None:
     layer(x)
     layer.eval()
     asked = subject(spec, MAPS)
-    said = [line.text for line in asked.about.inference if line.holds(asked.options)]
+    said = [line.text for line in explanation(asked).inference if line.holds(asked.options)]
     assert len(said) == 1
     is_tracked = said[0].startswith("running_mean and running_var")
     assert is_tracked == any(each.name == "running_mean" for each in held(asked))
@@ -141,43 +158,125 @@ def test_what_is_said_of_inference_holds(spec: str) -> None:
         assert outputs_moved_by(layer, x, value).equal(numbers == numbers.view(-1)[value]), value
 
 
-@pytest.mark.parametrize("spec", SPECS)
+WITH_PARTS = [spec for spec in EVERY if NORMS.entry(NORMS.parse(spec)).explanation.parts]
+
+
+@pytest.mark.parametrize("spec", WITH_PARTS)
+def test_a_value_moves_what_shares_a_statistic_with_it(spec: str) -> None:
+    """Any of several statistics, in training."""
+    layer, x = layer_and_input(spec, MAPS)
+    asked = subject(spec, MAPS)
+    kinds = [pool_numbers(asked, pools) for pools in asked.parts.values()]
+    for value in range(x.numel()):
+        shared = torch.stack([numbers == numbers.view(-1)[value] for numbers in kinds]).any(0)
+        assert outputs_moved_by(layer, x, value).equal(shared), value
+
+
+@pytest.mark.parametrize("spec", EVERY)
+def test_inference_is_training_where_that_is_said(spec: str) -> None:
+    """After a step of it; not so where running statistics are kept."""
+    layer, x = layer_and_input(spec, MAPS)
+    before = output(layer, x)
+    layer(x)
+    asked = subject(spec, MAPS)
+    said = [line.text for line in explanation(asked).inference if line.holds(asked.options)]
+    assert said
+    is_same = torch.allclose(output(layer.eval(), x), before)
+    assert is_same or not said[0].startswith("As in training")
+    assert not is_same or not any(each.name == "running_mean" for each in held(asked))
+
+
+@pytest.mark.parametrize("spec", EVERY)
 @pytest.mark.parametrize("is_learned", [True, False], ids=["parameters", "buffers"])
 def test_parameters_and_state_are_the_layers(spec: str, is_learned: bool) -> None:
-    """By name, shape, and the value at which they start."""
+    """By name, shape, and the value at which they start, where that is a number."""
     layer = make_norm(spec, MAPS[1])
     asked = subject(spec, MAPS)
     described = {each.name: each for each in held(asked) if each.learned == is_learned}
     real = dict(layer.named_parameters() if is_learned else layer.named_buffers())
-    assert list(described) == list(real)
+    assert described.keys() == real.keys()
     for name, tensor in real.items():
         assert tensor_shape(asked, described[name]) == tuple(tensor.shape)
-        start = re.search(r"starts at (\d)$", described[name].does)
-        assert start is not None
-        assert bool((tensor == int(start[1])).all())
+        does = described[name].does
+        start = re.search(r"starts at (-?\d+(?:\.\d+)?)$", does)
+        if spec in SPECS:
+            assert start is not None
+        if start is not None:
+            torch.testing.assert_close(tensor, torch.full_like(tensor, float(start[1])))
+        else:
+            assert "starts" in does or "there for" in does
 
 
-@pytest.mark.parametrize("spec", SPECS)
+FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
+    "sqrt": torch.sqrt,
+    "tanh": torch.tanh,
+    "erf": torch.erf,
+    "sigmoid": torch.sigmoid,
+    "exp": torch.exp,
+    "abs": torch.abs,
+    "max": torch.maximum,
+}
+"""That a formula may use; ``mean`` is one, too, where it is written as one."""
+
+STATISTICS = {"mean": ("", "mean"), "var": ("", "variance")}
+"""By its name in a formula, over which of several kinds of pools a statistic is taken."""
+
+
+def letter_of(does: str) -> str:
+    """Return the letter that a tensor has in a formula, with which its description begins; nothing where it has none.
+
+    >>> letter_of("a, a factor; starts at 0.5"), letter_of("batches seen")
+    ('a', '')
+    """
+    first, comma, _ = does.partition(", ")
+    return first if comma and first.isidentifier() and len(first) <= 3 else ""
+
+
+def can_be_evaluated(spec: str) -> bool:
+    """Whether a formula holds nothing but what the test below knows."""
+    asked = subject(spec, MAPS)
+    try:
+        tree = ast.parse(formula(asked).removeprefix("y = ").replace("^", "**"), mode="eval")
+    except SyntaxError:
+        return False
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    statistics = {
+        name for name, parts in STATISTICS.items() if explanation(asked).pooling or {*parts} & asked.parts.keys() - {""}
+    }
+    letters = {letter_of(each.does) for each in held(asked)} - {""}
+    return names <= {"x", *FUNCTIONS, *statistics, *letters, *asked.options}
+
+
+FORMULAS = [spec for spec in EVERY if can_be_evaluated(spec)]
+
+
+def test_most_formulas_are_evaluated() -> None:
+    """All of norms with one pool."""
+    assert set(SPECS) <= set(FORMULAS)
+    assert {"dyt", "extended"} <= set(FORMULAS)
+
+
+@pytest.mark.parametrize("spec", FORMULAS)
 def test_the_formula_is_what_the_layer_computes(spec: str) -> None:
-    """As it is printed, with every statistic taken over the values of a letter."""
+    """As it is printed, with every statistic taken over the values of a letter, and every tensor by its own."""
     layer, x = layer_and_input(spec, MAPS)
     asked = subject(spec, MAPS)
-    numbers = pool_numbers(asked).view(-1)
-    same = (numbers[:, None] == numbers[None, :]).double()
 
-    def pooled(values: Tensor) -> Tensor:
+    def pooled(values: Tensor, statistic: str = "mean") -> Tensor:
+        parts = [part for part in STATISTICS[statistic] if part in asked.parts]
+        numbers = pool_numbers(asked, asked.parts[parts[0]] if parts else None).view(-1)
+        same = (numbers[:, None] == numbers[None, :]).double()
         return (same @ values.reshape(-1) / same.sum(1)).reshape(values.shape)
 
     written = formula(asked).removeprefix("y = ").replace("^", "**")
-    per_channel = {"w": "weight", "b": "bias"}
-    names: dict[str, Any] = {
-        letter: parameter.detach().reshape(-1, 1, 1)
-        for letter, name in per_channel.items()
-        if (parameter := getattr(layer, name, None)) is not None
-    }
-    mean: Tensor | Callable[[Tensor], Tensor] = pooled if "mean(" in written else pooled(x)
-    names |= {"x": x, "sqrt": torch.sqrt, "mean": mean, "var": pooled((x - pooled(x)).square())}
-    names |= {"eps": asked.options.get("eps")}
+    tensors = dict(layer.named_parameters()) | dict(layer.named_buffers())
+    names: dict[str, Any] = {**asked.options, "x": x, **FUNCTIONS}
+    for each in held(asked):
+        if letter := letter_of(each.does):
+            value = tensors[each.name].detach()
+            names[letter] = value.reshape(-1, 1, 1) if each.per_channel else value
+    names["mean"] = pooled if "mean(" in written else pooled(x)
+    names["var"] = pooled((x - pooled(x)).square(), "var")
     expected = eval(written, {"__builtins__": {}}, names)  # noqa: S307  # of our own text
     torch.testing.assert_close(layer(x), expected)
 
@@ -195,24 +294,28 @@ def test_the_options_are_the_layers(name: str) -> None:
     assert set(NORMS[name].options) <= set(takes)
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", EVERY)
 def test_whether_a_mean_is_subtracted(spec: str) -> None:
-    """As the layer says; only then does one value for each statistic mean nothing."""
-    assert subject(spec, MAPS).about.centered == getattr(make_norm(spec, 4), "centered", False)
+    """Then it does not matter by how much all values are shifted; only then does one value say nothing."""
+    layer, x = layer_and_input(spec, MAPS)
+    is_centered = torch.allclose(output(layer, x + 1), output(layer, x), rtol=1e-4, atol=1e-6)
+    assert explanation(subject(spec, MAPS)).centered == is_centered
+    if spec in SPECS:
+        assert is_centered == getattr(layer, "centered", False)
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", EVERY)
 def test_what_is_said_of_masks_holds(spec: str) -> None:
     """What does not count comes out as zero and moves nothing; the control ignores masks."""
     layer, x = layer_and_input(spec, MAPS)
     mask = torch.tensor([[[True, True], [True, False]], [[True, False], [True, True]]])
     left_out = ~mask.unsqueeze(1).expand(x.shape)
-    y = layer(x, mask)
-    if subject(spec, MAPS).pools.blocks is None:
+    y = output(layer, x, mask)
+    if spec == "none":
         assert y.equal(x)
         return
     assert not y[left_out].any()
-    assert layer(x.where(~left_out, 99.0), mask).equal(y)
+    assert output(layer, x.where(~left_out, 99.0), mask).equal(y)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +333,7 @@ def test_what_is_kept_for_backward(name: str) -> None:
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         layer(x.requires_grad_())
-    said = next(line.text for line in asked.about.cost if line.text.startswith("Kept for backward"))
+    said = next(line.text for line in explanation(asked).cost if line.text.startswith("Kept for backward"))
     per_pool = 2 if "2 x {pools}" in said else 1
     weight = [MAPS[1]] * len([each for each in held(asked) if each.name == "weight"])
     assert sorted(kept) == sorted([math.prod(MAPS), *weight, *[asked.pools.count] * per_pool])

@@ -3,8 +3,11 @@
 import pytest
 
 from normzoo.explain import sections, subject
+from normzoo.explain._sections import code
+from normzoo.layers import make_norm
+from normzoo.registry import FAMILIES
 
-from .cases import SPECS_AND_SHAPES
+from .cases import EVERY, SPECS_AND_SHAPES
 
 HEADINGS = [
     "pools",
@@ -15,10 +18,13 @@ HEADINGS = [
     "training",
     "inference",
     "cost",
+    "precision",
     "fits",
     "fits less",
     "mask",
     "paper",
+    "in Python",
+    "to compare",
 ]
 MAPS = (4, 8, 2, 2)
 
@@ -27,7 +33,7 @@ def said(spec: str, heading: str, shape: tuple[int, ...] = MAPS) -> str:
     return "\n".join(next(each.lines for each in sections(subject(spec, shape)) if each.heading == heading))
 
 
-@pytest.mark.parametrize(("spec", "shape"), SPECS_AND_SHAPES)
+@pytest.mark.parametrize(("spec", "shape"), [*SPECS_AND_SHAPES, *((spec, MAPS) for spec in EVERY)])
 def test_every_section_says_something(spec: str, shape: tuple[int, ...]) -> None:
     """With every number put in; nothing is said twice."""
     found = sections(subject(spec, shape))
@@ -106,3 +112,30 @@ def test_inference_of_batch_norm_is_by_running_statistics() -> None:
 def test_a_paper_is_cited_in_full() -> None:
     """Authors, year, title and where to find it."""
     assert said("group", "paper") == 'Yuxin Wu, Kaiming He (2018), "Group Normalization", arXiv:1803.08494'
+
+
+def test_of_several_statistics_each_is_counted() -> None:
+    """By its name."""
+    assert said("extended", "pools") == (
+        "mean: 8 pools of 16 values each (4 samples x 4 positions), one for each of 8 channels; "
+        "variance: 1 pool of 128 values (4 samples x 8 channels x 4 positions)."
+    )
+
+
+def test_what_pools_nothing_says_so() -> None:
+    """Each value is for itself."""
+    assert said("dyt", "pools") == "There are no pools: each output depends on its own input alone."
+
+
+@pytest.mark.parametrize("spec", EVERY)
+def test_the_code_makes_the_layer(spec: str) -> None:
+    """As the registry does."""
+    names: dict[str, object] = {}
+    exec("\n".join(code(subject(spec, MAPS))), names)  # noqa: S102  # of our own text
+    assert repr(names["norm"]) == repr(make_norm(spec, MAPS[1]))
+
+
+@pytest.mark.parametrize("spec", EVERY)
+def test_precision_is_spoken_of(spec: str) -> None:
+    """Also under autocast, but for what computes nothing."""
+    assert ("autocast" in said(spec, "precision")) == (spec not in FAMILIES["control"])

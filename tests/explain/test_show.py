@@ -7,8 +7,10 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from normzoo.explain import lay_out, picture_to_rich, sections, subject, to_rich, to_svg
+from normzoo.explain import brief_to_rich, lay_out, picture_to_rich, sections, subject, to_rich, to_svg
 from normzoo.explain._picture import INKS
+from normzoo.explain._show import SCREEN
+from normzoo.registry import NORMS
 
 from .cases import SPECS_AND_SHAPES
 
@@ -99,6 +101,36 @@ def test_several_stand_beside_one_another_where_they_fit() -> None:
         headers = [line for line in said if line.split()[:1] == ["c0"]]
         assert len(headers) == rows
         assert sum(line.rstrip() == "layer on shape (4, 8, 2, 2)" for line in said) == rows
+
+
+@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("shape", [(4, 8, 2, 2), (16, 16, 2, 1), (2, 16, 9)], ids=str)
+def test_a_screen_holds_what_is_said_first(name: str, shape: tuple[int, ...]) -> None:
+    """Of 24 rows and 80 columns, with a row to type in: picture, formula, where it fits, and how to use it."""
+    said = brief_to_rich(subject(name, shape)).plain.splitlines()
+    assert len(said) <= SCREEN
+    assert max(map(len, said)) <= 80
+    headings = [line[:10].strip() for line in said]
+    for heading in ("formula", "fits", "fits less", "in Python", "to compare"):
+        assert headings.count(heading) == 1
+    assert said[-1].split() == ["all", "of", "it", "--details"]
+
+
+def test_several_statistics_stand_beside_one_another() -> None:
+    """Under their names; each letter in its place."""
+    said = brief_to_rich(subject("extended", (2, 3, 2))).plain.splitlines()
+    at = said[2].index("variance")
+    assert said[2].split() == ["mean", "variance"]
+    assert said[4][:at].split() == ["n0", *"AABBCC"]
+    assert said[4][at:].split() == ["n0", *"AAAAAA"]
+
+
+def test_several_statistics_are_drawn_in_one_file() -> None:
+    """Each value once in each."""
+    root = parsed(to_svg([subject("extended", (2, 3, 2))]))
+    named = [each.attrib["data-value"] for each in root.iter(f"{SVG}g") if "data-value" in each.attrib]
+    assert len(set(named)) == len(named) == 2 * 12
+    assert "variance 1 2 1" in named
 
 
 SVG = "{http://www.w3.org/2000/svg}"
