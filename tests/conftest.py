@@ -61,7 +61,7 @@ _made: list[Path] = []
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the files be written that hold what is said."""
-    parser.addoption("--refresh-golden", action="store_true", help="write tests/report/golden again")
+    parser.addoption("--refresh-golden", action="store_true", help="write tests/report/golden and docs/zoo.md again")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its processes, which inherit this

@@ -103,9 +103,10 @@ Example: normzoo bench layers --norms batch,group --parts plain --dtypes float32
 
 _EXPLAIN = """Show what a norm pools, as a picture, and what there is to know of it.
 
-In the picture all values that share a mean and a variance have one colour and one letter. Below it stand the formula,
-parameters, state, what training and inference use, cost, when it fits and when not, and the paper. Several norms are
-separated by commas or blanks.
+In the picture all values that share a statistic have one colour and one letter; of a norm that takes each value for
+itself there is a curve. Below it stand the formula, where it fits and where not, and how to use it: all on one screen.
+With --details: parameters, state, what training and inference use, cost, masks and the paper, too. Several norms are
+separated by commas or blanks. What your own norm does is found out by trying it.
 
 Example: normzoo explain batch,group:groups=4 --shape 4,8,2,2 --svg pools.svg
 """

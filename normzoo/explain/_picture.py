@@ -168,10 +168,10 @@ def plot(curve: Curve, *, width: int = 61, height: int = 9) -> list[str]:
     r"""Draw a curve in rows of characters, with the ends of both axes.
 
     >>> print(*plot(((-1.0, 0.0), (0.0, 1.0), (1.0, 0.5)), width=12, height=3), sep="\n")
-       1 |  *
-         |     *
-       0 |*
-         -1    1
+      1 |   *
+        |      *
+      0 |*
+        -1 0  1
     """
     (left, _), (right, _) = curve[0], curve[-1]
     outputs = [value for _, value in curve if isfinite(value)]
