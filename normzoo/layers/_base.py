@@ -3,7 +3,7 @@
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar, Unpack, final
 
 import torch
@@ -37,7 +37,8 @@ class Norm(nn.Module, ABC):
             running statistics are left as they are.
         recurrent_gain: what ``weight`` should start at inside a recurrence.
         weight_start: what ``weight`` starts at; where it is not one, ``weight`` is no scale of a normalized input.
-        zero_centered, unbiased, unbiased_running, small_batch, min_values, skip_nonfinite: see ``Policies``.
+        channel_dim, zero_centered, unbiased, unbiased_running, small_batch, min_values, skip_nonfinite: options that
+            torch.nn's layers do not have; see ``Policies``.
         is_channels_first: an input's second dimension is that of the channels, and nothing lies between.
         standardizes_weights: None, or the arguments of ``surgery.standardize_weights``, which is then applied to the
             convolutions of a network that is built with this norm.
@@ -60,6 +61,7 @@ class Norm(nn.Module, ABC):
     standardizes_weights: Mapping[str, Any] | None = None
     members: int | None = None
     tolerates_single_values: bool = False
+    channel_dim: int = 1
     zero_centered: bool = False
     unbiased: bool = False
     unbiased_running: bool = True
@@ -88,6 +90,13 @@ class Norm(nn.Module, ABC):
         for name, value in policies.items():
             if value != DEFAULTS[name]:
                 setattr(self, name, value)
+        dim = self.channel_dim
+        if isinstance(dim, bool) or not isinstance(dim, Integral) or dim == 0:
+            raise ValueError(
+                self._message(
+                    "channel_dim must be a dimension after the samples", f"got {dim!r}", "use -1 for the last"
+                )
+            )
         if self.zero_centered:
             self.recurrent_gain -= 1
 
@@ -110,6 +119,13 @@ class Norm(nn.Module, ABC):
 
         Raises:
             InputError: wrong rank, channels or dtype, or only one value per statistic.
+        """
+
+    @abstractmethod
+    def _normalize(self, x: Tensor, mask: Tensor | None, shape: Sequence[int]) -> Tensor:
+        """Normalize an input whose channels are second.
+
+        ``shape`` is what is to fit the norm: that of ``x``, which may have a further dimension of size one at its end.
         """
 
     @abstractmethod
@@ -144,6 +160,36 @@ class Norm(nn.Module, ABC):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TracerWarning)
             self._check_shape(shape)
+
+    def _through_view(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Normalize a view of an input that has its channels second; return the output as the input lies."""
+        dim = self.channel_dim
+        place = dim + x.ndim if dim < 0 else dim
+        if not 0 < place < x.ndim:
+            raise self._error(
+                "the input must have its channels after its samples, in dimension channel_dim",
+                f"got shape {tuple(x.shape)} and channel_dim={dim}",
+                "change the input or channel_dim",
+            )
+        seen = x.movedim(place, 1)
+        has_one = x.ndim == 3  # a map of width one can have its channels last in memory, as it is
+        try:
+            y = self._normalize(
+                seen.unsqueeze(-1) if has_one else seen,
+                mask.unsqueeze(-1) if has_one and isinstance(mask, Tensor) else mask,
+                seen.shape,
+            )
+        except InputError as error:
+            message = f"{error} (shapes are written with the channels second; they are dimension {dim})"
+            raise InputError(message) from None
+        y = (y.squeeze(-1) if has_one else y).movedim(1, place)
+        return y.contiguous() if x.is_contiguous() else y
+
+    def _way_to_channels(self, shape: Sequence[int], channels: int, otherwise: str) -> str:
+        """Return what to do about an input that has other channels: it may have them last by mistake."""
+        if self.channel_dim == 1 and len(shape) > 2 and shape[-1] == channels:
+            return "channels are its second dimension; for channels last use channel_dim=-1"
+        return otherwise
 
     def _has_tensors_of(self, channels: int) -> bool:
         """Whether there are parameters or statistics, all for so many channels, as after channels were pruned."""

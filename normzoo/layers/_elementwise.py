@@ -40,10 +40,17 @@ class ElementwiseNorm(FormulaNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        channel_dim: int = 1,
         zero_centered: bool = False,
     ) -> None:
         super().__init__(
-            num_features, affine=affine, bias=bias, device=device, dtype=dtype, zero_centered=zero_centered
+            num_features,
+            affine=affine,
+            bias=bias,
+            device=device,
+            dtype=dtype,
+            channel_dim=channel_dim,
+            zero_centered=zero_centered,
         )
         self.start = float(alpha)
         self.alpha = nn.Parameter(torch.empty((), device=device, dtype=dtype))

@@ -64,11 +64,16 @@ class FormulaNorm(Norm):
         self._check_input(x)
         if x.is_nested:
             raise self._error("a nested tensor cannot be normalized", "got one", "pad it and pass a mask")
+        if self.channel_dim != 1:
+            return self._through_view(x, mask)
+        return self._normalize(x, mask, x.shape)
+
+    def _normalize(self, x: Tensor, mask: Tensor | None, shape: Sequence[int]) -> Tensor:
         is_traced = is_jit_tracing()
         if is_traced:
-            self._check_traced_shape(x.shape)
+            self._check_traced_shape(shape)
         else:
-            self._check_shape(x.shape)
+            self._check_shape(shape)
         if not is_traced and x.numel() == 0:
             return self._normalize_nothing(x, 2)
         x = laid_out(x)
@@ -91,7 +96,9 @@ class FormulaNorm(Norm):
             raise self._error(
                 "the input's channels must equal num_features",
                 f"got {shape[1]} channels in shape {tuple(shape)} and num_features={self.num_features}",
-                f"construct it with num_features={shape[1]} or change the input",
+                self._way_to_channels(
+                    shape, self.num_features, f"construct it with num_features={shape[1]} or change the input"
+                ),
             )
 
     def _scale_and_shift(self, x: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ class GroupNorm(PooledNorm, nn.GroupNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        channel_dim: int = 1,
         zero_centered: bool = False,
         unbiased: bool = False,
     ) -> None:
@@ -50,6 +51,7 @@ class GroupNorm(PooledNorm, nn.GroupNorm):
             bias=affine and bias,
             device=device,
             dtype=dtype,
+            channel_dim=channel_dim,
             zero_centered=zero_centered,
             unbiased=unbiased,
         )
@@ -81,13 +83,12 @@ class GroupNorm(PooledNorm, nn.GroupNorm):
         if len(shape) < 2:
             raise self._error("the input must be at least 2D (N, C, *)", f"got {len(shape)}D", "add a batch dimension")
         if shape[1] != self.num_channels and not self._has_tensors_of(shape[1]):
-            way_out = f"construct it with num_channels={shape[1]} or change the input"
-            if shape[-1] == self.num_channels:
-                way_out = "channels are its second dimension; for channels last use LayerNorm"
             raise self._error(
                 "the input's channels must equal num_channels",
                 f"got {shape[1]} channels in shape {tuple(shape)} and num_channels={self.num_channels}",
-                way_out,
+                self._way_to_channels(
+                    shape, self.num_channels, f"construct it with num_channels={shape[1]} or change the input"
+                ),
             )
 
     def extra_repr(self) -> str:
@@ -125,11 +126,20 @@ def group_norm(
     groups: int = 8,
     eps: float = 1e-5,
     affine: bool = True,
+    channel_dim: int = 1,
     zero_centered: bool = False,
     unbiased: bool = False,
 ) -> GroupNorm:
     """Return group normalization of ``num_features`` channels in ``groups`` groups: the registry's ``group``."""
-    return GroupNorm(groups, num_features, eps=eps, affine=affine, zero_centered=zero_centered, unbiased=unbiased)
+    return GroupNorm(
+        groups,
+        num_features,
+        eps=eps,
+        affine=affine,
+        channel_dim=channel_dim,
+        zero_centered=zero_centered,
+        unbiased=unbiased,
+    )
 
 
 def layer_norm(
@@ -137,6 +147,7 @@ def layer_norm(
     *,
     eps: float = 1e-5,
     affine: bool = True,
+    channel_dim: int = 1,
     zero_centered: bool = False,
     unbiased: bool = False,
 ) -> GroupNorm:
@@ -145,4 +156,12 @@ def layer_norm(
     In a map this is one group, with ``weight`` and ``bias`` per channel, as Wu & He (2018) compare it; for a
     vector ``(N, C)`` it is ``LayerNorm(C)``.
     """
-    return GroupNorm(1, num_features, eps=eps, affine=affine, zero_centered=zero_centered, unbiased=unbiased)
+    return GroupNorm(
+        1,
+        num_features,
+        eps=eps,
+        affine=affine,
+        channel_dim=channel_dim,
+        zero_centered=zero_centered,
+        unbiased=unbiased,
+    )

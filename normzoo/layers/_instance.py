@@ -42,6 +42,7 @@ class InstanceNorm(TrackedNorm, TorchInstanceNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        channel_dim: int = 1,
         zero_centered: bool = False,
         unbiased: bool = False,
         unbiased_running: bool = True,
@@ -56,6 +57,7 @@ class InstanceNorm(TrackedNorm, TorchInstanceNorm):
             device,
             dtype,
             bias=bias,
+            channel_dim=channel_dim,
             zero_centered=zero_centered,
             unbiased=unbiased,
             unbiased_running=unbiased_running,
@@ -68,7 +70,8 @@ class InstanceNorm(TrackedNorm, TorchInstanceNorm):
 
     def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  # torch.nn's name
         """Normalize; see an input without a batch dimension, where the class fixes the rank, as a batch of one."""
-        if self.ranks is not None and isinstance(input, Tensor) and input.ndim + 1 in self.ranks:
+        ranks = self.ranks if self.channel_dim == 1 else None
+        if ranks is not None and isinstance(input, Tensor) and input.ndim + 1 in ranks:
             self._check_channels(input.shape, input.shape[0])
             return super().forward(input.unsqueeze(0), None if mask is None else mask.unsqueeze(0)).squeeze(0)
         return super().forward(input, mask)

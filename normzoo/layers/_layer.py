@@ -85,6 +85,7 @@ class ChannelLayerNorm(PooledNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        channel_dim: int = 1,
         zero_centered: bool = False,
         unbiased: bool = False,
     ) -> None:
@@ -95,6 +96,7 @@ class ChannelLayerNorm(PooledNorm):
             bias=affine and bias,
             device=device,
             dtype=dtype,
+            channel_dim=channel_dim,
             zero_centered=zero_centered,
             unbiased=unbiased,
         )
@@ -106,7 +108,7 @@ class ChannelLayerNorm(PooledNorm):
             raise self._error(
                 "the input must be (N, C, *) with num_features channels",
                 f"got shape {tuple(shape)} and num_features={self.num_features}",
-                "change the input or num_features, or for channels last use LayerNorm",
+                self._way_to_channels(shape, self.num_features, "change the input or num_features"),
             )
 
     def extra_repr(self) -> str:

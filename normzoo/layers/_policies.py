@@ -11,6 +11,8 @@ class Policies(TypedDict, total=False):
     """The options that torch.nn's layers do not have; a norm takes those that mean something for it.
 
     Attributes:
+        channel_dim: the dimension of an input that is the channels; -1: the last. Samples are first, and the others are
+            positions. A mask has the shape of the input without it.
         zero_centered: multiply by ``1 + weight``, which starts at zero, in place of ``weight``; as in Gemma.
         unbiased: normalize by the unbiased variance, over one value less than there are.
         unbiased_running: move the running variance towards the unbiased one; False: towards the biased one.
@@ -22,6 +24,7 @@ class Policies(TypedDict, total=False):
             such batches in ``num_batches_skipped``.
     """
 
+    channel_dim: int
     zero_centered: bool
     unbiased: bool
     unbiased_running: bool
@@ -31,6 +34,7 @@ class Policies(TypedDict, total=False):
 
 
 DEFAULTS: Final[Mapping[str, Any]] = {
+    "channel_dim": 1,
     "zero_centered": False,
     "unbiased": False,
     "unbiased_running": True,

@@ -47,7 +47,7 @@ class PooledNorm(Norm):
     @property
     def is_stackable(self) -> bool:
         """Whether several are stacked as one norm (``stack_norms``), for all of which batches are counted as one."""
-        return self.is_channels_first and not self.skip_nonfinite
+        return self.is_channels_first and self.channel_dim == 1 and not self.skip_nonfinite
 
     def _grid(self, rank: int) -> tuple[int, int, int, tuple[int, ...]]:
         """Return how many of an input's dimensions are samples, samples and channels, the grid's, and those pooled."""
@@ -61,18 +61,23 @@ class PooledNorm(Norm):
         self._check_input(x)
         if x.is_nested:
             return self._normalize_nested(x, mask)
-        shape, groups = x.shape, self.pool.groups
+        if self.channel_dim != 1:
+            return self._through_view(x, mask)
+        return self._normalize(x, mask, x.shape)
+
+    def _normalize(self, x: Tensor, mask: Tensor | None, shape: Sequence[int]) -> Tensor:
+        groups = self.pool.groups
         is_traced = is_jit_tracing()  # then a size is a tensor, and asking for its value would keep it
         if self.members is None:
             if is_traced:
                 self._check_traced_shape(shape)
             else:
                 self._check_shape(shape)
-            leading, channels, grid, axes = self._grid(len(shape))
+            leading, channels, grid, axes = self._grid(x.ndim)
         else:
             pool = self._pool_of_members(shape)
             leading, channels, grid, axes = 1, 3, len(shape) if pool.at_each_position else 3, pool.axes
-            self._check_shape(shape[:1] + shape[2:])
+            self._check_shape((*shape[:1], *shape[2:]))
         if not is_traced and x.numel() == 0:
             return self._normalize_nothing(x, channels)
         weight, bias, given = self.weight, self.bias, self._given_statistics()

@@ -85,6 +85,7 @@ class SampleRMSNorm(PooledNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        channel_dim: int = 1,
         zero_centered: bool = False,
     ) -> None:
         super().__init__(
@@ -94,6 +95,7 @@ class SampleRMSNorm(PooledNorm):
             bias=affine and bias,
             device=device,
             dtype=dtype,
+            channel_dim=channel_dim,
             zero_centered=zero_centered,
         )
         self.num_features = num_features
@@ -104,7 +106,7 @@ class SampleRMSNorm(PooledNorm):
             raise self._error(
                 "the input must be (N, C, *) with num_features channels",
                 f"got shape {tuple(shape)} and num_features={self.num_features}",
-                "change the input or num_features",
+                self._way_to_channels(shape, self.num_features, "change the input or num_features"),
             )
 
     def extra_repr(self) -> str:

@@ -183,7 +183,9 @@ class TrackedNorm(Tracking, PooledNorm):
             raise self._error(
                 "the input's channels must equal num_features",
                 f"got {channels} channels in shape {tuple(shape)} and num_features={self.num_features}",
-                f"construct it with num_features={channels} or change the input",
+                self._way_to_channels(
+                    shape, self.num_features, f"construct it with num_features={channels} or change the input"
+                ),
             )
 
     def _rank_hint(self, rank: int) -> str:

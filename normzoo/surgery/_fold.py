@@ -233,7 +233,13 @@ def _why_not(layer: nn.Module, norm: Any) -> str:
             return f"{called} is parametrized"
     if norm.running_mean.numel() != getattr(layer, "out_features", getattr(layer, "out_channels", None)):
         return "has other channels than the layer before it"
+    if _channel_dim(norm) not in ((1, -1) if isinstance(layer, nn.Linear) else (1,)):
+        return "takes its channels from another dimension"
     return ""
+
+
+def _channel_dim(norm: nn.Module) -> int:
+    return int(getattr(norm, "channel_dim", 1))
 
 
 def _computes_as(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> bool:
@@ -252,7 +258,7 @@ def _rest(layer: nn.Module, norm: Any) -> nn.Module:
     """Return what is left to do where a norm was."""
     if _name(norm)[0].startswith("timm."):
         return nn.Sequential(norm.drop, norm.act)
-    return FoldedNorm() if isinstance(layer, nn.Linear) else nn.Identity()
+    return FoldedNorm() if isinstance(layer, nn.Linear) and _channel_dim(norm) == 1 else nn.Identity()
 
 
 def _fold_into(layer: Any, norm: Any) -> None:

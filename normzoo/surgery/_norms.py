@@ -123,8 +123,9 @@ class Found:
         norm: the module that holds its tensors and settings.
         kind: ``batch``, ``instance``, ``group``, ``layer``, ``rms`` or ``none``; ``own`` for any other.
         shape: the channels alone, or a ``normalized_shape`` of several dimensions.
-        axis: the dimension of the channels in its input: 1, or counted from the end. Of several normalized dimensions
-            the first is taken for the channels, as in the pictures ``(N, C, H, W)`` of torch.nn's documentation.
+        axis: the dimension of the channels in its input: 1, or counted from the end; of ours its ``channel_dim``.
+            Of several normalized dimensions the first is taken for the channels, as in the pictures
+            ``(N, C, H, W)`` of torch.nn's documentation.
         ranks: the numbers of dimensions an input may have; None where they are not known.
         drop: the dropout that it applies to what it has normalized.
         act: the activation that it applies then.
@@ -230,7 +231,7 @@ def _found(module: nn.Module, kind: str) -> Found | str:
     shape = tuple(shape)
     is_row = kind in ("layer", "rms") and hasattr(module, "normalized_shape")
     base = next(each for each in type(module).__mro__ if "forward" in vars(each))
-    axis = -len(shape) if is_row and "2d" not in base.__name__ else 1
+    axis = -len(shape) if is_row and "2d" not in base.__name__ else getattr(module, "channel_dim", 1)
     if not base.__module__.startswith(_TRUSTED):
         tried = _axis_by_trial(module, shape, is_row=is_row)
         if tried is None:

@@ -189,6 +189,7 @@ def _moments(norm: nn.Module, x: Tensor, mask: Tensor | None) -> Moments:
     """Return the moments of an input, per channel; of an instance norm, what is averaged over samples."""
     if any(isinstance(norm, kind) and x.ndim == ndim for kind, ndim in _WITHOUT_SAMPLES.items()):
         x, mask = x.unsqueeze(0), None if mask is None else mask.unsqueeze(0)
+    x = x.movedim(getattr(norm, "channel_dim", 1), 1)
     grid = 2 if getattr(norm, "members", None) is None else 3
     blocks = block_moments(x, grid, None if mask is None else mask.unsqueeze(grid - 1))
     if not isinstance(norm, TorchInstanceNorm):

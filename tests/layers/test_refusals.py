@@ -96,7 +96,7 @@ INPUTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
         lambda: layers.GroupNorm(1, 6),
         (2, 4, 6),
         "GroupNorm: the input's channels must equal num_channels, got 4 channels in shape (2, 4, 6) and "
-        "num_channels=6; channels are its second dimension; for channels last use LayerNorm",
+        "num_channels=6; channels are its second dimension; for channels last use channel_dim=-1",
     ),
     "layer-shape": (
         lambda: layers.LayerNorm((3, 4)),
@@ -119,7 +119,7 @@ INPUTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
         lambda: layers.ChannelLayerNorm(3),
         (2, 4, 3),
         "ChannelLayerNorm: the input must be (N, C, *) with num_features channels, got shape (2, 4, 3) and "
-        "num_features=3; change the input or num_features, or for channels last use LayerNorm",
+        "num_features=3; channels are its second dimension; for channels last use channel_dim=-1",
     ),
 }
 

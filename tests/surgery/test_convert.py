@@ -673,3 +673,13 @@ def test_a_zero_centred_weight_is_shifted() -> None:
     after, notes = exchanged_by(zero_centered, "group:groups=2,zero_centered=true")
     assert after.weight is weight
     assert not notes
+
+
+@pytest.mark.parametrize("dim", [-1, 2])
+def test_channels_that_a_norm_of_ours_has_elsewhere_stay_there(dim: int) -> None:
+    """The new norm is given them where it wants them."""
+    x = torch.randn(3, 5, 4)
+    after, _ = exchanged_by(layers.GroupNorm(2, 4, channel_dim=dim), "batch")
+    assert_close(after(x), layers.BatchNorm1d(4, channel_dim=-1)(x))
+    back, _ = exchanged_by(nn.LayerNorm(4), f"group:groups=2,channel_dim={dim}")
+    assert_close(back(x), layers.GroupNorm(2, 4, channel_dim=-1)(x))

@@ -289,3 +289,13 @@ def test_a_zero_centred_norm_is_folded(layer: nn.Module) -> None:
     folded, report = fold(model)
     assert report.folded == (("1", "0"),)
     assert_same(folded, model, torch.randn(2, 4, 5, 5, dtype=torch.float64))
+
+
+def test_a_norm_with_its_channels_last_is_folded_into_a_dense_layer() -> None:
+    """Whatever the rank of the input; not into a convolution, whose channels are second."""
+    model = seen(nn.Sequential(nn.Linear(4, 6), layers.BatchNorm1d(6, channel_dim=-1)))
+    folded, report = fold(model)
+    assert report.folded == (("1", "0"),)
+    assert_same(folded, model, torch.randn(2, 3, 4, dtype=torch.float64))
+    _, report = fold(nn.Sequential(nn.Conv2d(3, 6, 1), layers.BatchNorm2d(6, channel_dim=-1)))
+    assert report.left == (("1", "takes its channels from another dimension"),)

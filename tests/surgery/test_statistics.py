@@ -411,3 +411,12 @@ def test_recalibrated_variances_are_those_that_normalize(norm: str) -> None:
     y = layer.train()(x)
     recalibrate(layer, [x])
     assert_close(layer.eval()(x), y)
+
+
+def test_statistics_of_channels_last() -> None:
+    """Are gathered over that dimension."""
+    x, mask = torch.randn(4, 5, 3), torch.rand(4, 5) < 0.7
+    norm, other = layers.BatchNorm1d(3, channel_dim=-1), layers.BatchNorm1d(3)
+    recalibrate(norm, [x], forward=lambda batch: norm(batch, mask))
+    recalibrate(other, [x], forward=lambda batch: other(batch.movedim(-1, 1), mask))
+    assert_close(dict(norm.state_dict()), dict(other.state_dict()))

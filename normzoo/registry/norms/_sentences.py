@@ -24,6 +24,9 @@ ZERO_CENTERED: Final = Line(
     text="zero_centered=True: 1 + w stands in the place of w, as in Gemma; weight decay then pulls the factor to one.",
     needs=("zero_centered",),
 )
+CHANNELS_ELSEWHERE: Final = Line(
+    text="channel_dim={channel_dim}: the dimension of an input that is the channels (1: the second, -1: the last)."
+)
 UNBIASED: Final = Line(
     text="unbiased=True: var is the unbiased variance here, over one value less.", needs=("unbiased",)
 )

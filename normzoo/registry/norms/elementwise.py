@@ -4,7 +4,15 @@ from typing import Final
 
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper
 from normzoo.registry.norms._entry import NormEntry
-from normzoo.registry.norms._sentences import ANY_BATCH, BIAS, SAME, WEIGHT, ZERO_CENTERED, ZERO_CENTERED_WEIGHT
+from normzoo.registry.norms._sentences import (
+    ANY_BATCH,
+    BIAS,
+    CHANNELS_ELSEWHERE,
+    SAME,
+    WEIGHT,
+    ZERO_CENTERED,
+    ZERO_CENTERED_WEIGHT,
+)
 
 FAMILY: Final = "elementwise"
 
@@ -18,9 +26,9 @@ _DYT = Explanation(
     centered=False,
     normalized="tanh(a * x)",
     statistics="Nothing is measured: a is learned.",
-    options={"alpha": 0.5, "affine": True, "bias": True, "zero_centered": False},
+    options={"alpha": 0.5, "affine": True, "bias": True, "channel_dim": 1, "zero_centered": False},
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, _ALPHA),
-    training=(Line(text="The function alone."), ZERO_CENTERED),
+    training=(Line(text="The function alone."), ZERO_CENTERED, CHANNELS_ELSEWHERE),
     inference=(SAME,),
     cost=(Line(text="One pass over the values forward and one backward; no statistics, no state."),),
     fits=(

@@ -6,6 +6,7 @@ from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, 
 from normzoo.registry.norms._entry import NormEntry
 from normzoo.registry.norms._sentences import (
     BIAS,
+    CHANNELS_ELSEWHERE,
     REMEMBERED,
     RUNNING,
     SKIPPED,
@@ -47,6 +48,7 @@ _EXTENDED = Explanation(
         "affine": True,
         "track_running_stats": True,
         "bias": True,
+        "channel_dim": 1,
         "zero_centered": False,
         "unbiased_running": True,
         "small_batch": "error",
@@ -60,6 +62,7 @@ _EXTENDED = Explanation(
         SMALL_BATCHES,
         SKIPS,
         ZERO_CENTERED,
+        CHANNELS_ELSEWHERE,
     ),
     inference=(
         Line(text="running_mean, and the mean of running_var, in place of the batch's own.", needs=TRACKED),

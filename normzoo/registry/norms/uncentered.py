@@ -8,6 +8,7 @@ from normzoo.registry.norms._entry import NormEntry
 from normzoo.registry.norms._sentences import (
     ANY_BATCH,
     BIAS,
+    CHANNELS_ELSEWHERE,
     PASSES,
     SAME,
     TWO_AGAIN,
@@ -24,9 +25,9 @@ _RMS = Explanation(
     normalized="x / sqrt(mean(x^2) + eps)",
     statistics="mean(x^2) is that of all values with the same letter; its root is their root mean square. No mean is "
     "subtracted.",
-    options={"eps": 1e-5, "affine": True, "bias": True, "zero_centered": False},
+    options={"eps": 1e-5, "affine": True, "bias": True, "channel_dim": 1, "zero_centered": False},
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
-    training=(Line(text="The input's own root mean square, one for each letter."), ZERO_CENTERED),
+    training=(Line(text="The input's own root mean square, one for each letter."), ZERO_CENTERED, CHANNELS_ELSEWHERE),
     inference=(SAME,),
     cost=(
         PASSES,
