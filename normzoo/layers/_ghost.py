@@ -62,7 +62,7 @@ class GhostBatchNorm(BatchNorm):
         has_too_few = super()._has_too_few_values
         return any(has_too_few(part, counted, *grid) for part, counted in self._parts(x, mask))
 
-    def _normalize(
+    def _carry_out(
         self,
         fields: tuple[Any, ...],
         x: Tensor,
@@ -72,9 +72,9 @@ class GhostBatchNorm(BatchNorm):
         mask: Tensor | None,
     ) -> Tensor:
         if fields[-1]:  # statistics are given
-            return super()._normalize(fields, x, weight, bias, running, mask)
+            return super()._carry_out(fields, x, weight, bias, running, mask)
         done = [
-            super(GhostBatchNorm, self)._normalize(fields, part, weight, bias, running, counted)
+            super(GhostBatchNorm, self)._carry_out(fields, part, weight, bias, running, counted)
             for part, counted in self._parts(x, mask)
         ]
         return torch.cat(done) if len(done) > 1 else done[0]

@@ -94,9 +94,9 @@ class PooledNorm(Norm):
             leading, channels, grid, groups, axes, self._eps(x),
             self.centered, self.unbiased, self.unbiased_running, given is not None,
         )  # fmt: skip
-        return self._normalize(fields, x, weight, bias, running, mask)
+        return self._carry_out(fields, x, weight, bias, running, mask)
 
-    def _normalize(
+    def _carry_out(
         self,
         fields: tuple[Any, ...],
         x: Tensor,
