@@ -64,8 +64,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("bach", ["batch", "layer"])
     "; did you mean 'batch'?"
     """
-    names = list(known)
-    found = [each for each in names if each.lower() == name.lower()] or difflib.get_close_matches(name, names, n=1)
+    names, asked = list(known), name.lower()
+    same = [each for each in names if each.lower() == asked]
+    begun = sorted((each for each in names if len(each) > 2 and asked.startswith(each.lower())), key=len)  # batchnorm
+    found = same or begun[-1:] or difflib.get_close_matches(name, names, n=1)
     return f"; did you mean '{found[0]}'?" if found else ""
 
 

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm
 
 from normzoo.layers._group import GroupNorm
 from normzoo.layers._kernels.spec import widened
@@ -44,7 +43,9 @@ class WeightStandardization(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """Standardize the weights of each output."""
         rows = widened(weight).flatten(1)
-        return layer_norm(rows, rows.shape[1:], eps=self.eps).reshape(weight.shape).to(weight.dtype)
+        deviations = rows - rows.mean(1, keepdim=True)
+        rstd = torch.rsqrt(deviations.square().mean(1, keepdim=True) + self.eps)
+        return (deviations * rstd).reshape(weight.shape).to(weight.dtype)
 
     def extra_repr(self) -> str:
         """Return the arguments."""

@@ -29,8 +29,9 @@ ENTRIES = [
     pytest.param(kind, name, entry, id=f"{kind.kind}-{name}") for kind in REGISTRIES for name, entry in kind.items()
 ]
 
-ON_PURPOSE = {("instance", "affine")}
-"""Options with another default than the target's: torch's instance norm learns nothing, all norms compared do."""
+ON_PURPOSE = {("instance", "affine"), ("domain", "domains")}
+"""Options with another default than the target's: torch's instance norm learns nothing, all norms compared do; a
+comparison has one domain."""
 
 
 @pytest.mark.parametrize(("kind", "name", "entry"), ENTRIES)
@@ -63,11 +64,11 @@ def test_names_are_what_users_type(kind: Registry[Any], name: str, entry: Entry)
 
 @pytest.mark.parametrize(("kind", "name", "entry"), ENTRIES)
 def test_entries_are_filled_in(kind: Registry[Any], name: str, entry: Entry) -> None:
-    """No entry has an empty text, but for the argument where it takes none."""
+    """No entry has an empty text, but where it takes no argument, or stands apart from nothing."""
     for field in fields(entry):
         value = getattr(entry, field.name)
         is_empty = isinstance(value, str) and not value.strip()
-        assert not is_empty or field.name == "argument", f"{kind.kind} {name}: {field.name} is empty"
+        assert not is_empty or field.name in ("argument", "apart"), f"{kind.kind} {name}: {field.name} is empty"
 
 
 @pytest.mark.parametrize(("kind", "name", "entry"), ENTRIES)
