@@ -82,8 +82,11 @@ class GhostBatchNorm(BatchNorm):
     def _parts(self, x: Tensor, mask: Tensor | None) -> Iterable[tuple[Tensor, Tensor | None]]:
         """Return the parts of a batch, each with its part of the mask."""
         parts = max(1, -(-x.shape[0] // self.size))
-        masks = [None] * parts if mask is None else mask.tensor_split(parts)
-        return zip(x.tensor_split(parts), masks, strict=True)
+        least, larger = divmod(x.shape[0], parts)
+        sizes = [least + (part < larger) for part in range(parts)]
+        # Not by tensor_split, in whose gradient each part is as large as the batch.
+        masks = [None] * parts if mask is None else torch.split(mask, sizes)
+        return zip(torch.split(x, sizes), masks, strict=True)
 
     def extra_repr(self) -> str:
         """Return the arguments."""

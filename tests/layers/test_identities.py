@@ -133,14 +133,19 @@ def test_ghost_batch_norm_of_at_least_the_batch_is_batch_norm(shape: tuple[int, 
 @every_shape
 @pytest.mark.parametrize("momentum", [0.3, None])
 def test_ghost_batch_norm_is_batch_norm_of_each_part_in_turn(shape: tuple[int, ...], momentum: float | None) -> None:
-    """Of seven samples in parts of at most three: 3, 2 and 2; the state is that after as many batches."""
+    """Of seven samples in parts of at most three: 3, 2 and 2; the state is that after as many batches, and masks."""
     x = torch.randn(7, *shape[1:], dtype=torch.float64)
+    mask = torch.ones(7, *shape[2:], dtype=torch.bool)
+    mask[0] = False
     ghost = randomized(GhostBatchNorm(6, size=3, momentum=momentum).double())
     batch = BatchNorm(6, momentum=momentum).double()
     batch.load_state_dict(ghost.state_dict())
-    assert_close(ghost(x), torch.cat([batch(part) for part in (x[:3], x[3:5], x[5:])]), rtol=1e-9, atol=1e-9)
+    parts = (slice(0, 3), slice(3, 5), slice(5, 7))
+    assert_close(ghost(x), torch.cat([batch(x[part]) for part in parts]), rtol=1e-9, atol=1e-9)
+    of_valid = [batch(x[part], mask[part]) for part in parts]
+    assert_close(ghost(x, mask), torch.cat(of_valid), rtol=1e-9, atol=1e-9)
     assert_close(ghost.state_dict(), batch.state_dict(), rtol=1e-9, atol=1e-9)
-    assert ghost.num_batches_tracked == 3
+    assert ghost.num_batches_tracked == 6
     assert_close(ghost.eval()(x), batch.eval()(x), rtol=1e-9, atol=1e-9)
 
 
