@@ -20,7 +20,8 @@ class DomainBatchNorm(nn.Module):
 
     Each domain has its own running statistics, and its own parameters unless they are shared. ``domain`` says which one
     a batch is of; ``normzoo.layers.domain`` sets it for all norms of a network. One that no batch is of gets no
-    gradient.
+    gradient. ``convert`` begins with new parameters; a trained batch norm's are loaded into each of ``norms``, as
+    ``norm.norms[1].load_state_dict(trained.state_dict())``.
 
     Args:
         num_features: channels.

@@ -114,6 +114,15 @@ def test_tools_see_batch_norms() -> None:
     assert not any(part.training for part in model.modules() if isinstance(part, BatchNorm))
 
 
+def test_a_domain_begins_with_a_trained_norm() -> None:
+    """Of torch.nn, by its state."""
+    trained, norm = nn.BatchNorm1d(3).double(), DomainBatchNorm(3, 2).double()
+    trained(batch(1)).sum().backward()
+    batch_norms(norm)[1].load_state_dict(trained.state_dict())
+    with domain(norm.eval(), 1):
+        assert_close(norm(batch(1).fill_(2)), trained.eval()(batch(1).fill_(2)))
+
+
 @pytest.mark.parametrize("index", [-1, 3])
 def test_an_unknown_domain_is_refused(index: int) -> None:
     """Before anything is set."""
