@@ -72,7 +72,11 @@ _PARTIAL = Explanation(
         "6.25 % (Zhang & Sennrich 2019).",
         ANY_BATCH,
     ),
-    misfits=("Few channels: of 16, the first alone sets the scale of all, and where it is small, outputs are large.",),
+    misfits=(
+        "Few channels: of 16, the first alone sets the scale of all, and where it is small, outputs are large.",
+        "After a ReLU, as in the cnn and the mlp: the first channels may all be silent, and the others are then "
+        "divided by sqrt(eps) alone. The paper normalizes before the activation.",
+    ),
     paper=_RMS.paper,
     remark="With p=1 it is rms. On maps the first channels are taken whole, with all their positions.",
 )
