@@ -54,7 +54,7 @@ class Norm(nn.Module, ABC):
     weight_start: ClassVar[float] = 1.0
     is_channels_first: ClassVar[bool] = True
 
-    __jit_unused_properties__: ClassVar[list[str]] = ["pool", "is_batch_independent"]
+    __jit_unused_properties__: ClassVar[list[str]] = ["pool", "is_batch_independent", "is_stackable"]
     eps: Any  # a number or None, and parameters or None; each class of torch.nn says so in another way
     weight: Any
     bias: Any
