@@ -205,6 +205,7 @@ def test_exported_program_computes_the_same(case: FormulaCase, training: bool) -
 @one_of_each
 def test_compiled_is_eager(case: FormulaCase) -> None:
     """As one graph, forward and backward."""
+    torch.compiler.reset()  # the forward pass is one for all norms here, and torch gives up on it after eight
     layer, x = case.ours(torch.float32), case.input(torch.float32).requires_grad_()
     other = copy.deepcopy(layer)
     compiled: Any = torch.compile(other, fullgraph=True)
