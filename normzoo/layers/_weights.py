@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from normzoo.layers._group import GroupNorm
+from normzoo.layers._group import GroupNorm, group_norm
 from normzoo.layers._kernels.spec import widened
 from normzoo.layers._none import NoNorm
 
@@ -99,10 +99,26 @@ def scaled_weight_standardization(num_features: int, *, gamma: float = GAMMA_OF_
 
 
 def group_norm_with_weight_standardization(
-    num_features: int, *, groups: int = 8, eps: float = 1e-5, affine: bool = True
+    num_features: int,
+    *,
+    groups: int = 8,
+    eps: float = 1e-5,
+    affine: bool = True,
+    channel_dim: int = 1,
+    zero_centered: bool = False,
+    unbiased: bool = False,
 ) -> GroupNorm:
     """Return group norm, with which convolutions are to have standardized weights: the registry's ``group+ws``."""
-    return _asking(GroupNorm(groups, num_features, eps=eps, affine=affine), {"scaled": False})
+    norm = group_norm(
+        num_features,
+        groups=groups,
+        eps=eps,
+        affine=affine,
+        channel_dim=channel_dim,
+        zero_centered=zero_centered,
+        unbiased=unbiased,
+    )
+    return _asking(norm, {"scaled": False})
 
 
 Asking = TypeVar("Asking", NoNorm, GroupNorm)

@@ -53,14 +53,15 @@ _DERF = Explanation(
     centered=False,
     normalized="erf(a * x + s)",
     statistics="Nothing is measured: a and s are learned.",
-    options={"alpha": 0.5, "affine": True, "bias": True},
+    options={"alpha": 0.5, "affine": True, "bias": True, "channel_dim": 1, "zero_centered": False},
     tensors=(
         WEIGHT,
+        ZERO_CENTERED_WEIGHT,
         BIAS,
         _ALPHA,
         HeldTensor(name="shift", learned=True, per_channel=False, does="s, a summand before the function; starts at 0"),
     ),
-    training=(Line(text="The function alone."),),
+    training=(Line(text="The function alone."), ZERO_CENTERED, CHANNELS_ELSEWHERE),
     inference=(SAME,),
     cost=(Line(text="One pass over the values forward and one backward; no statistics, no state."),),
     fits=(

@@ -250,9 +250,9 @@ _POSITION = Explanation(
     centered=True,
     normalized=STANDARDIZED,
     statistics=MOMENTS,
-    options={"eps": 1e-5, "affine": False, "bias": True},
-    tensors=(WEIGHT, BIAS),
-    training=(OWN,),
+    options={"eps": 1e-5, "affine": False, "bias": True, "zero_centered": False},
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
+    training=(OWN, ZERO_CENTERED),
     inference=(SAME,),
     cost=(PASSES, KEPT, TWO_AGAIN, Line(text="No state; what channel-layer costs, less its weight and bias.")),
     fits=(

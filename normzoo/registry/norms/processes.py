@@ -6,6 +6,7 @@ from typing import Final
 from normzoo.registry._explanation import Line, Paper
 from normzoo.registry.norms import pools
 from normzoo.registry.norms._entry import NormEntry
+from normzoo.registry.norms._sentences import BIAS, RUNNING, WEIGHT, counter
 
 FAMILY: Final = "processes"
 
@@ -13,9 +14,17 @@ _BATCH = pools.ENTRIES["batch"].explanation
 
 _SYNC = replace(
     _BATCH,
-    options={**_BATCH.options, "process_group": None},
+    options={
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "process_group": None,
+    },
+    tensors=(WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
     training=(
-        *_BATCH.training,
+        *_BATCH.training[:3],  # without what is said of other options
         Line(text="Where several processes train: the samples of all of them are one batch."),
     ),
     cost=(
@@ -45,5 +54,6 @@ ENTRIES: Final = {
         formula=pools.ENTRIES["batch"].formula,
         source="Peng et al. 2017",
         explanation=_SYNC,
+        apart="in a single process it is batch",
     ),
 }

@@ -156,5 +156,6 @@ ENTRIES: Final = {
         formula=f"{STANDARDIZE} of each domain",
         source="Chang et al. 2019",
         explanation=_DOMAIN,
+        apart="without domains that are told to it, it is batch",
     ),
 }
