@@ -40,7 +40,7 @@ def does(norm: NormEntry) -> str:
 def source(norm: NormEntry) -> str:
     """Return the source, with a link to the paper."""
     paper = norm.explanation.paper
-    return f"[{norm.source}](https://arxiv.org/abs/{paper.arxiv})" if paper else norm.source
+    return f"[{norm.source}](https://arxiv.org/abs/{paper.arxiv})" if paper and paper.arxiv else norm.source
 
 
 def test_the_page_is_the_registrys(request: pytest.FixtureRequest) -> None:

@@ -117,6 +117,8 @@ def axes(subject: Subject) -> str:
     sizes = "DHW"[5 - len(subject.shape) :] if len(subject.shape) > 3 else "L"
     within = f"{' x '.join(sizes)} positions" if len(subject.shape) > 2 else "one value"
     letters = "letters: pools; " if any(pools.count for pools in subject.parts.values()) else ""
+    if subject.probe and subject.probe.overlaps:
+        letters = "A: what moves with one value; "
     return f"{letters}rows: samples; columns: channels; in a cell: {within}"
 
 

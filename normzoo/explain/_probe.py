@@ -65,11 +65,12 @@ def probe(spec: str, shape: tuple[int, ...]) -> Probe:
 
 
 def _output(layer: nn.Module, x: Tensor, spec: str, *, training: bool) -> Tensor:
-    """Return what a copy of a layer puts out, always with the same random numbers."""
+    """Return what a layer puts out, always with the same random numbers; one that remembers is copied before."""
     torch.manual_seed(1)
+    copied = copy.deepcopy(layer) if any(True for _ in layer.buffers()) else layer
     try:
         with torch.no_grad():
-            y = copy.deepcopy(layer).train(training)(x.clone())
+            y = copied.train(training)(x.clone())
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ComponentError(f"norm '{spec}': it fails on shape {written_shape(x.shape)}: {reason}") from error
@@ -100,11 +101,12 @@ def _moves(layer: nn.Module, shape: tuple[int, ...], spec: str, *, training: boo
 
 
 def _pools(moves: Tensor, sizes: Sizes) -> tuple[Pools, bool]:
-    """Return what moves together, and whether it overlaps: then what moves with the value in the middle."""
+    """Return what moves together, and whether it overlaps: then what moves with one of the values that move most."""
     first = moves.int().argmax(1)  # of each value, the first output that it moves
     if not bool((moves == (first[:, None] == first[None, :])).all()):
-        middle = (sizes[0] // 2 * sizes[1] + sizes[1] // 2) * sizes[2] + sizes[2] // 2
-        return Pools(sizes, None, tuple(0 if moved else None for moved in moves[middle].tolist())), True
+        counts = moves.sum(1)
+        most = (counts == counts.max()).nonzero().flatten().tolist()
+        return Pools(sizes, None, tuple(0 if moved else None for moved in moves[most[len(most) // 2]].tolist())), True
     order = {value: number for number, value in enumerate(dict.fromkeys(first.tolist()))}
     numbers = tuple(order[value] for value in first.tolist())
     within = moves[0].reshape(sizes)

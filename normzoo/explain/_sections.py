@@ -6,7 +6,7 @@ from math import prod
 from typing import Final, NamedTuple
 
 from normzoo.explain._pools import DIMENSIONS, Pools
-from normzoo.explain._subject import Subject, held, same_pools, tensor_shape, written_shape
+from normzoo.explain._subject import UNCHANGED, Subject, held, same_pools, tensor_shape, written_shape
 from normzoo.registry import NORMS, HeldTensor, Line
 from normzoo.registry._explanation import name_of_block
 
@@ -40,7 +40,7 @@ def sections(subject: Subject) -> list[Section]:
         Section("training", _applying(subject, about.training)),
         Section("inference", _applying(subject, about.inference)),
         Section("cost", _applying(subject, about.cost)),
-        Section("precision", ("The input is the output.",) if _is_control(subject) else (PRECISION,)),
+        Section("precision", ("The input is the output.",) if _is_unchanged(subject) else (PRECISION,)),
         Section("fits", about.fits),
         Section("fits less", about.misfits),
         Section("mask", (_mask(subject),)),
@@ -109,7 +109,8 @@ def formula(subject: Subject) -> str:
     if subject.about is None:
         return ""
     learned = {each.name.rpartition(".")[2] for each in held(subject)}  # perhaps of a part
-    factor, summand = "w * " if "weight" in learned else "", " + b" if "bias" in learned else ""
+    weight = "(1 + w) * " if subject.options.get("zero_centered") else "w * "
+    factor, summand = weight if "weight" in learned else "", " + b" if "bias" in learned else ""
     return f"y = {factor}{subject.about.normalized}{summand}"
 
 
@@ -124,8 +125,8 @@ def pools_in_numbers(subject: Subject) -> str:
     """Say how many pools there are, and of how many values."""
     if subject.probe and subject.probe.overlaps:
         return (
-            "There are no pools, as what acts on one output acts on others otherwise. Lettered is what moves with the "
-            "value in the middle."
+            "There are no pools, as what acts on one output acts on others otherwise. Lettered is what moves with one "
+            "value."
         )
     if subject.curve:
         return "There are no pools: each output depends on its own input alone."
@@ -231,13 +232,13 @@ def _applying(subject: Subject, lines: Iterable[Line]) -> tuple[str, ...]:
     return tuple(line.text.format(**numbers) for line in lines if line.holds(subject.options))
 
 
-def _is_control(subject: Subject) -> bool:
-    return subject.probe is None and all(not pools.count for pools in subject.parts.values())
+def _is_unchanged(subject: Subject) -> bool:
+    return subject.about is not None and subject.about.normalized == UNCHANGED
 
 
 def _mask(subject: Subject) -> str:
     written = written_shape((subject.shape[0], *subject.shape[2:]))
-    if _is_control(subject):
+    if _is_unchanged(subject):
         return "forward(x, mask) takes one and ignores it."
     return (
         f"forward(x, mask) takes one of shape {written}, True where a position counts: what does not count enters no "

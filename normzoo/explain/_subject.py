@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 
 from normzoo.errors import ComponentError
 from normzoo.explain._pools import DIMENSIONS, Pools, Sizes
-from normzoo.registry import FAMILIES, NORMS, Explanation, HeldTensor, NormEntry, Option, Pooling
+from normzoo.registry import NORMS, Explanation, HeldTensor, NormEntry, Option, Pooling
 from normzoo.registry._explanation import UP_TO
 
 Curve = tuple[tuple[float, float], ...]
 """Pairs of an input and its output, of a norm whose outputs each depend on their own input alone."""
 
+
+UNCHANGED = "x"
+"""What a norm computes that leaves its input as it is."""
 
 _FEW = (4, 8, 2, 2, 2)
 """Samples, channels and sizes of the positions of a small input."""
@@ -23,7 +27,7 @@ class Probe:
 
     Attributes:
         pools: which outputs move with which inputs, in training: all of one pool with each of it.
-        overlaps: they do not fall into pools, as each moves others; ``pools`` has those that move with one value.
+        overlaps: they do not fall into pools, as each moves others; ``pools`` has those that move with one of them.
         curve: empty where an output depends on more than its own input.
         does: the first line of its docstring.
         parameters: what it learns, each with its shape and where it starts.
@@ -113,13 +117,13 @@ def subject(text: str, shape: Sequence[int]) -> Subject:
         parts = {"": pools_of(text, about.pooling, options, sizes)}
     elif about.parts:
         parts = {name: pools_of(text, pooling, options, sizes) for name, pooling in about.parts.items()}
-    elif spec.target in FAMILIES["control"]:
+    elif about.normalized == UNCHANGED:
         parts = {"": Pools(sizes, None)}
     else:
         few = tuple(map(min, shape, _FEW))  # which is enough for what makes each value for itself
-        probe = _probed(text, few)
+        probe = _known(text, few)
         if not probe.curve and few != shape:
-            probe = _probed(text, shape)
+            probe = _known(text, shape)
         parts = {"": Pools(sizes, None) if probe.curve else probe.pools}
     if about.centered and any(each.blocks and prod(each.extent) == 1 for each in parts.values()):
         raise ComponentError(
@@ -133,6 +137,10 @@ def _probed(text: str, shape: tuple[int, ...]) -> Probe:
     from normzoo.explain._probe import probe  # imports torch
 
     return probe(text, shape)
+
+
+_known = lru_cache(maxsize=64)(_probed)
+"""Of the registry's norms, which do not change."""
 
 
 def same_pools(subject: Subject) -> list[str]:

@@ -37,15 +37,19 @@ def goes_with(spec: str, shape: tuple[int, ...]) -> bool:
 
 
 def _switched() -> list[str]:
-    """Return the norms that have not one pool, each also with every switch the other way."""
-    names = [name for name in NORMS if name not in ONE_POOL]
-    switches = [
-        f"{name}:{option}={not default}"
-        for name in names
-        for option, default in NORMS[name].explanation.options.items()
-        if isinstance(default, bool)
-    ]
-    return [*names, *switches]
+    """Return the norms that have not one pool, each also with every switch the other way; of others the newer ones."""
+    specs = []
+    for name, entry in NORMS.items():
+        options = entry.explanation.options
+        fitting = ["groups=2"] if "groups" in options else []  # the shapes here have few channels
+        switches = [
+            f"{option}={not default}"
+            for option, default in options.items()
+            if isinstance(default, bool) and (name not in ONE_POOL or option in ("zero_centered", "unbiased"))
+        ]
+        told = [[*fitting, switch] for switch in switches] + [fitting] * (name not in ONE_POOL)
+        specs += [":".join(filter(None, (name, ",".join(each)))) for each in told]
+    return specs
 
 
 EVERY = (*SPECS, *_switched())

@@ -5,7 +5,6 @@ import pytest
 from normzoo.explain import sections, subject
 from normzoo.explain._sections import code
 from normzoo.layers import make_norm
-from normzoo.registry import FAMILIES
 
 from .cases import EVERY, SPECS_AND_SHAPES
 
@@ -138,4 +137,4 @@ def test_the_code_makes_the_layer(spec: str) -> None:
 @pytest.mark.parametrize("spec", EVERY)
 def test_precision_is_spoken_of(spec: str) -> None:
     """Also under autocast, but for what computes nothing."""
-    assert ("autocast" in said(spec, "precision")) == (spec not in FAMILIES["control"])
+    assert ("autocast" in said(spec, "precision")) == (said(spec, "formula") != "y = x")
