@@ -109,7 +109,7 @@ def subject(text: str, shape: Sequence[int]) -> Subject:
     about = entry.explanation
     options = {**about.options, **entry.options}
     for name, value in spec.options.items():
-        _check_option(text, name, value, options)
+        _check_option(text, name, value, options, entry.explanation.choices)
     options |= spec.options
     sizes = (shape[0], shape[1], prod(shape[2:]))
     probe: Probe | None = None
@@ -203,7 +203,9 @@ def written_shape(shape: Iterable[int]) -> str:
     return str(tuple(shape))
 
 
-def _check_option(text: str, name: str, value: Option, known: Mapping[str, Option]) -> None:
+def _check_option(
+    text: str, name: str, value: Option, known: Mapping[str, Option], choices: Mapping[str, Sequence[str]]
+) -> None:
     """Refuse an option that the layer does not take, or a value of the wrong kind."""
     if name not in known:
         takes = f"it takes: {', '.join(known)}" if known else "it takes no options"
@@ -211,6 +213,10 @@ def _check_option(text: str, name: str, value: Option, known: Mapping[str, Optio
     default = known[name]
     if isinstance(default, bool):
         kind, fits = "true or false", value in (True, False)
+    elif name in choices:
+        kind, fits = f"one of {', '.join(choices[name])}", value in choices[name]
+    elif name == "channel_dim":
+        kind, fits = "a dimension after the samples", isinstance(value, int) and value != 0
     elif isinstance(default, int):
         kind, fits = "a whole number of at least 1", isinstance(value, int) and value >= 1
     elif isinstance(default, str):

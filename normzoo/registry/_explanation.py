@@ -151,6 +151,7 @@ class Explanation:
         normalized: the formula without weight and bias.
         statistics: what each statistic in it is, in a sentence.
         options: all options of the layer with the layer's own defaults.
+        choices: by the name of an option that is a word, the words that it may be.
         tensors: all parameters and buffers of the layer.
         training: what is used in training.
         inference: what is used in inference.
@@ -168,6 +169,7 @@ class Explanation:
     normalized: str
     statistics: str
     options: Mapping[str, Option]
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tensors: tuple[HeldTensor, ...]
     training: tuple[Line, ...]
     inference: tuple[Line, ...]

@@ -119,7 +119,7 @@ REFUSED = {
     "family": (["family:pool"], "unknown family of norms 'pool'; did you mean 'pools'?"),
     "groups": (["group:groups=3"], "groups must divide channels, got channels=8, groups=3; use groups=2 or 9 channels"),
     "groups-of-six": (["group", "--shape", "4,6,2,2"], "channels=6, groups=8; use groups=6 or 8 channels"),
-    "option": (["layer:momentum=0.1"], "it has no option 'momentum' (it takes: eps, affine)"),
+    "option": (["layer:momentum=0.1"], "it has no option 'momentum' (it takes: eps, affine, "),
     "vectors": (["instance", "--shape", "4,8"], "a mean and variance need more than one value"),
     "shape-short": (["batch", "--shape", "4"], "--shape: must be N,C or N,C,L or"),
     "shape-long": (["batch", "--shape", "1,2,3,4,5,6"], "got '1,2,3,4,5,6'; use for example --shape 4,8,2,2"),

@@ -6,7 +6,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
@@ -299,6 +299,17 @@ def test_the_options_are_the_layers(name: str) -> None:
     }
     assert NORMS[name].explanation.options == takes
     assert set(NORMS[name].options) <= set(takes)
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_the_choices_are_the_layers(name: str) -> None:
+    """Of every option that is a word."""
+    target: Any = load(NORMS[name].target)
+    hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    words = {key: get_args(hint) for key, hint in hints.items() if get_origin(hint) is Literal}
+    assert NORMS[name].explanation.choices == {
+        key: words[key] for key in words if key in NORMS[name].explanation.options
+    }
 
 
 @pytest.mark.parametrize("spec", EVERY)

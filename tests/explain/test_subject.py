@@ -24,6 +24,8 @@ REFUSED = {
     "group:groups=2.5": "groups must be a whole number of at least 1, got '2.5'",
     "group:groups=true": "groups must be a whole number of at least 1, got 'True'",
     "group:group=4": "it has no option 'group' (it takes: groups, eps, affine, ",
+    "batch:small_batch=skip": "small_batch must be one of error, running, instance, got 'skip'",
+    "batch:channel_dim=0": "channel_dim must be a dimension after the samples, got '0'; use for example channel_dim=1",
     "none:eps=1": "it has no option 'eps' (it takes no options)",
     "batch:eps=small": "eps must be a number, got 'small'; use for example eps=1e-05",
     "batch:eps=none": "eps must be a number, got 'None'",

@@ -23,8 +23,6 @@ from .cases import ONE_OF_EACH
 from .formulas import ONE_OF_EACH_FORMULA
 
 CASES: list[Any] = [*ONE_OF_EACH, *ONE_OF_EACH_FORMULA]
-CLASSES = sorted({case.layer for case in CASES if isinstance(case.layer, type)}, key=str)
-every_class = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 
 
 def takes(name: str) -> list[str]:
@@ -32,16 +30,18 @@ def takes(name: str) -> list[str]:
     return [norm for norm, entry in NORMS.items() if name in entry.explanation.options]
 
 
-@every_class
-def test_defaults_are_what_torch_does(kind: type[nn.Module]) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_defaults_are_what_torch_does(case: Any) -> None:
     """All of them are keywords, and a layer without them prints nothing of them."""
-    parameters = inspect.signature(kind).parameters
-    taken = [name for name in DEFAULTS if name in parameters]
-    assert taken
-    for name in taken:
+    parameters = inspect.signature(case.layer).parameters
+    for name in (name for name in DEFAULTS if name in parameters):
         assert parameters[name].default == DEFAULTS[name]
         assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
-        assert f"{name}=" not in repr(kind(*((2, 4) if kind is layers.GroupNorm else (4,))))
+        assert f"{name}=" not in repr(case.ours())
+
+
+def test_every_option_has_a_default() -> None:
+    """By which it is known whether it is asked for."""
     assert set(DEFAULTS) == set(Policies.__annotations__)
 
 

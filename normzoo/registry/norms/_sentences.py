@@ -86,6 +86,8 @@ SKIPPED: Final = HeldTensor(
     needs=(*TRACKED, "skip_nonfinite"),
     does="batches left out of running_mean and running_var for NaN or infinity; starts at 0",
 )
+POLICIES: Final = {"small_batch": ("error", "running", "instance")}
+"""What becomes of small batches."""
 SMALL_BATCHES: Final = Line(
     text="small_batch={small_batch}: what becomes of a batch with fewer than {min_values} values per statistic (error, "
     "or by the running statistics, or instance: by each sample's own; neither is remembered).",

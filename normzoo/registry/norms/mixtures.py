@@ -7,6 +7,7 @@ from normzoo.registry.norms._entry import NormEntry
 from normzoo.registry.norms._sentences import (
     BIAS,
     CHANNELS_ELSEWHERE,
+    POLICIES,
     REMEMBERED,
     RUNNING,
     SKIPPED,
@@ -55,6 +56,7 @@ _EXTENDED = Explanation(
         "min_values": 2,
         "skip_nonfinite": False,
     },
+    choices=POLICIES,
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training"), SKIPPED),
     training=(
         Line(text="The batch's own means, and its own variance."),

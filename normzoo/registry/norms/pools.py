@@ -14,6 +14,7 @@ from normzoo.registry.norms._sentences import (
     MOMENTS,
     OWN,
     PASSES,
+    POLICIES,
     REMEMBERED,
     RUNNING,
     SAME,
@@ -53,6 +54,7 @@ _BATCH = Explanation(
         "min_values": 2,
         "skip_nonfinite": False,
     },
+    choices=POLICIES,
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training"), SKIPPED),
     training=(
         Line(text="The batch's own mean and variance, one pair for each letter: its samples act on one another."),
