@@ -123,10 +123,8 @@ def test_the_table_of_what_norms_pool_is_the_registrys() -> None:
             continue
         beside = "".join(
             f" ({value} {option} unless told otherwise)"
-            if option in about.pooling.shares
-            else f" (of up to {value} unless told otherwise)"
             for option, value in entry.options.items()
-            if any(share.endswith(option) for share in about.pooling.shares)
+            if option in about.pooling.shares
         )
         beside += "" if about.centered else ", without subtracting a mean"
         assert [over, per] == [about.pooling.over + beside, about.pooling.per]

@@ -113,7 +113,7 @@ def test_the_file_does_not_depend_on_the_terminal(
 
 
 REFUSED = {
-    "nothing": ([], "explain: name a norm, as in `normzoo explain batch` (known: batch, layer,"),
+    "nothing": ([], "explain: name a norm, as in `normzoo explain batch` (known: batch, ghost,"),
     "unknown": (["bach"], "unknown norm 'bach'; did you mean 'batch'?"),
     "own": (["own_norms_nowhere:Mine"], "cannot import 'own_norms_nowhere'"),
     "family": (["family:pool"], "unknown family of norms 'pool'; did you mean 'pools'?"),

@@ -14,6 +14,7 @@ _BATCH = pools.ENTRIES["batch"].explanation
 
 _SYNC = replace(
     _BATCH,
+    choices={},
     options={
         "eps": 1e-5,
         "momentum": 0.1,
