@@ -143,8 +143,10 @@ def test_list_shows_one_kind(tmp_path: Path) -> None:
     outcome = run(tmp_path, "list", "norms", COLUMNS="80")
     assert outcome.code == 0
     assert max(map(len, outcome.stdout.splitlines())) <= 80
+    found = [line for line in outcome.stdout.splitlines() if line.partition(":")[0] in FAMILIES]
     headings = [f"{family}: {about_family(family).rstrip('.')}" for family in FAMILIES]
-    assert [line for line in outcome.stdout.splitlines() if line in headings] == headings
+    assert len(found) == len(headings)
+    assert all(heading.startswith(line) for line, heading in zip(found, headings, strict=True))  # one may be folded
     assert "Templates" not in outcome.stdout
     refused = run(tmp_path, "list", "norm")
     assert (refused.code, refused.stdout) == (2, "")

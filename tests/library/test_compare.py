@@ -23,9 +23,8 @@ from normzoo._given import _name, arrays_of
 from normzoo.cli import main
 from normzoo.data._own import raw_arrays
 from normzoo.errors import ComponentError, ConfigError, DataError, StoreError, UnknownNameError, UsageError
-from normzoo.experiment.config.execution import Execution
-from normzoo.experiment.config.resolve import Shorthands
-from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.config.resolve import KEYS
+from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.executor.in_process import InProcessExecutor
 from normzoo.experiment.results.records import EpochRecord
 from normzoo.experiment.results.store import Store
@@ -64,8 +63,7 @@ def in_process(**settings: Any) -> normzoo.Comparison:
 def test_it_takes_every_setting_of_the_command() -> None:
     """And nothing that the command lacks but what shows progress and where it is trained."""
     taken = set(inspect.signature(normzoo.compare).parameters)
-    settings = {*MatrixSpec.model_fields, *Shorthands.model_fields, *Execution.model_fields}
-    assert taken == {*settings, "rerun", "progress", "executor"}
+    assert taken == {*KEYS, "rerun", "progress", "executor"}
 
 
 def test_it_is_the_command_to_the_digit(capsys: pytest.CaptureFixture[str]) -> None:
