@@ -313,15 +313,21 @@ class Comparison:
 
         return pd.DataFrame(self._rows(kind))
 
-    def export(self, path: Path | str, kind: Kind = "summary") -> None:
+    def export(self, path: Path | str, kind: Kind = "summary", *, force: bool = False) -> None:
         """Write the rows of ``to_frame`` to a file: ``.csv``, ``.json``, or ``.parquet``, which needs pyarrow.
 
+        Args:
+            path: the file.
+            kind: as of ``to_frame``.
+            force: overwrite a file also if normzoo did not write it; never a database.
+
         Raises:
-            ConfigError: the name says no format, or the file cannot be written.
+            ConfigError: the name says no format, or the file is one that must not or cannot be written.
         """
         from normzoo.export.files import format_of, write_rows
 
-        write_rows(self._rows(kind), Path(path), format_of(Path(path)))
+        path = Path(path)
+        write_rows(self._rows(kind), path, format_of(path), force=force)
 
     def _rows(self, kind: Kind) -> "Rows":
         match kind:
@@ -352,7 +358,13 @@ class Comparison:
         return figure  # type: ignore[no-any-return]
 
     def report(
-        self, path: Path | str, *, html: bool = False, title: str = "", labels: Mapping[str, str] | None = None
+        self,
+        path: Path | str,
+        *,
+        html: bool = False,
+        title: str = "",
+        labels: Mapping[str, str] | None = None,
+        force: bool = False,
     ) -> list[Path]:
         """Write the report as markdown with its plots beside it, or the tables as LaTeX, and return the files.
 
@@ -361,16 +373,17 @@ class Comparison:
             html: also write it as one self-contained page.
             title: of the report.
             labels: what norms and templates are called, by their specs.
+            force: overwrite files also if normzoo did not write them; never a database.
 
         Raises:
-            ConfigError: the path is of another kind, or cannot be written.
+            ConfigError: the path is of another kind, or a file must not or cannot be written.
             UsageError: a label is of nothing that was compared.
         """
         from normzoo.report import summarize
         from normzoo.report.files import write_report
 
         summary = summarize(self.matrix, self.records, labels=labels, title=title, earlier=self.earlier)
-        return write_report(Path(path), summary, self.records, html=html)
+        return write_report(Path(path), summary, self.records, html=html, force=force)
 
     @property
     def command(self) -> str:

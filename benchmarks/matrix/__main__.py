@@ -13,7 +13,7 @@ from benchmarks.matrix.spec import MatrixBenchSpec
 from benchmarks.matrix.tables import to_markdown, to_rich
 from normzoo.cli import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from normzoo.cli._flags import with_flags
-from normzoo.cli.bench import JsonPath, ReportPath, check_paths, progress_bar, read_settings, write_files
+from normzoo.cli.bench import ForceFlag, JsonPath, ReportPath, check_paths, progress_bar, read_settings, write_files
 from normzoo.errors import NormzooError
 
 HELP = """Time a whole comparison against the same work done in other ways.
@@ -30,10 +30,10 @@ app = App(name="python -m benchmarks.matrix", help=HELP, result_action="return_v
 
 @app.default
 @with_flags(Benchmark=MatrixBenchSpec)
-def matrix(*, json: JsonPath = None, report: ReportPath = None, **settings: Any) -> int:
+def matrix(*, json: JsonPath = None, report: ReportPath = None, force: ForceFlag = False, **settings: Any) -> int:
     """Measure, print the table, and write what was asked for."""
     spec = read_settings(MatrixBenchSpec, settings)
-    check_paths(json, report)
+    check_paths(json, report, force=force)
     step_numbers = itertools.count()
     try:
         with progress_bar() as progress:
@@ -47,7 +47,9 @@ def matrix(*, json: JsonPath = None, report: ReportPath = None, **settings: Any)
     console = Console()
     for part in to_rich(bench):
         console.print(part, highlight=False)
-    write_files(bench, lambda name, notes: to_markdown(bench, name=name, notes=notes), json=json, report=report)
+    write_files(
+        bench, lambda name, notes: to_markdown(bench, name=name, notes=notes), json=json, report=report, force=force
+    )
     return EXIT_OK
 
 

@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 
 from normzoo.errors import ConfigError
 
+Force = Annotated[bool, Parameter(help="Also overwrite files that normzoo did not write.", negative="")]
+
 
 def with_flags(**models: type[BaseModel]) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Give a command, which takes ``**settings``, a flag for every field of the models that has a description.

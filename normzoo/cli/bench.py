@@ -17,6 +17,7 @@ from normzoo.cli import EXIT_OK
 from normzoo.cli._console import stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
+from normzoo.outputs import check_output, marked, write_outputs
 from normzoo.registry.backends import backend_of_process
 from normzoo.report.files import MARKDOWN, check_report_path
 
@@ -30,6 +31,7 @@ def _own(text: str) -> Parameter:
 
 JsonPath = Annotated[Path | None, _own("Also write all that was measured to PATH, as JSON.")]
 ReportPath = Annotated[Path | None, _own("Also write a report, NAME.md, and NAME.json; NAME.notes.txt goes into it.")]
+ForceFlag = Annotated[bool, _own("Also overwrite files that normzoo did not write.")]
 
 
 @with_flags(Benchmark=BenchSpec)
@@ -37,6 +39,7 @@ def layers(
     *,
     json: JsonPath = None,
     report: ReportPath = None,
+    force: ForceFlag = False,
     details: Annotated[bool, _own("Also print every case.")] = False,
     **settings: Any,
 ) -> int:
@@ -44,7 +47,7 @@ def layers(
     spec = read_settings(BenchSpec, settings)
     if not spec.cases() and "cold" not in spec.parts:
         raise ConfigError("nothing to measure: these norms, sizes, types and formats have no case in common")
-    check_paths(json, report)
+    check_paths(json, report, force=force)
     with progress_bar() as progress:
         task = progress.add_task("starting", total=len(spec.cases()))
 
@@ -55,7 +58,9 @@ def layers(
     console = stdout_console()
     for part in to_rich(bench, every_case=details):
         console.print(part, highlight=False)
-    write_files(bench, lambda name, notes: to_markdown(bench, name=name, notes=notes), json=json, report=report)
+    write_files(
+        bench, lambda name, notes: to_markdown(bench, name=name, notes=notes), json=json, report=report, force=force
+    )
     return EXIT_OK
 
 
@@ -72,12 +77,13 @@ def read_settings(model: type[_Spec], settings: dict[str, Any]) -> _Spec:
         raise ConfigError(problems(error)) from None
 
 
-def check_paths(json: Path | None, report: Path | None) -> None:
+def check_paths(json: Path | None, report: Path | None, *, force: bool) -> None:
     """Refuse files that cannot be written, before anything is measured for them."""
     if report is not None:
-        check_report_path(report, suffixes=(MARKDOWN,))
-    if json is not None and (json.is_dir() or not json.parent.is_dir()):
-        raise ConfigError(f"json: '{json}' cannot be written: it must be a file in a folder that is there")
+        check_report_path(report, suffixes=(MARKDOWN,), force=force)
+        check_output(report.with_suffix(".json"), "report", force=force)
+    if json is not None:
+        check_output(json, "json", force=force)
 
 
 def progress_bar() -> Progress:
@@ -93,22 +99,17 @@ def progress_bar() -> Progress:
 
 
 def write_files(
-    bench: BaseModel, markdown: Callable[[str, str], str], *, json: Path | None, report: Path | None
+    bench: BaseModel, markdown: Callable[[str, str], str], *, json: Path | None, report: Path | None, force: bool
 ) -> None:
     """Write what was measured as JSON and as a report, where asked for; ``markdown`` makes it of its name and notes."""
-    text = bench.model_dump_json(indent=1) + "\n"
-    if json is not None:
-        _write(json, text)
+    measured = (bench.model_dump_json(indent=1) + "\n").encode()
+    files = {} if json is None else {json: measured}
     if report is not None:
-        _write(report.with_suffix(".json"), text)
         notes = report.with_suffix(".notes.txt")
         notes_text = notes.read_text(encoding="utf-8") if notes.exists() else ""
-        _write(report, markdown(report.stem, notes_text))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"'{path}' cannot be written: {error.strerror or error}") from error
-    sys.stdout.write(f"written: {path}\n")
+        files |= {
+            report.with_suffix(".json"): measured,
+            report: marked(markdown(report.stem, notes_text), MARKDOWN),
+        }
+    write_outputs(files, "bench", force=force)
+    sys.stdout.write("".join(f"written: {path}\n" for path in files))

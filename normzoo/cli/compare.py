@@ -63,6 +63,7 @@ def compare(
         Path | None, _own("Also write the report to PATH: NAME.md, or the tables alone, NAME.tex.")
     ] = None,
     html: Annotated[bool, _own("With --report: also as one self-contained page, NAME.html.")] = False,
+    force: Annotated[bool, _own("With --report: also overwrite files that normzoo did not write.")] = False,
     **settings: Any,
 ) -> int:
     """Train the matrix over several seeds, and print what differs; ``settings`` are the models' flags."""
@@ -76,7 +77,7 @@ def compare(
     with _terminated_as_interrupted():
         if dry_run:
             return _preview(configuration, rerun)
-        return _Comparison(configuration, rerun, report, html=html, details=details).run()
+        return _Comparison(configuration, rerun, report, html=html, force=force, details=details).run()
 
 
 def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
@@ -101,9 +102,17 @@ class _Comparison:
     """One comparison from its configuration to its exit code."""
 
     def __init__(
-        self, configuration: Configuration, rerun: Rerun | None, report: Path | None, *, html: bool, details: bool
+        self,
+        configuration: Configuration,
+        rerun: Rerun | None,
+        report: Path | None,
+        *,
+        html: bool,
+        force: bool,
+        details: bool,
     ) -> None:
-        self._configuration, self._rerun, self._report, self._html = configuration, rerun, report, html
+        self._configuration, self._rerun = configuration, rerun
+        self._report, self._html, self._force = report, html, force
         self._details, self._start, self._stored = details, time.monotonic(), set[str]()
         self._interrupted = False
 
@@ -111,7 +120,8 @@ class _Comparison:
         if self._report is not None:
             from normzoo.report.files import check_report_path
 
-            check_report_path(self._report, html=self._html)
+            check_report_path(self._report, html=self._html, force=self._force)
+            _refuse_store(self._report, self._configuration.execution.store)
         execution = self._configuration.execution
         early = early_workers(self._configuration)
         with Store(execution.store) as store, LocalExecutor(execution, early=early) as executor:
@@ -148,15 +158,17 @@ class _Comparison:
             sys.stderr.write(f"normzoo: interrupted before any run was finished; {self._how_to_go_on()}\n")
             return EXIT_INTERRUPTED
         summary = summarize(matrix, records, earlier=earlier_looks(matrix, store.comparisons()))
-        written = write_report(self._report, summary, records, html=self._html) if self._report else []
         with suppress(BrokenPipeError):  # whoever read the tables has seen enough
             console = stdout_console()
             _print_summary(summary, records, console, details=self._details)
             if not self._interrupted:
                 _print_next(matrix, store.path, console, done=self._done(keys), details=self._details)
-            if written:
-                sys.stdout.write(f"\n{written_line(written)}")
             sys.stdout.flush()
+        if self._report:
+            written = write_report(self._report, summary, records, html=self._html, force=self._force)
+            with suppress(BrokenPipeError):
+                sys.stdout.write(f"\n{written_line(written)}")
+                sys.stdout.flush()
         if self._interrupted:
             finished = sum(record.status.is_final for record in records.values())
             sys.stderr.write(
@@ -177,6 +189,12 @@ class _Comparison:
         if self._rerun == "all":
             return "what was not trained again keeps its earlier result"
         return f"to go on, repeat:\n  {command_line()}"
+
+
+def _refuse_store(report: Path, store: Path) -> None:
+    """Refuse a report in place of a store that is about to be made."""
+    if report.resolve() == store.resolve():
+        raise ConfigError(f"report: '{report}' is the store itself; name another file")
 
 
 def _is_whole(summary: "Summary", records: Mapping[str, RunRecord]) -> bool:

@@ -10,9 +10,11 @@ from cyclopts import Parameter
 from rich.console import RenderableType
 
 from normzoo.cli._console import stdout_console
+from normzoo.cli._flags import Force
 from normzoo.errors import ConfigError, UsageError
 from normzoo.experiment.config.values import split_list
 from normzoo.explain import Subject, brief_to_rich, subject, to_rich, to_svg
+from normzoo.outputs import marked, write_outputs
 from normzoo.registry import NORMS, named_together
 
 LARGEST = 1_000_000
@@ -30,6 +32,7 @@ def explain(
     details: Annotated[
         bool, Parameter(help="Say all there is to know, beyond what fits a screen.", negative="", show_default=False)
     ] = False,
+    force: Force = False,
 ) -> int:
     """Show which values share a statistic, and what there is to know of the norm."""
     words = split_list(",".join(norms))
@@ -40,7 +43,7 @@ def explain(
     sys.path.append(str(Path.cwd()))  # where norms of one's own may be
     subjects = [subject(name, sizes) for name in names]
     if svg is not None:
-        _write(svg, to_svg(subjects))
+        _write(svg, to_svg(subjects), force=force)
     console = stdout_console()
     shown = to_rich(subjects, width=console.width) if details else _briefly(subjects, console.width)
     for part in shown:
@@ -68,13 +71,7 @@ def _sizes(shape: str) -> tuple[int, ...]:
     )
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *, force: bool) -> None:
     if path.suffix != ".svg" or path.is_dir():
         raise ConfigError(f"--svg: '{path}' must be an SVG file, NAME.svg")
-    try:
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise ConfigError(
-            f"--svg: '{path}' cannot be written: {error.strerror or error}; name a file in a folder that is there and "
-            "that you may write to"
-        ) from error
+    write_outputs({path: marked(text, ".svg")}, "--svg", force=force)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from normzoo.cli import EXIT_OK
-from normzoo.cli._flags import all_flag, chosen_comparisons, comparisons_flag
+from normzoo.cli._flags import Force, all_flag, chosen_comparisons, comparisons_flag
 from normzoo.errors import ConfigError, counted
 from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.records import RunRecord
@@ -19,6 +19,7 @@ from normzoo.experiment.results.tabular import Kind, even, flat_epochs, flat_run
 from normzoo.experiment.results.union import Numbers, read_comparison
 from normzoo.export.files import Format, Rows, format_of, to_csv, to_json, write_rows
 from normzoo.export.trackers import parse_target, tracked, write_runs
+from normzoo.outputs import check_output
 
 
 def export(
@@ -40,6 +41,7 @@ def export(
         comparisons_flag("Only that of this number, or those of several, 1,3; a summary is of the latest by default."),
     ] = None,
     all_: Annotated[bool, all_flag("All comparisons; a summary is of all as one.")] = False,
+    force: Force = False,
 ) -> int:
     """Write a row for every run, epoch or cell to a file, or runs to a tracker."""
     numbers = chosen_comparisons(comparison, all_)
@@ -50,12 +52,12 @@ def export(
         return _to_tracker(to, store, numbers)
     chosen = _format(format_, output)
     if output is not None:
-        _check(output, store)
+        check_output(output, "output", force=force)
     rows = _summary(store, numbers) if kind == "summary" else _rows(store, numbers, by_epoch=kind == "epochs")
     if output is None:
         sys.stdout.write(to_csv(rows) if chosen == "csv" else to_json(rows))
     else:
-        write_rows(rows, output, chosen)
+        write_rows(rows, output, chosen, force=force)
         sys.stdout.write(f"written: {output} ({counted(len(rows), 'row')})\n")
     return EXIT_OK
 
@@ -88,14 +90,6 @@ def _format(asked: Format | None, output: Path | None) -> Format:
     if asked is not None:
         return asked
     return "csv" if output is None else format_of(output)
-
-
-def _check(output: Path, store: Path) -> None:
-    """Refuse a file that cannot be written, and above all the store itself, before anything is read."""
-    if output.exists() and store.exists() and output.samefile(store):
-        raise ConfigError(f"output: '{output}' is the store itself; name another file")
-    if output.is_dir() or not output.parent.is_dir():
-        raise ConfigError(f"output: '{output}' cannot be written: it must be a file in a folder that is there")
 
 
 def _summary(store: Path, numbers: Numbers) -> Rows:

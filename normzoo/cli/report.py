@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import ValidationError
 
-from normzoo.cli._flags import all_flag, chosen_comparisons, comparisons_flag
+from normzoo.cli._flags import Force, all_flag, chosen_comparisons, comparisons_flag
 from normzoo.errors import ConfigError
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.lookup import earlier_looks
@@ -40,11 +40,13 @@ def report(
         list[str] | None,
         Parameter(help='What a norm or a template is called, as my_norms:Good="Ours"; repeatable.', negative=""),
     ] = None,
+    force: Force = False,
 ) -> int:
     """Write the results of a comparison as markdown, or its tables as LaTeX."""
     from normzoo.report import summarize
-    from normzoo.report.files import write_report, written_line  # scipy and matplotlib take a while
+    from normzoo.report.files import check_report_path, write_report, written_line  # scipy and matplotlib take a while
 
+    check_report_path(output, html=html, force=force)
     numbers = chosen_comparisons(comparison, all_)
     with Store(store, writable=False) as opened:
         matrix, records = read_comparison(opened, numbers)
@@ -52,7 +54,7 @@ def report(
     matrix = _looked_at(matrix, baseline=baseline, target=target)
     named = dict(map(_label, labels or ()))
     summary = summarize(matrix, records, labels=named, title=title, earlier=earlier)
-    written = write_report(output, summary, records, html=html)
+    written = write_report(output, summary, records, html=html, force=force)
     sys.stdout.write(written_line(written))
     return 0
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from normzoo.errors import ConfigError
 from normzoo.experiment.results.tabular import Value
+from normzoo.outputs import MARK, write_outputs
 
 Format = Literal["csv", "parquet", "json"]
 Rows = Sequence[Mapping[str, Value]]
@@ -29,19 +30,17 @@ def format_of(path: Path) -> Format:
     return _FORMATS[path.suffix.lower()]
 
 
-def write_rows(rows: Rows, path: Path, written_as: Format) -> None:
+def write_rows(rows: Rows, path: Path, written_as: Format, *, force: bool = False) -> None:
     """Write rows to a file.
 
     Raises:
-        ConfigError: it cannot be written, or pyarrow is not installed.
+        ConfigError: it must not be written (``check_output``) or cannot be, or pyarrow is not installed.
     """
-    try:
-        if written_as == "parquet":
-            _write_parquet(rows, path)
-        else:
-            path.write_text(to_csv(rows) if written_as == "csv" else to_json(rows), encoding="utf-8", newline="")
-    except OSError as error:
-        raise ConfigError(f"output: '{path}' cannot be written: {error.strerror or error}") from error
+    if written_as == "parquet":
+        content = _to_parquet(rows)
+    else:
+        content = (to_csv(rows) if written_as == "csv" else to_json(rows)).encode()
+    write_outputs({path: content}, "output", force=force)
 
 
 def to_csv(rows: Rows) -> str:
@@ -73,7 +72,7 @@ def _finite(value: Value) -> Value:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _write_parquet(rows: Rows, path: Path) -> None:
+def _to_parquet(rows: Rows) -> bytes:
     """Write rows as Parquet: nothing is null, NaN is NaN; a column of more than one kind of value becomes text."""
     try:
         import pyarrow
@@ -89,4 +88,6 @@ def _write_parquet(rows: Rows, path: Path) -> None:
             columns[name] = pyarrow.array(values)
         except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
             columns[name] = pyarrow.array([None if value is None else str(value) for value in values])
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns, metadata={"comment": MARK}), file)
+    return file.getvalue()

@@ -126,7 +126,10 @@ REFUSED = {
     "shape-zero": (["batch", "--shape", "4,0,2,2"], "whole numbers from 1 to 1000000, got '4,0,2,2'"),
     "shape-text": (["batch", "--shape", "4,8,x"], "got '4,8,x'"),
     "shape-huge": (["batch", "--shape", "4,8,1000001"], "whole numbers from 1 to 1000000"),
-    "svg-nowhere": (["batch", "--svg", "missing/a.svg"], "--svg: 'missing/a.svg' cannot be written: No such file"),
+    "svg-nowhere": (
+        ["batch", "--svg", "missing/a.svg"],
+        "--svg: 'missing/a.svg' cannot be written: it must be a file in a folder that is there",
+    ),
     "svg-suffix": (["batch", "--svg", "a.png"], "--svg: 'a.png' must be an SVG file, NAME.svg"),
     "svg-folder": (["batch", "--svg", "."], "--svg: '.' must be an SVG file"),
     "flag": (["batch", "--shapes", "4,8"], "Unknown option: --shapes. Did you mean --shape?"),

@@ -227,7 +227,10 @@ def test_an_empty_store_makes_a_file_without_rows(
     [
         ("--format parquet", "--format parquet is not for a terminal; name a file with --output"),
         ("-o x.txt", "output: 'x.txt' does not say its format; end it in .csv, .json or .parquet"),
-        ("-o s.sqlite --format csv", "output: 's.sqlite' is the store itself; name another file"),
+        (
+            "-o s.sqlite --format csv",
+            "output: 's.sqlite' is an SQLite database, and is never overwritten; name another file",
+        ),
         ("-o nowhere/x.csv", "output: 'nowhere/x.csv' cannot be written: it must be a file in a folder that is there"),
         ("--comparison 7", "store: 's.sqlite' holds no comparison 7; it holds 1 to 1"),
         ("--format xml", 'Invalid value "xml" for --format'),

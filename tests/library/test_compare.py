@@ -270,7 +270,7 @@ def test_what_is_in_a_frame_goes_to_a_file(tmp_path: Path, kind: Any) -> None:
         comparison.export("x.txt", kind)
     with pytest.raises(UsageError, match="expected summary, runs or epochs, got 'run'"):
         comparison.export("x.csv", "run")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"'nowhere/x\.csv' cannot be written: No such file or directory"):
+    with pytest.raises(ConfigError, match=r"'nowhere/x\.csv' cannot be written: it must be a file in a folder"):
         comparison.export("nowhere/x.csv", kind)
 
 

@@ -10,9 +10,8 @@ from normzoo.experiment.results.records import RunRecord
 from normzoo.metric import Metric
 from normzoo.report import Summary, planned_plots, provenance, sections, summarize, to_markdown
 from normzoo.report.analysis.findings import reference_findings
-from normzoo.report.plots import write_plots
 
-from .plots.cases import CASES, summary
+from .plots.cases import CASES, summary, write_plots
 from .synthetic import R2, RMSE, Outcome, filled, run, terminal
 from .test_markdown import tables
 

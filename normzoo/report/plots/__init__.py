@@ -3,19 +3,19 @@
 Only in this folder is matplotlib imported; figures are of their own, and no global state is changed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from normzoo.registry import find
 from normzoo.report.analysis.numbers import Summary
-from normzoo.report.plots.figure import save
+from normzoo.report.plots.figure import drawn
 from normzoo.report.plots.lines import curves, error, seconds, values
 from normzoo.report.plots.rows import forest, gap
 from normzoo.report.render.illustrations import Plot, planned_plots
 
-__all__ = ["FIGURES", "draw", "write_plots"]
+__all__ = ["FIGURES", "draw", "plot_files"]
 
 FIGURES: dict[str, Callable[[Summary], Figure]] = {
     "values": values,
@@ -39,16 +39,14 @@ def draw(summary: Summary, kind: str | None = None) -> Figure:
     return FIGURES[find("plot", kinds, chosen).kind](summary)
 
 
-def write_plots(summary: Summary, stem: str | Path) -> list[Plot]:
-    """Write the plots that a summary has, each as SVG and PNG, and return them.
-
-    They are those of :func:`planned_plots`. The same summary gives the same bytes.
+def plot_files(summary: Summary, plots: Sequence[Plot]) -> dict[Path, bytes]:
+    """Return the files of plots, each as SVG and PNG. The same summary gives the same bytes.
 
     Args:
         summary: the numbers.
-        stem: the path of the report without its suffix: ``reports/digits`` makes ``reports/digits-accuracy.svg``.
+        plots: those of :func:`planned_plots`.
     """
-    plots = planned_plots(summary, stem)
+    files: dict[Path, bytes] = {}
     for plot in plots:
-        save(FIGURES[plot.kind](summary), plot.png, plot.svg)
-    return plots
+        files[plot.svg], files[plot.png] = drawn(FIGURES[plot.kind](summary))
+    return files

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from io import BytesIO, StringIO
 from typing import Any
 
 import matplotlib
@@ -14,6 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from normzoo.outputs import MARK, marked
 from normzoo.report.analysis.numbers import Summary
 from normzoo.report.plots import style
 
@@ -78,17 +79,18 @@ def say(axis: Axes, text: str) -> None:
     axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center")
 
 
-def save(figure: Figure, png: Path, svg: Path | None = None) -> None:
-    """Write a figure, on white as PNG and on nothing as SVG. The same figure gives the same bytes."""
+def drawn(figure: Figure) -> tuple[bytes, bytes]:
+    """Return a figure on nothing as SVG and on white as PNG. The same figure gives the same bytes."""
+    png, svg = BytesIO(), StringIO()
     agg: Any = FigureCanvasAgg(figure)  # matplotlib does not annotate what is called on it
     with styled():
-        agg.print_png(png, metadata={"Software": None})
-        if svg is not None:
-            figure.set_layout_engine("none")  # the places found for the other file hold for this one
-            for patch in (figure.patch, *(axis.patch for axis in figure.axes)):
-                patch.set_facecolor("none")
-            outlines: Any = FigureCanvasSVG(figure)
-            outlines.print_svg(svg, metadata={"Creator": None, "Date": None})
+        agg.print_png(png, metadata={"Software": None, "Comment": MARK})
+        figure.set_layout_engine("none")  # the places found for the other file hold for this one
+        for patch in (figure.patch, *(axis.patch for axis in figure.axes)):
+            patch.set_facecolor("none")
+        outlines: Any = FigureCanvasSVG(figure)
+        outlines.print_svg(svg, metadata={"Creator": None, "Date": None})
+    return marked(svg.getvalue(), ".svg"), png.getvalue()
 
 
 def _letters(figure: Figure) -> int:

@@ -1,6 +1,7 @@
 """Summaries to draw, and what is read off the panels."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,7 +9,8 @@ from matplotlib.figure import Figure
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import EpochRecord
-from normzoo.report import Summary, summarize
+from normzoo.report import Plot, Summary, planned_plots, summarize
+from normzoo.report.plots import plot_files
 
 from ..synthetic import Outcome, filled, run
 
@@ -56,6 +58,14 @@ CASES: dict[str, Summary] = {
     "nothing": summarize(MatrixSpec(), {}),
 }
 """Everything from a whole matrix to one without any record."""
+
+
+def write_plots(drawn: Summary, stem: Path) -> list[Plot]:
+    """Write the plots that a summary has, and return them."""
+    plots = planned_plots(drawn, stem)
+    for path, content in plot_files(drawn, plots).items():
+        path.write_bytes(content)
+    return plots
 
 
 def numbers(drawn_at: object) -> list[float]:

@@ -13,11 +13,11 @@ import pytest
 
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.report import planned_plots, summarize
-from normzoo.report.plots import FIGURES, write_plots
+from normzoo.report.plots import FIGURES
 from normzoo.report.plots.style import GRID_COLOR, INK
 
 from ..synthetic import epoch, filled, run
-from .cases import CASES, learned, summary
+from .cases import CASES, learned, summary, write_plots
 
 NAMES = {
     "whole": ["values", "error", "curves", "seconds", "forest", "gap"],
@@ -106,8 +106,8 @@ def test_planning_imports_no_matplotlib() -> None:
 def test_another_process_writes_the_same_bytes(written: Path, tmp_path: Path) -> None:
     """Whatever the order in which it hashes strings."""
     code = (
-        "from tests.report.plots.cases import CASES\nfrom normzoo.report.plots import write_plots\n"
-        f"write_plots(CASES['whole'], {str(tmp_path / 'report')!r})"
+        "from pathlib import Path\nfrom tests.report.plots.cases import CASES, write_plots\n"
+        f"write_plots(CASES['whole'], Path({str(tmp_path / 'report')!r}))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "0"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=Path(__file__).parents[3])
