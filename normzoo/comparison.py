@@ -219,21 +219,19 @@ def _display(store: Store, progress: bool) -> Display:
     def display(plan: Plan) -> AbstractContextManager[Listener]:
         if not progress:
             return nullcontext(_Silent())
-        from rich.console import Console
-
         from normzoo.progress.live import progress_for
+        from normzoo.visible import SafeConsole
 
-        return progress_for(plan.matrix, plan, store, Console(stderr=True, force_jupyter=False))
+        return progress_for(plan.matrix, plan, store, SafeConsole(stderr=True, force_jupyter=False))
 
     return display
 
 
 def _preparing() -> AbstractContextManager[Callable[[int, int], None]]:
-    from rich.console import Console
-
     from normzoo.progress.preparing import preparing
+    from normzoo.visible import SafeConsole
 
-    return preparing(Console(stderr=True, force_jupyter=False))
+    return preparing(SafeConsole(stderr=True, force_jupyter=False))
 
 
 def _as_png(figure: "Figure") -> bytes:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 _FEW, _MANY = 1e-6, 1e7
 """Numbers below and from these are written with an exponent."""
 
+_MOST_DECIMALS = 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -45,6 +47,11 @@ class Metric:
     def sign(self) -> int:
         """1 where higher is better, else -1; a value times this is the better the higher it is."""
         return 1 if self.higher_is_better else -1
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether values can be written with it."""
+        return 0 < abs(self.scale) < math.inf and (self.decimals is None or 0 <= self.decimals <= _MOST_DECIMALS)
 
     def is_possible(self, value: float) -> bool:
         """Whether a value is within the bounds that there are."""

@@ -11,6 +11,7 @@ from cyclopts.exceptions import CycloptsError, UnknownOptionError, UnusedCliToke
 import normzoo
 from normzoo.cli._console import stdout_console
 from normzoo.errors import NormzooError
+from normzoo.visible import visible
 
 __all__ = ["EXIT_FAILED_RUNS", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_USAGE", "app", "main"]
 
@@ -177,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # an encoding that lacks a sign prints a question mark in its place
             stream.reconfigure(errors="replace")
     try:
-        return app(arguments, console=stdout_console(), exit_on_error=False, print_error=False) or EXIT_OK
+        return app(arguments, console=stdout_console(markup=True), exit_on_error=False, print_error=False) or EXIT_OK
     except CycloptsError as error:
         return _refuse(_usage_message(error))
     except NormzooError as error:
@@ -191,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    sys.stderr.write(f"normzoo: error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"normzoo: error: {visible(' '.join(message.split()))}\n")
     return EXIT_USAGE
 
 

@@ -220,7 +220,7 @@ def check_store(path: Path) -> Check:
     """Check that the store can be read, or made where there is none yet."""
     try:
         if _is_there(path):
-            return Check("store", f"{path}: {_content(path)}")
+            return _read_store(path)
         folder = path.absolute().parent
         obstacle = obstacle_to_writing(folder) if folder.exists() else "there is no such folder"
     except StoreError as error:
@@ -239,6 +239,23 @@ def check_store(path: Path) -> Check:
     )
 
 
+def _read_store(path: Path) -> Check:
+    """Read all rows of a store, and the file through."""
+    with Store(path, writable=False) as store:
+        found = f"{path}: {_content(store)}"
+        store.records(list(store.statuses()))
+        store.timings()
+        problems = [*store.damage(), *(f"{what}: {why}" for what, why in store.passed_over.items())]
+    if not problems:
+        return Check("store", found)
+    return Check(
+        "store",
+        found,
+        f"store: '{path}' does not read as a whole: {'; '.join(problems)}",
+        "what does not read is passed over; `normzoo compare --rerun all` trains such runs of it again",
+    )
+
+
 def _is_there(path: Path) -> bool:
     """Whether there is such a file; raises what keeps one from knowing."""
     try:
@@ -248,9 +265,8 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _content(path: Path) -> str:
-    with Store(path, writable=False) as store:
-        statuses, comparisons = Counter(store.statuses().values()), len(store.comparisons())
+def _content(store: Store) -> str:
+    statuses, comparisons = Counter(store.statuses().values()), len(store.comparisons())
     by_status = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
     runs = counted(statuses.total(), "run") + (f" ({by_status})" if by_status else "")
     return f"{runs}, {counted(comparisons, 'comparison')}"
@@ -278,7 +294,9 @@ def check_datasets(root: Path) -> Check:
         "datasets",
         f"{found}; in parts: {names}",
         f"of {names} some files are missing in '{root}'",
-        "; ".join(f"normzoo compare --dataset {name} --download --data-root {root}" for name in parts),
+        "; ".join(
+            f"normzoo compare --dataset {name} --download --data-root {shlex.quote(str(root))}" for name in parts
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from normzoo.experiment.results.records import RunRecord
+from normzoo.visible import visible
 
 NOTHING = "-"
 _BARS = (".:-=+*#@", "▁▂▃▄▅▆▇█")
@@ -83,7 +84,7 @@ def plain_table(
             Text(column), justify="right" if column in right else "left", no_wrap=column not in fold, overflow="fold"
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     return table
 
 
@@ -91,7 +92,7 @@ def facts(values: Iterable[tuple[str, ...]]) -> Padding:
     """Return names and what they are, without a header."""
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
     for name, *cells in values:
-        table.add_row(Text(name), *(Text(cell, overflow="fold") for cell in cells))
+        table.add_row(Text(visible(name)), *(Text(visible(cell), overflow="fold") for cell in cells))
     return indented(table)
 
 
@@ -102,4 +103,4 @@ def indented(what: RenderableType) -> Padding:
 
 def width_of(column: str, cells: Iterable[str]) -> int:
     """Return the width of a column without the gap behind it."""
-    return max(cell_len(column), *(cell_len(cell) for cell in cells), 0)
+    return max(cell_len(column), *(cell_len(visible(cell)) for cell in cells), 0)

@@ -7,14 +7,13 @@ from typing import Annotated, Any, TypeVar
 
 from cyclopts import Group, Parameter
 from pydantic import BaseModel, ValidationError
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from normzoo.bench.run import run_bench
 from normzoo.bench.spec import BenchSpec, Measurement, problems
 from normzoo.bench.summary import to_markdown, to_rich
 from normzoo.cli import EXIT_OK
-from normzoo.cli._console import stdout_console
+from normzoo.cli._console import stderr_console, stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
 from normzoo.outputs import check_output, marked, write_outputs
@@ -93,7 +92,7 @@ def progress_bar() -> Progress:
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=stderr_console(),
         transient=True,
     )
 

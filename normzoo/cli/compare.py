@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
-from normzoo.cli._console import stdout_console
+from normzoo.cli._console import stderr_console, stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
 from normzoo.experiment.comparison import Rerun, carry_out, done_keys, early_workers, plan_comparison
@@ -95,7 +95,7 @@ def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
 def _preparing() -> AbstractContextManager[Callable[[int, int], None]]:
     from normzoo.progress.preparing import preparing
 
-    return preparing(Console(stderr=True))
+    return preparing(stderr_console())
 
 
 class _Comparison:
@@ -144,7 +144,7 @@ class _Comparison:
     def _display(self, plan: Plan, store: Store) -> AbstractContextManager[Listener]:
         from normzoo.progress.live import progress_for
 
-        console = Console(stderr=True)
+        console = stderr_console()
         for line in (*left_out_lines(plan.matrix), *strategy_lines(plan), *fold_lines(plan.matrix)):
             console.print(line, highlight=False, soft_wrap=True)
         return progress_for(plan.matrix, plan, store, console)

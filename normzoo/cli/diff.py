@@ -52,7 +52,7 @@ def diff(
 def _find(text: str, path: Path) -> tuple[str, RunRecord]:
     with Store(path, writable=False) as store:
         key = find_key(text, store.statuses(), path)
-        return key, store.records([key])[key]
+        return key, store.record(key)
 
 
 def _conclusion(alike: Sequence[str], parts: int) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.progress import track
 
-from normzoo.cli import EXIT_OK
+from normzoo.cli._console import stderr_console
 from normzoo.cli._flags import Force, all_flag, chosen_comparisons, comparisons_flag
+from normzoo.cli._stores import tell_passed_over
 from normzoo.errors import ConfigError, counted
 from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.records import RunRecord
@@ -53,13 +53,14 @@ def export(
     chosen = _format(format_, output)
     if output is not None:
         check_output(output, "output", force=force)
-    rows = _summary(store, numbers) if kind == "summary" else _rows(store, numbers, by_epoch=kind == "epochs")
+    with Store(store, writable=False) as opened:
+        rows = _summary(opened, numbers) if kind == "summary" else _rows(opened, numbers, by_epoch=kind == "epochs")
     if output is None:
         sys.stdout.write(to_csv(rows) if chosen == "csv" else to_json(rows))
     else:
         write_rows(rows, output, chosen, force=force)
         sys.stdout.write(f"written: {output} ({counted(len(rows), 'row')})\n")
-    return EXIT_OK
+    return tell_passed_over(opened)
 
 
 def _to_tracker(to: str, store: Path, numbers: Numbers) -> int:
@@ -74,13 +75,13 @@ def _to_tracker(to: str, store: Path, numbers: Numbers) -> int:
         for key in each.keys:
             of_run.setdefault(key, []).append(each.id)
     runs = (tracked(key, record, of_run.get(key, [])) for key, record in records.items())
-    console = Console(stderr=True)
+    console = stderr_console()
     written = write_runs(name, place, runs)
     is_silent = not console.is_terminal
     done = list(track(written, to, len(records), console=console, transient=True, disable=is_silent))
     there = f", {done.count(False):,} there already" if False in done else ""
     sys.stdout.write(f"written: {to} ({counted(done.count(True), 'run')}{there})\n")
-    return EXIT_OK
+    return tell_passed_over(opened)
 
 
 def _format(asked: Format | None, output: Path | None) -> Format:
@@ -92,16 +93,14 @@ def _format(asked: Format | None, output: Path | None) -> Format:
     return "csv" if output is None else format_of(output)
 
 
-def _summary(store: Path, numbers: Numbers) -> Rows:
+def _summary(store: Store, numbers: Numbers) -> Rows:
     from normzoo.report import summarize, summary_rows  # scipy takes a while
 
-    with Store(store, writable=False) as opened:
-        return summary_rows(summarize(*read_comparison(opened, numbers)))
+    return summary_rows(summarize(*read_comparison(store, numbers)))
 
 
-def _rows(store: Path, numbers: Numbers, *, by_epoch: bool) -> Rows:
-    with Store(store, writable=False) as opened:
-        records = _records(opened, numbers)
+def _rows(store: Store, numbers: Numbers, *, by_epoch: bool) -> Rows:
+    records = _records(store, numbers)
     if not by_epoch:
         return even(flat_run(key, record) for key, record in records.items())
     _tell(sum(not record.epochs for record in records.values()), "without a finished epoch, and not written")

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
+from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED
+from normzoo.cli._stores import tell_passed_over
 from normzoo.cli._tables import format_distinct, test_result
 from normzoo.errors import StoreError, counted
 from normzoo.experiment.results.difference import first_apart
@@ -16,6 +17,7 @@ from normzoo.experiment.results.lookup import short_length
 from normzoo.experiment.results.merge import Conflict, MergePlan, plan_merge
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.results.store import Store
+from normzoo.visible import visible
 
 _OnConflict = Literal["keep", "replace"]
 
@@ -31,10 +33,12 @@ def merge(
     _check(sources, into)
     lines: list[str] = []
     conflicts: list[tuple[Path, Conflict]] = []
+    stores: list[Store] = []
     try:
         with _nothing_left_of_a_failure(into), Store(into) as target, target.transaction():
             for path in sources:
-                plan, comparisons = _merge_one(path, target, replaces=on_conflict == "replace")
+                plan, comparisons, source = _merge_one(path, target, replaces=on_conflict == "replace")
+                stores.append(source)
                 lines.append(f"{path}: {_account(plan, comparisons)}")
                 conflicts += [(path, conflict) for conflict in plan.conflicts]
             keys, total = target.statuses(), len(target.comparisons())
@@ -44,14 +48,15 @@ def merge(
     length = short_length(keys)
     lines += [_describe(conflict, path, into, length) for path, conflict in conflicts]
     lines.append(f"{into}: holds {counted(len(keys), 'run')} and {counted(total, 'comparison')}")
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write(visible("\n".join(lines)) + "\n")
+    code = tell_passed_over(target, *stores)
     if conflicts and on_conflict == "keep":
         sys.stderr.write(
             f"normzoo: {counted(len(conflicts), 'run')} of the same key with a different result; "
             f"those in {into} are kept, `--on-conflict replace` takes the others\n"
         )
         return EXIT_FAILED_RUNS
-    return EXIT_OK
+    return code
 
 
 def _check(sources: tuple[Path, ...], into: Path) -> None:
@@ -66,8 +71,8 @@ def _check(sources: tuple[Path, ...], into: Path) -> None:
         Store(path, writable=False).close()
 
 
-def _merge_one(path: Path, target: Store, *, replaces: bool) -> tuple[MergePlan, int]:
-    """Write what a store adds to the target; return what there was to do, and how many comparisons were new."""
+def _merge_one(path: Path, target: Store, *, replaces: bool) -> tuple[MergePlan, int, Store]:
+    """Write what a store adds to the target; return what there was to do, how many comparisons were new, and it."""
     with Store(path, writable=False) as source:
         theirs = source.records(list(source.statuses()))
         comparisons, timings = source.comparisons(), source.timings()
@@ -79,7 +84,7 @@ def _merge_one(path: Path, target: Store, *, replaces: bool) -> tuple[MergePlan,
     for name, timing in timings.items():
         if name not in known:
             target.add_timing(timing)
-    return plan, target.put_comparisons(comparisons)
+    return plan, target.put_comparisons(comparisons), source
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from pydantic import ValidationError
 
 from normzoo.cli._flags import Force, all_flag, chosen_comparisons, comparisons_flag
+from normzoo.cli._stores import tell_passed_over
 from normzoo.errors import ConfigError
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.lookup import earlier_looks
@@ -56,7 +57,7 @@ def report(
     summary = summarize(matrix, records, labels=named, title=title, earlier=earlier)
     written = write_report(output, summary, records, html=html, force=force)
     sys.stdout.write(written_line(written))
-    return 0
+    return tell_passed_over(opened)
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -9,13 +9,14 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
-from normzoo.cli import EXIT_OK
 from normzoo.cli._console import plain_console
+from normzoo.cli._stores import tell_passed_over
 from normzoo.cli._tables import GAP, moment, plain_table, test_result, width_of
 from normzoo.errors import counted
 from normzoo.experiment.config.values import split_list
 from normzoo.experiment.results.lookup import find_comparison, short_length
 from normzoo.experiment.results.records import RunRecord, Status
+from normzoo.experiment.results.reproduce import harmless
 from normzoo.experiment.results.store import Listed, Store, StoredComparison
 from normzoo.registry import NORMS, TEMPLATES, find
 
@@ -56,7 +57,7 @@ def runs(
     if records:
         _show_runs(records, short_length([run.key for run in listed]), console)
     console.print(_count(found, len(records), is_filtered=is_filtered), soft_wrap=True)
-    return EXIT_OK
+    return tell_passed_over(opened)
 
 
 def _filter(status: str | None, norm: str | None, template: str | None) -> Callable[[Listed], bool]:
@@ -99,7 +100,7 @@ def _show_comparisons(
         return
     between = ",\n" if console.width < _WIDE else ", "
     rows = [
-        (str(each.id), moment(each.created_at), between.join(_by_status(each.keys, statuses)), each.command)
+        (str(each.id), moment(each.created_at), between.join(_by_status(each.keys, statuses)), harmless(each.command))
         for each in comparisons[-limit:]
     ]
     columns = ("comparison", "began (UTC)", "runs", "command")

@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from normzoo.cli import EXIT_OK
 from normzoo.cli._console import plain_console
+from normzoo.cli._stores import tell_passed_over
 from normzoo.cli._tables import curve, facts, format_value, indented, moment, plain_table
 from normzoo.experiment.results.lookup import find_key
 from normzoo.experiment.results.records import RunRecord
@@ -34,7 +34,7 @@ def show(
     """Show one run: configuration, curves, machine, what went wrong, and how to train it again."""
     with Store(store, writable=False) as opened:
         key = find_key(run, opened.statuses(), store)
-        record = opened.records([key])[key]
+        record = opened.record(key)
         comparisons = [comparison for comparison in opened.comparisons() if key in comparison.keys]
     console = plain_console()
     console.print(f"Run {key}: {record.status}", style="bold", soft_wrap=True)
@@ -52,7 +52,7 @@ def show(
         console.print(facts((name, format_value(value)) for name, value in flat(record.environment).items()))
     _show_texts(record, console)
     _show_again(key, record, comparisons, console)
-    return EXIT_OK
+    return tell_passed_over(opened)
 
 
 def _section(title: str, console: Console) -> None:
@@ -133,7 +133,7 @@ def _show_texts(record: RunRecord, console: Console) -> None:
     for title, text in texts.items():
         if text:
             _section(title, console)
-            for line in text.strip("\n").splitlines():
+            for line in text.strip("\n").split("\n"):
                 console.print(f"  {line}", soft_wrap=True)
 
 

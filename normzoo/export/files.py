@@ -11,6 +11,7 @@ from typing import Literal
 from normzoo.errors import ConfigError
 from normzoo.experiment.results.tabular import Value
 from normzoo.outputs import MARK, write_outputs
+from normzoo.visible import visible
 
 Format = Literal["csv", "parquet", "json"]
 Rows = Sequence[Mapping[str, Value]]
@@ -50,9 +51,9 @@ def to_csv(rows: Rows) -> str:
     'loss,error\nnan,\n'
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["key"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(visible, rows[0]) if rows else ["key"])
+    writer.writerows(map(_shown, row.values()) for row in rows)
     return text.getvalue()
 
 
@@ -64,6 +65,10 @@ def to_json(rows: Rows) -> str:
     """
     lines = [json.dumps({name: _finite(value) for name, value in row.items()}, allow_nan=False) for row in rows]
     return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+def _shown(value: Value) -> Value:
+    return visible(value) if isinstance(value, str) else value
 
 
 def _finite(value: Value) -> Value:
@@ -83,7 +88,8 @@ def _to_parquet(rows: Rows) -> bytes:
         ) from error
     columns = {}
     for name in rows[0] if rows else ["key"]:
-        values = [row[name] for row in rows]
+        values = [_shown(row[name]) for row in rows]
+        name = visible(name)
         try:
             columns[name] = pyarrow.array(values)
         except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):

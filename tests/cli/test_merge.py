@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from normzoo.errors import StoreError
 from normzoo.experiment.planning.timing import Timing
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store, StoredComparison
@@ -167,21 +168,26 @@ def test_a_store_of_the_first_format_can_be_merged(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("existed", [True, False])
-def test_all_is_merged_or_nothing(capsys: pytest.CaptureFixture[str], existed: bool) -> None:
-    """A run that does not read, met after others were written, leaves the target as it was."""
+def test_all_is_merged_or_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, existed: bool
+) -> None:
+    """A full disk, met after others were written, leaves the target as it was."""
     kept = run_record(run_spec(seed=7))
     if existed:
         fill(ALL, kept)
     fill(A, run_record())
     fill(B, run_record(run_spec(seed=1)))
-    database = sqlite3.connect(B)
-    database.execute("UPDATE runs SET record = '{}'")
-    database.commit()
-    database.close()
+    put = Store.put
+
+    def full(store: Store, key: str, record: RunRecord) -> None:
+        if record.spec.seed == 1:
+            raise StoreError("store: 'all.sqlite' cannot be opened or written: database or disk is full")
+        put(store, key, record)
+
+    monkeypatch.setattr(Store, "put", full)
     outcome = call(capsys, "merge", A, B, "--into", ALL)
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert "store: 'b.sqlite' holds run " in outcome.stderr
-    assert "which does not read (spec: Field required)" in outcome.stderr
+    assert outcome.stderr.endswith("database or disk is full\n")
     assert ALL.exists() == existed
     if existed:
         assert held(ALL)[0] == texts(kept)

@@ -32,13 +32,13 @@ def store(tmp_path: Path) -> Path:
 
 
 def test_comparisons_are_listed_with_their_runs_by_status(capsys: pytest.CaptureFixture[str], store: Path) -> None:
-    """Also those that are not there yet; commands as they were typed."""
+    """Also those that are not there yet; commands with each word quoted."""
     header, first, second, *_ = cells(call(capsys, "runs", "--store", store).stdout)
     assert header == ["comparison", "began (UTC)", "runs", "command"]
     assert (first[0], first[2], first[3]) == (
         "1",
         "1 ok, 1 diverged, 1 not there",
-        "normzoo compare --norms [red]x",
+        "normzoo compare --norms '[red]x'",
     )
     assert (second[0], second[2]) == ("2", "1 failed")
 

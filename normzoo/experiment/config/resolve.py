@@ -154,7 +154,7 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
     if problems:
         raise ConfigError("; ".join(dict.fromkeys(problems)))
     configuration = Configuration(*models)
-    runs = _count_runs(configuration.matrix)
+    runs = count_runs(configuration.matrix)
     if runs > MAX_RUNS:
         raise ConfigError(
             f"settings: they ask for {runs:,} runs, and a comparison has at most {MAX_RUNS:,}; ask for fewer seeds, "
@@ -163,7 +163,8 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
     return configuration
 
 
-def _count_runs(matrix: MatrixSpec) -> int:
+def count_runs(matrix: MatrixSpec) -> int:
+    """Return of how many runs a comparison is."""
     lists = (matrix.templates, matrix.norms, matrix.batch_sizes, matrix.lrs or (matrix.lr,))
     return prod(map(len, lists)) * matrix.seeds
 

@@ -96,11 +96,11 @@ class RunSpec(BaseModel):
     sources: dict[str, str] = {}
     strategy: Strategy = "stacked"
     compile: bool = False
-    batch_size: int
-    seed: int
-    epochs: int
+    batch_size: int = Field(ge=1, le=LARGEST)
+    seed: int = Field(ge=0, le=2 * LARGEST)
+    epochs: int = Field(ge=1, le=LARGEST)
     optimizer: str
-    lr: float
+    lr: float = Field(gt=0, allow_inf_nan=False)
     schedule: str = "constant"
     weight_decay: float = 0.0
     weight_decay_on: Decays = "weights"
@@ -108,7 +108,7 @@ class RunSpec(BaseModel):
     precision: Precision = "32-true"
     further_eval_stats: tuple[EvalStats, ...] = ()
     augment: tuple[str, ...] = ()
-    folds: int = 1
+    folds: int = Field(1, ge=1, le=LARGEST)
 
     @model_validator(mode="before")
     @classmethod

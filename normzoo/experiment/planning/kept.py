@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 import normzoo
 from normzoo.experiment.config.environment import describe_environment
@@ -118,7 +119,7 @@ def keep(prepared: Prepared, surroundings: Surroundings) -> Kept | None:
         if stamp is None or stamp[2] >= surroundings.at:
             return None
         modules[name] = file, stamp
-    text = _Text(
+    kept = _Text(
         dataset=prepared.dataset,
         sources={kind: dict(found) for kind, found in prepared.sources.items()},
         networks=[(*names, found) for names, found in prepared.networks.items()],
@@ -126,7 +127,11 @@ def keep(prepared: Prepared, surroundings: Surroundings) -> Kept | None:
         device=prepared.device,
         accelerators=prepared.accelerators,
         modules=modules,
-    ).model_dump_json()
+    )
+    try:
+        text = kept.model_dump_json()
+    except PydanticSerializationError:  # a file's name that UTF-8 does not have
+        return None
     return Kept(surroundings.request, surroundings.seal(text), text)
 
 
@@ -134,7 +139,10 @@ def recall(kept: Kept, surroundings: Surroundings) -> Prepared | None:
     """Return what a worker would find out, but for its environment; None where that may be something else by now."""
     if kept.seal != surroundings.seal(kept.text):
         return None
-    found = _Text.model_validate_json(kept.text)
+    try:
+        found = _Text.model_validate_json(kept.text)
+    except ValidationError:
+        return None
     importlib.invalidate_caches()
     if any((_origin(name), _stamp(file)) != (file, stamp) for name, (file, stamp) in found.modules.items()):
         return None

@@ -3,9 +3,9 @@
 import base64
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Kind, PlaceFacts
@@ -42,6 +42,10 @@ class Status(StrEnum):
         return self is not Status.INTERRUPTED
 
 
+Amount = Annotated[int, Field(ge=0, le=10**18)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class EpochRecord(BaseModel):
     """The metrics after one epoch (counted from 1).
 
@@ -52,11 +56,11 @@ class EpochRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
-    epoch: int
+    epoch: Amount
     train_loss: float
     validation: dict[str, float]
     test: dict[str, float]
-    seconds: float
+    seconds: Seconds
 
     @model_validator(mode="before")
     @classmethod
@@ -160,18 +164,18 @@ class RunRecord(BaseModel):
     traceback: str | None = None
     epochs: tuple[EpochRecord, ...] = ()
     started_at: str
-    seconds: float
+    seconds: Seconds
     samples_per_second: float | None = None
-    peak_memory_bytes: int | None = None
+    peak_memory_bytes: Amount | None = None
     metrics: tuple[Metric, ...] = (ACCURACY,)
     loss: Metric = CROSS_ENTROPY
-    members: int = 1
+    members: Amount = 1
     compiled: bool = False
     contended: bool = False
-    epoch_seconds_alone: float | None = None
-    train_samples: int | None = None
-    validation_samples: int | None = None
-    test_samples: int | None = None
+    epoch_seconds_alone: Seconds | None = None
+    train_samples: Amount | None = None
+    validation_samples: Amount | None = None
+    test_samples: Amount | None = None
     constant_value: float | None = None
     test_hits: str | None = None
     eval_stats: dict[str, dict[str, float]] = {}
@@ -210,6 +214,30 @@ class RunRecord(BaseModel):
 
         packed = np.frombuffer(base64.b64decode(self.test_hits), np.uint8)
         return np.unpackbits(packed, count=self.test_samples).astype(np.bool_)
+
+    @property
+    def flaw(self) -> str:
+        """What no run can have left behind like that; nothing where all is well. For records from elsewhere."""
+        if not self.metrics:
+            return "it is judged by no metric"
+        if any(not metric.is_sound for metric in (*self.metrics, self.loss)):
+            return "its metric has no scale or digits to write it with"
+        names = {"loss", *(metric.name for metric in self.metrics)}
+        if any(not names <= split.keys() for epoch in self.epochs for split in (epoch.validation, epoch.test)):
+            return f"an epoch lacks one of {', '.join(sorted(names))}"
+        if self.status is Status.OK and not self.epochs:
+            return "it is ok without an epoch"
+        values = [epoch.test[self.metric.name] for epoch in self.epochs[-1:] if self.status is Status.OK]
+        if any(not self.metric.is_possible(value) or (self.metric.is_share and value != value) for value in values):
+            return f"it is ok with a {self.metric.name} of {values[0]:g}"
+        return "" if self.test_hits is None or self._hits_read else "its test hits do not read"
+
+    @property
+    def _hits_read(self) -> bool:
+        try:
+            return 8 * len(base64.b64decode(self.test_hits or "", validate=True)) >= (self.test_samples or 0)
+        except ValueError:
+            return False
 
     @property
     def trouble(self) -> str:

@@ -1,5 +1,6 @@
 """The command that trains a stored run again. Pure and torch-free."""
 
+import shlex
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,6 +39,18 @@ def command_for(key: str, record: RunRecord, dataset: str) -> str | None:
     device = str(record.environment.get("device", "")).partition(":")[0]
     where = f" --device {device}" if device in ("cpu", "cuda") else ""
     return f"{reproducing_command(matrix)}{where} --store {_FRESH_STORE}"
+
+
+def harmless(command: str) -> str:
+    """Return a stored command so that a shell which it is copied to runs that one command: each word is quoted.
+
+    >>> harmless("normzoo compare; touch PWNED"), harmless("normzoo compare --norms batch,none")
+    ("normzoo 'compare;' touch PWNED", 'normzoo compare --norms batch,none')
+    """
+    try:
+        return shlex.join(shlex.split(command))
+    except ValueError:  # a quotation that does not end
+        return shlex.quote(command)
 
 
 def _matrix(spec: RunSpec, dataset: str) -> MatrixSpec:

@@ -10,16 +10,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from normzoo.errors import StoreError
 from normzoo.experiment.config.execution import Execution
-from normzoo.experiment.config.resolve import Configuration
+from normzoo.experiment.config.resolve import MAX_RUNS, Configuration, count_runs
 from normzoo.experiment.config.spec import PROTOCOL, MatrixSpec
 from normzoo.experiment.planning.kept import Kept
 from normzoo.experiment.planning.timing import Timing
-from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.results.store_file import open_database, refusing
+from normzoo.visible import as_utf8
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -52,18 +54,40 @@ _PLACES = ", ".join("?" * 8)
 def _row(key: str, record: RunRecord) -> tuple[Any, ...]:
     """Return the row of a run, with what it is looked up by in columns of their own."""
     spec = record.spec
-    named = (spec.template, spec.norm, spec.dataset, spec.batch_size, spec.seed)
-    return (key, record.status.value, *named, record.model_dump_json())
+    named = (*map(as_utf8, (spec.template, spec.norm, spec.dataset)), spec.batch_size, spec.seed)
+    return (key, record.status.value, *named, _written(record))
+
+
+def _written(model: BaseModel) -> str:
+    """Return a model as JSON; also one with text that UTF-8 does not have, such as the names of some files."""
+    try:
+        return model.model_dump_json()
+    except PydanticSerializationError:
+        return json.dumps(model.model_dump(mode="json"), allow_nan=False)
+
+
+def _read(model: type[_Model], text: str) -> _Model:
+    """Read what ``_written`` wrote."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError:
+        if "\\ud" not in text.lower():
+            raise
+    return model.model_validate(json.loads(text))
 
 
 class Store:
     """Records by run key, and the comparisons that asked for them. Use as a context manager.
 
-    Every record is on disk when ``add`` returns: a kill at any moment loses none that was added.
+    Every record is on disk when ``add`` returns: a kill at any moment loses none that was added. A row that does not
+    read, such as one that was damaged or that another program made, is passed over.
 
     Args:
         path: the file; made if it is not there and ``writable``.
         writable: False opens an existing store for reading.
+
+    Attributes:
+        passed_over: what was passed over so far, and why, such as ``run 5c12806...: is no text``.
 
     Raises:
         StoreError: the file is no normzoo store, is from a newer version, or cannot be opened or written.
@@ -71,29 +95,30 @@ class Store:
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
         self.path, self.is_writable = path, writable
+        self.passed_over: dict[str, str] = {}
         self._database = open_database(path, writable=writable, migrate=self._migrate)
 
     def _migrate(self, database: sqlite3.Connection) -> None:
         """Bring the rows of an older file to this version: specs in their new form, and runs under their new keys.
 
-        A run of another training procedure keeps its key, under which nothing looks for it any more.
+        A run of another training procedure keeps its key, under which nothing looks for it any more; what does not
+        read stays as it is.
         """
         keys: dict[str, str] = {}
         rows = []
         for key, text in database.execute("SELECT key, record FROM runs").fetchall():
-            record = self._read(RunRecord, text, f"run {key}")
-            keys[key] = record.spec.key if record.environment.get("protocol") == PROTOCOL else key
-            rows.append(_row(keys[key], record))
-        database.execute("DELETE FROM runs")
+            if (record := self._record(key, text)) is not None:
+                keys[key] = record.spec.key if record.environment.get("protocol") == PROTOCOL else key
+                rows.append(_row(keys[key], record))
+        database.executemany("DELETE FROM runs WHERE key = ?", [(key,) for key in keys])
         database.executemany(f"INSERT OR IGNORE INTO runs VALUES ({_PLACES})", rows)  # noqa: S608
-        query = "SELECT id, matrix, execution, keys FROM sweeps"
-        for number, matrix, execution, listed in database.execute(query).fetchall():
+        for each in self._comparisons(database):
             values = (
-                self._read(MatrixSpec, matrix, f"comparison {number}").model_dump_json(),
-                self._read(Execution, execution, f"comparison {number}").model_dump_json(),
-                json.dumps([keys.get(key, key) for key in json.loads(listed)]),
+                _written(each.matrix),
+                _written(each.execution),
+                json.dumps([keys.get(key, key) for key in each.keys]),
             )
-            database.execute("UPDATE sweeps SET matrix = ?, execution = ?, keys = ? WHERE id = ?", (*values, number))
+            database.execute("UPDATE sweeps SET matrix = ?, execution = ?, keys = ? WHERE id = ?", (*values, each.id))
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +164,7 @@ class Store:
     def add_comparison(self, command: str, configuration: Configuration, keys: Sequence[str]) -> int:
         """Keep what was asked for, and return the comparison's number; repeating the last one adds nothing."""
         last = self.comparisons()[-1:]
-        matrix, execution = configuration.matrix, configuration.execution
+        matrix, execution, command = configuration.matrix, configuration.execution, as_utf8(command)
         if last and (last[0].command, last[0].matrix, last[0].keys) == (command, matrix, tuple(keys)):
             return last[0].id
         return self._write_comparison(
@@ -159,42 +184,58 @@ class Store:
     def _write_comparison(self, comparison: StoredComparison) -> int:
         row = (
             comparison.created_at,
-            comparison.command,
-            comparison.matrix.model_dump_json(),
-            comparison.execution.model_dump_json(),
+            as_utf8(comparison.command),
+            _written(comparison.matrix),
+            _written(comparison.execution),
             json.dumps(list(comparison.keys)),
         )
         with refusing(self.path):
             query = "INSERT INTO sweeps (created_at, command, matrix, execution, keys) VALUES (?, ?, ?, ?, ?)"
             return int(self._database.execute(query, row).lastrowid or 0)
 
+    def damage(self) -> list[str]:
+        """Return what SQLite finds wrong with the file, at most ten things."""
+        with refusing(self.path):
+            found = [str(text) for (text,) in self._database.execute("PRAGMA quick_check(10)")]
+        return [] if found == ["ok"] else found
+
     def statuses(self) -> dict[str, str]:
         """Return the status of every run by its key."""
-        with refusing(self.path):
-            return dict(self._database.execute("SELECT key, status FROM runs"))
+        return {run.key: run.status for run in self._listed("''", order="key")}
 
     def listed(self) -> list[Listed]:
         """Return what there is to know of every run without reading its record, in the order in which they began."""
-        query = (
-            "SELECT key, status, template, norm, json_extract(record, '$.started_at') AS started_at FROM runs "
-            "ORDER BY started_at, template, norm, batch_size, seed, key"
-        )
+        began = "CASE WHEN json_valid(record) THEN CAST(json_extract(record, '$.started_at') AS TEXT) END"
+        return self._listed(f"coalesce({began}, '')", order="started_at, template, norm, batch_size, seed, key")
+
+    def _listed(self, started_at: str, *, order: str) -> list[Listed]:
+        query = f"SELECT key, status, template, norm, {started_at} AS started_at FROM runs ORDER BY {order}"  # noqa: S608
         with refusing(self.path):
-            return [Listed(*row) for row in self._database.execute(query)]
+            rows = [Listed(*row) for row in self._database.execute(query)]
+        return [row for row in rows if self._is_listable(row)]
+
+    def _is_listable(self, row: Listed) -> bool:
+        if not all(isinstance(value, str) for value in row):
+            return self._pass_over(f"run {_shortened(row.key)}", "its key, status, template or norm is no text")
+        if row.status not in list(Status):
+            return self._pass_over(f"run {row.key}", f"its status is {_shortened(row.status)}")
+        return True
+
+    def _pass_over(self, what: str, why: str) -> Literal[False]:
+        self.passed_over[what] = why
+        return False
 
     def timings(self) -> dict[str, Timing]:
         """Return what was timed, by key."""
         with refusing(self.path):
-            rows: list[tuple[str]] = self._database.execute("SELECT timing FROM timings").fetchall()
-        timings = [self._read(Timing, timing, "a timing") for (timing,) in rows]
-        return {timing.key: timing for timing in timings}
+            rows: list[tuple[str, str]] = self._database.execute("SELECT key, timing FROM timings").fetchall()
+        timings = [self._read(Timing, text, f"timing {_shortened(key)}") for key, text in rows]
+        return {timing.key: timing for timing in timings if timing is not None}
 
     def add_timing(self, timing: Timing) -> None:
         """Keep a timing, in place of an older one of the same."""
         with refusing(self.path):
-            self._database.execute(
-                "INSERT OR REPLACE INTO timings VALUES (?, ?)", (timing.key, timing.model_dump_json())
-            )
+            self._database.execute("INSERT OR REPLACE INTO timings VALUES (?, ?)", (timing.key, _written(timing)))
 
     def preparation(self, request: str) -> Kept | None:
         """Return what was found out of a request; None where nothing was, or it cannot be read."""
@@ -215,33 +256,75 @@ class Store:
         query = "SELECT key, record FROM runs WHERE key IN (SELECT value FROM json_each(?))"
         with refusing(self.path):
             found: dict[str, str] = dict(self._database.execute(query, (json.dumps(list(keys)),)))
-        return {key: self._read(RunRecord, found[key], f"run {key}") for key in keys if key in found}
+        records = {key: self._record(key, found[key]) for key in keys if key in found}
+        return {key: record for key, record in records.items() if record is not None}
+
+    def record(self, key: str) -> RunRecord:
+        """Return the record of a run.
+
+        Raises:
+            StoreError: there is none, or it does not read.
+        """
+        records = self.records([key])
+        if key in records:
+            return records[key]
+        why = self.passed_over.get(f"run {key}", "it is not there")
+        raise StoreError(f"store: '{self.path}' holds no run {key} that reads: {why}")
+
+    def _record(self, key: str, text: str) -> RunRecord | None:
+        record = self._read(RunRecord, text, f"run {_shortened(key)}")
+        if record is not None and (why := record.flaw):
+            self._pass_over(f"run {_shortened(key)}", why)
+            return None
+        return record
 
     def comparisons(self) -> list[StoredComparison]:
         """Return all comparisons, the oldest first."""
-        with refusing(self.path):
-            rows: list[Any] = self._database.execute(
-                "SELECT id, created_at, command, matrix, execution, keys FROM sweeps ORDER BY id"
-            ).fetchall()
-        return [
-            StoredComparison(
-                id=number,
-                created_at=created_at,
-                command=command,
-                matrix=self._read(MatrixSpec, matrix, f"comparison {number}"),
-                execution=self._read(Execution, execution, f"comparison {number}"),
-                keys=tuple(json.loads(keys)),
-            )
-            for number, created_at, command, matrix, execution, keys in rows
-        ]
+        return self._comparisons(self._database)
 
-    def _read(self, model: type[_Model], text: str, what: str) -> _Model:
+    def _comparisons(self, database: sqlite3.Connection) -> list[StoredComparison]:
+        query = "SELECT id, created_at, command, matrix, execution, keys FROM sweeps ORDER BY id"
+        with refusing(self.path):
+            rows: list[Any] = database.execute(query).fetchall()
+        return [each for row in rows if (each := self._comparison(*row)) is not None]
+
+    def _comparison(
+        self, number: int, created_at: str, command: str, matrix: str, execution: str, keys: str
+    ) -> StoredComparison | None:
+        what = f"comparison {number}"
+        if not all(isinstance(text, str) for text in (created_at, command)):
+            self._pass_over(what, "its command or time is no text")
+            return None
+        asked, executed = self._read(MatrixSpec, matrix, what), self._read(Execution, execution, what)
+        runs = self._read(_Keys, keys, what)
+        if asked is None or executed is None or runs is None:
+            return None
+        if (count := count_runs(asked)) > MAX_RUNS:
+            self._pass_over(what, f"it is of {count:,} runs, and one has at most {MAX_RUNS:,}")
+            return None
+        return StoredComparison(number, created_at, command, asked, executed, runs.root)
+
+    def _read(self, model: type[_Model], text: str, what: str) -> _Model | None:
+        """Read a row; pass it over where it does not read."""
+        if not isinstance(text, str):
+            self._pass_over(what, "it is no text")
+            return None
         try:
-            return model.model_validate_json(text)
+            return _read(model, text)
         except ValidationError as error:
             detail = error.errors()[0]
             place = ".".join(map(str, detail["loc"]))
-            raise StoreError(
-                f"store: '{self.path}' holds {what}, which does not read ({place}: {detail['msg']}); "
-                "if it is from a newer normzoo, upgrade"
-            ) from error
+            why = f"{place}: {detail['msg']}" if place else str(detail["msg"])
+        except (ValueError, RecursionError) as error:  # of the other way to read JSON
+            why = str(error)
+        self._pass_over(what, f"it does not read ({_shortened(why, 200)}); if it is from a newer normzoo, upgrade")
+        return None
+
+
+class _Keys(RootModel[tuple[str, ...]]):
+    """The keys of a comparison's runs."""
+
+
+def _shortened(value: object, most: int = 40) -> str:
+    text = str(value)
+    return text if len(text) <= most else f"{text[:most]}..."

@@ -1,11 +1,13 @@
 """The file of a store: the tables in it, and what is opened and what is refused. Torch-free."""
 
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from normzoo.errors import StoreError
+from normzoo.visible import one_line
 
 APPLICATION_ID = 0x6E7A6F6F
 """Marks an SQLite file as a normzoo store: ``nzoo`` in ASCII."""
@@ -65,9 +67,12 @@ def open_database(path: Path, *, writable: bool, migrate: Migration) -> sqlite3.
     with refusing(path):
         uri = f"{path.absolute().as_uri()}?{_mode(path, writable)}"
         database = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+        database.text_factory = _text
+        database.execute("PRAGMA trusted_schema = OFF")
     try:
         with refusing(path):
             is_new = _check(database, path)
+            _check_schema(database, path, writable=writable)
             if writable:
                 _prepare(database, is_new, migrate)
             elif is_new:
@@ -83,9 +88,12 @@ def open_database(path: Path, *, writable: bool, migrate: Migration) -> sqlite3.
 def _upgraded_copy(database: sqlite3.Connection, migrate: Migration) -> sqlite3.Connection:
     """Return an older file that is only read as it would be in this version, in memory."""
     copy = sqlite3.connect(":memory:", isolation_level=None)
+    copy.text_factory = _text
     try:
         database.backup(copy)
         database.close()
+        for name in _names(copy, "type = 'trigger'"):
+            copy.execute(f"DROP TRIGGER {_quoted(name)}")
         _prepare(copy, is_new=False, migrate=migrate)
     except BaseException:
         copy.close()
@@ -103,6 +111,8 @@ def refusing(path: Path) -> Iterator[None]:
         if "not a database" in reason or "malformed" in reason:
             raise StoreError(f"store: '{path}' is not a normzoo store ({reason})") from error
         raise StoreError(f"store: '{path}' cannot be opened or written: {reason}") from error
+    except UnicodeDecodeError as error:  # SQLite quotes what is wrong with the file
+        raise StoreError(f"store: '{path}' is not a normzoo store (its tables do not read)") from error
 
 
 def scalar(database: sqlite3.Connection, query: str) -> int:
@@ -125,6 +135,35 @@ def _check(database: sqlite3.Connection, path: Path) -> bool:
             "upgrade normzoo or name another with --store"
         )
     return is_new
+
+
+_TABLES = ("runs", "sweeps", "timings", "preparations")
+
+
+def _check_schema(database: sqlite3.Connection, path: Path, *, writable: bool) -> None:
+    """Refuse what would run statements of somebody else's when tables are read or, by a trigger, written."""
+    ours = ", ".join(f"'{name}'" for name in _TABLES)
+    if odd := _names(database, f"name IN ({ours}) AND (type <> 'table' OR sql LIKE 'CREATE VIRTUAL%')"):
+        raise StoreError(f"store: '{path}' is not a normzoo store: its {odd[0]} is no table of rows")
+    if writable and (triggers := _names(database, "type = 'trigger'")):
+        raise StoreError(
+            f"store: '{path}' has a trigger, {one_line(triggers[0])}, which normzoo did not make and which would act on"
+            f" what is written; take its results to a store without, by `normzoo merge {shlex.quote(str(path))} --into"
+            " NEW.sqlite`"
+        )
+
+
+def _names(database: sqlite3.Connection, condition: str) -> list[str]:
+    return [str(name) for (name,) in database.execute(f"SELECT name FROM sqlite_master WHERE {condition}")]  # noqa: S608
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(raw: bytes) -> str:
+    """Read text of a database, also where it is no UTF-8."""
+    return raw.decode(errors="backslashreplace")
 
 
 def _prepare(database: sqlite3.Connection, is_new: bool, migrate: Migration) -> None:

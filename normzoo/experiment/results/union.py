@@ -38,6 +38,12 @@ def read_comparison(store: Store, numbers: Numbers = None) -> tuple[MatrixSpec, 
 
 def _chosen(store: Store, numbers: Numbers) -> list[StoredComparison]:
     known = store.comparisons()
+    for number in () if numbers in (None, "all") else [numbers] if isinstance(numbers, int) else numbers:
+        if why := store.passed_over.get(f"comparison {number}"):
+            raise StoreError(f"store: '{store.path}' holds no comparison {number} that reads: {why}")
+    if not known and store.passed_over:
+        what, why = next(iter(store.passed_over.items()))
+        raise StoreError(f"store: '{store.path}' holds no comparison that reads: {what}: {why}")
     if not known:
         raise StoreError(f"store: '{store.path}' holds no comparison yet; `normzoo compare` makes one")
     if numbers is None:

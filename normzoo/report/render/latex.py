@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from normzoo.report.render.cells import BEST, NORM, NOTHING, PARTIAL, TIED, Grid
 from normzoo.report.render.sections import Part, Section
+from normzoo.visible import one_line, visible
 
 SIGNS = {
     BEST: r"$\bullet$",
@@ -85,12 +86,12 @@ def escaped(text: str) -> str:
     'my\\_norm:x=1 is $-$1.2 $\\pm$0.4 \\% behind'
     """
     signs = "".join(map(re.escape, SIGNS))
-    written = re.sub(f"[{signs}]", lambda match: SIGNS[match[0]], text)
+    written = re.sub(f"[{signs}]", lambda match: SIGNS[match[0]], one_line(text))
     return re.sub(r"(?<![\w-])-(?=\d)", "$-$", written)
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return visible(" ".join(text.split()))
 
 
 def _label(title: str) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from normzoo.report.render.cells import NORM, Grid
 from normzoo.report.render.illustrations import Plot
 from normzoo.report.render.sections import Part, Section
+from normzoo.visible import one_line, visible
 
 
 def to_markdown(heading: str, sections: Sequence[Section], *, plots: Sequence[Plot] = ()) -> str:
@@ -19,7 +20,7 @@ def to_markdown(heading: str, sections: Sequence[Section], *, plots: Sequence[Pl
     """
     images = {plot.kind: _image(plot) for plot in plots}
     blocks = [f"# {escaped(heading)}", *(block for section in sections for block in _section(section, images))]
-    return "\n\n".join(blocks) + "\n"
+    return visible("\n\n".join(blocks)) + "\n"
 
 
 def _section(section: Section, images: Mapping[str, str]) -> Iterator[str]:
@@ -58,7 +59,7 @@ def _part(part: Part) -> Iterator[str]:
 
 
 def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {escaped(line)}" for line in lines)
+    return "\n".join(f"- {escaped(one_line(line))}" for line in lines)
 
 
 def _pipe_table(grid: Grid) -> str:
@@ -86,7 +87,7 @@ def escaped(text: str) -> str:
 
 
 def _pipe_row(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(text.replace('|', chr(92) + '|') for text in texts)} |"
+    return f"| {' | '.join(one_line(text).replace('|', chr(92) + '|') for text in texts)} |"
 
 
 def _image(plot: Plot) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from normzoo.report.render.cells import BEST, NORM, SIGNIFICANT, TIED, Grid, TextColumn
 from normzoo.report.render.sections import Depth, Part, Section
+from normzoo.visible import visible
 
 GAP = 2
 """Blanks between two columns."""
@@ -37,7 +38,7 @@ def _section(section: Section, width: int) -> Iterator[RenderableType]:
     for bullet in section.bullets:
         yield _bullet(bullet)
     if section.code:
-        yield Text(section.code[1])
+        yield Text(visible(section.code[1]))
     if section.legend:
         yield _paragraph(section.legend, "dim")
 
@@ -55,13 +56,13 @@ def _part(part: Part, width: int) -> Iterator[RenderableType]:
 
 def _paragraph(text: str, style: str) -> RenderableType:
     """Set a text off by a blank line above it."""
-    return Padding(Text(text, style=style), (1, 0, 0, 0), expand=False)
+    return Padding(Text(visible(text), style=style), (1, 0, 0, 0), expand=False)
 
 
 def _bullet(text: str, style: str = "") -> RenderableType:
     """Indent the lines below the first."""
     item = RichTable.grid(padding=(0, 1, 0, 0))
-    item.add_row("-", Text(text, style=style))
+    item.add_row("-", Text(visible(text), style=style))
     return item
 
 
@@ -100,8 +101,8 @@ def _table(grid: Grid, columns: Sequence[TextColumn], width: int) -> RichTable:
         table.add_column(column.header, justify="right", width=column_width)
     for index, label in enumerate(grid.labels):
         if grid.groups and grid.groups[index] not in grid.groups[:index]:
-            table.add_row(Text(grid.groups[index], style="bold"))
-        table.add_row(Text(label), *(_styled(column.cells[index]) for column in columns))
+            table.add_row(Text(visible(grid.groups[index]), style="bold"))
+        table.add_row(Text(visible(label)), *(_styled(column.cells[index]) for column in columns))
     return table
 
 
