@@ -4,18 +4,23 @@ import difflib
 import io
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from cyclopts import App, Group
 from cyclopts.exceptions import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 import normzoo
 from normzoo.cli._console import stdout_console
+from normzoo.cli._streams import give_up, steady_streams
 from normzoo.errors import NormzooError
 from normzoo.visible import visible
 
 __all__ = ["EXIT_FAILED_RUNS", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_USAGE", "app", "main"]
 
 EXIT_OK, EXIT_FAILED_RUNS, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+_LONGEST = 300
+"""Characters of a word in a message, such as a path."""
 
 _COMPARE = """Train every norm in every template at every batch size, and print what differs.
 
@@ -177,8 +182,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an encoding that lacks a sign prints a question mark in its place
             stream.reconfigure(errors="replace")
+    with steady_streams():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
-        return app(arguments, console=stdout_console(markup=True), exit_on_error=False, print_error=False) or EXIT_OK
+        Path.cwd()
+        console = stdout_console(markup=True)
+        code = app(arguments, console=console, exit_on_error=False, print_error=False) or EXIT_OK
+        sys.stdout.flush()
+        return code
     except CycloptsError as error:
         return _refuse(_usage_message(error))
     except NormzooError as error:
@@ -187,12 +201,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("normzoo: interrupted; what was finished is kept, and the same command goes on from there\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read the output has seen enough
-        sys.stderr.close()
+        give_up(sys.stdout)
         return EXIT_OK
+    except OSError as error:
+        give_up(sys.stdout)
+        return _refuse(_system_message(error))
+
+
+def _system_message(error: OSError) -> str:
+    """Say what the system refuses: the working folder, a file, or else the output."""
+    reason = error.strerror or str(error)
+    try:
+        Path.cwd()
+    except OSError:
+        return f"the working folder is not there any more ({reason}); change into one that is"
+    return f"'{error.filename}': {reason}" if error.filename else f"the output cannot be written: {reason}"
 
 
 def _refuse(message: str) -> int:
-    sys.stderr.write(f"normzoo: error: {visible(' '.join(message.split()))}\n")
+    words = (
+        word if len(word) <= _LONGEST else f"{word[:_LONGEST]}... ({len(word):,} characters)"
+        for word in message.split()
+    )
+    sys.stderr.write(f"normzoo: error: {visible(' '.join(words))}\n")
     return EXIT_USAGE
 
 

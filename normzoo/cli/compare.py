@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -21,6 +21,8 @@ from rich.table import Table
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
 from normzoo.cli._console import stderr_console, stdout_console
 from normzoo.cli._flags import with_flags
+from normzoo.cli._stores import tell_passed_over
+from normzoo.cli._streams import give_up
 from normzoo.errors import ConfigError
 from normzoo.experiment.comparison import Rerun, carry_out, done_keys, early_workers, plan_comparison
 from normzoo.experiment.config.execution import Execution
@@ -158,7 +160,7 @@ class _Comparison:
             sys.stderr.write(f"normzoo: interrupted before any run was finished; {self._how_to_go_on()}\n")
             return EXIT_INTERRUPTED
         summary = summarize(matrix, records, earlier=earlier_looks(matrix, store.comparisons()))
-        with suppress(BrokenPipeError):  # whoever read the tables has seen enough
+        with _kept_in(store.path):
             console = stdout_console()
             _print_summary(summary, records, console, details=self._details)
             if not self._interrupted:
@@ -166,9 +168,10 @@ class _Comparison:
             sys.stdout.flush()
         if self._report:
             written = write_report(self._report, summary, records, html=self._html, force=self._force)
-            with suppress(BrokenPipeError):
+            with _kept_in(store.path):
                 sys.stdout.write(f"\n{written_line(written)}")
                 sys.stdout.flush()
+        tell_passed_over(store)
         if self._interrupted:
             finished = sum(record.status.is_final for record in records.values())
             sys.stderr.write(
@@ -189,6 +192,20 @@ class _Comparison:
         if self._rerun == "all":
             return "what was not trained again keeps its earlier result"
         return f"to go on, repeat:\n  {command_line()}"
+
+
+@contextmanager
+def _kept_in(store: Path) -> Iterator[None]:
+    """Go on where the tables cannot be written: results are kept."""
+    try:
+        yield
+    except BrokenPipeError:  # whoever read them has seen enough
+        give_up(sys.stdout)
+    except OSError as error:
+        give_up(sys.stdout)
+        sys.stderr.write(
+            f"normzoo: the output cannot be written: {error.strerror or error}; results are kept in {store}\n"
+        )
 
 
 def _refuse_store(report: Path, store: Path) -> None:

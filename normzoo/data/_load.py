@@ -116,6 +116,8 @@ def _read(spec: str, *, task: Task, root: Path | None, download: bool, progress:
         raise
     except Exception as error:
         if not parsed.is_own:
+            if isinstance(error, OSError):  # a name that no file has, a disk that fails
+                raise DataError(f"{spec}: cannot be read: {error.strerror or error}") from error
             raise
         raise ComponentError(f"dataset '{spec}' cannot be loaded: {type(error).__name__}: {error}") from error
     return raw_arrays(spec, raw)

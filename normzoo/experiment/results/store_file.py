@@ -60,11 +60,11 @@ def open_database(path: Path, *, writable: bool, migrate: Migration) -> sqlite3.
     Raises:
         StoreError: the file is no normzoo store, is from a newer version, or cannot be opened or written.
     """
-    if path.is_dir():
-        raise StoreError(f"store: '{path}' is a folder; name a file in it, such as {path / 'normzoo.sqlite'}")
-    if not writable and not path.exists():
-        raise StoreError(f"store: there is no '{path}'; `normzoo compare` makes one, --store names another")
     with refusing(path):
+        if path.is_dir():
+            raise StoreError(f"store: '{path}' is a folder; name a file in it, such as {path / 'normzoo.sqlite'}")
+        if not writable and not path.exists():
+            raise StoreError(f"store: there is no '{path}'; `normzoo compare` makes one, --store names another")
         uri = f"{path.absolute().as_uri()}?{_mode(path, writable)}"
         database = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
         database.text_factory = _text
@@ -113,6 +113,11 @@ def refusing(path: Path) -> Iterator[None]:
         raise StoreError(f"store: '{path}' cannot be opened or written: {reason}") from error
     except UnicodeDecodeError as error:  # SQLite quotes what is wrong with the file
         raise StoreError(f"store: '{path}' is not a normzoo store (its tables do not read)") from error
+    except (OSError, ValueError) as error:  # a name that can be no file's
+        if isinstance(error, StoreError):
+            raise
+        said = getattr(error, "strerror", None) or error
+        raise StoreError(f"store: '{path}' cannot be opened or written: {said}") from error
 
 
 def scalar(database: sqlite3.Connection, query: str) -> int:
