@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from normzoo.errors import ConfigError
 from normzoo.experiment.config.values import (
+    LARGEST,
     Chain,
     Count,
     Decay,
