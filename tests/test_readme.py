@@ -14,6 +14,7 @@ from normzoo.bench.spec import Bench
 from normzoo.cli import main
 from normzoo.experiment.config.resolve import reproducing_command, resolve
 from normzoo.experiment.results.store import Store
+from normzoo.outputs import marked
 from normzoo.registry import NORMS
 from normzoo.report import failure_lines, heading, planned_plots, provenance, sections, summarize, to_markdown
 
@@ -88,7 +89,7 @@ def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
         failures=failure_lines(records),
     )
     text = to_markdown(heading(summary), said, plots=plots)
-    assert path.read_text(encoding="utf-8") == text
+    assert path.read_bytes() == marked(text, ".md")
     assert all(plot.png.exists() and plot.svg.exists() for plot in plots)
 
 
@@ -105,7 +106,7 @@ def test_each_speed_report_comes_from_the_records_beside_it(path: Path) -> None:
         matrix = MatrixBench.model_validate_json(text)
         environment, measured = matrix.environment, len(matrix.cells)
         shown = matrix_tables.to_markdown(matrix, name=path.stem, notes=notes)
-    assert path.read_text(encoding="utf-8") == shown
+    assert path.read_bytes() == marked(shown, ".md")
     assert measured
     assert not str(environment["commit"]).endswith("-dirty")
 
