@@ -46,7 +46,7 @@ HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning
 IN_WORKERS = {
     f"normzoo.experiment.worker.{name}"
     for name in ("train", "epochs", "evaluation", "time_steps", "prepare", "places", "memory", "serve")
-} | {f"normzoo.bench.{name}" for name in ("worker", "measure")}
+} | {f"normzoo.bench.{name}" for name in ("worker", "measure", "measure_lstm")}
 """Those of the experiment's and the benchmark's modules that only a worker imports."""
 PROBES = {"normzoo.explain._probe"}
 """Imported where a norm is tried, which is not known otherwise."""
@@ -196,6 +196,8 @@ for backend in ("eager", "auto"):
                 assert carried_out(case.ours().train(training), case.input(torch.float32)), case.id
             for name in NORMS:
                 assert carried_out(normzoo.layers.make_norm(name, num_features=8), torch.randn(4, 8, 3, 3)), name
+            for kind in (normzoo.layers.LSTM, normzoo.layers.GRU):
+                assert kind(4, 8, norm="batch", steps=3)(torch.randn(3, 2, 4))[0].isfinite().all()
 made = [*(case.ours() for case in CASES), *(normzoo.layers.make_norm(name, num_features=8) for name in NORMS)]
 print(*sorted({type(layer).__name__ for layer in made}))
 print(*sorted(REFUSED & {name.partition(".")[0] for name in sys.modules}))
@@ -219,6 +221,7 @@ def test_every_layer_runs_where_torch_alone_is_installed() -> None:
     assert done.returncode == 0, done.stderr
     ran, loaded = done.stdout.split("\n")[:2]
     public = {name for name, each in vars(normzoo.layers).items() if isinstance(each, type) and name != "Norm"}
+    public -= {"LSTM", "GRU"}
     of_weights = {"ScaledWeightStandardization", "WeightStandardization"}
     assert set(ran.split()) == (public & set(normzoo.layers.__all__)) - of_weights
     assert loaded == ""
@@ -293,6 +296,7 @@ WITHOUT_TORCH = (
     "compare --help",
     "compare --show-config",
     "bench layers --help",
+    "bench lstm --help",
 )
 
 

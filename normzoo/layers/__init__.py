@@ -22,6 +22,7 @@ from normzoo.layers._make import make_norm, norm_factory
 from normzoo.layers._noise import NoisyBatchNorm
 from normzoo.layers._none import NoNorm
 from normzoo.layers._partial import PartialRMSNorm
+from normzoo.layers._recurrent import GRU, LSTM
 from normzoo.layers._renorm import BatchRenorm
 from normzoo.layers._response import GlobalResponseNorm, LocalResponseNorm
 from normzoo.layers._rms import RMSNorm, SampleRMSNorm
@@ -30,6 +31,8 @@ from normzoo.layers._sync import SyncBatchNorm
 from normzoo.layers._weights import ScaledWeightStandardization, WeightStandardization
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "BatchChannelNorm",
     "BatchInstanceNorm",
     "BatchNorm",

@@ -39,6 +39,7 @@ class Norm(nn.Module, ABC):
         weight_start: what ``weight`` starts at; where it is not one, ``weight`` is no scale of a normalized input.
         channel_dim, zero_centered, unbiased, unbiased_running, small_batch, min_values, skip_nonfinite: options that
             torch.nn's layers do not have; see ``Policies``.
+        recurrent_bias: whether there should be a ``bias`` inside a recurrence where another is added to it.
         is_channels_first: an input's second dimension is that of the channels, and nothing lies between.
         standardizes_weights: None, or the arguments of ``surgery.standardize_weights``, which is then applied to the
             convolutions of a network that is built with this norm.
@@ -52,6 +53,7 @@ class Norm(nn.Module, ABC):
     way_to_more_values: ClassVar[str] = "use fewer groups or more positions"
     recurrent_gain: float = 1.0
     weight_start: ClassVar[float] = 1.0
+    recurrent_bias: ClassVar[bool] = True
     is_channels_first: ClassVar[bool] = True
 
     __jit_unused_properties__: ClassVar[list[str]] = ["pool", "is_batch_independent", "is_stackable"]

@@ -22,7 +22,8 @@ from normzoo.layers._tracked import TrackedNorm
 class BatchNorm(TrackedNorm, TorchBatchNorm):
     """Batch normalization of inputs ``(N, C)`` or ``(N, C, *)``, whatever their rank.
 
-    Inside a recurrence ``weight`` should start at 0.1, so that tanh does not saturate (Cooijmans et al. 2016).
+    Inside a recurrence ``weight`` should start at 0.1, so that tanh does not saturate, and gates have a bias already
+    (Cooijmans et al. 2016).
 
     >>> y = BatchNorm(3)(torch.randn(8, 3, 5, 5))
     >>> y.mean((0, 2, 3)).abs().max().item() < 1e-6
@@ -33,6 +34,7 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
     way_to_more_values = "use a larger batch or more positions"
     ways_for_small_batches = ("small_batch='running'", "call .eval()")
     recurrent_gain = 0.1
+    recurrent_bias = False
 
     def __init__(
         self,

@@ -124,6 +124,17 @@ def needs_positions(layer: nn.Module) -> bool:
     return bool(getattr(layer, "needs_positions", isinstance(layer, TorchInstanceNorm)))
 
 
+def takes_mask(layer: nn.Module) -> bool:
+    """Whether a layer, or what is mapped over members, takes a mask beside its input."""
+    told: nn.Module = getattr(layer, "skeleton", layer)
+    return _declares_mask(type(told).forward)
+
+
+@cache
+def _declares_mask(forward: Callable[..., Any]) -> bool:
+    return "mask" in signature(forward).parameters
+
+
 def contains_activation(layer: nn.Module) -> bool:
     """Whether a norm applies an activation of its own, so that a template is to put none beside it.
 

@@ -18,8 +18,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm, Norm
-from normzoo.layers._make import NormFactory, contains_activation, needs_positions
-from normzoo.templates._padding import takes_mask
+from normzoo.layers._make import NormFactory, contains_activation, needs_positions, takes_mask
 
 Shape = tuple[int, ...]
 """Of a sample: (C, H, W) of images, (C, T) of sequences, (C, D, H, W) of volumes, (F,) of vectors, (T,) of tokens."""

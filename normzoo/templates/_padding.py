@@ -1,9 +1,6 @@
 """Sequences of different lengths: steps beyond a sample's end are NaN in the data, and count for nothing."""
 
 import inspect
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,17 +37,6 @@ def mean_over_steps(x: Tensor, mask: Tensor | None) -> Tensor:
 def max_over_steps(x: Tensor, mask: Tensor | None) -> Tensor:
     """Return the maximum ``(N, C)`` of tokens ``(N, T, C)`` over those that count."""
     return x.amax(-2) if mask is None else x.masked_fill(~mask.unsqueeze(-1), -torch.inf).amax(-2)
-
-
-def takes_mask(layer: nn.Module) -> bool:
-    """Whether a layer, or what is mapped over members, takes a mask beside its input."""
-    told: nn.Module = getattr(layer, "skeleton", layer)
-    return _declares_mask(type(told).forward)
-
-
-@cache
-def _declares_mask(forward: Callable[..., Any]) -> bool:
-    return "mask" in inspect.signature(forward).parameters
 
 
 class Unpadded(nn.Module):

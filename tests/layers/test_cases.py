@@ -74,6 +74,7 @@ def test_every_public_layer_has_a_case() -> None:
         if inspect.isclass(value := getattr(layers, name)) and issubclass(value, nn.Module)
     }
     public -= {layers.WeightStandardization, layers.ScaledWeightStandardization}  # of weights: surgery's tests ask them
+    public -= {layers.LSTM, layers.GRU}  # which hold norms, and have files of their own
     asked = {case.layer for case in CASES} | {case.layer for case in FORMULAS}
     assert {layer for layer in public if not inspect.isabstract(layer)} == asked
 

@@ -212,3 +212,50 @@ def test_importing_the_layers_loads_no_compiler() -> None:
     code = "import sys, normzoo.layers; print([m for m in ('torch._inductor', 'torch._dynamo') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_hooks_are_noticed() -> None:
+    """Without it, a recurrence would leave out what somebody has hung on a norm, or on all modules."""
+    module = nn.Identity()
+    assert not torch_internals.has_hooks(module)
+    for register in (
+        module.register_forward_hook,
+        module.register_forward_pre_hook,
+        module.register_full_backward_hook,
+        module.register_full_backward_pre_hook,
+        nn.modules.module.register_module_forward_hook,
+    ):
+        handle = register(lambda *_: None)
+        assert torch_internals.has_hooks(module)
+        handle.remove()
+        assert not torch_internals.has_hooks(module)
+
+
+def test_many_tensors_move_at_once() -> None:
+    """Without it, a batch norm for each time step would take two operations for each."""
+    tensors, counters = [torch.zeros(2), torch.ones(3)], [torch.tensor(1), torch.tensor(4)]
+    torch_internals.move_towards(tensors, [torch.ones(2), torch.full((3,), 5.0)], 0.25, counters)
+    assert [each.tolist() for each in tensors] == [[0.25, 0.25], [2.0, 2.0, 2.0]]
+    assert [int(counter) for counter in counters] == [2, 5]
+    torch_internals.move_towards(tensors[:1], [torch.zeros(2)], 1.0, [])
+    assert tensors[0].tolist() == [0.0, 0.0]
+
+
+def test_slopes_of_gates_are_one_operation() -> None:
+    """Without it, the gradient of a recurrence would take three for each."""
+    g, y = torch.randn(2, 3, 4, dtype=torch.float64).unbind(0)
+    for slope, expected in (
+        (torch_internals.sigmoid_backward, y * (1 - y)),
+        (torch_internals.tanh_backward, 1 - y * y),
+    ):
+        out = torch.empty(3, 8, dtype=torch.float64)[:, ::2]
+        torch.testing.assert_close(slope(g, y, grad_input=out), g * expected)
+        torch.testing.assert_close(out, g * expected)
+
+
+def test_norms_of_torch_that_treat_samples_alone_are_known() -> None:
+    """Without it, packed sequences would be refused with them."""
+    x = torch.randn(3, 4)
+    for norm in (nn.LayerNorm(4), nn.GroupNorm(2, 4), nn.RMSNorm(4), nn.BatchNorm1d(4)):
+        is_known = isinstance(norm, torch_internals.TORCH_BATCH_INDEPENDENT)
+        assert torch.allclose(norm(x)[:2], norm(x[:2])) == is_known

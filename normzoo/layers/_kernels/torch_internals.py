@@ -8,32 +8,38 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import Function, forward_ad
 from torch.jit import TracerWarning, is_tracing  # type: ignore[attr-defined]
 from torch.nn import Buffer, Parameter
 from torch.nn.modules.batchnorm import _BatchNorm as TorchBatchNorm
 from torch.nn.modules.batchnorm import _NormBase as TorchTrackedNorm
 from torch.nn.modules.instancenorm import _InstanceNorm as TorchInstanceNorm
+from torch.nn.modules.module import _has_any_global_hook as has_any_global_hook
 
 __all__ = [
     "PLAIN_TYPES",
+    "TORCH_BATCH_INDEPENDENT",
     "TorchBatchNorm",
     "TorchInstanceNorm",
     "TorchTrackedNorm",
     "TracerWarning",
     "apply_directly",
     "compiler",
+    "has_hooks",
     "has_values",
     "is_intercepted",
     "is_jit_tracing",
     "is_recomputation",
     "is_wrapped",
     "jagged_like",
+    "move_towards",
     "must_be_traceable",
     "must_be_transformable",
     "quantization_fusers",
+    "sigmoid_backward",
     "taken_as_constant",
+    "tanh_backward",
 ]
 
 is_jit_tracing: Callable[[], bool] = is_tracing
@@ -41,6 +47,16 @@ is_jit_tracing: Callable[[], bool] = is_tracing
 
 PLAIN_TYPES = frozenset((Tensor, Parameter, Buffer))
 """The types of tensors that kernels take; any other has a way of its own to carry out operations."""
+
+
+TORCH_BATCH_INDEPENDENT = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+"""Norms of torch.nn in which no sample depends on another."""
+
+sigmoid_backward: Callable[..., Tensor] = torch.ops.aten.sigmoid_backward.grad_input
+"""``(g, y, grad_input=out)``: the product g * y * (1 - y) in one operation."""
+
+tanh_backward: Callable[..., Tensor] = torch.ops.aten.tanh_backward.grad_input
+"""``(g, y, grad_input=out)``: the product g * (1 - y^2) in one operation."""
 
 
 def must_be_traceable() -> bool:
@@ -54,6 +70,17 @@ def must_be_traceable() -> bool:
 def must_be_transformable() -> bool:
     """Whether this runs within a transformation of ``torch.func`` or in forward mode."""
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether calling a module calls more than its forward pass."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or has_any_global_hook()  # type: ignore[no-untyped-call]
+    )
 
 
 def is_wrapped(tensor: Tensor) -> bool:
@@ -77,6 +104,13 @@ def is_intercepted() -> bool:
 def is_recomputation() -> bool:
     """Whether this runs inside a backward pass, where activation checkpointing repeats the forward pass."""
     return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
+
+
+def move_towards(tensors: Sequence[Tensor], newer: Sequence[Tensor], share: float, counters: Sequence[Tensor]) -> None:
+    """Move each of many tensors by a share of its way to a newer one, and count each counter up, in two calls."""
+    torch._foreach_lerp_(list(tensors), list(newer), share)
+    if counters:
+        torch._foreach_add_(list(counters), 1)
 
 
 def apply_directly(function: type[Function]) -> Any:

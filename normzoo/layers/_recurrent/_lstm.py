@@ -1,0 +1,313 @@
+"""The recurrence of the LSTM, step by step, and with a gradient worked out by hand.
+
+    i, f, g, o = driven_t + norm_hh(h W_hh')
+    c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    h = sigmoid(o) * tanh(norm_cell(c))
+
+Ba, Kiros & Hinton (2016), "Layer Normalization", equations 20 to 22; without norms it is torch.nn.LSTM's. ``by_steps``
+is the definition. ``all_steps`` does the same with few operations for a step, which write into tensors of all steps;
+its backward pass does in the loop what is recurrent, and the rest for all steps at once.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from normzoo.layers._kernels.torch_internals import apply_directly, sigmoid_backward, tanh_backward
+from normzoo.layers._recurrent._gradients import (
+    can_run_at_once,
+    gradient_of_parameter,
+    gradient_of_weight,
+    gradients_of,
+    must_be_differentiable,
+    products_of,
+    scaled,
+    transform,
+)
+from normzoo.layers._recurrent._step_pools import NormalizedSteps, StepGradients, StepPool
+from normzoo.layers._recurrent._steps import Place, StepNorms, place_of
+
+NormOfStep = Callable[[int, Tensor], Tensor]
+"""Normalizes the vectors of a time step."""
+
+
+def by_steps(
+    driven: Sequence[Tensor],
+    h: Tensor,
+    c: Tensor,
+    transform: Callable[[Tensor], Tensor],
+    norm_hh: NormOfStep,
+    norm_cell: NormOfStep,
+    project: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the states and the cells of all steps, ``(T, *, H)``, in operations that torch can differentiate.
+
+    Args:
+        driven: what inputs and biases add to the gates of each step, ``(*, 4H)``.
+        h: the state before the first step, ``(*, H)``, or of as many numbers as ``project`` returns.
+        c: the cell before the first step, ``(*, H)``.
+        transform: multiplies a state by the hidden-to-hidden weight.
+        norm_hh: the norm of what comes of that.
+        norm_cell: the norm of the cell.
+        project: makes the next state of an output; None: it is that.
+    """
+    states, cells = [], []
+    for step, drive in enumerate(driven):
+        i, f, g, o = (drive + norm_hh(step, transform(h))).chunk(4, -1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * norm_cell(step, c).tanh()
+        if project is not None:
+            h = project(h)
+        states.append(h)
+        cells.append(c)
+    return torch.stack(states), torch.stack(cells)
+
+
+def lstm(
+    driven: Tensor,
+    biases: Sequence[Tensor],
+    h: Tensor,
+    c: Tensor,
+    weight: Tensor,
+    norm_hh: StepNorms | None,
+    norm_cell: StepNorms | None,
+    masks: Sequence[Tensor | None],
+    projection: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the states and the cells of all steps, ``(T, N, *, H)``, where ``*`` is nothing or the members of a stack.
+
+    Args:
+        driven: what inputs add to the gates, ``(T, N, *, 4H)``.
+        biases: what else is added to the gates, ``(*, 4H)`` each.
+        h: the state before the first step, ``(N, *, H)``.
+        c: the cell before the first step.
+        weight: the hidden-to-hidden weight, ``(*, 4H, H)``.
+        norm_hh: normalizes the hidden-to-hidden transform; None: nothing does.
+        norm_cell: normalizes the cell.
+        masks: which samples have not ended at each step, ``(N, *)``, or None. States of those that have mean nothing.
+        projection: the weight that makes the next state of an output, ``(P, H)``.
+    """
+    if projection is None and can_run_at_once(driven, h, c, weight, *biases):
+        is_masked = any(counts is not None for counts in masks)
+        hh, cell = (place_of(norms, driven, is_masked=is_masked) for norms in (norm_hh, norm_cell))
+        if hh is not None and cell is not None:
+            return _at_once(driven, biases, h, c, weight, hh, cell)
+
+    def normalized(norms: StepNorms | None, step: int, x: Tensor) -> Tensor:
+        return x if norms is None else norms.at(step, x, masks[step])
+
+    return by_steps(
+        (driven + sum(biases) if biases else driven).unbind(0),
+        h,
+        c,
+        lambda h: transform(h, weight),
+        partial(normalized, norm_hh),
+        partial(normalized, norm_cell),
+        None if projection is None else lambda h: transform(h, projection),
+    )
+
+
+def _at_once(
+    driven: Tensor, biases: Sequence[Tensor], h: Tensor, c: Tensor, weight: Tensor, hh: Place, cell: Place
+) -> tuple[Tensor, Tensor]:
+    """Do as ``lstm``, where no module need be called; members come before samples then."""
+    if weight.ndim == 3:
+        driven, h, c = driven.transpose(1, 2), h.transpose(0, 1).contiguous(), c.transpose(0, 1).contiguous()
+        biases = [each.unsqueeze(-2) for each in biases]
+    biases = [*biases, *([] if hh.bias is None else [hh.bias])]
+    bias = sum(biases[1:], biases[0]) if biases else None
+    states, cells = all_steps(driven, bias, h, c, weight, hh.weight, cell.weight, cell.bias, hh=hh.pool, cell=cell.pool)
+    return (states, cells) if weight.ndim == 2 else (states.transpose(1, 2), cells.transpose(1, 2))
+
+
+def all_steps(
+    driven: Tensor,
+    bias: Tensor | None,
+    h: Tensor,
+    c: Tensor,
+    weight: Tensor,
+    hh_weight: Tensor | None,
+    cell_weight: Tensor | None,
+    cell_bias: Tensor | None,
+    *,
+    hh: StepPool | None,
+    cell: StepPool | None,
+) -> tuple[Tensor, Tensor]:
+    """Return the states and the cells of all steps, ``(T, *, N, H)``, where ``*`` is nothing or the members of a stack.
+
+    Args:
+        driven: what inputs add to the gates, ``(T, *, N, 4H)``.
+        bias: all that is added to the gates at every step, also by the norm: ``(4H,)`` or ``(*, 1, 4H)``.
+        h: the state before the first step, ``(*, N, H)``.
+        c: the cell before the first step.
+        weight: ``(*, 4H, H)``.
+        hh_weight: of the hidden-to-hidden norm: ``(4H,)`` or ``(*, 1, 4H)``.
+        cell_weight: of the norm of the cell.
+        cell_bias: of the norm of the cell.
+        hh: how the hidden-to-hidden transform is normalized; None: it is not.
+        cell: how the cell is normalized.
+    """
+    states, cells = _apply(driven, bias, h, c, weight, hh_weight, cell_weight, cell_bias, (hh, cell))
+    return states, cells
+
+
+Pools = tuple[StepPool | None, StepPool | None]
+
+
+def _defined(
+    pools: Pools,
+    driven: Tensor,
+    bias: Tensor | None,
+    h: Tensor,
+    c: Tensor,
+    weight: Tensor,
+    hh_weight: Tensor | None,
+    cell_weight: Tensor | None,
+    cell_bias: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Do as ``all_steps``, by the definition."""
+    hh, cell = pools
+    return by_steps(
+        (driven if bias is None else driven + bias).unbind(0),
+        h,
+        c,
+        lambda h: h @ weight.mT,
+        lambda step, x: x if hh is None else hh.normalized(step, x, hh_weight, None),
+        lambda step, x: x if cell is None else cell.normalized(step, x, cell_weight, cell_bias),
+    )
+
+
+class _Lstm(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        driven: Tensor,
+        bias: Tensor | None,
+        h: Tensor,
+        c: Tensor,
+        weight: Tensor,
+        hh_weight: Tensor | None,
+        cell_weight: Tensor | None,
+        cell_bias: Tensor | None,
+        pools: Pools,
+    ) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        given = (driven, bias, h, c, weight, hh_weight, cell_weight, cell_bias)
+        driven = driven if bias is None else driven + bias
+        hidden = c.shape[-1]
+        gates = driven.new_empty(driven.shape)
+        squashed, cells, states = (driven.new_empty((*driven.shape[:-1], hidden)) for _ in range(3))
+        norm_hh, norm_cell = (
+            None if pool is None else NormalizedSteps(pool, each)
+            for pool, each in zip(pools, (gates, cells), strict=True)
+        )
+        multiply, add_product = products_of(weight)
+        transposed = weight.mT
+        parts = [part.unbind(0) for part in gates.chunk(4, -1)]
+        first_two = gates[..., : 2 * hidden].unbind(0)
+        of_all = (driven, gates, squashed, cells, states)
+        for step, (drive, gate, u, new_c, new_h) in enumerate(zip(*(each.unbind(0) for each in of_all), strict=True)):
+            if norm_hh is None:
+                add_product(drive, h, transposed, out=gate)
+            else:
+                multiply(h, transposed, out=norm_hh.at[step])
+                scaled(norm_hh.normalize(step), hh_weight, drive, out=gate)
+            first_two[step].sigmoid_()
+            i, f, g, o = (part[step] for part in parts)
+            torch.mul(f, c, out=new_c).addcmul_(i, g.tanh_())
+            if norm_cell is None:
+                torch.tanh(new_c, out=u)
+            else:
+                scaled(norm_cell.normalize(step, new_c), cell_weight, cell_bias, out=u).tanh_()
+            h, c = torch.mul(o.sigmoid_(), u, out=new_h), new_c
+        saved: list[Tensor | None] = []
+        for norm in (norm_hh, norm_cell):
+            saved += [None, None] if norm is None else [norm.values, norm.rstd]
+            if norm is not None:
+                norm.update_running()
+        ctx.pools = pools
+        ctx.save_for_backward(*given, gates, squashed, cells, states, *saved)
+        return states, cells
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        saved = ctx.saved_tensors
+        given, computed = saved[:8], saved[8:]
+        if must_be_differentiable(grads):
+            return *gradients_of(partial(_defined, ctx.pools), given, grads), None
+        return *_gradients(ctx.pools, given, computed, *grads), None
+
+
+_apply: Any = apply_directly(_Lstm)
+
+
+def _gradients(
+    pools: Pools,
+    given: Sequence[Any],
+    computed: Sequence[Any],
+    grad_states: Tensor | None,
+    grad_cells: Tensor | None,
+) -> list[Tensor | None]:
+    """Return the gradients of the tensors that ``all_steps`` is given."""
+    _, bias, h, c, weight, hh_weight, cell_weight, cell_bias = given
+    gates, squashed, cells, states, *of_norms = computed
+    norm_hh = None if pools[0] is None else StepGradients(pools[0], of_norms[0], of_norms[1], hh_weight)
+    norm_cell = None if pools[1] is None else StepGradients(pools[1], of_norms[2], of_norms[3], cell_weight)
+
+    # What the gradient of a state or a cell is multiplied by, on its way to the gates.
+    slopes, grad_gates = torch.empty_like(gates), torch.empty_like(gates)
+    i, f, g, o = gates.chunk(4, -1)
+    of_i, of_f, of_g, of_o = slopes.chunk(4, -1)
+    sigmoid_backward(g, i, grad_input=of_i)
+    sigmoid_backward(torch.cat([c.unsqueeze(0), cells[:-1]]), f, grad_input=of_f)
+    tanh_backward(i, g, grad_input=of_g)
+    sigmoid_backward(squashed, o, grad_input=of_o)
+    of_cell = tanh_backward(o, squashed, grad_input=torch.empty_like(cells))
+    into_cell = of_cell if norm_cell is None else of_cell * norm_cell.factor
+
+    if grad_states is None:
+        grad_states = torch.zeros_like(states)
+    grad_h, grad_c, passed_on = torch.empty_like(states), torch.empty_like(c), torch.zeros_like(c)
+    grad_products: Tensor = grad_gates if norm_hh is None else norm_hh.values
+    factors = () if norm_hh is None else norm_hh.factor.unbind(0)
+    grad_products_at, (multiply, add_product) = grad_products.unbind(0), products_of(weight)
+    slopes_of_three, grads_of_three = (
+        each.view(*each.shape[:-1], 4, -1)[..., :3, :].unbind(0) for each in (slopes, grad_gates)
+    )
+    grad_o = grad_gates.chunk(4, -1)[3].unbind(0)
+    of_all = (grad_states, grad_h, of_o, into_cell, f, grad_gates)
+    views = list(zip(*(each.unbind(0) for each in of_all), strict=True))
+    for step in range(len(views) - 1, -1, -1):
+        from_above, dh, slope_o, slope_cell, forget, dgates = views[step]
+        if step == len(views) - 1:
+            dh.copy_(from_above)
+        else:
+            add_product(from_above, grad_products_at[step + 1], weight, out=dh)
+        torch.mul(dh, slope_o, out=grad_o[step])
+        if norm_cell is None:
+            torch.addcmul(passed_on, dh, slope_cell, out=grad_c)
+        else:
+            torch.mul(dh, slope_cell, out=norm_cell.at[step])
+            torch.add(norm_cell.through(step), passed_on, out=grad_c)
+        if grad_cells is not None:
+            grad_c.add_(grad_cells[step])
+        torch.mul(grad_c.unsqueeze(-2), slopes_of_three[step], out=grads_of_three[step])
+        torch.mul(grad_c, forget, out=passed_on)
+        if norm_hh is not None:
+            torch.mul(dgates, factors[step], out=norm_hh.at[step])
+            norm_hh.through(step)
+    of_cell.mul_(grad_h)  # the gradient of the normalized cell
+    return [
+        grad_gates,
+        gradient_of_parameter(grad_gates, bias),
+        multiply(grad_products[0], weight),
+        passed_on,
+        gradient_of_weight(grad_products, h, states),
+        None if hh_weight is None else gradient_of_parameter(grad_gates * of_norms[0], hh_weight),
+        None if cell_weight is None else gradient_of_parameter(of_cell * of_norms[2], cell_weight),
+        gradient_of_parameter(of_cell, cell_bias),
+    ]

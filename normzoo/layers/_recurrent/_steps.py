@@ -1,0 +1,201 @@
+"""The norms of one place of a recurrence: a module for each time step that has statistics of its own."""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from normzoo.layers._base import Norm
+from normzoo.layers._batch import BatchNorm, BatchNorm1d
+from normzoo.layers._group import GroupNorm
+from normzoo.layers._kernels.autograd import normalize
+from normzoo.layers._kernels.spec import Running
+from normzoo.layers._kernels.torch_internals import TORCH_BATCH_INDEPENDENT, has_hooks, is_recomputation
+from normzoo.layers._layer import ChannelLayerNorm, LayerNorm
+from normzoo.layers._make import NormFactory, takes_mask
+from normzoo.layers._none import NoNorm
+from normzoo.layers._policies import DEFAULTS
+from normzoo.layers._pooled import PooledNorm
+from normzoo.layers._recurrent._step_pools import StepPool, update_running
+from normzoo.layers._rms import RMSNorm, SampleRMSNorm
+
+_POOLING_ALONE = (BatchNorm, BatchNorm1d, GroupNorm, LayerNorm, ChannelLayerNorm, RMSNorm, SampleRMSNorm)
+"""Norms that do nothing to vectors but what ``StepPool`` says, as long as their options are torch.nn's."""
+
+
+class StepNorms(nn.ModuleList):
+    """Normalizes the vectors ``(N, C)`` of each time step; those of a stack are ``(N, members, C)``.
+
+    A norm that keeps statistics (has buffers) keeps them for each of the first ``steps`` time steps, later ones share
+    the last one's, and its parameters are the same for all steps. One that keeps none is a single module. A norm may
+    say what its ``weight`` should start at here (``recurrent_gain``: 0.1 for batch norm).
+
+    Under a mask, norms see at each step the samples that have not ended. Where that is a single one, a norm that pools
+    samples has no variance, gives its bias, and leaves its running statistics as they are.
+
+    Args:
+        norm: makes a norm from its number of channels; what it draws does not move torch's random numbers.
+        features: channels.
+        steps: time steps with statistics of their own.
+        bias: whether norms that need none in a sum with another bias (``recurrent_bias``) have one all the same.
+    """
+
+    consists_of_parts: ClassVar[bool] = True
+
+    def __init__(self, norm: NormFactory, features: int, steps: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.features = features
+        with torch.random.fork_rng(devices=[]):
+            first = norm(features)
+            layers = [first]
+            if next(first.buffers(), None) is not None:
+                layers += [norm(features) for _ in range(steps - 1)]
+        for part in (part for layer in layers for part in layer.modules()):
+            if isinstance(part, Norm):
+                part.tolerates_single_values = True
+            if not (bias or getattr(part, "recurrent_bias", True)):
+                part.register_parameter("bias", None)
+        for layer in layers[1:]:
+            for name, parameter in list(first.named_parameters()):
+                owner, _, leaf = name.rpartition(".")
+                setattr(layer.get_submodule(owner), leaf, parameter)
+        self.extend(layers)
+        self._set_gain()
+
+    def _set_gain(self) -> None:
+        for part in self[0].modules():
+            gain = getattr(part, "recurrent_gain", 1.0)
+            if isinstance(weight := getattr(part, "weight", None), nn.Parameter) and gain != 1.0:
+                nn.init.constant_(weight, gain)
+
+    def reset_parameters(self) -> None:
+        """Have norms begin again, those that can."""
+        for layer in self:
+            reset = getattr(layer, "reset_parameters", None)
+            if callable(reset):
+                reset()
+        self._set_gain()
+
+    @property
+    def is_batch_independent(self) -> bool:
+        """Whether a sample's output depends on that sample alone, and is the same at every step."""
+        return len(self) == 1 and _treats_samples_alone(self[0])
+
+    def at(self, step: int, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        """Normalize what a step has, with the norm of that step; ``counts`` says which samples have not ended."""
+        layer = self[min(step, len(self) - 1)]
+        is_masked = counts is not None and not _treats_samples_alone(layer) and takes_mask(layer)
+        y: Tensor = layer(x, counts) if is_masked else layer(x)
+        return y
+
+    def of_all_steps(self, x: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
+        """Normalize ``(T, N, *, C)``, each step as ``at`` does, at once where that is the same."""
+        if self.is_batch_independent:  # then steps are as good as samples
+            flat: Tensor = self[0](x.flatten(0, 1))
+            return flat.reshape(x.shape)
+        if not any(counts is not None for counts in masks):
+            pool = self.pool(x)
+            if pool is not None and pool.is_over_samples:
+                return self._over_samples(x, pool)
+        return torch.stack(
+            [self.at(step, each, counts) for step, (each, counts) in enumerate(zip(x, masks, strict=True))]
+        )
+
+    def pool(self, driven: Tensor) -> StepPool | None:
+        """Return how these norms pool the vectors of all steps, if they do nothing but that; None: call them.
+
+        Args:
+            driven: ``(T, N, *, C)``, of as many steps and samples.
+        """
+        norms = [layer for layer in self if type(layer) in _POOLING_ALONE and isinstance(layer, PooledNorm)]
+        if len(norms) < len(self) or any(has_hooks(norm) or not _has_options_of_torch(norm) for norm in norms):
+            return None
+        first, (steps, samples) = norms[0], driven.shape[:2]
+        layers = [norms[min(step, len(norms) - 1)] for step in range(steps)]
+        given = [layer._given_statistics() for layer in layers]
+        memory = [layer._memory() for layer in layers if not is_recomputation()]
+        if any(layer.training != first.training for layer in layers) or not _are_remembered_once(memory, len(self)):
+            return None
+        is_over_samples = first.pool.axes == (0,)
+        values = samples if is_over_samples else self.features // (first.pool.groups or 1)
+        if given[0] is None and values == 1:
+            return None  # which they refuse
+        statistics = [
+            torch.stack(each).unsqueeze(-2) for each in zip(*(each.given() for each in given if each), strict=True)
+        ]
+        return StepPool(
+            is_over_samples,
+            first.pool.groups,
+            first.centered,
+            first._eps(driven),
+            (statistics[0], statistics[1]) if statistics else None,
+            tuple(each for each in memory if each is not None) if not statistics else (),
+        )
+
+    def _over_samples(self, x: Tensor, pool: StepPool) -> Tensor:
+        """Normalize the samples of each step, ``(T, N, *, C)``, as one norm of as many times the channels."""
+        rows = x.movedim(0, -2)
+        weight, bias = (
+            None if each is None else each.unsqueeze(-2).expand(*each.shape[:-1], len(x), each.shape[-1])
+            for each in _parameters(self[0])
+        )
+        running = None
+        if pool.given is not None:
+            mean, var = (each.squeeze(-2).movedim(0, -2) for each in pool.given)
+            running = Running(mean, var)
+        elif pool.memory:
+            mean, var = (rows.new_zeros(rows.shape[1:], dtype=each.dtype) for each in pool.memory[0].given())
+            running = Running(mean, var, None, 1.0)
+        fields = (1, rows.ndim, rows.ndim, None, (0,), pool.eps, True, False, True, pool.given is not None)
+        y = normalize(fields, rows, weight, bias, running, None, lambda *_: None)
+        if pool.memory:
+            update_running(pool.memory, mean.unbind(-2), var.unbind(-2))
+        return y.movedim(-2, 0)
+
+
+def _has_options_of_torch(norm: PooledNorm) -> bool:
+    """Whether a norm does what torch.nn's does, rather than what its further options say."""
+    return all(getattr(norm, name) == default for name, default in DEFAULTS.items())
+
+
+def _treats_samples_alone(layer: nn.Module) -> bool:
+    """Whether a norm declares that no sample depends on another, or is one of torch.nn's of which that is known."""
+    return bool(getattr(layer, "is_batch_independent", isinstance(layer, TORCH_BATCH_INDEPENDENT)))
+
+
+class Place(NamedTuple):
+    """What normalizes at one place of a recurrence, where no module need be called for it.
+
+    Attributes:
+        pool: None: nothing is normalized.
+        weight: ``(C,)``, or ``(members, 1, C)``.
+        bias: likewise.
+    """
+
+    pool: StepPool | None
+    weight: Tensor | None
+    bias: Tensor | None
+
+
+def place_of(norms: StepNorms | None, driven: Tensor, *, is_masked: bool) -> Place | None:
+    """Return what norms do; None: they must be called. ``driven`` is as in ``StepNorms.pool``."""
+    if norms is None or (type(norms[0]) is NoNorm and not has_hooks(norms[0])):
+        return Place(None, None, None)
+    pool = None if is_masked and not norms.is_batch_independent else norms.pool(driven)
+    if pool is None:
+        return None
+    weight, bias = (each if each is None or each.ndim == 1 else each.unsqueeze(-2) for each in _parameters(norms[0]))
+    return Place(pool, weight, bias)
+
+
+def _parameters(norm: nn.Module) -> tuple[Tensor | None, Tensor | None]:
+    """Return the weight and the bias of a norm, which may have neither."""
+    weight, bias = getattr(norm, "weight", None), getattr(norm, "bias", None)
+    return weight, bias
+
+
+def _are_remembered_once(memory: Sequence[Running | None], norms: int) -> bool:
+    """Whether each step has running statistics of its own, or none has any, and all move by the same share."""
+    first = memory[0] if memory else None
+    return first is None or (len(memory) <= norms and isinstance(first.momentum, float))
