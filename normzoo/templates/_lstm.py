@@ -5,6 +5,7 @@
 Ba, Kiros & Hinton (2016), "Layer Normalization", and Cooijmans et al. (2016), "Recurrent Batch Normalization".
 """
 
+from functools import partial
 from math import prod
 from typing import ClassVar
 
@@ -12,11 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.errors import ComponentError
-from normzoo.layers import Norm
 from normzoo.layers._make import NormFactory, contains_activation
-from normzoo.templates._norm_slots import Shape, accepts, build, fit_for_padding, is_batch_independent, masked, problem
+from normzoo.layers._recurrent import StepNorms, lstm, transform
+from normzoo.templates._norm_slots import Shape, accepts, build, fit_for_padding, masked, problem
 from normzoo.templates._padding import last_steps, without_padding
-from normzoo.templates._stack import affine
 
 
 class Lstm(nn.Module):
@@ -97,14 +97,10 @@ class Lstm(nn.Module):
 class NormalizedLstm(nn.Module):
     """One LSTM layer with norms on the input-to-hidden and hidden-to-hidden transforms and on the cell.
 
-    Norms act at every step. One that keeps statistics (has buffers) keeps them per time step, and shares its
-    parameters over time. One that needs positions, or takes no vectors, normalizes the input-to-hidden transform over
-    time instead, and nothing else. A norm may say what its ``weight`` should start at here (``recurrent_gain``: 0.1 for
-    batch norm). Gates are ordered input, forget, cell, output, as in ``torch.nn.LSTM``; weights start as there, the
-    forget gate's bias at 1.
-
-    Under a mask, norms see at each step the samples that have not ended. Where that is a single one, a norm that pools
-    samples has no variance, gives its bias, and leaves its running statistics as they are.
+    Norms act at every step (``StepNorms`` of ``normzoo.layers``). One that needs positions, or takes no vectors,
+    normalizes the input-to-hidden transform over time instead, and nothing else. Gates are ordered input, forget, cell,
+    output, as in ``torch.nn.LSTM``; weights start as there, the forget gate's bias at 1. Unlike ``normzoo.layers.LSTM``
+    there is one bias, so that whatever an optimizer does, it does once.
 
     Args:
         norm: makes a norm from its number of channels.
@@ -157,9 +153,9 @@ class NormalizedLstm(nn.Module):
         if self.over_time is not None:
             self.notes = ("normalizes the input-to-hidden transform over time, and nothing else",)
             return
-        self.norm_ih = _per_step(norm, 4 * hidden, steps, ragged=ragged)
-        self.norm_hh = _per_step(norm, 4 * hidden, steps, ragged=ragged)
-        self.norm_cell = _per_step(norm, hidden, steps, ragged=ragged)
+        self.norm_ih, self.norm_hh, self.norm_cell = (
+            StepNorms(partial(build, norm), features, steps) for features in (4 * hidden, 4 * hidden, hidden)
+        )
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map inputs ``(N, T, inputs)`` to the hidden states ``(N, T, hidden)``.
@@ -168,60 +164,14 @@ class NormalizedLstm(nn.Module):
             x: inputs.
             mask: True where a step counts, ``(N, T)``; states beyond a sample's last step mean nothing.
         """
-        driven = self._normalize_driven(affine(x, self.weight_ih), mask) + self.bias.unsqueeze(-2)
-        h = c = x.new_zeros(*x.shape[:-2], self.hidden)
-        states = []
-        masks = [None] * driven.shape[-2] if mask is None else mask.unbind(-1)
-        for step, (step_input, counts) in enumerate(zip(driven.unbind(-2), masks, strict=True)):
-            h, c = self._step(step, step_input, h, c, counts)
-            states.append(h)
-        return torch.stack(states, -2)
-
-    def _normalize_driven(self, driven: Tensor, mask: Tensor | None) -> Tensor:
-        """Normalize the input-to-hidden transform ``(N, T, 4 * hidden)``: at every step, or over time."""
-        if self.over_time is not None:
-            over_time = masked(self.over_time, driven.transpose(-2, -1), mask)
-            return over_time.transpose(-2, -1)
-        if len(self.norm_ih) == 1 and is_batch_independent(self.norm_ih[0]):  # then steps are as good as samples
-            rows = driven.movedim(-2, 1)
-            flat: Tensor = self.norm_ih[0](rows.flatten(0, 1))
-            return flat.reshape(rows.shape).movedim(1, -2)
-        masks = [None] * driven.shape[-2] if mask is None else mask.unbind(-1)
-        steps = enumerate(zip(driven.unbind(-2), masks, strict=True))
-        return torch.stack([_normalized(self.norm_ih, step, each, counts) for step, (each, counts) in steps], -2)
-
-    def _step(self, step: int, driven: Tensor, h: Tensor, c: Tensor, counts: Tensor | None) -> tuple[Tensor, Tensor]:
-        recurrent = affine(h, self.weight_hh)
+        driven = transform(x.movedim(-2, 0), self.weight_ih)
+        masks = [None] * len(driven) if mask is None else mask.unbind(-1)
+        norm_hh = norm_cell = None
         if self.over_time is None:
-            recurrent = _normalized(self.norm_hh, step, recurrent, counts)
-        i, f, g, o = (driven + recurrent).chunk(4, -1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        squashed = c if self.over_time is not None else _normalized(self.norm_cell, step, c, counts)
-        return o.sigmoid() * squashed.tanh(), c
-
-
-def _per_step(norm: NormFactory, features: int, steps: int, *, ragged: bool) -> nn.ModuleList:
-    """Make one norm per time step if it keeps statistics, all with the same parameters; otherwise one for all steps."""
-    first = build(norm, features)
-    for part in first.modules():
-        gain = getattr(part, "recurrent_gain", 1.0)
-        if isinstance(weight := getattr(part, "weight", None), nn.Parameter) and gain != 1.0:
-            nn.init.constant_(weight, gain)
-    layers = [first]
-    if next(first.buffers(), None) is not None:
-        layers += [build(norm, features) for _ in range(steps - 1)]
-    for part in (part for layer in layers for part in layer.modules()):
-        if isinstance(part, Norm):
-            part.tolerates_single_values = ragged
-    for layer in layers[1:]:
-        for name, parameter in list(first.named_parameters()):
-            owner, _, leaf = name.rpartition(".")
-            setattr(layer.get_submodule(owner), leaf, parameter)
-    return nn.ModuleList(layers)
-
-
-def _normalized(layers: nn.ModuleList, step: int, x: Tensor, counts: Tensor | None) -> Tensor:
-    """Normalize what a step has, with the layer of that step; ``counts`` says which samples have not ended."""
-    layer = layers[min(step, len(layers) - 1)]
-    y: Tensor = layer(x) if counts is None or is_batch_independent(layer) else masked(layer, x, counts)
-    return y
+            driven = self.norm_ih.of_all_steps(driven, masks)
+            norm_hh, norm_cell = self.norm_hh, self.norm_cell
+        else:
+            driven = masked(self.over_time, driven.movedim(0, -1), mask).movedim(-1, 0)
+        start = x.new_zeros(*x.shape[:-2], self.hidden)
+        states, _ = lstm(driven, [self.bias], start, start, self.weight_hh, norm_hh, norm_cell, masks)
+        return states.movedim(0, -2)
