@@ -137,11 +137,11 @@ class Contender:
     def time(self, x: Tensor, grad: Tensor, calls: int) -> float:
         """Return the seconds of one call, averaged over some."""
         with self.context():
-            _wait_for(x.device)
+            wait_for(x.device)
             start = time.perf_counter()
             for _ in range(calls):
                 self.step(x, grad)
-            _wait_for(x.device)
+            wait_for(x.device)
             return (time.perf_counter() - start) / calls
 
     def results(self, x: Tensor, grad: Tensor) -> list[Tensor]:
@@ -178,7 +178,7 @@ def measure(case: Case, device: torch.device, seconds: float) -> Measurement:
     size = x.numel() * x.element_size()
     return Measurement(
         case=case,
-        timings={each.name: _timing(each.seconds) for each in contenders},
+        timings={each.name: quartiles(each.seconds) for each in contenders},
         saved_bytes=saved,
         moved_bytes=(5 if case.mode == "train" else 2) * size,
         rounds=rounds,
@@ -193,15 +193,16 @@ def copy_bandwidth(device: torch.device) -> float:
     target = torch.empty_like(source)
     seconds = []
     for _ in range(20):
-        _wait_for(device)
+        wait_for(device)
         start = time.perf_counter()
         target.copy_(source)
-        _wait_for(device)
+        wait_for(device)
         seconds.append(time.perf_counter() - start)
     return 2 * source.numel() * source.element_size() / statistics.median(seconds)
 
 
-def _wait_for(device: torch.device) -> None:
+def wait_for(device: torch.device) -> None:
+    """Wait until a GPU has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -265,7 +266,7 @@ def _checked(
     right = []
     for contender in contenders:
         found = contender.results(x, grad)
-        error = max(_relative_error(got, expected) for got, expected in zip(found, wanted, strict=True))
+        error = max(relative_error(got, expected) for got, expected in zip(found, wanted, strict=True))
         if contender.name == REFERENCE:
             limit = max(limit, 1.5 * error)
         if error <= limit:
@@ -277,7 +278,8 @@ def _checked(
     return right
 
 
-def _relative_error(found: Tensor, exact: Tensor) -> float:
+def relative_error(found: Tensor, exact: Tensor) -> float:
+    """Return the largest error, as a share of the largest exact value."""
     return float((found.double() - exact).abs().max() / exact.abs().max().clamp(min=1))
 
 
@@ -322,6 +324,7 @@ def _time(contenders: list[Contender], x: Tensor, grad: Tensor, seconds: float) 
     return calls, rounds
 
 
-def _timing(seconds: list[float]) -> Timing:
+def quartiles(seconds: list[float]) -> Timing:
+    """Return the median and the quartiles of some times."""
     lower, median, upper = statistics.quantiles(seconds, n=4)
     return Timing(median=median, lower=lower, upper=upper)

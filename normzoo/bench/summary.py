@@ -280,11 +280,7 @@ def to_markdown(bench: Bench, *, name: str, notes: str = "") -> str:
         f"# Speed of the layers on {where}",
         "Ratios are times of ours divided by those of torch.nn's; below 1, ours are faster.",
         *(block for data in tables(bench) for block in section(data, "##")),
-        *(
-            ["## Aims", _pipe(("figure", "aim", "reached", ""), [_aim(aim) for aim in aims(bench)])]
-            if bench.spec.is_whole()
-            else []
-        ),
+        *(aims_table(aims(bench)) if bench.spec.is_whole() else []),
         *([notes.strip()] if notes.strip() else []),
         "## How it was measured",
         how_measured(bench),
@@ -323,6 +319,11 @@ def machine(environment: Mapping[str, Any]) -> str:
 def section(data: TableData, level: str) -> list[str]:
     """Return a table as blocks of markdown: its title as a heading, the table, and what is said under it."""
     return [f"{level} {data.title}", _pipe(data.header, data.rows), *([data.note] if data.note else [])]
+
+
+def aims_table(figures: Sequence[Aim]) -> list[str]:
+    """Return figures to reach as blocks of markdown."""
+    return ["## Aims", _pipe(("figure", "aim", "reached", ""), [_aim(aim) for aim in figures])]
 
 
 def _aim(aim: Aim) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """The processes that measure: one that times all cases, and fresh ones that time their own first calls.
 
 ``python -m normzoo.bench.worker`` reads a ``BenchSpec`` from stdin and writes one line of JSON for each case;
-``python -m normzoo.bench.worker cold NUMBER DEVICE`` writes a ``ColdStart``. The module itself imports only the
-standard library, so that a cold start is timed from the import of torch on.
+``python -m normzoo.bench.worker cold NUMBER DEVICE`` writes a ``ColdStart``; ``python -m normzoo.bench.worker lstm``
+reads an ``LstmBenchSpec`` and writes an ``LstmBench``, or a line on what is wrong with the device. The module itself
+imports only the standard library, so that a cold start is timed from the import of torch on.
 """
 
 import json
@@ -11,30 +12,64 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
+
+    from normzoo.bench.lstm import LstmBenchSpec
+    from normzoo.bench.spec import BenchSpec
     from normzoo.registry.backends import Backend
+
+NO_GPU = "device: 'cuda' is not available here; use --device cpu"
 
 
 def time_cases(text: str) -> None:
     """Write what is known of the machine first, then the measurements of a ``BenchSpec`` in JSON."""
-    import torch
-
     from normzoo.bench.measure import copy_bandwidth, measure
     from normzoo.bench.spec import BenchSpec
-    from normzoo.experiment.config.environment import describe_environment
 
     spec = BenchSpec.model_validate_json(text)
-    if spec.threads:
-        torch.set_num_threads(spec.threads)
-    kind = spec.device if spec.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    if kind == "cuda" and not torch.cuda.is_available():
-        _write({"error": "device: 'cuda' is not available here; use --device cpu"})
+    device = _device(spec)
+    if device is None:
+        _write({"error": NO_GPU})
         return
-    device = torch.device(kind)
-    name = torch.cuda.get_device_name() if kind == "cuda" else "cpu"
-    environment = {**describe_environment(), "device": name, "threads": torch.get_num_threads()}
+    environment = _environment(device)
     _write({"environment": environment, "copy_bytes_per_second": copy_bandwidth(device)})
     for case in spec.cases():
         _write({"measurement": measure(case, device, spec.seconds).model_dump(mode="json")})
+
+
+def time_lstm(text: str) -> None:
+    """Write the measurements of an ``LstmBenchSpec`` in JSON."""
+    from normzoo.bench.lstm import LstmBench, LstmBenchSpec
+    from normzoo.bench.measure_lstm import measure_lstm
+
+    spec = LstmBenchSpec.model_validate_json(text)
+    device = _device(spec)
+    if device is None:
+        sys.stdout.write(f"{NO_GPU}\n")
+        return
+    timings, rounds = measure_lstm(spec, device)
+    bench = LstmBench(spec=spec, environment=_environment(device), timings=timings, rounds=rounds)
+    sys.stdout.write(bench.model_dump_json() + "\n")
+
+
+def _device(spec: "BenchSpec | LstmBenchSpec") -> "torch.device | None":
+    """Return where to measure, with as many threads as are asked for; None: it is not there."""
+    import torch
+
+    if spec.threads:
+        torch.set_num_threads(spec.threads)
+    kind = spec.device if spec.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    return None if kind == "cuda" and not torch.cuda.is_available() else torch.device(kind)
+
+
+def _environment(device: "torch.device") -> dict[str, Any]:
+    """Return the versions, the machine, the device and the threads."""
+    import torch
+
+    from normzoo.experiment.config.environment import describe_environment
+
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
+    return {**describe_environment(), "device": name, "threads": torch.get_num_threads()}
 
 
 def time_cold_start(process: int, kind: str) -> None:
@@ -74,5 +109,7 @@ def _write(message: object) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["cold"]:
         time_cold_start(int(sys.argv[2]), sys.argv[3])
+    elif sys.argv[1:2] == ["lstm"]:
+        time_lstm(sys.stdin.read())
     else:
         time_cases(sys.stdin.read())

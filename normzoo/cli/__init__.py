@@ -107,6 +107,13 @@ CPU cores, most of them compiling; fewer norms, sizes or parts take less.
 Example: normzoo bench layers --norms batch,group --parts plain --dtypes float32
 """
 
+_BENCH_LSTM = """Time the normalized LSTM against torch.nn's without a norm, and a loop over torch.nn's layers.
+
+All contenders are timed in one process, by turns, forward and backward; the table shows the medians and their ratios.
+
+Example: normzoo bench lstm --hidden 256 --threads 1
+"""
+
 _EXPLAIN = """Show what a norm pools, as a picture, and what there is to know of it.
 
 In the picture all values that share a statistic have one colour and one letter; of a norm that takes each value for
@@ -163,6 +170,7 @@ for _order, (_purpose, _commands) in enumerate(_COMMANDS.items()):
         app.command(_target, name=_name, help=_text, group=_group, help_epilogue="")
 _bench = App(name="bench", help=_BENCH, group=Group("Measure speed", sort_key=len(_COMMANDS)), help_epilogue="")
 _bench.command("normzoo.cli.bench:layers", name="layers", help=_BENCH_LAYERS)
+_bench.command("normzoo.cli.bench:lstm", name="lstm", help=_BENCH_LSTM)
 app.command(_bench)
 _program = Group("This program", sort_key=len(_COMMANDS) + 1)
 app.command("normzoo.cli.doctor:doctor", name="doctor", help=_DOCTOR, group=_program, help_epilogue="")

@@ -9,9 +9,11 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel, ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from normzoo.bench.lstm import LstmBenchSpec, how_measured, run_lstm_bench, table
+from normzoo.bench.lstm import to_markdown as lstm_markdown
 from normzoo.bench.run import run_bench
 from normzoo.bench.spec import BenchSpec, Measurement, problems
-from normzoo.bench.summary import to_markdown, to_rich
+from normzoo.bench.summary import titled_table, to_markdown, to_rich
 from normzoo.cli import EXIT_OK
 from normzoo.cli._console import stderr_console, stdout_console
 from normzoo.cli._flags import with_flags
@@ -60,6 +62,20 @@ def layers(
     write_files(
         bench, lambda name, notes: to_markdown(bench, name=name, notes=notes), json=json, report=report, force=force
     )
+    return EXIT_OK
+
+
+@with_flags(Benchmark=LstmBenchSpec)
+def lstm(*, json: JsonPath = None, report: ReportPath = None, **settings: Any) -> int:
+    """Measure the normalized LSTM, print its table, and write what was asked for."""
+    spec = read_settings(LstmBenchSpec, settings)
+    check_paths(json, report)
+    bench = run_lstm_bench(spec)
+    console = stdout_console()
+    for part in titled_table(table(bench)):
+        console.print(part, highlight=False)
+    console.print(how_measured(bench), style="dim", highlight=False)
+    write_files(bench, lambda name, notes: lstm_markdown(bench, name=name, notes=notes), json=json, report=report)
     return EXIT_OK
 
 

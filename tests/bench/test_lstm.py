@@ -1,0 +1,76 @@
+"""Is the LSTM's benchmark fair, and does its command work?"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from normzoo.bench import measure_lstm as measuring
+from normzoo.bench.lstm import LstmBench, LstmBenchSpec, aims, table, to_markdown
+from normzoo.bench.spec import Timing
+from normzoo.cli import main
+from normzoo.layers import LSTM
+
+SMALL: dict[str, Any] = {"steps": 3, "batch_size": 4, "inputs": 5, "hidden": 6, "seconds": 0.01}
+
+
+def bench_of(**medians: float) -> LstmBench:
+    timings = {name: Timing(median=each, lower=each, upper=each) for name, each in medians.items()}
+    environment = {"device": "cpu", "cpu": "a CPU", "threads": 2, "torch": "2.14", "commit": "1234567"}
+    return LstmBench(spec=LstmBenchSpec(), environment=environment, timings=timings, rounds=20)
+
+
+TIMES = {"torch.nn": 0.01, "loop": 0.06, "auto": 0.02, "eager": 0.03}
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_contenders_are_timed_by_turns(norm: str) -> None:
+    """Each as often, after ours and the loop have been found to agree."""
+    spec = LstmBenchSpec.model_validate({**SMALL, "norm": norm})
+    timings, rounds = measuring.measure_lstm(spec, torch.device("cpu"))
+    assert set(timings) == set(TIMES)
+    assert rounds >= measuring.MIN_ROUNDS
+    assert all(0 < each.lower <= each.median <= each.upper for each in timings.values())
+
+
+def test_what_computes_something_else_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong(LSTM):
+        def forward(self, *arguments: Any) -> Any:
+            y, last = super().forward(*arguments)
+            assert isinstance(y, torch.Tensor)
+            return y * 1.01, last
+
+    monkeypatch.setattr(measuring, "LSTM", Wrong)
+    with pytest.raises(RuntimeError, match="ours is off by "):
+        measuring.measure_lstm(LstmBenchSpec.model_validate(SMALL), torch.device("cpu"))
+
+
+def test_the_table_shows_ratios_of_medians() -> None:
+    """To torch.nn's LSTM, and of the loop; aims say whether they are reached."""
+    bench = bench_of(**TIMES)
+    assert table(bench).rows[2] == ("normzoo.layers.LSTM, backend auto", "20.0", "2.00", "3.00")
+    assert [aim.reached for aim in aims(bench)] == [True, True]
+    assert [aim.reached for aim in aims(bench_of(**{**TIMES, "auto": 0.03}))] == [False, False]
+    text = to_markdown(bench, name="lstm", notes="A note.")
+    assert "normzoo bench lstm --report lstm.md" in text
+    assert "A note." in text
+
+
+@pytest.mark.slow
+def test_the_command_from_end_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It prints a table of 80 columns and writes JSON and a report; a device that is not there is named in a line."""
+    monkeypatch.chdir(tmp_path)
+    flags = "--steps 3 --batch-size 4 --hidden 6 --seconds 0.01 --threads 1"
+    assert main(["bench", "lstm", *flags.split(), "--report", "lstm.md"]) == 0
+    printed = capsys.readouterr().out
+    assert "LSTM with layer norm: 3 steps of 4 x 100, 6 units" in printed
+    assert max(map(len, printed.splitlines())) <= 80
+    assert LstmBench.model_validate_json(Path("lstm.json").read_text()).environment["threads"] == 1
+    if not torch.cuda.is_available():
+        assert main(["bench", "lstm", "--device", "cuda"]) == 2
+        assert "device: 'cuda' is not available here" in capsys.readouterr().err
+    assert main(["bench", "lstm", "--steps", "0"]) == 2
+    assert "steps" in capsys.readouterr().err
