@@ -66,16 +66,18 @@ def layers(
 
 
 @with_flags(Benchmark=LstmBenchSpec)
-def lstm(*, json: JsonPath = None, report: ReportPath = None, **settings: Any) -> int:
+def lstm(*, json: JsonPath = None, report: ReportPath = None, force: ForceFlag = False, **settings: Any) -> int:
     """Measure the normalized LSTM, print its table, and write what was asked for."""
     spec = read_settings(LstmBenchSpec, settings)
-    check_paths(json, report)
+    check_paths(json, report, force=force)
     bench = run_lstm_bench(spec)
     console = stdout_console()
     for part in titled_table(table(bench)):
         console.print(part, highlight=False)
     console.print(how_measured(bench), style="dim", highlight=False)
-    write_files(bench, lambda name, notes: lstm_markdown(bench, name=name, notes=notes), json=json, report=report)
+    write_files(
+        bench, lambda name, notes: lstm_markdown(bench, name=name, notes=notes), json=json, report=report, force=force
+    )
     return EXIT_OK
 
 
