@@ -17,7 +17,7 @@ def steady_streams() -> Iterator[None]:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest number that is free
     before = sys.stdout, sys.stderr
     sys.stdout = before[0] or open(1, "w", closefd=False)  # noqa: SIM115  # for as long as the process is
     said: Any = _Forgiving(before[1] or open(2, "w", closefd=False))  # noqa: SIM115

@@ -90,8 +90,8 @@ def test_a_record_that_does_not_read_is_named(path: Path) -> None:
         database.commit()
         database.close()
         with pytest.raises(StoreError) as caught:
-            store.records([run_spec().key])
+            store.record(run_spec().key)
     assert str(caught.value) == (
-        f"store: '{path}' holds run {run_spec().key}, which does not read (weather: Extra inputs are not permitted); "
-        "if it is from a newer normzoo, upgrade"
+        f"store: '{path}' holds no run {run_spec().key} that reads: it does not read (weather: Extra inputs are not "
+        "permitted); if it is from a newer normzoo, upgrade"
     )
