@@ -25,6 +25,10 @@ from .formulas import ONE_OF_EACH_FORMULA
 CASES: list[Any] = [*ONE_OF_EACH, *ONE_OF_EACH_FORMULA]
 
 
+NEEDED = {"group": "groups=2", "group+ws": "groups=2", "position": "affine=true"}
+"""Options with which a norm of few channels has what is asked about."""
+
+
 def takes(name: str) -> list[str]:
     """Return the norms of the registry that have an option."""
     return [norm for norm, entry in NORMS.items() if name in entry.explanation.options]
@@ -51,7 +55,7 @@ def test_every_option_has_a_default() -> None:
 @pytest.mark.parametrize("name", takes("zero_centered"))
 def test_zero_centred_is_the_norm_of_one_more(name: str) -> None:
     """Output, statistics and gradients, at the start and with any weight."""
-    spec = name + (":groups=2" if name == "group" else "")
+    spec = ":".join(filter(None, (name, NEEDED.get(name, ""))))
     centred: Any = make_norm(f"{spec}{',' if ':' in spec else ':'}zero_centered=true", 4).double()
     plain: Any = make_norm(spec, 4).double()
     assert torch.all(centred.weight == 0)
@@ -145,7 +149,7 @@ def test_the_biased_variance_may_be_remembered(name: str) -> None:
 @pytest.mark.parametrize("name", takes("unbiased"))
 def test_the_gradient_goes_through_the_unbiased_variance(name: str) -> None:
     """First and second, and under a mask."""
-    spec = name + (":groups=2," if name == "group" else ":") + "unbiased=true"
+    spec = f"{name}:{NEEDED[name]},unbiased=true" if name in NEEDED else f"{name}:unbiased=true"
     layer: Any = make_norm(spec, 4).double()
     x = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
     mask = torch.tensor([[True, True, False], [True, True, True]])
@@ -413,7 +417,7 @@ def test_policies_for_small_batches_that_make_no_sense(kind: Any, options: dict[
 
 def with_options(name: str, **options: object) -> Any:
     """Return a norm of six channels in float64."""
-    given = {**({"groups": 2} if name == "group" else {}), **options}
+    given = {**({"groups": 2} if name in ("group", "group+ws") else {}), **options}
     spec = ",".join(f"{key}={value}" for key, value in given.items())
     return make_norm(f"{name}:{spec}" if spec else name, 6).double()
 

@@ -24,7 +24,8 @@ SINGLES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
     "ghost": (
         lambda: layers.GhostBatchNorm(4, size=2),
         (5, 4),
-        f"GhostBatchNorm: {SINGLE} (1, 4); use a larger batch or size, or more positions, or call .eval()",
+        f"GhostBatchNorm: {SINGLE} (5, 4); use a larger batch or size, or more positions, "
+        "or small_batch='running', or call .eval()",
     ),
     "instance": (
         lambda: layers.InstanceNorm2d(4),
