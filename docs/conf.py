@@ -13,7 +13,7 @@ from normzoo.cli import app as commands
 
 ROOT = Path(__file__).parents[1]
 OF_OTHERS = (
-    r"(collections|lightning|pathlib|re|types|torch|numpy|np|npt|pd)\..*",
+    r"(annotated_types|collections|lightning|pathlib|pydantic|re|types|torch|numpy|np|npt|pd)\..*",
     "Figure",
     "RenderableType",
     "Summary",

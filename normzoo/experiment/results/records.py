@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -42,8 +42,8 @@ class Status(StrEnum):
         return self is not Status.INTERRUPTED
 
 
-Amount = Annotated[int, Field(ge=0, le=10**18)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_MOST = 10**18
+"""What no amount in a record exceeds."""
 
 
 class EpochRecord(BaseModel):
@@ -56,11 +56,11 @@ class EpochRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
-    epoch: Amount
+    epoch: int = Field(ge=0, le=_MOST)
     train_loss: float
     validation: dict[str, float]
     test: dict[str, float]
-    seconds: Seconds
+    seconds: float = Field(ge=0, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -164,18 +164,18 @@ class RunRecord(BaseModel):
     traceback: str | None = None
     epochs: tuple[EpochRecord, ...] = ()
     started_at: str
-    seconds: Seconds
+    seconds: float = Field(ge=0, allow_inf_nan=False)
     samples_per_second: float | None = None
-    peak_memory_bytes: Amount | None = None
+    peak_memory_bytes: int | None = Field(None, ge=0, le=_MOST)
     metrics: tuple[Metric, ...] = (ACCURACY,)
     loss: Metric = CROSS_ENTROPY
-    members: Amount = 1
+    members: int = Field(1, ge=0, le=_MOST)
     compiled: bool = False
     contended: bool = False
-    epoch_seconds_alone: Seconds | None = None
-    train_samples: Amount | None = None
-    validation_samples: Amount | None = None
-    test_samples: Amount | None = None
+    epoch_seconds_alone: float | None = Field(None, ge=0, allow_inf_nan=False)
+    train_samples: int | None = Field(None, ge=0, le=_MOST)
+    validation_samples: int | None = Field(None, ge=0, le=_MOST)
+    test_samples: int | None = Field(None, ge=0, le=_MOST)
     constant_value: float | None = None
     test_hits: str | None = None
     eval_stats: dict[str, dict[str, float]] = {}
