@@ -21,7 +21,11 @@ OPTIONS = {
     **dict.fromkeys(("group", "group+ws", "batch-channel"), "groups=2"),
     "noisy-batch": "strength=0",
 }  # of which the latter draws numbers for padding, too
-SPECS = [f"{name}:{OPTIONS[name]}" if name in OPTIONS else name for name in NORMS if not name.startswith(("evonorm", "frn-tlu"))]
+SPECS = [
+    f"{name}:{OPTIONS[name]}" if name in OPTIONS else name
+    for name in NORMS
+    if not name.startswith(("evonorm", "frn-tlu"))
+]
 TEMPLATES: dict[str, Callable[..., nn.Module]] = {
     "lstm": lambda norm: Lstm(norm, shape=(CHANNELS, STEPS), outputs=2, ragged=STEPS, hidden=8),
     **{
