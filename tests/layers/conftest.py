@@ -7,6 +7,7 @@ from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
 from .cases import ONE_OF_EACH, Case
+from .formulas import ONE_OF_EACH_FORMULA, FormulaCase
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -15,9 +16,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         case = parameters.get("case")
-        if not isinstance(case, Case):
+        if isinstance(case, Case):
+            is_one_more = case.pools is not None and case not in ONE_OF_EACH
+        elif isinstance(case, FormulaCase):
+            is_one_more = case not in ONE_OF_EACH_FORMULA
+        else:
             continue
-        is_one_more = case.pools is not None and case not in ONE_OF_EACH
         if is_one_more or "compiled" in parameters.values():
             item.add_marker(pytest.mark.slow)
 
