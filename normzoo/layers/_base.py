@@ -198,15 +198,15 @@ class Norm(nn.Module, ABC):
         sizes = {tensor.shape[-1] for tensor in (*self.parameters(), *self.buffers()) if tensor.ndim}
         return sizes == {channels}
 
-    def _normalize_nothing(self, x: Tensor, channels: int) -> Tensor:
+    def _normalize_nothing(self, x: Tensor) -> Tensor:
         """Return an empty output that is connected to the parameters, whose gradients are then zero.
 
         Nothing is remembered of it: no batch is counted.
         """
         y = x * x.new_ones(())  # whose gradient is laid out as the input
-        for operate, parameter in ((torch.mul, self._gain()), (torch.add, self.bias)):
+        for parameter in (self.weight, self.bias, *self.parameters()):  # the first two may be parametrized
             if parameter is not None:
-                y = operate(y, parameter.reshape(parameter.shape + (1,) * (x.ndim - channels)))
+                y = y + parameter.sum()
         return y.to(x.dtype)
 
     def _mask_of_blocks(self, mask: Tensor, x: Tensor, leading: int, channels: int) -> Tensor:

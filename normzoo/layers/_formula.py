@@ -75,7 +75,7 @@ class FormulaNorm(Norm):
         else:
             self._check_shape(shape)
         if not is_traced and x.numel() == 0:
-            return self._normalize_nothing(x, 2)
+            return self._normalize_nothing(x)
         x = laid_out(x)
         wide = widened(x)
         if mask is None:

@@ -79,7 +79,7 @@ class PooledNorm(Norm):
             leading, channels, grid, axes = 1, 3, len(shape) if pool.at_each_position else 3, pool.axes
             self._check_shape((*shape[:1], *shape[2:]))
         if not is_traced and x.numel() == 0:
-            return self._normalize_nothing(x, channels)
+            return self._normalize_nothing(x)
         weight, bias, given = self.weight, self.bias, self._given_statistics()
         if self.zero_centered:
             weight = self._gain()

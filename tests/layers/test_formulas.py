@@ -120,6 +120,8 @@ def test_an_empty_batch_is_one(case: FormulaCase, training: bool) -> None:
     y = layer(x)
     assert y.shape == x.shape
     y.sum().backward()
+    for parameter in layer.parameters():
+        torch.testing.assert_close(parameter.grad, torch.zeros_like(parameter))
     torch.testing.assert_close(dict(layer.named_buffers()), before, rtol=0, atol=0)
 
 
