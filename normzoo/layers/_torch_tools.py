@@ -78,6 +78,11 @@ def traced_by_fx(norm: nn.Module, x: Proxy, mask: Any) -> Any:
         layer = as_torch_layer(layer)
     if not path:  # the norm itself is what is traced: by the operations that torch.nn's consists of
         alone: Any = as_torch_layer(layer, must_be=True)
+        if not has_own_forward(alone):
+            raise InputError(
+                f"{type(norm).__name__}: torch.fx follows a norm by itself through torch.nn's operations, got one that "
+                "torch.nn does not have; trace a network that holds it"
+            )
         return alone.forward(x)
     if layer is not norm:
         tracer.root = _exchanged(tracer.root, path.split("."), layer)

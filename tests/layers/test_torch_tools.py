@@ -15,6 +15,7 @@ from torch.optim.swa_utils import update_bn
 from torch.testing import assert_close
 
 from normzoo import layers
+from normzoo.errors import InputError
 from normzoo.layers._torch_tools import as_torch_layer
 
 from .cases import CASES, PEERED, TRACKED, Case
@@ -424,6 +425,13 @@ def test_a_norm_that_is_traced_by_itself(case: Case) -> None:
     """Is taken by the operations of torch.nn's, as torch.nn's is; norms that branch on their input cannot be."""
     layer, x = randomized(case.ours(torch.float64)), case.input()
     assert_close(torch.fx.symbolic_trace(layer)(x), layer(x))
+
+
+@pytest.mark.parametrize("layer", [layers.SampleRMSNorm(4), layers.DyT(4)], ids=["pooled", "formula"])
+def test_a_norm_that_torch_does_not_have_is_not_traced_by_itself(layer: nn.Module) -> None:
+    """Since there are no operations of torch.nn's to follow; within a network it is a leaf."""
+    with pytest.raises(InputError, match=r"got one that torch\.nn does not have; trace a network that holds it"):
+        torch.fx.symbolic_trace(layer)
 
 
 def test_a_traced_model_is_cast_as_a_whole() -> None:
