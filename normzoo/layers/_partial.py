@@ -55,7 +55,8 @@ class PartialRMSNorm(FormulaNorm):
         self.reset_parameters()
 
     def _compute(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        first = x[:, : math.ceil(self.p * self.num_features)]
+        channels = math.ceil(round(self.p * self.num_features, 6)) or 1  # 0.28 of 25 are 7.000000000000001
+        first = x[:, :channels]
         return self._scale_and_shift(x * torch.rsqrt(mean_square(first, (1, *positions(x)), mask) + self.eps))
 
     def extra_repr(self) -> str:

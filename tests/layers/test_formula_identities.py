@@ -98,6 +98,13 @@ def test_partial_rms_of_all_is_rms() -> None:
     torch.testing.assert_close(partial(x)[:, :3], partial(other)[:, :3])
 
 
+def test_a_fraction_of_the_channels_is_as_many_as_it_says() -> None:
+    """0.28 of 25 channels are 7, although the product is a little more in floating point."""
+    x = torch.arange(1.0, 26).unsqueeze(0)
+    y = layers.PartialRMSNorm(25, p=0.28, eps=0.0)(x)
+    torch.testing.assert_close(y, x / x[:, :7].square().mean().sqrt())
+
+
 def test_filter_response_of_any_scale_is_the_same() -> None:
     """A channel of a sample divided by its own root mean square is what comes out, whatever its scale was."""
     x, layer = _maps(), layers.FilterResponseNorm(CHANNELS, eps=0)
