@@ -100,7 +100,8 @@ class BatchRenorm(TrackedFormulaNorm):
         self.reset_parameters()
 
     def _compute(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        before = [each.clone() for each in self.buffers()] if self.training else []  # the batch is about to change them
+        is_corrected = self.training and self.track_running_stats  # which surgery sets aside, to have the batch's own
+        before = [each.clone() for each in self.buffers()] if is_corrected else []  # the batch is about to change them
         mean, var = self._of_batch(x, mask)
         std = torch.sqrt(var + self.eps)
         y = (x - mean) / std

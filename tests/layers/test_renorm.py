@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from normzoo.layers import BatchNorm, BatchRenorm
+from normzoo.surgery import recalibrate
 
 STEPS: dict[str, Any] = {"begin": 2, "d_end": 4, "r_end": 6}
 AT_ONCE: dict[str, Any] = {"begin": 0, "d_end": 0, "r_end": 0}
@@ -70,6 +71,16 @@ def test_without_limits_training_is_evaluation() -> None:
     norm, x = BatchRenorm(3, r_max=1e6, d_max=1e6, **AT_ONCE).double(), batches(3)[2]
     expected = norm.eval()(x)
     assert_close(norm.train()(x), expected)
+
+
+def test_recalibrated_statistics_are_those_of_batch_norm() -> None:
+    """Of the second norm, too: while they are gathered, nothing is corrected towards those that they replace."""
+    x = batches(3)[2]
+    renorm, norm = (
+        nn.Sequential(make(), nn.ReLU(), make()).double()
+        for make in (lambda: BatchRenorm(3, **AT_ONCE), lambda: BatchNorm(3))
+    )
+    assert_close(recalibrate(renorm, [x]).eval()(x), recalibrate(norm, [x]).eval()(x))
 
 
 @pytest.mark.parametrize(
