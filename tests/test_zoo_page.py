@@ -3,6 +3,7 @@
 ``pytest tests/test_zoo_page.py --refresh-golden`` writes its tables again.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,13 @@ def test_the_page_is_the_registrys(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--refresh-golden"):
         PAGE.write_text(expected, encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == expected
+
+
+def test_what_the_page_says_of_the_report_is_in_it() -> None:
+    """Every percentage, as the mean of the norm that stands before it in some network."""
+    said = PAGE.read_text(encoding="utf-8").partition(BEGINS)[0]
+    report = (PAGE.parents[1] / "reports" / "zoo.md").read_text(encoding="utf-8")
+    means = re.findall(r"^\| `([a-z0-9+-]+)` \| ([\d.]+) ±", report, flags=re.MULTILINE)
+    shares = re.findall(r"([\d.]+) %", said)
+    assert len(shares) > 10
+    assert set(shares) <= {mean for _, mean in means}
