@@ -21,8 +21,9 @@ class BatchChannelNorm(TrackedFormulaNorm):
     """Batch-channel normalization of inputs ``(N, C)`` or ``(N, C, *)``: the registry's ``batch-channel``.
 
     ``weight``, ``bias`` and the running statistics are those of the batch norm, ``channel_weight`` and ``channel_bias``
-    those of the group norm. For batches of one or two the paper has the batch norm normalize by estimates in training,
-    too; that is not part of it. Its authors' code has a factor and a summand for each group rather than channel.
+    those of the group norm; ``zero_centered`` is of both factors. For batches of one or two the paper has the batch
+    norm normalize by estimates in training, too; that is not part of it. Its authors' code has a factor and a summand
+    for each group rather than channel.
 
     >>> y = BatchChannelNorm(6, groups=2)(torch.randn(4, 6, 5, 5))
     >>> y.unflatten(1, (2, 3)).mean((2, 3, 4)).abs().max().item() < 1e-6
@@ -49,6 +50,7 @@ class BatchChannelNorm(TrackedFormulaNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
         super().__init__(
             num_features,
@@ -59,6 +61,7 @@ class BatchChannelNorm(TrackedFormulaNorm):
             bias=bias,
             device=device,
             dtype=dtype,
+            zero_centered=zero_centered,
         )
         check_groups(type(self).__name__, num_features, groups)
         self.groups = groups
@@ -70,7 +73,7 @@ class BatchChannelNorm(TrackedFormulaNorm):
         """Set the factors to one and the summands to zero, and forget the running statistics."""
         super().reset_parameters()
         if self.channel_weight is not None:
-            nn.init.ones_(self.channel_weight)
+            nn.init.constant_(self.channel_weight, 0.0 if self.zero_centered else 1.0)
         if self.channel_bias is not None:
             nn.init.zeros_(self.channel_bias)
 
@@ -85,7 +88,8 @@ class BatchChannelNorm(TrackedFormulaNorm):
         group = self._statistics(split, within, mask_of_groups)
         y = ((split - group.mean) * torch.rsqrt(group.var + self.eps)).flatten(1, 2)  # type: ignore[operator]
         if self.channel_weight is not None:
-            y = y * per_channel(self.channel_weight, y)
+            factor = per_channel(self.channel_weight, y)
+            y = y * (1 + factor if self.zero_centered else factor)
         return y if self.channel_bias is None else y + per_channel(self.channel_bias, y)
 
     def extra_repr(self) -> str:

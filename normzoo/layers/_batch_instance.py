@@ -43,6 +43,7 @@ class BatchInstanceNorm(TrackedFormulaNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
         super().__init__(
             num_features,
@@ -53,6 +54,7 @@ class BatchInstanceNorm(TrackedFormulaNorm):
             bias=bias,
             device=device,
             dtype=dtype,
+            zero_centered=zero_centered,
         )
         self.start = float(rho)
         self.rho = nn.Parameter(torch.empty(num_features, device=device, dtype=dtype))

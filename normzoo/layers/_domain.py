@@ -34,6 +34,7 @@ class DomainBatchNorm(nn.Module):
         device: of the parameters and statistics.
         dtype: of the parameters and statistics.
         bias: whether there are biases beside the weights.
+        zero_centered: multiply by one more than the weights, which start at zero.
 
     Attributes:
         norms: the batch norm of each domain.
@@ -59,6 +60,7 @@ class DomainBatchNorm(nn.Module):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
         super().__init__()
         if domains < 1:
@@ -67,7 +69,17 @@ class DomainBatchNorm(nn.Module):
             )
         self.domain = 0
         norms = [
-            BatchNorm(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+            BatchNorm(
+                num_features,
+                eps,
+                momentum,
+                affine,
+                track_running_stats,
+                device,
+                dtype,
+                bias=bias,
+                zero_centered=zero_centered,
+            )
             for _ in range(domains)
         ]
         if shared_affine:

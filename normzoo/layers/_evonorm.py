@@ -40,6 +40,7 @@ class EvoNormB0(TrackedFormulaNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
         super().__init__(
             num_features,
@@ -50,6 +51,7 @@ class EvoNormB0(TrackedFormulaNorm):
             bias=bias,
             device=device,
             dtype=dtype,
+            zero_centered=zero_centered,
         )
         self.v = nn.Parameter(torch.empty(num_features, device=device, dtype=dtype))
         self.reset_parameters()
@@ -92,8 +94,17 @@ class EvoNormS0(FormulaNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__(num_features, eps=eps, affine=affine, bias=bias, device=device, dtype=dtype)
+        super().__init__(
+            num_features,
+            eps=eps,
+            affine=affine,
+            bias=bias,
+            device=device,
+            dtype=dtype,
+            zero_centered=zero_centered,
+        )
         check_groups(type(self).__name__, num_features, groups)
         self.groups = groups
         self.v = nn.Parameter(torch.empty(num_features, device=device, dtype=dtype))

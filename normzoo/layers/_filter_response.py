@@ -45,8 +45,17 @@ class FilterResponseNorm(FormulaNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__(num_features, eps=eps, affine=affine, bias=bias, device=device, dtype=dtype)
+        super().__init__(
+            num_features,
+            eps=eps,
+            affine=affine,
+            bias=bias,
+            device=device,
+            dtype=dtype,
+            zero_centered=zero_centered,
+        )
         self.needs_positions = not learn_eps
         self.contains_activation = threshold
         learned = nn.Parameter(torch.empty((), device=device, dtype=dtype)) if learn_eps else None
@@ -79,7 +88,21 @@ class FilterResponseNorm(FormulaNorm):
 
 
 def thresholded(
-    num_features: int, *, eps: float = 1e-6, learn_eps: bool = False, affine: bool = True, bias: bool = True
+    num_features: int,
+    *,
+    eps: float = 1e-6,
+    learn_eps: bool = False,
+    affine: bool = True,
+    bias: bool = True,
+    zero_centered: bool = False,
 ) -> FilterResponseNorm:
     """Return filter response normalization with its threshold: the registry's ``frn-tlu``."""
-    return FilterResponseNorm(num_features, threshold=True, eps=eps, learn_eps=learn_eps, affine=affine, bias=bias)
+    return FilterResponseNorm(
+        num_features,
+        threshold=True,
+        eps=eps,
+        learn_eps=learn_eps,
+        affine=affine,
+        bias=bias,
+        zero_centered=zero_centered,
+    )

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from normzoo.layers._batch import BatchNorm
 from normzoo.layers._kernels.spec import Running
+from normzoo.layers._policies import SmallBatch
 
 
 class GhostBatchNorm(BatchNorm):
@@ -24,7 +25,8 @@ class GhostBatchNorm(BatchNorm):
 
     A batch is split into as few parts of at most ``size`` samples as there can be, whose sizes differ by one at most;
     with ``size`` of at least N it is batch norm. Each part moves the running statistics in turn, as a batch would, and
-    ``num_batches_tracked`` counts parts. In evaluation the running statistics stand for those of all parts.
+    ``num_batches_tracked`` counts parts. In evaluation the running statistics stand for those of all parts. Where one
+    part is too small, ``small_batch`` is of the whole batch; ``skip_nonfinite`` is of each part.
 
     >>> y = GhostBatchNorm(3, size=4)(torch.randn(8, 3, 5, 5))
     >>> y[:4].mean((0, 2, 3)).abs().max().item() < 1e-6
@@ -50,8 +52,29 @@ class GhostBatchNorm(BatchNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
+        unbiased: bool = False,
+        unbiased_running: bool = True,
+        small_batch: SmallBatch = "error",
+        min_values: int = 2,
+        skip_nonfinite: bool = False,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        super().__init__(
+            num_features,
+            eps,
+            momentum,
+            affine,
+            track_running_stats,
+            device,
+            dtype,
+            bias=bias,
+            zero_centered=zero_centered,
+            unbiased=unbiased,
+            unbiased_running=unbiased_running,
+            small_batch=small_batch,
+            min_values=min_values,
+            skip_nonfinite=skip_nonfinite,
+        )
         if not isinstance(size, Integral) or size < 1:
             raise ValueError(
                 self._message("size must be a whole number of at least 1", f"got size={size!r}", "use for example 8")

@@ -80,6 +80,7 @@ class NoisyBatchNorm(nn.Module):
         device: of the parameters and statistics.
         dtype: of the parameters and statistics.
         bias: whether there is a ``norm.bias`` beside ``norm.weight``.
+        zero_centered: multiply by ``1 + norm.weight``, which starts at zero.
 
     Raises:
         ValueError: the strength is negative.
@@ -100,9 +101,20 @@ class NoisyBatchNorm(nn.Module):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
         super().__init__()
-        self.norm = BatchNorm(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.norm = BatchNorm(
+            num_features,
+            eps,
+            momentum,
+            affine,
+            track_running_stats,
+            device,
+            dtype,
+            bias=bias,
+            zero_centered=zero_centered,
+        )
         self.noise = Noise(strength)
 
     def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  # torch.nn's name

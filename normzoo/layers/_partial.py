@@ -41,8 +41,17 @@ class PartialRMSNorm(FormulaNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__(num_features, eps=eps, affine=affine, bias=bias, device=device, dtype=dtype)
+        super().__init__(
+            num_features,
+            eps=eps,
+            affine=affine,
+            bias=bias,
+            device=device,
+            dtype=dtype,
+            zero_centered=zero_centered,
+        )
         if not 0 < p <= 1:
             raise ValueError(
                 self._message(

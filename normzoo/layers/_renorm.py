@@ -40,6 +40,7 @@ class BatchRenorm(TrackedFormulaNorm):
         device: of the parameters and statistics.
         dtype: of the parameters and statistics.
         bias: whether there is a ``bias`` beside ``weight``.
+        zero_centered: multiply by ``1 + weight``, which starts at zero.
 
     Raises:
         ValueError: a limit is too small, or the steps are not in order.
@@ -68,6 +69,7 @@ class BatchRenorm(TrackedFormulaNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
         super().__init__(
             num_features,
@@ -78,6 +80,7 @@ class BatchRenorm(TrackedFormulaNorm):
             bias=bias,
             device=device,
             dtype=dtype,
+            zero_centered=zero_centered,
         )
         self.r_max, self.d_max = r_max, d_max
         self.begin, self.r_end, self.d_end = begin, r_end, d_end
@@ -132,5 +135,5 @@ class BatchRenorm(TrackedFormulaNorm):
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"bias={self.bias is not None}, r_max={self.r_max}, d_max={self.d_max}, begin={self.begin}, "
-            f"r_end={self.r_end}, d_end={self.d_end}"
+            f"r_end={self.r_end}, d_end={self.d_end}{self._policies()}"
         )

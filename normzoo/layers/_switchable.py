@@ -42,6 +42,7 @@ class SwitchableNorm(TrackedFormulaNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
         super().__init__(
             num_features,
@@ -52,6 +53,7 @@ class SwitchableNorm(TrackedFormulaNorm):
             bias=bias,
             device=device,
             dtype=dtype,
+            zero_centered=zero_centered,
         )
         self.mean_weight = nn.Parameter(torch.empty(3, device=device, dtype=dtype))
         self.var_weight = nn.Parameter(torch.empty(3, device=device, dtype=dtype))

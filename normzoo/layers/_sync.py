@@ -48,8 +48,19 @@ class SyncBatchNorm(BatchNorm):
         dtype: torch.dtype | None = None,
         *,
         bias: bool = True,
+        zero_centered: bool = False,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        super().__init__(
+            num_features,
+            eps,
+            momentum,
+            affine,
+            track_running_stats,
+            device,
+            dtype,
+            bias=bias,
+            zero_centered=zero_centered,
+        )
         self.process_group = process_group
 
     def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  # torch.nn's name
@@ -69,7 +80,7 @@ class SyncBatchNorm(BatchNorm):
         if running is not None and not is_recomputation():
             update_running((0,), running, statistics)
         y = deviations * torch.rsqrt(statistics.var + self._eps(x))
-        for operate, parameter in ((torch.mul, self.weight), (torch.add, self.bias)):
+        for operate, parameter in ((torch.mul, self._gain()), (torch.add, self.bias)):
             if parameter is not None:
                 y = operate(y, parameter.to(y.dtype).reshape(statistics.var.shape))
         return (y if mask is None else masked(y, mask)).to(x.dtype)

@@ -25,8 +25,12 @@ from .formulas import ONE_OF_EACH_FORMULA
 CASES: list[Any] = [*ONE_OF_EACH, *ONE_OF_EACH_FORMULA]
 
 
-NEEDED = {"group": "groups=2", "group+ws": "groups=2", "position": "affine=true"}
-"""Options with which a norm of few channels has what is asked about."""
+NEEDED = {
+    **dict.fromkeys(("batch-channel", "evonorm-s0", "group", "group+ws"), "groups=2"),
+    "noisy-batch": "strength=0",
+    "position": "affine=true",
+}
+"""Options with which a norm of few channels has what is asked about, and no more."""
 
 
 def takes(name: str) -> list[str]:
@@ -52,19 +56,26 @@ def test_every_option_has_a_default() -> None:
 # zero_centered
 
 
-@pytest.mark.parametrize("name", takes("zero_centered"))
+def factors(name: str) -> list[str]:
+    """Return the names of the weights that what is normalized is multiplied by; grn's is no such."""
+    tensors = NORMS[name].explanation.tensors
+    names = {each.name for each in tensors if each.name.rpartition(".")[2] in ("weight", "channel_weight")}
+    return sorted(names) if name != "grn" else []
+
+
+@pytest.mark.parametrize("name", [name for name in NORMS if factors(name)])
 def test_zero_centred_is_the_norm_of_one_more(name: str) -> None:
-    """Output, statistics and gradients, at the start and with any weight."""
+    """Output, statistics and gradients, at the start and with any weight; of every norm that has one."""
     spec = ":".join(filter(None, (name, NEEDED.get(name, ""))))
     centred: Any = make_norm(f"{spec}{',' if ':' in spec else ':'}zero_centered=true", 4).double()
     plain: Any = make_norm(spec, 4).double()
-    assert torch.all(centred.weight == 0)
+    assert all(torch.all(centred.get_parameter(each) == 0) for each in factors(name))
     assert "zero_centered=True" in repr(centred)
     x = torch.randn(3, 4, 5, dtype=torch.float64)
     assert_close(centred(x), plain(x))
     with torch.no_grad():
-        centred.weight.copy_(torch.randn(4))
-        plain.weight.copy_(1 + centred.weight)
+        for each in factors(name):
+            plain.get_parameter(each).copy_(1 + centred.get_parameter(each).copy_(torch.randn(4)))
     for training in (True, False):
         results = []
         for layer in (centred.train(training), plain.train(training)):
@@ -72,7 +83,7 @@ def test_zero_centred_is_the_norm_of_one_more(name: str) -> None:
             results.append((y, *torch.autograd.grad(y.pow(3).sum(), list(layer.parameters()))))
         assert_close(*results)
     centred.reset_parameters()
-    assert torch.all(centred.weight == 0)
+    assert all(torch.all(centred.get_parameter(each) == 0) for each in factors(name))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -410,6 +421,31 @@ def test_policies_for_small_batches_that_make_no_sense(kind: Any, options: dict[
     with pytest.raises(ValueError) as refusal:  # noqa: PT011
         kind(3, **options)
     assert str(refusal.value) == f"{kind.__name__}: {message}"
+
+
+def test_a_ghost_batch_of_small_parts() -> None:
+    """Where a part has too few values, ``small_batch`` is of the whole batch: none of it is remembered."""
+    x = torch.randn(5, 3, 2, dtype=torch.float64)  # parts of three and two samples: six values, and four
+    for policy in ("running", "instance"):
+        ghost: Any = make_norm(f"ghost:size=3,min_values=5,small_batch={policy}", 3).double()
+        expected = make_norm("instance", 3).double()(x) if policy == "instance" else copy.deepcopy(ghost).eval()(x)
+        assert_close(ghost(x), expected)
+        assert ghost.num_batches_tracked == 0
+        ghost(x[:3])
+        assert ghost.num_batches_tracked == 1
+    with pytest.raises(InputError, match=r"^GhostBatchNorm: .* min_values=5 values, got fewer"):
+        make_norm("ghost:size=3,min_values=5", 3)(x)
+
+
+def test_ghost_skips_the_parts_that_are_not_finite() -> None:
+    """The others are remembered."""
+    ghost, batch = (make_norm(spec, 3) for spec in ("ghost:size=2,skip_nonfinite=true", "batch"))
+    x = torch.randn(4, 3, 2)
+    batch(x[2:])
+    x[0, 1, 0] = float("nan")
+    ghost(x)
+    assert (ghost.num_batches_tracked, ghost.num_batches_skipped) == (1, 1)
+    assert_close(ghost.running_var, batch.running_var)
 
 
 # channel_dim

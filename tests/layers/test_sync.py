@@ -1,7 +1,7 @@
 """Is synchronized batch norm over several processes batch norm over all of their samples?"""
 
 from collections.abc import Mapping, Sequence
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ def network(norm: type[nn.Module]) -> nn.Sequential:
     """Make two norms with something before and between them, with the same parameters every time."""
     torch.manual_seed(0)
     conv, last = nn.Conv1d(CHANNELS, CHANNELS, 1), nn.Conv1d(CHANNELS, CHANNELS, 1)
-    made = nn.Sequential(conv, norm(CHANNELS), nn.Tanh(), last, norm(CHANNELS, momentum=None, bias=False)).double()
+    made = nn.Sequential(
+        conv, norm(CHANNELS), nn.Tanh(), last, norm(CHANNELS, momentum=None, bias=False, zero_centered=True)
+    ).double()
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.uniform_(0.5, 1.5)
@@ -126,9 +128,13 @@ def test_one_process_is_batch_norm() -> None:
 
 
 def test_it_takes_what_torchs_takes() -> None:
-    """The arguments of ``torch.nn.SyncBatchNorm`` in their order, beside ``bias``; its state, and not its class."""
+    """The arguments of ``torch.nn.SyncBatchNorm`` in their order, beside keywords; its state, and not its class."""
     ours, theirs = (
-        [(each.name, each.default, each.kind) for each in signature(norm).parameters.values() if each.name != "bias"]
+        [
+            (each.name, each.default)
+            for each in signature(norm).parameters.values()
+            if each.kind != Parameter.KEYWORD_ONLY
+        ]
         for norm in (SyncBatchNorm, nn.SyncBatchNorm)
     )
     assert ours == theirs

@@ -4,7 +4,18 @@ from typing import Final
 
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
 from normzoo.registry.norms._entry import NormEntry
-from normzoo.registry.norms._sentences import ANY_BATCH, BIAS, RUNNING, SAME, STATE, TRACKED, WEIGHT, counter
+from normzoo.registry.norms._sentences import (
+    ANY_BATCH,
+    BIAS,
+    RUNNING,
+    SAME,
+    STATE,
+    TRACKED,
+    WEIGHT,
+    ZERO_CENTERED,
+    ZERO_CENTERED_WEIGHT,
+    counter,
+)
 
 FAMILY: Final = "activation"
 
@@ -35,9 +46,16 @@ _B0 = Explanation(
     centered=False,
     normalized="x / max(sqrt(var + eps), v * x + sqrt(own_var + eps))",
     statistics="var is the variance of a channel over all samples, own_var that of a channel of one sample.",
-    options={"eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True, "bias": True},
-    tensors=(WEIGHT, BIAS, _V, *RUNNING, counter("batches seen, counted up in training")),
-    training=(Line(text="The batch's own variances, and each sample's own."),),
+    options={
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "zero_centered": False,
+    },
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, _V, *RUNNING, counter("batches seen, counted up in training")),
+    training=(Line(text="The batch's own variances, and each sample's own."), ZERO_CENTERED),
     inference=(
         Line(text="running_var in place of the batch's own, and each sample's own.", needs=TRACKED),
         Line(text="The batch's own variances here, too (track_running_stats=False).", unless=TRACKED),
@@ -60,9 +78,9 @@ _S0 = Explanation(
     centered=False,
     normalized="x * sigmoid(v * x) / sqrt(var + eps)",
     statistics="var is the variance of all values of a group; their mean is not subtracted.",
-    options={"groups": 8, "eps": 1e-5, "affine": True, "bias": True},
-    tensors=(WEIGHT, BIAS, _V),
-    training=(Line(text="The input's own variances, one for each sample and group."),),
+    options={"groups": 8, "eps": 1e-5, "affine": True, "bias": True, "zero_centered": False},
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, _V),
+    training=(Line(text="The input's own variances, one for each sample and group."), ZERO_CENTERED),
     inference=(SAME,),
     cost=(_COST,),
     fits=(_FITS, ANY_BATCH),

@@ -93,9 +93,17 @@ _SWITCHABLE = Explanation(
     normalized=STANDARDIZED,
     statistics="mean and var are averages of those of instance, layer and batch norm, weighted by the softmax of "
     "mean_weight and of var_weight.",
-    options={"eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True, "bias": True},
+    options={
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "zero_centered": False,
+    },
     tensors=(
         WEIGHT,
+        ZERO_CENTERED_WEIGHT,
         BIAS,
         HeldTensor(
             name="mean_weight",
@@ -114,7 +122,7 @@ _SWITCHABLE = Explanation(
         *RUNNING,
         counter("batches seen, counted up in training"),
     ),
-    training=(Line(text="The three own means and variances of the input."),),
+    training=(Line(text="The three own means and variances of the input."), ZERO_CENTERED),
     inference=(
         Line(
             text="running_mean and running_var in place of the batch's; the others' are the input's own.", needs=TRACKED
@@ -150,15 +158,24 @@ _BATCH_INSTANCE = Explanation(
     centered=True,
     normalized="(rho * batch(x) + (1 - rho) * instance(x))",
     statistics="batch(x) and instance(x) are x after these norms, without w and b; rho is between 0 and 1.",
-    options={"rho": 1.0, "eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True, "bias": True},
+    options={
+        "rho": 1.0,
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "zero_centered": False,
+    },
     tensors=(
         WEIGHT,
+        ZERO_CENTERED_WEIGHT,
         BIAS,
         HeldTensor(name="rho", learned=True, does="the share of batch norm in each channel; starts at 1"),
         *RUNNING,
         counter("batches seen, counted up in training"),
     ),
-    training=(Line(text="The own means and variances of the batch and of each sample."),),
+    training=(Line(text="The own means and variances of the batch and of each sample."), ZERO_CENTERED),
     inference=(
         Line(text="running_mean and running_var in place of the batch's; a sample's own for instance.", needs=TRACKED),
         _UNTRACKED,
@@ -190,15 +207,31 @@ _BATCH_CHANNEL = Explanation(
     normalized="(z - mean_g) / sqrt(var_g + eps)",
     statistics="z is x after batch norm, with w and b; mean_g and var_g are those of a group of its channels in one "
     "sample.",
-    options={"groups": 8, "eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True, "bias": True},
+    options={
+        "groups": 8,
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "zero_centered": False,
+    },
     tensors=(
         WEIGHT,
+        ZERO_CENTERED_WEIGHT,
         BIAS,
         HeldTensor(
             name="channel_weight",
             learned=True,
             needs=("affine",),
+            unless=("zero_centered",),
             does="the factor per channel of the second norm; starts at 1",
+        ),
+        HeldTensor(
+            name="channel_weight",
+            learned=True,
+            needs=("affine", "zero_centered"),
+            does="the factor per channel of the second norm, less one; starts at 0",
         ),
         HeldTensor(
             name="channel_bias",
@@ -209,7 +242,7 @@ _BATCH_CHANNEL = Explanation(
         *RUNNING,
         counter("batches seen, counted up in training"),
     ),
-    training=(Line(text="The own mean and variance of the batch, then those of each group."),),
+    training=(Line(text="The own mean and variance of the batch, then those of each group."), ZERO_CENTERED),
     inference=(
         Line(
             text="running_mean and running_var in place of the batch's; then a sample's own, in groups.", needs=TRACKED

@@ -1,5 +1,6 @@
 """Norms that differ in their pool alone."""
 
+from dataclasses import replace
 from typing import Final
 
 from normzoo.registry._explanation import Explanation, Line, Paper, Pooling
@@ -121,13 +122,33 @@ _GHOST = Explanation(
     centered=True,
     normalized=STANDARDIZED,
     statistics=MOMENTS,
-    options={"size": 8, "eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True, "bias": True},
-    tensors=(WEIGHT, BIAS, *RUNNING, counter("parts of batches seen, counted up in training")),
+    options={
+        "size": 8,
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "zero_centered": False,
+        "unbiased": False,
+        "unbiased_running": True,
+        "small_batch": "error",
+        "min_values": 2,
+        "skip_nonfinite": False,
+    },
+    choices=POLICIES,
+    tensors=(
+        WEIGHT,
+        ZERO_CENTERED_WEIGHT,
+        BIAS,
+        *RUNNING,
+        counter("parts of batches seen, counted up in training"),
+        replace(SKIPPED, does=SKIPPED.does.replace("batches", "parts of batches")),
+    ),
     training=(
         Line(text="The own mean and variance of each part of at most {size} samples, one pair for each letter."),
         Line(
-            text="Each part in turn moves running_mean and running_var towards its own (unbiased) by the fraction "
-            "{momentum}.",
+            text="Each part in turn moves running_mean and running_var towards its own by the fraction {momentum}.",
             needs=("track_running_stats", "momentum"),
         ),
         Line(
@@ -136,6 +157,19 @@ _GHOST = Explanation(
             needs=TRACKED,
             unless=("momentum",),
         ),
+        UNBIASED,
+        *REMEMBERED,
+        Line(
+            text="small_batch={small_batch}: what becomes of a batch of which a part has fewer than {min_values} "
+            "values per statistic (error, or by the running statistics, or instance: by each sample's own; neither is "
+            "remembered).",
+        ),
+        Line(
+            text="skip_nonfinite=True: a part whose statistics are NaN or infinite leaves running_mean and running_var "
+            "as they are, and is counted in num_batches_skipped.",
+            needs=(*TRACKED, "skip_nonfinite"),
+        ),
+        ZERO_CENTERED,
     ),
     inference=(
         KNOWN,

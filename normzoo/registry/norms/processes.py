@@ -6,7 +6,7 @@ from typing import Final
 from normzoo.registry._explanation import Line, Paper
 from normzoo.registry.norms import pools
 from normzoo.registry.norms._entry import NormEntry
-from normzoo.registry.norms._sentences import BIAS, RUNNING, WEIGHT, counter
+from normzoo.registry.norms._sentences import BIAS, RUNNING, WEIGHT, ZERO_CENTERED, ZERO_CENTERED_WEIGHT, counter
 
 FAMILY: Final = "processes"
 
@@ -21,12 +21,14 @@ _SYNC = replace(
         "affine": True,
         "track_running_stats": True,
         "bias": True,
+        "zero_centered": False,
         "process_group": None,
     },
-    tensors=(WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
     training=(
         *_BATCH.training[:3],  # without what is said of other options
         Line(text="Where several processes train: the samples of all of them are one batch."),
+        ZERO_CENTERED,
     ),
     cost=(
         *_BATCH.cost,

@@ -13,6 +13,8 @@ from normzoo.registry.norms._sentences import (
     STATE,
     TRACKED,
     WEIGHT,
+    ZERO_CENTERED,
+    ZERO_CENTERED_WEIGHT,
     counter,
 )
 
@@ -37,14 +39,16 @@ _BATCH_RENORM = Explanation(
         "r_end": 160,
         "d_end": 100,
         "bias": True,
+        "zero_centered": False,
     },
-    tensors=(WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training")),
     training=(
         Line(text="The first {begin} batches: as batch norm, r = 1 and d = 0."),
         Line(
             text="Then the limits of d grow to {d_max} until batch {d_end}, those of r to {r_max} until batch {r_end}: "
             "outputs come close to those of evaluation, whatever else is in the batch."
         ),
+        ZERO_CENTERED,
     ),
     inference=(KNOWN,),
     cost=(Line(text="Of the order of batch; its gradient is that of the operations, and keeps more."), STATE),
@@ -84,13 +88,21 @@ _DOMAIN = Explanation(
         "track_running_stats": True,
         "shared_affine": False,
         "bias": True,
+        "zero_centered": False,
     },
     tensors=(
         HeldTensor(
             name="norms.0.weight",
             learned=True,
             needs=("affine",),
+            unless=("zero_centered",),
             does="w of the first domain, a factor per channel; starts at 1",
+        ),
+        HeldTensor(
+            name="norms.0.weight",
+            learned=True,
+            needs=("affine", "zero_centered"),
+            does="w of the first domain, a factor per channel less one; starts at 0",
         ),
         HeldTensor(
             name="norms.0.bias",
@@ -120,6 +132,7 @@ _DOMAIN = Explanation(
     ),
     training=(
         Line(text="The batch's own mean and variance, and w and b of its domain, which normzoo.layers.domain sets."),
+        ZERO_CENTERED,
     ),
     inference=(
         Line(text="The running mean and variance of the domain in place of the batch's own.", needs=TRACKED),

@@ -1,10 +1,20 @@
 """Norms that were made to find out why another one works."""
 
+from dataclasses import replace
 from typing import Final
 
 from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
 from normzoo.registry.norms._entry import NormEntry
-from normzoo.registry.norms._sentences import KNOWN, STANDARDIZE, STANDARDIZED, STATE, TRACKED
+from normzoo.registry.norms._sentences import (
+    KNOWN,
+    STANDARDIZE,
+    STANDARDIZED,
+    STATE,
+    TRACKED,
+    WEIGHT,
+    ZERO_CENTERED,
+    ZERO_CENTERED_WEIGHT,
+)
 
 FAMILY: Final = "studies"
 
@@ -23,9 +33,11 @@ _NOISY_BATCH = Explanation(
         "affine": True,
         "track_running_stats": True,
         "bias": True,
+        "zero_centered": False,
     },
     tensors=(
-        HeldTensor(name="norm.weight", learned=True, needs=("affine",), does="w, a factor per channel; starts at 1"),
+        replace(WEIGHT, name="norm.weight"),
+        replace(ZERO_CENTERED_WEIGHT, name="norm.weight"),
         HeldTensor(
             name="norm.bias", learned=True, needs=("affine", "bias"), does="b, a summand per channel; starts at 0"
         ),
@@ -48,6 +60,7 @@ _NOISY_BATCH = Explanation(
         Line(
             text="strength={strength}: 1 is a spread from 1 to 1.25 and a mean from -0.5 to 0.5.", needs=("strength",)
         ),
+        ZERO_CENTERED,
     ),
     inference=(
         KNOWN,

@@ -62,9 +62,9 @@ _PARTIAL = Explanation(
     normalized="x / sqrt(mean(first^2) + eps)",
     statistics="first are a sample's values of the first channels: the fraction p of all, rounded up. No mean is "
     "subtracted.",
-    options={"p": 0.0625, "eps": 1e-5, "affine": True, "bias": True},
-    tensors=(WEIGHT, BIAS),
-    training=(Line(text="The root mean square of the input's own first channels."),),
+    options={"p": 0.0625, "eps": 1e-5, "affine": True, "bias": True, "zero_centered": False},
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
+    training=(Line(text="The root mean square of the input's own first channels."), ZERO_CENTERED),
     inference=(SAME,),
     cost=(Line(text="Statistics of the fraction {p} of the channels; the output of all. No state."),),
     fits=(
@@ -96,9 +96,9 @@ _FRN = Explanation(
     centered=False,
     normalized="x / sqrt(mean(x^2) + eps)",
     statistics="mean(x^2) is that of a channel of a sample, over its positions. No mean is subtracted.",
-    options={"threshold": False, "eps": 1e-6, "learn_eps": False, "affine": True, "bias": True},
-    tensors=(WEIGHT, BIAS, _TAU, _LEARNED_EPS),
-    training=(Line(text="The input's own root mean square, one for each sample and channel."),),
+    options={"threshold": False, "eps": 1e-6, "learn_eps": False, "affine": True, "bias": True, "zero_centered": False},
+    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, _TAU, _LEARNED_EPS),
+    training=(Line(text="The input's own root mean square, one for each sample and channel."), ZERO_CENTERED),
     inference=(SAME,),
     cost=(Line(text="Two passes over the values forward, as the others; no state."),),
     fits=(
