@@ -129,13 +129,9 @@ def test_one_process_is_batch_norm() -> None:
 
 def test_it_takes_what_torchs_takes() -> None:
     """The arguments of ``torch.nn.SyncBatchNorm`` in their order, beside keywords; its state, and not its class."""
+    parameters = (signature(norm).parameters.values() for norm in (SyncBatchNorm, nn.SyncBatchNorm))
     ours, theirs = (
-        [
-            (each.name, each.default)
-            for each in signature(norm).parameters.values()
-            if each.kind != Parameter.KEYWORD_ONLY
-        ]
-        for norm in (SyncBatchNorm, nn.SyncBatchNorm)
+        [(each.name, each.default) for each in those if each.kind != Parameter.KEYWORD_ONLY] for those in parameters
     )
     assert ours == theirs
     norm = SyncBatchNorm(CHANNELS)
