@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from normzoo.layers._formula import FormulaNorm, counted, mean_square, per_channel, positions
 
+_LEAST_EPS = 1e-12
+"""What is added to a learned one, whose absolute value can reach zero."""
+
 
 class FilterResponseNorm(FormulaNorm):
     """Filter response normalization of inputs ``(N, C, *)``: the registry's ``frn``.
@@ -22,7 +25,8 @@ class FilterResponseNorm(FormulaNorm):
 
     Of a single position nothing but its sign is left, so such inputs are refused in training, and vectors always. The
     paper's way out is ``learn_eps``: ``|learned_eps|``, one learned number that starts at ``eps``, is added in place of
-    it. Then vectors and single positions are taken.
+    it. Then vectors and single positions are taken. Departure from the paper: 1e-12 is added besides, as a channel of
+    zeros would come out as NaN where ``learned_eps`` reaches 0.
 
     >>> y = FilterResponseNorm(3)(torch.randn(8, 3, 5, 5))
     >>> (y.square().mean((2, 3)) - 1).abs().max().item() < 1e-3
@@ -78,7 +82,7 @@ class FilterResponseNorm(FormulaNorm):
         if self.learned_eps is None:
             self._refuse_few_values(counted(x, dims, mask), x.shape, statistics="a root mean square needs")
         else:
-            eps = self.learned_eps.abs().to(x.dtype)
+            eps = self.learned_eps.abs().to(x.dtype) + _LEAST_EPS
         y = self._scale_and_shift(x * torch.rsqrt(mean_square(x, dims, mask) + eps))
         return y if self.tau is None else torch.maximum(y, per_channel(self.tau, y))
 

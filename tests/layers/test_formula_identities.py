@@ -118,6 +118,21 @@ def test_the_threshold_starts_as_a_relu() -> None:
     torch.testing.assert_close(make_norm("frn-tlu", CHANNELS)(x), make_norm("frn", CHANNELS)(x).relu())
 
 
+def test_silent_channels_where_the_learned_eps_of_frn_reaches_zero() -> None:
+    """The output is the bias, and gradients are finite."""
+    for value in (0.0, 1e-30):
+        layer = layers.FilterResponseNorm(2, learn_eps=True)
+        assert layer.learned_eps is not None
+        nn.init.constant_(layer.learned_eps, value)
+        x = torch.stack([torch.zeros(3, 4), torch.randn(3, 4)], 1).requires_grad_()
+        y = layer(x)
+        y.square().sum().backward()
+        assert torch.all(y[:, 0] == 0)
+        for each in (y, x.grad, *(parameter.grad for parameter in layer.parameters())):
+            assert each is not None
+            assert each.isfinite().all()
+
+
 def test_evonorm_s0_with_a_large_v_is_a_rectified_group_norm_without_its_mean() -> None:
     """The gate becomes a step; what a group norm subtracts stays."""
     x, layer = _maps(), layers.EvoNormS0(CHANNELS, groups=4).double()

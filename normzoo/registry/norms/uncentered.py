@@ -87,7 +87,7 @@ _LEARNED_EPS = HeldTensor(
     learned=True,
     per_channel=False,
     needs=("learn_eps",),
-    does="its absolute value is added in place of eps; starts at that",
+    does="its absolute value, and 1e-12, are added in place of eps; starts at that",
 )
 _FRN = Explanation(
     pooling=None,
