@@ -104,7 +104,8 @@ class BatchRenorm(TrackedFormulaNorm):
 
     def _compute(self, x: Tensor, mask: Tensor | None) -> Tensor:
         is_corrected = self.training and self.track_running_stats  # which surgery sets aside, to have the batch's own
-        before = [each.clone() for each in self.buffers()] if is_corrected else []  # the batch is about to change them
+        names = ("running_mean", "running_var", "num_batches_tracked") if is_corrected else ()
+        before = [self.get_buffer(name).clone() for name in names]  # the batch is about to change them
         mean, var = self._of_batch(x, mask)
         std = torch.sqrt(var + self.eps)
         y = (x - mean) / std

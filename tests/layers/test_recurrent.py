@@ -254,6 +254,13 @@ def test_norms_that_cannot_stand_there_are_refused(kind: str, norm: Any, error: 
     assert text.format(kind=kind) in str(refusal.value)
 
 
+@pytest.mark.parametrize("steps", [0, -1, 2.0, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_of_steps_that_are_none_are_refused(kind: str, steps: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{kind}: steps must be a whole number of at least 1, got steps={steps}; "):
+        getattr(layers, kind)(INPUTS, HIDDEN, norm="batch", steps=steps)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_inputs_that_do_not_fit_are_refused(kind: str) -> None:
     """With what was got, and what to do."""

@@ -7,6 +7,7 @@ Batch Normalization".
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from math import sqrt
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import torch
@@ -69,8 +70,13 @@ class _Normalized(nn.RNNBase):
 
         Raises:
             ComponentError: the norm cannot stand in a recurrence.
-            ValueError: it keeps statistics, and ``steps`` is not given.
+            ValueError: it keeps statistics, and ``steps`` is not given, or is no whole number of at least 1.
         """
+        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 1):
+            raise ValueError(
+                f"{type(self).__name__}: steps must be a whole number of at least 1, got {steps=}; "
+                "pass as many steps as the longest sequence of training has"
+            )
         make = norm_factory(norm) if isinstance(norm, str) else norm
         self.norm = norm if isinstance(norm, str) or norm is None else str(getattr(norm, SPEC, norm))
         if make is None:
@@ -78,7 +84,7 @@ class _Normalized(nn.RNNBase):
         like: Tensor = self.get_parameter("weight_ih_l0")
         for suffix in self._suffixes():
             for place, features in places.items():
-                norms = StepNorms(make, features, steps or 1, bias=place == "norm_cell")
+                norms = StepNorms(make, features, 1 if steps is None else int(steps), bias=place == "norm_cell")
                 if suffix == "_l0":
                     self._check_norm(norms[0], steps)
                 self.add_module(place + suffix, norms.to(device=like.device, dtype=like.dtype))
