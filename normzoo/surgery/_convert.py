@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.errors import ComponentError, UsageError
-from normzoo.layers import SampleRMSNorm, SyncBatchNorm, norm_factory
+from normzoo.layers import GhostBatchNorm, SampleRMSNorm, SyncBatchNorm, norm_factory
 from normzoo.layers._group import nearest_divisor
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm
 from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activation, needs_positions
@@ -113,7 +113,7 @@ def convert_sync_batchnorm(model: nn.Module, process_group: Any = None) -> nn.Mo
     """Exchange the batch norms of a model for ``SyncBatchNorm``, in place, with all that they hold; see ``convert``.
 
     What ``torch.nn.SyncBatchNorm.convert_sync_batchnorm`` does, for processes of any device. Do it before the model is
-    wrapped for several processes.
+    wrapped for several processes. ``GhostBatchNorm``, whose statistics are to be over few samples, stays.
 
     Args:
         model: any module.
@@ -127,7 +127,7 @@ def convert_sync_batchnorm(model: nn.Module, process_group: Any = None) -> nn.Mo
     """
 
     def is_batch_norm(_: str, norm: nn.Module) -> bool:
-        return any(isinstance(part, TorchBatchNorm) for part in norm.modules())
+        return any(isinstance(part, TorchBatchNorm) and not isinstance(part, GhostBatchNorm) for part in norm.modules())
 
     model, _ = convert(model, "sync", only=is_batch_norm)
     for module in model.modules():
