@@ -40,8 +40,8 @@ _WS = Explanation(
     cost=(_COST,),
     fits=(ANY_BATCH,),
     misfits=(
-        "Alone: it is described for use with a norm of activations, such as group (Qiao et al. 2019), and fixes the "
-        "scale of the weights at one, which grows from layer to layer by the root of their number.",
+        "Alone: it is described for use with a norm of activations, such as group (Qiao et al. 2019). Without one, "
+        "activations grow from layer to layer by about sqrt(fan_in), as all weights have a variance of one.",
         "Networks without convolutions, in which it is none.",
     ),
     paper=_PAPER,
