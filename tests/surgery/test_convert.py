@@ -491,8 +491,8 @@ def test_batch_norms_are_synchronized_and_no_others() -> None:
 
 def test_ghost_batch_norms_are_not_synchronized() -> None:
     """Their statistics are to be over few samples."""
-    model = nn.Sequential(layers.GhostBatchNorm(3), nn.BatchNorm2d(3))
-    assert [type(each) for each in convert_sync_batchnorm(model)] == [layers.GhostBatchNorm, SyncBatchNorm]
+    synchronized: Any = convert_sync_batchnorm(nn.Sequential(layers.GhostBatchNorm(3), nn.BatchNorm2d(3)))
+    assert [type(each) for each in synchronized] == [layers.GhostBatchNorm, SyncBatchNorm]
 
 
 def test_fused_and_scripted_parts_are_left() -> None:
