@@ -1,6 +1,7 @@
 """Are the norms equal where the mathematics says they are?"""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
