@@ -267,7 +267,7 @@ def test_a_share_has_a_derivative_in_forward_mode() -> None:
         y: Tensor = torch.func.functional_call(norm, {"rho": rho}, (x,))
         return y
 
-    derivatives: Any = torch.func.jvp(of_share, (norm.rho.detach(),), (torch.ones(4),))  # type: ignore[no-untyped-call]
+    derivatives: Any = torch.func.jvp(of_share, (norm.rho.detach(),), (torch.ones(4),))
     assert_close(derivatives[1], BatchNorm(4).eval()(x) - InstanceNorm(4)(x))
 
 
