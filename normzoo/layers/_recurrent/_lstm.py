@@ -29,7 +29,7 @@ from normzoo.layers._recurrent._gradients import (
     transform,
 )
 from normzoo.layers._recurrent._step_pools import NormalizedSteps, StepGradients, StepPool
-from normzoo.layers._recurrent._steps import Place, StepNorms, place_of
+from normzoo.layers._recurrent._steps import Place, StepNorms, for_samples, place_of
 
 NormOfStep = Callable[[int, Tensor], Tensor]
 """Normalizes the vectors of a time step."""
@@ -117,10 +117,12 @@ def _at_once(
     """Do as ``lstm``, where no module need be called; members come before samples then."""
     if weight.ndim == 3:
         driven, h, c = driven.transpose(1, 2), h.transpose(0, 1).contiguous(), c.transpose(0, 1).contiguous()
-        biases = [each.unsqueeze(-2) for each in biases]
     biases = [*biases, *([] if hh.bias is None else [hh.bias])]
-    bias = sum(biases[1:], biases[0]) if biases else None
-    states, cells = all_steps(driven, bias, h, c, weight, hh.weight, cell.weight, cell.bias, hh=hh.pool, cell=cell.pool)
+    # Summed before they are given a dimension of samples: views of one gradient would be taken for each one's own.
+    bias = for_samples(sum(biases[1:], biases[0])) if biases else None
+    states, cells = all_steps(
+        driven, bias, h, c, weight, hh.weight, cell.weight, for_samples(cell.bias), hh=hh.pool, cell=cell.pool
+    )
     return (states, cells) if weight.ndim == 2 else (states.transpose(1, 2), cells.transpose(1, 2))
 
 

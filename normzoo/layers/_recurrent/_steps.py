@@ -170,7 +170,7 @@ class Place(NamedTuple):
     Attributes:
         pool: None: nothing is normalized.
         weight: ``(C,)``, or ``(members, 1, C)``.
-        bias: likewise.
+        bias: ``(C,)``, or ``(members, C)``.
     """
 
     pool: StepPool | None
@@ -185,8 +185,13 @@ def place_of(norms: StepNorms | None, driven: Tensor, *, is_masked: bool) -> Pla
     pool = None if is_masked and not norms.is_batch_independent else norms.pool(driven)
     if pool is None:
         return None
-    weight, bias = (each if each is None or each.ndim == 1 else each.unsqueeze(-2) for each in _parameters(norms[0]))
-    return Place(pool, weight, bias)
+    weight, bias = _parameters(norms[0])
+    return Place(pool, for_samples(weight), bias)
+
+
+def for_samples(parameter: Tensor | None) -> Tensor | None:
+    """Return a parameter ``(C,)`` as it is, and one of members, ``(members, C)``, as ``(members, 1, C)``."""
+    return parameter if parameter is None or parameter.ndim == 1 else parameter.unsqueeze(-2)
 
 
 def _parameters(norm: nn.Module) -> tuple[Tensor | None, Tensor | None]:
