@@ -99,8 +99,3 @@ class _Clipped(Function):
         (rho,) = ctx.saved_tensors
         leads_out = ((rho <= 0) & (grad > 0)) | ((rho >= 1) & (grad < 0))
         return grad.masked_fill(leads_out, 0.0)
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor) -> Tensor:  # noqa: ARG004
-        """Return the tangent: in forward mode it is not known what leads out."""
-        return tangent.clone()

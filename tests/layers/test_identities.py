@@ -1,7 +1,6 @@
 """Are the norms equal where the mathematics says they are?"""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -256,19 +255,6 @@ def test_a_share_that_has_been_clipped_comes_back(make: type[torch.optim.Optimiz
         shares.append(norm.rho.detach().clone())
     assert bool((torch.stack(shares[:20]) == 1).all())
     assert bool((shares[-1] < 1).all())
-
-
-@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own rules for forward mode
-def test_a_share_has_a_derivative_in_forward_mode() -> None:
-    """Within [0, 1] the difference of the two norms."""
-    norm, x = BatchInstanceNorm(4, rho=0.5).eval(), torch.randn(6, 4, 5)
-
-    def of_share(rho: Tensor) -> Tensor:
-        y: Tensor = torch.func.functional_call(norm, {"rho": rho}, (x,))
-        return y
-
-    derivatives: Any = torch.func.jvp(of_share, (norm.rho.detach(),), (torch.ones(4),))
-    assert_close(derivatives[1], BatchNorm(4).eval()(x) - InstanceNorm(4)(x))
 
 
 @every_shape
