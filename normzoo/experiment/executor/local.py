@@ -31,7 +31,7 @@ ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str
 WORKER_ENVIRONMENT = {
     **ALLOCATOR,
     "OMP_WAIT_POLICY": "PASSIVE",
-    "GOMP_SPINCOUNT": "10000",
+    "GOMP_SPINCOUNT": "30000",
     "TORCHINDUCTOR_CACHE_DIR": str(Path.home() / ".cache" / "normzoo" / "compiled"),
 }
 """What workers start with, where the user's environment says nothing else. Threads that wait soon sleep: on a busy
