@@ -316,7 +316,7 @@ def count_compilations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         compiled.append(function)
         return function
 
-    monkeypatch.setattr(autotune, "compile_function", compile_function)
+    monkeypatch.setattr(dispatch, "compile_function", compile_function)
     return compiled
 
 
@@ -371,7 +371,7 @@ def test_auto_goes_back_to_what_is_faster(monkeypatch: pytest.MonkeyPatch) -> No
         now[0] += 1e-3
         return now[0]
 
-    monkeypatch.setattr(autotune, "compile_function", compile_function)
+    monkeypatch.setattr(dispatch, "compile_function", compile_function)
     monkeypatch.setattr(autotune, "time", SimpleNamespace(perf_counter=clock))
     layer = layers.LayerNorm(6)
     with backend("auto"), torch.no_grad():
@@ -415,7 +415,7 @@ def test_without_a_compiler_it_is_eager_after_one_warning(name: Backend, monkeyp
     def compile_function(_function: Any, _example: Any) -> Any:
         raise RuntimeError("no compiler\nand a long story")
 
-    monkeypatch.setattr(autotune, "compile_function", compile_function)
+    monkeypatch.setattr(dispatch, "compile_function", compile_function)
     layer = layers.LayerNorm(6)
     with backend(name), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -15,6 +15,9 @@ from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
 from normzoo import layers
+from normzoo.layers import backend
+from normzoo.layers._kernels import dispatch
+from normzoo.layers._kernels.autotune import Variant
 from normzoo.layers._recurrent import _gru, _lstm, lstm
 from normzoo.layers._recurrent._steps import StepNorms
 from normzoo.layers._stack import stack_norms
@@ -272,6 +275,36 @@ def test_memory_for_the_gradient_goes_with_it() -> None:
     y.backward()
     with pytest.raises(RuntimeError, match="a second time"):
         y.backward()
+
+
+@pytest.mark.slow_but_one
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("norm", ["layer", "rms", "group", "layer:affine=false", "batch:track_running_stats=false"])
+def test_steps_can_be_compiled(norm: str, training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forward and backward; a backward pass by the backend of its forward pass."""
+    variants: dict[object, Variant] = {}
+    monkeypatch.setattr(dispatch, "_variants", variants)
+    layer, x = layer_of("LSTM", norm).train(training), sequences()
+    expected = results(layer, x)
+    with backend("compiled"):
+        assert_same(results(layer, x), expected)
+    settled = [variant.settled(patient=False) for variant in variants.values()]
+    assert len(settled) == 2
+    assert all(function is variant._compiled for function, variant in zip(settled, variants.values(), strict=True))
+    with backend("eager"):
+        given = x.clone().requires_grad_()
+        y = layer(given)[0]
+    y.sum().backward()
+    assert len(variants) == 2
+
+
+def test_steps_that_remember_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With running statistics of each step."""
+    variants: dict[object, Variant] = {}
+    monkeypatch.setattr(dispatch, "_variants", variants)
+    with backend("compiled"):
+        results(layer_of("LSTM", "batch"), sequences())
+    assert not variants
 
 
 @pytest.mark.parametrize("norm", AT_ONCE)

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from torch import Tensor
 
-from normzoo.layers._kernels.inductor import Compiled, compile_function
+from normzoo.layers._kernels.inductor import Compiled
 
 Arguments = Sequence[Any]
 
@@ -55,13 +55,18 @@ _accounts = _Accounts()
 
 @final
 class Variant:
-    """A function for one kind of arguments, eager or compiled."""
+    """A function for one kind of arguments, eager or compiled.
 
-    __slots__ = ("_best", "_compiled", "_eager", "_failed", "_functional", "_seconds", "_slower", "_trials")
+    Args:
+        eager: the function.
+        compiling: compiles the same function for arguments like those it is given.
+    """
 
-    def __init__(self, eager: Callable[..., list[Tensor]], functional: Callable[..., list[Tensor]]) -> None:
+    __slots__ = ("_best", "_compiled", "_compiling", "_eager", "_failed", "_seconds", "_slower", "_trials")
+
+    def __init__(self, eager: Callable[..., list[Tensor]], compiling: Callable[[Arguments], Compiled]) -> None:
         self._eager = eager
-        self._functional = functional
+        self._compiling = compiling
         self._compiled: Compiled | None = None
         self._failed = False
         self._seconds = 0.0
@@ -110,7 +115,7 @@ class Variant:
                 start = time.perf_counter()
                 is_on_gpu = any(isinstance(each, Tensor) and each.is_cuda for each in arguments)
                 try:
-                    self._compiled = compile_function(self._functional, arguments)
+                    self._compiled = self._compiling(arguments)
                 except Exception as error:
                     self._failed = True
                     _accounts.fail(error)

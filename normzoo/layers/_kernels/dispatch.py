@@ -15,6 +15,7 @@ from torch import Tensor
 
 from normzoo.layers._kernels import eager, reference
 from normzoo.layers._kernels.autotune import Variant
+from normzoo.layers._kernels.inductor import Compiled, compile_function
 from normzoo.layers._kernels.spec import NormSpec, Running
 from normzoo.layers._kernels.torch_internals import PLAIN_TYPES, is_intercepted, is_wrapped
 from normzoo.registry.backends import Backend, backend_of_process, checked_backend
@@ -104,9 +105,10 @@ class _TunedKernel(Kernel):
             return self._forward(*arguments)
         variant = self._variants.get(None)
         if variant is None:
-            variant = self._variants[None] = Variant(
-                *(partial(_flat_forward, forward, self.spec) for forward in (eager.forward, reference.forward))
+            at_hand, definition = (
+                partial(_flat_forward, forward, self.spec) for forward in (eager.forward, reference.forward)
             )
+            variant = self._variants[None] = Variant(at_hand, partial(compile_function, definition))
         outputs = variant(arguments, self._patient)
         self._forward = variant.settled(self._patient)
         return outputs
@@ -131,9 +133,10 @@ class _TunedKernel(Kernel):
         if variant is None or is_intercepted():
             if is_intercepted() or grad.is_neg() or not _belong_together(grad, *saved):
                 return super().backward(wanted, grad, *saved)
-            variant = self._variants[key] = Variant(
-                *(partial(backward, self.spec, wanted) for backward in (eager.backward, reference.backward))
+            at_hand, definition = (
+                partial(backward, self.spec, wanted) for backward in (eager.backward, reference.backward)
             )
+            variant = self._variants[key] = Variant(at_hand, partial(compile_function, definition))
         outputs = variant((grad, *saved), self._patient)
         function = variant.settled(self._patient)
         if function is not None:
@@ -200,6 +203,47 @@ def select(
     at_once, later = (_TunedKernel(spec, variants, patient=patient) for patient in (False, True))
     kernels = _kernels[key] = (at_once, later)
     return kernels[patient]
+
+
+_variants: dict[object, Variant] = {}
+"""Functions other than the op that may be compiled, by their name and kind of arguments."""
+
+
+def backend_here() -> Backend:
+    """Return the backend that is chosen here and now, or ``eager`` where nothing is to be compiled."""
+    name = _chosen.get()
+    return "eager" if is_intercepted() or (name == "auto" and torch.are_deterministic_algorithms_enabled()) else name
+
+
+def carry_out(
+    name: Backend,
+    kind: tuple[object, ...],
+    eager: Callable[..., list[Tensor]],
+    compiling: Callable[[Sequence[Any]], Compiled],
+    arguments: Sequence[Tensor | None],
+) -> Sequence[Tensor]:
+    """Return ``eager(*arguments)``, or what the same function returns compiled, as a backend has it.
+
+    Args:
+        name: the backend.
+        kind: says which function it is.
+        eager: the function, which depends on nothing but ``kind`` and its arguments.
+        compiling: compiles it for arguments like those that it is given.
+        arguments: ordinary tensors, which lie on one device.
+    """
+    if name == "eager" or is_intercepted():
+        return eager(*arguments)
+    key = (
+        kind,
+        torch.get_num_threads(),
+        *(t is None or (t.dtype, t.device, t.shape, t.stride()) for t in arguments),
+    )
+    variant = _variants.get(key)
+    if variant is None:
+        if len(_variants) >= MAX_KINDS or not _belong_together(*arguments):
+            return eager(*arguments)
+        variant = _variants[key] = Variant(eager, compiling)
+    return variant(arguments, name == "auto")
 
 
 def _can_be_compiled(x: Tensor, *rest: Tensor | None) -> bool:

@@ -54,7 +54,7 @@ def compile_function(function: Callable[..., list[Tensor]], example: Sequence[Ar
     fakes = torch_compiler.FakeTensorMode()
     with torch.no_grad(), torch.autocast(device.type, enabled=False), fakes:
         inputs = [fakes.from_tensor(tensor) for tensor in tensors]
-        functional = torch.func.functionalize(of_given, remove="mutations_and_views")
+        functional = torch.func.functionalize(of_given, remove="mutations")
         graph = torch_compiler.trace(functional, decomposition_table=torch_compiler.decompositions())(*inputs)
         graph.graph.eliminate_dead_code()
     with torch.no_grad(), torch_compiler.settings.patch(OPTIONS):

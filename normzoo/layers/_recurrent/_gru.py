@@ -214,15 +214,13 @@ def _gradients(pools: Pools, given: Sequence[Any], computed: Sequence[Any], grad
     grad_products = torch.empty_like(grad_driven)
     grad_gates, grad_new = grad_driven.tensor_split([2 * hidden], -1)
     into_gates, into_new = grad_products.tensor_split([2 * hidden], -1)
-    norm_hh = (
-        None if pools[0] is None else StepGradients(pools[0], of_norms[0], of_norms[1], hh_weight, values=into_gates)
-    )
-    norm_hn = (
-        None if pools[1] is None else StepGradients(pools[1], of_norms[2], of_norms[3], hn_weight, values=into_new)
-    )
+    norm_hh = None if pools[0] is None else StepGradients(pools[0], of_norms[0], values=into_gates)
+    norm_hn = None if pools[1] is None else StepGradients(pools[1], of_norms[2], values=into_new)
     grad_inner = into_new if norm_hn is None else torch.empty_like(new)
-
-    factors, new_factors = (() if norm is None else norm.factor.unbind(0) for norm in (norm_hh, norm_hn))
+    factors, new_factors = (
+        () if pool is None else pool.factor(xhat, rstd, each).unbind(0)
+        for pool, xhat, rstd, each in zip(pools, of_norms[::2], of_norms[1::2], (hh_weight, hn_weight), strict=True)
+    )
     _, add_product = products_of(weight)
     of_all = (grad_states, of_new, of_z, of_r, r, z, *grad_gates.chunk(2, -1), grad_new, grad_gates, grad_inner)
     views = list(zip(*(each.unbind(0) for each in (*of_all, grad_products, into_gates)), strict=True))

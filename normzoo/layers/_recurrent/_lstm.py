@@ -5,8 +5,9 @@
     h = sigmoid(o) * tanh(norm_cell(c))
 
 Ba, Kiros & Hinton (2016), "Layer Normalization", equations 20 to 22; without norms it is torch.nn.LSTM's. ``by_steps``
-is the definition. ``all_steps`` does the same with few operations for a step, which write into tensors of all steps;
-its backward pass does in the loop what is recurrent, and the rest for all steps at once.
+is the definition. ``all_steps`` does the same by ``_lstm_steps.py``, with few operations for a step; its backward pass
+does in the loop what is recurrent, and the rest for all steps at once. Where each step is normalized by itself, it may
+be compiled.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from normzoo.layers._kernels.torch_internals import apply_directly, sigmoid_backward, tanh_backward
+from normzoo.layers._kernels.dispatch import backend_here, carry_out
+from normzoo.layers._kernels.torch_internals import apply_directly
 from normzoo.layers._recurrent._gradients import (
     can_run_at_once,
     gradient_of_parameter,
@@ -25,11 +27,13 @@ from normzoo.layers._recurrent._gradients import (
     gradients_of,
     must_be_differentiable,
     products_of,
-    scaled,
     transform,
 )
-from normzoo.layers._recurrent._step_pools import NormalizedSteps, StepGradients, StepPool
+from normzoo.layers._recurrent._loops import compile_loop
+from normzoo.layers._recurrent._lstm_steps import Pools, backward, forward, loop, loop_back, take_step, take_step_back
+from normzoo.layers._recurrent._step_pools import StepPool
 from normzoo.layers._recurrent._steps import Place, StepNorms, for_samples, place_of
+from normzoo.registry.backends import Backend
 
 NormOfStep = Callable[[int, Tensor], Tensor]
 """Normalizes the vectors of a time step."""
@@ -157,9 +161,6 @@ def all_steps(
     return states, cells
 
 
-Pools = tuple[StepPool | None, StepPool | None]
-
-
 def _defined(
     pools: Pools,
     driven: Tensor,
@@ -199,41 +200,18 @@ class _Lstm(Function):
     ) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
         given = (driven, bias, h, c, weight, hh_weight, cell_weight, cell_bias)
-        driven = driven if bias is None else driven + bias
-        hidden = c.shape[-1]
-        gates = driven.new_empty(driven.shape)
-        squashed, cells, states = (driven.new_empty((*driven.shape[:-1], hidden)) for _ in range(3))
-        norm_hh, norm_cell = (
-            None if pool is None else NormalizedSteps(pool, each)
-            for pool, each in zip(pools, (gates, cells), strict=True)
+        ctx.pools, ctx.backend = pools, backend_here() if all(_is_by_itself(pool) for pool in pools) else "eager"
+        computed = carry_out(
+            ctx.backend,
+            ("lstm", *pools),
+            partial(forward, pools),
+            partial(compile_loop, partial(take_step, pools), partial(loop, pools)),
+            (driven if bias is None else driven + bias, h, c, weight, hh_weight, cell_weight, cell_bias),
         )
-        multiply, add_product = products_of(weight)
-        transposed = weight.mT
-        parts = [part.unbind(0) for part in gates.chunk(4, -1)]
-        first_two = gates[..., : 2 * hidden].unbind(0)
-        of_all = (driven, gates, squashed, cells, states)
-        for step, (drive, gate, u, new_c, new_h) in enumerate(zip(*(each.unbind(0) for each in of_all), strict=True)):
-            if norm_hh is None:
-                add_product(drive, h, transposed, out=gate)
-            else:
-                multiply(h, transposed, out=norm_hh.at[step])
-                scaled(norm_hh.normalize(step), hh_weight, drive, out=gate)
-            first_two[step].sigmoid_()
-            i, f, g, o = (part[step] for part in parts)
-            torch.mul(f, c, out=new_c).addcmul_(i, g.tanh_())
-            if norm_cell is None:
-                torch.tanh(new_c, out=u)
-            else:
-                scaled(norm_cell.normalize(step, new_c), cell_weight, cell_bias, out=u).tanh_()
-            h, c = torch.mul(o.sigmoid_(), u, out=new_h), new_c
-        saved: list[Tensor | None] = []
-        for norm in (norm_hh, norm_cell):
-            saved += [None, None] if norm is None else [norm.values, norm.rstd]
-            if norm is not None:
-                norm.update_running()
-        ctx.pools = pools
-        ctx.save_for_backward(*given, gates, squashed, cells, states, *saved)
-        return states, cells
+        of_norms = iter(computed[4:])
+        saved = [None if pool is None else next(of_norms) for pool in pools for _ in range(2)]
+        ctx.save_for_backward(*given, *computed[:4], *saved)
+        return computed[3], computed[2]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
@@ -241,13 +219,18 @@ class _Lstm(Function):
         given, computed = saved[:8], saved[8:]
         if must_be_differentiable(grads):
             return *gradients_of(partial(_defined, ctx.pools), given, grads), None
-        return *_gradients(ctx.pools, given, computed, *grads), None
+        return *_gradients(ctx.backend, ctx.pools, given, computed, *grads), None
 
 
 _apply: Any = apply_directly(_Lstm)
 
 
+def _is_by_itself(pool: StepPool | None) -> bool:
+    return pool is None or pool.is_by_itself
+
+
 def _gradients(
+    name: Backend,
     pools: Pools,
     given: Sequence[Any],
     computed: Sequence[Any],
@@ -257,59 +240,32 @@ def _gradients(
     """Return the gradients of the tensors that ``all_steps`` is given."""
     _, bias, h, c, weight, hh_weight, cell_weight, cell_bias = given
     gates, squashed, cells, states, *of_norms = computed
-    norm_hh = None if pools[0] is None else StepGradients(pools[0], of_norms[0], of_norms[1], hh_weight)
-    norm_cell = None if pools[1] is None else StepGradients(pools[1], of_norms[2], of_norms[3], cell_weight)
-
-    # What the gradient of a state or a cell is multiplied by, on its way to the gates.
-    slopes, grad_gates = torch.empty_like(gates), torch.empty_like(gates)
-    i, f, g, o = gates.chunk(4, -1)
-    of_i, of_f, of_g, of_o = slopes.chunk(4, -1)
-    sigmoid_backward(g, i, grad_input=of_i)
-    sigmoid_backward(torch.cat([c.unsqueeze(0), cells[:-1]]), f, grad_input=of_f)
-    tanh_backward(i, g, grad_input=of_g)
-    sigmoid_backward(squashed, o, grad_input=of_o)
-    of_cell = tanh_backward(o, squashed, grad_input=torch.empty_like(cells))
-    into_cell = of_cell if norm_cell is None else of_cell * norm_cell.factor
-
-    if grad_states is None:
-        grad_states = torch.zeros_like(states)
-    grad_h, grad_c, passed_on = torch.empty_like(states), torch.empty_like(c), torch.zeros_like(c)
-    grad_products: Tensor = grad_gates if norm_hh is None else norm_hh.values
-    factors = () if norm_hh is None else norm_hh.factor.unbind(0)
-    grad_products_at, (multiply, add_product) = grad_products.unbind(0), products_of(weight)
-    slopes_of_three, grads_of_three = (
-        each.view(*each.shape[:-1], 4, -1)[..., :3, :].unbind(0) for each in (slopes, grad_gates)
+    grad_gates, grad_normalized, passed_on, *products = carry_out(
+        name,
+        ("gradients of lstm", *pools),
+        partial(backward, pools),
+        partial(compile_loop, partial(take_step_back, pools), partial(loop_back, pools)),
+        (
+            torch.zeros_like(states) if grad_states is None else grad_states,
+            grad_cells,
+            gates,
+            squashed,
+            torch.cat([c.unsqueeze(0), cells[:-1]]),
+            *of_norms,
+            weight,
+            hh_weight,
+            cell_weight,
+        ),
     )
-    grad_o = grad_gates.chunk(4, -1)[3].unbind(0)
-    of_all = (grad_states, grad_h, of_o, into_cell, f, grad_gates)
-    views = list(zip(*(each.unbind(0) for each in of_all), strict=True))
-    for step in range(len(views) - 1, -1, -1):
-        from_above, dh, slope_o, slope_cell, forget, dgates = views[step]
-        if step == len(views) - 1:
-            dh.copy_(from_above)
-        else:
-            add_product(from_above, grad_products_at[step + 1], weight, out=dh)
-        torch.mul(dh, slope_o, out=grad_o[step])
-        if norm_cell is None:
-            torch.addcmul(passed_on, dh, slope_cell, out=grad_c)
-        else:
-            torch.mul(dh, slope_cell, out=norm_cell.at[step])
-            torch.add(norm_cell.through(step), passed_on, out=grad_c)
-        if grad_cells is not None:
-            grad_c.add_(grad_cells[step])
-        torch.mul(grad_c.unsqueeze(-2), slopes_of_three[step], out=grads_of_three[step])
-        torch.mul(grad_c, forget, out=passed_on)
-        if norm_hh is not None:
-            torch.mul(dgates, factors[step], out=norm_hh.at[step])
-            norm_hh.through(step)
-    of_cell.mul_(grad_h)  # the gradient of the normalized cell
+    grad_products = products[0] if products else grad_gates
+    multiply, _ = products_of(weight)
     return [
         grad_gates,
         gradient_of_parameter(grad_gates, bias),
         multiply(grad_products[0], weight),
-        passed_on,
+        passed_on[0],
         gradient_of_weight(grad_products, h, states),
         None if hh_weight is None else gradient_of_parameter(grad_gates * of_norms[0], hh_weight),
-        None if cell_weight is None else gradient_of_parameter(of_cell * of_norms[2], cell_weight),
-        gradient_of_parameter(of_cell, cell_bias),
+        None if cell_weight is None else gradient_of_parameter(grad_normalized * of_norms[2], cell_weight),
+        gradient_of_parameter(grad_normalized, cell_bias),
     ]

@@ -48,18 +48,50 @@ class StepPool(NamedTuple):
         """Return ``x`` with its channels split into groups: a view."""
         return x if self.groups is None else x.view(*x.shape[:-1], self.groups, -1)
 
+    @property
+    def is_by_itself(self) -> bool:
+        """Whether a step is normalized by its own statistics, and nothing is remembered of them."""
+        return self.given is None and not self.memory
+
     def normalized(self, step: int, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
         """Return what a step's vectors become: the definition, in operations that can be differentiated."""
-        blocks = self.blocks(x)
         if self.given is not None:
             mean, var = (each[step] for each in self.given)
-            y = (blocks - mean) * torch.rsqrt(var + self.eps)
+            y = ((self.blocks(x) - mean) * torch.rsqrt(var + self.eps)).reshape(x.shape)
         else:
-            y = blocks - blocks.mean(self.dim, keepdim=True) if self.centered else blocks
-            y = y * torch.rsqrt(y.square().mean(self.dim, keepdim=True) + self.eps)
-        y = y.reshape(x.shape)
-        y = y if weight is None else y * weight
-        return y if bias is None else y + bias
+            y, _ = self.by_own(x)
+        return affine(y, weight, bias)
+
+    def by_own(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return xhat and rstd, as it broadcasts to the blocks of ``x``, for a step's own statistics."""
+        y = self.blocks(x)
+        y = y - y.mean(self.dim, keepdim=True) if self.centered else y
+        rstd = torch.rsqrt(y.square().mean(self.dim, keepdim=True) + self.eps)
+        return (y * rstd).reshape(x.shape), rstd
+
+    def through(self, p: Tensor, xhat: Tensor) -> Tensor:
+        """Return the gradient of what was normalized, given that of xhat times rstd, for a step's own statistics."""
+        g, blocks = self.blocks(p), self.blocks(xhat)
+        g = g - blocks * (g * blocks).mean(self.dim, keepdim=True)
+        g = g - g.mean(self.dim, keepdim=True) if self.centered else g
+        return g.reshape(p.shape)
+
+    def factor(self, xhat: Tensor, rstd: Tensor, weight: Tensor | None) -> Tensor:
+        """Return rstd times the weight, as it broadcasts to ``xhat``, ``(T, *, N, C)``."""
+        joined = rstd if self.groups is None else rstd.expand_as(self.blocks(xhat)).reshape(xhat.shape)
+        return joined if weight is None else joined * weight
+
+    def room(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return tensors for xhat and rstd of ``x``, ``(T, *, N, C)``."""
+        shape = list(self.blocks(x).shape)
+        shape[self.dim] = 1
+        return x.new_empty(x.shape), x.new_empty(shape)
+
+
+def affine(xhat: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """Return ``xhat * weight + bias``."""
+    y = xhat if weight is None else xhat * weight
+    return y if bias is None else y + bias
 
 
 class NormalizedSteps:
@@ -129,24 +161,22 @@ def update_running(memory: Sequence[Running], means: Sequence[Tensor], variances
 class StepGradients:
     """The gradient of what ``NormalizedSteps`` does, one step after the other.
 
+    A gradient is multiplied by ``StepPool.factor`` before it is put into ``at``.
+
     Attributes:
-        factor: what a gradient is multiplied by before it is put into ``at``: rstd times the weight, as it broadcasts.
         values: gradients of what was normalized, ``(T, *, N, C)``.
         at: ``values`` of each step.
     """
 
-    def __init__(
-        self, pool: StepPool, xhat: Tensor, rstd: Tensor, weight: Tensor | None, *, values: Tensor | None = None
-    ) -> None:
+    def __init__(self, pool: StepPool, xhat: Tensor, *, values: Tensor | None = None) -> None:
         self.pool, self.values = pool, torch.empty_like(xhat) if values is None else values
         self.at = self.values.unbind(0)
         blocks = pool.blocks(xhat)
         self._blocks, self._xhat = pool.blocks(self.values).unbind(0), blocks.unbind(0)
-        joined = rstd if pool.groups is None else rstd.expand_as(blocks).reshape(xhat.shape)
-        self.factor = joined if weight is None else joined * weight
         if pool.given is None:
-            self._product, self._sum = torch.empty_like(self._blocks[0]), torch.empty_like(rstd[0])
-            self._share = -rstd.numel() / xhat.numel()
+            shape = list(self._blocks[0].shape)
+            count, shape[pool.dim] = shape[pool.dim], 1
+            self._product, self._sum, self._share = torch.empty_like(self._blocks[0]), xhat.new_empty(shape), -1 / count
 
     def through(self, step: int) -> Tensor:
         """Turn ``at[step]`` into the gradient of what was normalized, and return it."""
