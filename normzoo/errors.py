@@ -37,6 +37,9 @@ MAX_LISTED = 20
 """How many names a message lists at most."""
 
 
+_ENDS = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
+
+
 class NormzooError(Exception):
     """The root of normzoo's own errors."""
 
@@ -69,6 +72,24 @@ def nearest(name: str, known: Iterable[str]) -> str:
     begun = sorted((each for each in names if len(each) > 2 and asked.startswith(each.lower())), key=len)  # batchnorm
     found = same or begun[-1:] or difflib.get_close_matches(name, names, n=1)
     return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def error_text(error: BaseException) -> str:
+    """Return what an error says, in one line; one of a user's own may fail at that, in whatever way."""
+    try:
+        return " ".join(str(error).split())
+    except _ENDS:
+        return "what it says cannot be read"
+
+
+def error_line(error: BaseException) -> str:
+    r"""Return an error's kind and what it says.
+
+    >>> error_line(ValueError("no\n  good")), error_line(SystemExit())
+    ('ValueError: no good', 'SystemExit')
+    """
+    text, name = error_text(error), type(error).__name__
+    return f"{name}: {text}" if text else name
 
 
 class UnknownNameError(UsageError):

@@ -45,7 +45,7 @@ ROOMS = ("config", "planning", "results", "worker", "executor", "")
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning"}
 IN_WORKERS = {
     f"normzoo.experiment.worker.{name}"
-    for name in ("train", "epochs", "evaluation", "time_steps", "prepare", "places", "memory", "serve")
+    for name in ("train", "epochs", "evaluation", "time_steps", "prepare", "places", "memory", "serve", "attempts")
 } | {f"normzoo.bench.{name}" for name in ("worker", "measure", "measure_lstm")}
 """Those of the experiment's and the benchmark's modules that only a worker imports."""
 PROBES = {"normzoo.explain._probe"}

@@ -204,7 +204,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     except CycloptsError as error:
         return _refuse(_usage_message(error))
     except NormzooError as error:
-        return _refuse(str(error))
+        code = _refuse(str(error))
+        for line in "\n".join(getattr(error, "__notes__", ())).splitlines():
+            sys.stderr.write(f"  {visible(line)}\n")
+        return code
     except KeyboardInterrupt:
         sys.stderr.write("normzoo: interrupted; what was finished is kept, and the same command goes on from there\n")
         return EXIT_INTERRUPTED

@@ -35,7 +35,7 @@ from normzoo.data._mapped import MappedFile, mapped
 from normzoo.data._own import raw_arrays
 from normzoo.data._part import Part, channel_statistics, checksum
 from normzoo.data._stored import StoredInputs
-from normzoo.errors import ComponentError, DataError
+from normzoo.errors import ComponentError, DataError, error_line
 from normzoo.registry import DATASETS
 from normzoo.tasks import UNSCALED, Classification, Targets, Task
 
@@ -119,7 +119,7 @@ def _read(spec: str, *, task: Task, root: Path | None, download: bool, progress:
             if isinstance(error, OSError):  # a name that no file has, a disk that fails
                 raise DataError(f"{spec}: cannot be read: {error.strerror or error}") from error
             raise
-        raise ComponentError(f"dataset '{spec}' cannot be loaded: {type(error).__name__}: {error}") from error
+        raise ComponentError(f"dataset '{spec}' cannot be loaded: {error_line(error)}") from error
     return raw_arrays(spec, raw)
 
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from normzoo.data._dataset import DIMENSIONS, SHAPES, Array, Kind, RawArrays, kind_of_arrays
 from normzoo.data._mapped import room_for
 from normzoo.data.npz import NOTES, REQUIRED, wanted
-from normzoo.errors import DataError, nearest
+from normzoo.errors import DataError, error_line, nearest
 
 _SPLITS = ("train", "val", "test")
 _SAID = ("kind", "vocabulary")
@@ -103,7 +103,7 @@ def _with_arrays(source: str, raw: RawArrays) -> RawArrays:
                 arrays[name] = _array(value)
             except _FAILURES as error:
                 raise DataError(
-                    f"{source}: {name} is no array ({_one_line(error)}); give all samples one shape, and sequences of "
+                    f"{source}: {name} is no array ({error_line(error)}); give all samples one shape, and sequences of "
                     "different lengths padded, with their lengths"
                 ) from error
     return replace(raw, **arrays)
@@ -233,7 +233,7 @@ def _item(where: str, dataset: Any, index: int) -> tuple[Array, Array]:
     try:
         item = dataset[index]
     except Exception as error:
-        raise DataError(f"{where} fails: {_one_line(error)}{_place(error)}") from error
+        raise DataError(f"{where} fails: {error_line(error)}{_place(error)}") from error
     if not isinstance(item, tuple | list) or len(item) != 2:
         made = f"{len(item)} parts" if isinstance(item, tuple | list) else f"a {_type(item)}"
         raise DataError(f"{where} is {made}; items are pairs (input, target), so give a Dataset that returns these")
@@ -319,10 +319,6 @@ def _place(error: BaseException) -> str:
 
 
 _INSTALLED = {"site-packages", "dist-packages"}
-
-
-def _one_line(error: BaseException) -> str:
-    return f"{_type(error)}: {' '.join(str(error).split())}"
 
 
 def _type(value: object) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
-from normzoo.errors import ComponentError, ConfigError, DataError
+from normzoo.errors import ComponentError, ConfigError, DataError, error_line
 from normzoo.registry import AUGMENTATIONS
 
 _SEEDS = 2**24
@@ -194,7 +194,7 @@ def _make(spec: str) -> _Made:
     except ConfigError:
         raise
     except Exception as error:
-        raise ComponentError(f"augmentation '{spec}' cannot be made: {type(error).__name__}: {error}") from error
+        raise ComponentError(f"augmentation '{spec}' cannot be made: {error_line(error)}") from error
     if not callable(made):
         raise ComponentError(f"augmentation '{spec}': a {target.__name__} cannot be called with images")
     return _Made(spec, made, getattr(made, "numbers", None))

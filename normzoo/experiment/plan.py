@@ -13,6 +13,9 @@ from normzoo.experiment.planning.facts import Prepared
 from normzoo.experiment.planning.groups import Group, balance, expand, group, with_timings
 from normzoo.experiment.planning.timing import Timing, Timings, timing_key
 from normzoo.experiment.worker.messages import (
+    PREPARING_SECONDS,
+    TIMING_SECONDS,
+    TOO_LONG,
     Checked,
     Loading,
     Message,
@@ -21,14 +24,15 @@ from normzoo.experiment.worker.messages import (
     TaskDone,
     Timed,
     TimeSteps,
+    Trying,
     WorkerDied,
 )
 
 Progress = Callable[[int, int], None]
 """Is told how much of something is done, and of how much in all."""
 
-TIMING_SECONDS = 60.0
-"""How long a worker may take to time one group, and a fresh one to load torch besides."""
+_GRACE = 10.0
+"""Seconds that an executor has to end what takes too long, as then it may say where that was."""
 
 
 @dataclass(frozen=True)
@@ -157,23 +161,48 @@ def _prepare(configuration: Configuration, executor: Executor, progress: Progres
 
     Raises:
         UsageError: it cannot be carried out as asked for.
-        NormzooError: the worker died over it.
+        NormzooError: the worker died over it, or took too long.
     """
-    executor.start(Prepare(configuration.matrix, configuration.execution))
+    seconds = max(PREPARING_SECONDS, configuration.execution.timeout or 0.0)
+    handle = executor.start(Prepare(configuration.matrix, configuration.execution, seconds))
     prepared: Prepared | None = None
+    step, since = Trying("", seconds), time.monotonic()
     while True:
-        for message in _next(executor, None):
+        for message in _next(executor, None if step.seconds is None else _left(since + step.seconds + _GRACE)):
+            since = time.monotonic()
             match message:
+                case Trying():
+                    step = message
                 case Loading(done, total) if progress is not None:
                     progress(done, total)
                 case Checked(found):
                     prepared = found
                 case Rejected(reason):
                     raise UsageError(reason)
-                case WorkerDied(reason):
-                    raise NormzooError(f"preparing the matrix failed: {reason}")
+                case WorkerDied():
+                    raise _dead(message, step)
                 case TaskDone() if prepared is not None:
                     return prepared
+        if step.seconds is not None and not _left(since + step.seconds + _GRACE):
+            executor.cancel(handle)
+            raise _dead(WorkerDied(TOO_LONG), step)
+
+
+def _dead(death: WorkerDied, step: Trying) -> NormzooError:
+    """Return the error of a worker that died over a step of a preparation; its last words are a note."""
+    limit = ""
+    if death.reason.startswith(TOO_LONG) and step.seconds is not None:
+        limit = f"; each step may take {step.seconds:g} s, and with a longer --timeout as long as that"
+    at = f"{step.what}, " if step.what else ""
+    error = NormzooError(f"preparing the matrix failed: {at}{death.reason}{limit}")
+    if death.last_words:
+        error.add_note(f"The last that it wrote:\n{death.last_words}")
+    return error
+
+
+def _left(end: float) -> float:
+    """Return the seconds that are left until a time of ``time.monotonic``."""
+    return max(0.0, end - time.monotonic())
 
 
 def _next(executor: Executor, seconds: float | None) -> list[Message]:
@@ -202,12 +231,15 @@ def _time_steps(
             execution=execution,
             device=prepared.device,
             threads=threads,
+            seconds=max(PREPARING_SECONDS, execution.timeout or 0.0),
         )
-        handle, problem, is_over = executor.start(task), "", False
+        handle, problem, is_over, at = executor.start(task), "", False, ""
         deadline = time.monotonic() + TIMING_SECONDS
         while not is_over:
-            for message in _next(executor, max(0.0, deadline - time.monotonic())):
+            for message in _next(executor, _left(deadline)):
                 match message:
+                    case Trying(what, seconds) if seconds is not None:
+                        at, deadline = f"{what}, ", time.monotonic() + seconds + _GRACE
                     case Timed(timing):
                         timings.append(timing)
                         waiting.popleft()
@@ -215,7 +247,7 @@ def _time_steps(
                     case Rejected(reason):
                         raise UsageError(reason)
                     case WorkerDied(reason):
-                        problem, is_over = reason, True
+                        problem, is_over = f"{at}{reason}", True
                     case TaskDone():
                         is_over = True
             if not is_over and time.monotonic() >= deadline:

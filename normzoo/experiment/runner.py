@@ -17,6 +17,7 @@ from normzoo.experiment.planning.groups import Group
 from normzoo.experiment.results.records import EpochRecord, Place, RunRecord, Status
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.worker.messages import (
+    PREPARING_SECONDS,
     EpochDone,
     Message,
     Rejected,
@@ -24,8 +25,12 @@ from normzoo.experiment.worker.messages import (
     Started,
     TaskDone,
     Train,
+    Trying,
     WorkerDied,
 )
+
+LAST_WORDS = "The last that the worker wrote:"
+"""How the text begins that stands for a traceback where a worker died over a run."""
 
 
 class Listener(Protocol):
@@ -60,6 +65,7 @@ class _Job:
     flights: dict[str, _InFlight] = field(default_factory=dict)
     contended: bool = False
     together: int = 1
+    at: str = ""
 
     @property
     def begun(self) -> float:
@@ -121,6 +127,7 @@ class Runner:
                 execution=execution,
                 device=self.prepared.device,
                 threads=self._slots.threads,
+                seconds=max(PREPARING_SECONDS, execution.timeout or 0.0),
             )
             self._jobs[self.executor.start(task)] = _Job(group, deque(group.runs))
         if len(self._jobs) > 1:
@@ -158,8 +165,11 @@ class Runner:
                 self._refusal = reason
             case TaskDone():
                 del self._jobs[handle]
-            case WorkerDied(reason):
-                self._lose(handle, Status.FAILED, reason)
+            case Trying(what):
+                job.at = what
+            case WorkerDied(reason, words):
+                over = f"{job.at}, " if job.at and not job.flights else ""
+                self._lose(handle, Status.FAILED, f"{over}{reason}", words)
 
     def _keep(self, record: RunRecord, job: _Job) -> None:
         alone = None
@@ -173,7 +183,7 @@ class Runner:
         self.store.add(record)
         self.listener.finished(record)
 
-    def _lose(self, handle: Handle, status: Status, reason: str) -> None:
+    def _lose(self, handle: Handle, status: Status, reason: str, words: str = "") -> None:
         """Record what was in flight, or queue it again where only one of its runs can be to blame."""
         job = self._jobs.pop(handle)
         if not job.flights and job.waiting:
@@ -185,15 +195,16 @@ class Runner:
             self._queue.extendleft(job.group.part((spec,)) for spec in suspects[::-1])
         else:
             for flight in job.flights.values():
-                self._keep(self._lost_record(job, flight, status, reason), job)
+                self._keep(self._lost_record(job, flight, status, reason, words), job)
         if job.waiting:
             self._queue.appendleft(job.group.part(tuple(job.waiting)))
 
-    def _lost_record(self, job: _Job, flight: _InFlight, status: Status, reason: str) -> RunRecord:
+    def _lost_record(self, job: _Job, flight: _InFlight, status: Status, reason: str, words: str) -> RunRecord:
         return RunRecord(
             spec=flight.spec,
             status=status,
             error=reason,
+            traceback=f"{LAST_WORDS}\n{words}" if words else None,
             epochs=tuple(flight.epochs),
             started_at=flight.started_at,
             seconds=(time.monotonic() - flight.started) / len(job.flights),

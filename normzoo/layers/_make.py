@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from normzoo.errors import ComponentError
+from normzoo.errors import ComponentError, error_text
 from normzoo.layers._kernels.torch_internals import TorchInstanceNorm
 from normzoo.registry import CHANNELS, NORMS, Option, first_parameter
 
@@ -46,7 +46,7 @@ def _built(spec: str, make: Callable[[int], object], num_features: int) -> nn.Mo
     try:
         layer = make(num_features)
     except Exception as error:
-        reason = str(error) or type(error).__name__
+        reason = error_text(error) or type(error).__name__
         raise ComponentError(f"norm '{spec}' cannot be built for {num_features} channels: {reason}") from error
     if not isinstance(layer, nn.Module):
         made = type(layer).__name__

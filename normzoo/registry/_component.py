@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 from uuid import uuid4
 
-from normzoo.errors import ComponentError, UnknownNameError, UsageError, nearest
+from normzoo.errors import ComponentError, UnknownNameError, UsageError, error_line, nearest
 from normzoo.registry._options import Option, checked_options, scalar
 
 Known = TypeVar("Known")
@@ -267,13 +267,11 @@ def load(path: str, what: str = "", registered: Iterable[str] = ()) -> object:
         )
     try:
         module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         hint = nearest(module_name, registered)
         if hint and isinstance(error, ModuleNotFoundError) and error.name == module_name:
             raise ComponentError(f"{asking}there is no module '{module_name}'{hint}") from error
-        raise ComponentError(
-            f"{asking}cannot import '{module_name}' for '{path}': {type(error).__name__}: {error}"
-        ) from error
+        raise ComponentError(f"{asking}cannot import '{module_name}' for '{path}': {error_line(error)}") from error
     try:
         return getattr(module, attribute)
     except AttributeError:

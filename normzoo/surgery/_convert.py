@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from normzoo.errors import ComponentError, UsageError
+from normzoo.errors import ComponentError, UsageError, error_text
 from normzoo.layers import GhostBatchNorm, SampleRMSNorm, SyncBatchNorm, norm_factory
 from normzoo.layers._group import nearest_divisor
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm
@@ -225,9 +225,8 @@ class _Source:
         except UsageError:
             raise
         except Exception as error:
-            raise ComponentError(
-                f"norm '{self.name}' cannot be made for {channels} channels: {str(error) or type(error).__name__}"
-            ) from error
+            reason = error_text(error) or type(error).__name__
+            raise ComponentError(f"norm '{self.name}' cannot be made for {channels} channels: {reason}") from error
         if not isinstance(layer, nn.Module):
             raise ComponentError(
                 f"norm '{self.name}': it must make a torch.nn.Module, it made a {type(layer).__name__}"

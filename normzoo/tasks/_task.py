@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from normzoo.errors import ComponentError
+from normzoo.errors import ComponentError, error_line
 from normzoo.metric import Metric
 from normzoo.registry import TASKS
 
@@ -134,7 +134,7 @@ def make_task(spec: str) -> Task:
     try:
         task = target(**options)
     except Exception as error:
-        raise ComponentError(f"task '{spec}' cannot be built: {type(error).__name__}: {error}") from error
+        raise ComponentError(f"task '{spec}' cannot be built: {error_line(error)}") from error
     if not isinstance(task, Task):
         raise ComponentError(f"task '{spec}': it must be a normzoo.tasks.Task, it is a {type(task).__name__}")
     return task

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from normzoo.errors import ComponentError
+from normzoo.errors import ComponentError, error_line, error_text
 from normzoo.layers import NoNorm, Norm
 from normzoo.layers._make import NormFactory, contains_activation, needs_positions, takes_mask
 
@@ -206,10 +206,10 @@ def _tried(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
         try:
             y = copy.deepcopy(layer).train()(x)
         except Exception as error:
-            text, name = " ".join(str(error).split()), type(error).__name__
+            text, name = error_text(error), type(error).__name__
             place = place_of(error)
             return _Refusal(
-                f"as it does not take {kind} ({_short(f'{name}: {text}' if text else name)})",
+                f"as it does not take {kind} ({_short(error_line(error))})",
                 f"{name} on {kind} of shape {shape}: {f'{text} ' if text else ''}({place.filename}:{place.lineno})",
             )
     if not isinstance(y, Tensor) or y.shape != x.shape:
@@ -223,7 +223,7 @@ def _tried(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
     return None
 
 
-def place_of(error: Exception) -> traceback.FrameSummary:
+def place_of(error: BaseException) -> traceback.FrameSummary:
     """Return the line that an error is of: the innermost one outside of torch, if there is one besides ours."""
     frames = traceback.extract_tb(error.__traceback__)
     others = [frame for frame in frames[1:] if not Path(frame.filename).is_relative_to(_TORCH)]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-from normzoo.errors import ComponentError
+from normzoo.errors import ComponentError, error_line, error_text
 from normzoo.registry import OPTIMIZERS, SCHEDULES
 
 Schedule = Callable[[int], float]
@@ -53,8 +53,7 @@ def make_optimizer(
     try:
         optimizer = target(given, lr=lr, **options)
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise ComponentError(f"optimizer '{spec}' cannot be made: {type(error).__name__}: {reason}") from error
+        raise ComponentError(f"optimizer '{spec}' cannot be made: {error_line(error)}") from error
     if not isinstance(optimizer, Optimizer):
         raise ComponentError(
             f"optimizer '{spec}': it must be a torch.optim.Optimizer, it is a {type(optimizer).__name__}"
@@ -155,12 +154,9 @@ def make_schedule(spec: str, steps: int) -> Schedule | None:
         try:
             value = factor(step)
         except Exception as error:
-            reason = " ".join(str(error).split())
             if isinstance(error, ValueError):
-                raise ComponentError(f"schedule '{spec}': {reason}") from error
-            raise ComponentError(
-                f"schedule '{spec}' fails at step {step} of {steps}: {type(error).__name__}: {reason}"
-            ) from error
+                raise ComponentError(f"schedule '{spec}': {error_text(error)}") from error
+            raise ComponentError(f"schedule '{spec}' fails at step {step} of {steps}: {error_line(error)}") from error
         if not 0 <= value < math.inf:
             raise ComponentError(
                 f"schedule '{spec}' must return a finite number of at least 0, it returned {value:g} at step {step} of "

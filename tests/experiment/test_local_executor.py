@@ -13,7 +13,16 @@ from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.executor import local
 from normzoo.experiment.executor.local import LocalExecutor
-from normzoo.experiment.worker.messages import Checked, Message, Prepare, Rejected, Task, TaskDone, WorkerDied
+from normzoo.experiment.worker.messages import (
+    Checked,
+    Message,
+    Prepare,
+    Rejected,
+    Task,
+    TaskDone,
+    Trying,
+    WorkerDied,
+)
 
 CPU = Execution(device="cpu")
 SMALL = Prepare(MatrixSpec(norms=("none",), templates=("cnn",)), CPU)
@@ -26,11 +35,11 @@ def carried_out(executor: LocalExecutor, task: Task) -> list[Message]:
 
 
 def rest(executor: LocalExecutor) -> list[Message]:
-    """Return what is told up to the end of the task that is carried out."""
+    """Return what is told up to the end of the task that is carried out, but for its steps."""
     told: list[Message] = []
     while not told or not isinstance(told[-1], TaskDone | WorkerDied):
         executor.wait(60)
-        told += [message for _, message in executor.events()]
+        told += [message for _, message in executor.events() if not isinstance(message, Trying)]
     return told
 
 

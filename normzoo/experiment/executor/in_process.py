@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from normzoo.errors import error_line
 from normzoo.experiment.config.environment import available_cpus
 from normzoo.experiment.executor.protocol import Slots
 from normzoo.experiment.planning.facts import Prepared
@@ -117,8 +118,7 @@ class InProcessExecutor:
         except _Cancelled:
             return
         except BaseException as error:  # what a process of its own would end with
-            text = " ".join(str(error).split())
-            self._tell(WorkerDied(f"{type(error).__name__}: {text}" if text else type(error).__name__))
+            self._tell(WorkerDied(error_line(error)))
 
     def _send(self, message: Message) -> None:
         if self._at not in self._wanted:

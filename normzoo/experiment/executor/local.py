@@ -16,11 +16,12 @@ from typing import Self
 from normzoo.experiment.config.environment import available_cpus
 from normzoo.experiment.config.execution import MAX_PER_GPU, Execution
 from normzoo.experiment.executor.interrupts import ctrl_c_blocked
+from normzoo.experiment.executor.last_words import LastWords
 from normzoo.experiment.executor.protocol import Slots
 from normzoo.experiment.planning.facts import Prepared
 from normzoo.experiment.planning.groups import Group
 from normzoo.experiment.worker import process as worker_process
-from normzoo.experiment.worker.messages import Checked, Message, OnDevice, Task, TaskDone, WorkerDied
+from normzoo.experiment.worker.messages import TOO_LONG, Checked, Message, OnDevice, Task, TaskDone, WorkerDied
 
 SMALL_STEP = 2**18
 """Input values of a step; where no group has more, ``MAX_PER_GPU`` workers share a GPU."""
@@ -99,8 +100,12 @@ class _Worker:
     def __init__(self, number: int, environment: Mapping[str, str]) -> None:
         self.number = number
         self.connection, theirs = _CONTEXT.Pipe()
+        self._words = LastWords(_CONTEXT.Pipe)
         self._process = _CONTEXT.Process(
-            target=worker_process.main, args=(theirs, environment), name=f"normzoo worker {number}", daemon=True
+            target=worker_process.main,
+            args=(theirs, environment, self._words.theirs),
+            name=f"normzoo worker {number}",
+            daemon=True,
         )
         self._is_started = self._is_unwanted = False
         self._problem = ""
@@ -117,10 +122,12 @@ class _Worker:
         except (OSError, EOFError) as error:
             self._problem = str(error) or "what it is forked from is gone"
         finally:
-            theirs.close()
+            for each in (theirs, *self._words.theirs):
+                each.close()
 
     def send(self, task: Task) -> None:
         """Hand out a task; a worker that is gone is noticed when it is listened to."""
+        self._words.begin()
         try:
             self.connection.send(task)
         except (BrokenPipeError, ConnectionResetError):
@@ -136,7 +143,9 @@ class _Worker:
                 return WorkerDied(f"the worker process could not be started: {self._problem}")
             with _START:  # which looks for processes that have ended, too, and an exit code is told only once
                 self._process.join()
-            return WorkerDied(_death(self._process.exitcode))
+            self._words.end()
+            reason = TOO_LONG if self._words.is_overdue else _death(self._process.exitcode)
+            return WorkerDied(f"{reason}{self._words.place}", self._words.text)
         return message
 
     def poll(self) -> bool:
@@ -150,6 +159,7 @@ class _Worker:
         if self._is_started:
             self._process.kill()
             self._process.join()
+            self._words.end()
 
 
 class LocalExecutor:

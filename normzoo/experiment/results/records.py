@@ -128,6 +128,7 @@ class RunRecord(BaseModel):
     Attributes:
         status: ``ok``, or why there is no trustworthy result.
         error: one line; None when ok.
+        traceback: of what was raised; where the worker died, the last that it wrote.
         seconds: wall time of the run, evaluation included; of a stack, the run's share.
         samples_per_second: training samples per second of training time; None when no epoch was finished.
         peak_memory_bytes: the worker process's peak resident memory during the run (CPU), or the run's peak

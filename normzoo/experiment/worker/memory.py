@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from normzoo.errors import error_text
 from normzoo.experiment.config.execution import MAX_PER_GPU, Execution
 from normzoo.experiment.planning.facts import Device
 
@@ -48,6 +49,13 @@ def resident_limit(execution: Execution, device: Device) -> int:
         return execution.resident_memory
     workers = execution.jobs_for(device, sys.maxsize, per_gpu=MAX_PER_GPU)
     return int(RESIDENT_SHARE * _free_bytes(device) / workers)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; on a CPU torch raises a plain RuntimeError for it."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in error_text(error)
+    )
 
 
 def _free_bytes(device: Device) -> int:

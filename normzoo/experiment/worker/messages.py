@@ -8,13 +8,26 @@ from normzoo.experiment.planning.facts import Device, Prepared
 from normzoo.experiment.planning.timing import Timing
 from normzoo.experiment.results.records import EpochRecord, RunRecord
 
+PREPARING_SECONDS = 600.0
+"""How long each step of a preparation may take, unless a run may take longer: to load the data, to try one network."""
+
+TIMING_SECONDS = 60.0
+"""How long a worker may take to time one group, and a fresh one to load torch."""
+
 
 @dataclass(frozen=True)
 class Prepare:
-    """Check the matrix against the data, the device and the components."""
+    """Check the matrix against the data, the device and the components.
+
+    Attributes:
+        matrix: what is asked for.
+        execution: where data is, for instance.
+        seconds: how long each step may take.
+    """
 
     matrix: MatrixSpec
     execution: Execution
+    seconds: float = PREPARING_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +41,7 @@ class OnDevice:
         device: the kind of device.
         threads: how many of torch's threads there are for it.
         index: which device of its kind; an executor sets it.
+        seconds: how long it may take to load the data.
     """
 
     dataset: str
@@ -36,6 +50,7 @@ class OnDevice:
     device: Device
     threads: int
     index: int = 0
+    seconds: float = PREPARING_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +65,19 @@ class TimeSteps(OnDevice):
     """Time a few steps of each of these groups of runs, with the key of its timing."""
 
     groups: tuple[tuple[tuple[RunSpec, ...], str], ...]
+
+
+@dataclass(frozen=True)
+class Trying:
+    """A step begins in which code of others may be called.
+
+    Attributes:
+        what: in words, such as ``trying norm 'batch' in the cnn``.
+        seconds: how long it may take until something else is told; None: any time.
+    """
+
+    what: str
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -108,12 +136,22 @@ class TaskDone:
     """All of a task is done: the last that is heard of it."""
 
 
+TOO_LONG = "it took longer than it may"
+"""How the reason of a death begins that a limit of time was, followed by where it was."""
+
+
 @dataclass(frozen=True)
 class WorkerDied:
-    """What carried out a task is gone, and the task with it: the last that is heard of it."""
+    """What carried out a task is gone, and the task with it: the last that is heard of it.
+
+    Attributes:
+        reason: in one line.
+        last_words: the end of what it wrote, as it is shown; empty where it wrote nothing.
+    """
 
     reason: str
+    last_words: str = ""
 
 
 Task = Prepare | TimeSteps | Train
-Message = Loading | Checked | Rejected | Timed | Started | EpochDone | RunDone | TaskDone | WorkerDied
+Message = Trying | Loading | Checked | Rejected | Timed | Started | EpochDone | RunDone | TaskDone | WorkerDied

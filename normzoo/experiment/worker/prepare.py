@@ -1,9 +1,7 @@
 """What only torch and the data can answer before anything is planned. Imports torch."""
 
 import copy
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,20 +10,20 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-import normzoo
 from normzoo.data import Augmentations, Dataset, load_dataset
 from normzoo.data._dataset import Progress, tell_nobody
-from normzoo.errors import ComponentError, ConfigError, DeviceError, InputError, NormzooError, UsageError
+from normzoo.errors import ComponentError, ConfigError, DeviceError, UsageError, error_line, error_text
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, Networks, PlaceFacts, Prepared
 from normzoo.experiment.planning.groups import expand
 from normzoo.experiment.planning.kept import own_modules
+from normzoo.experiment.worker.attempts import Attempt, failure, freely
 from normzoo.experiment.worker.memory import resident_limit
 from normzoo.experiment.worker.places import look_for_places
 from normzoo.experiment.worker.train import build_network, worker_environment
 from normzoo.layers import norm_factory
-from normzoo.registry import AUGMENTATIONS, NORMS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES, Registry
+from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES, Registry
 from normzoo.surgery import keeps_statistics
 from normzoo.tasks import Task, make_task
 from normzoo.templates import (
@@ -37,9 +35,6 @@ from normzoo.templates import (
     member_losses,
     stack,
 )
-from normzoo.templates._norm_slots import place_of
-
-_NORMZOO = Path(normzoo.__file__).parent
 
 _SAMPLES = 4
 """That every network is tried on."""
@@ -53,32 +48,39 @@ _LARGEST_BATCH = 256
 """That a network's training is tried on: what a larger batch does not fit, a part of it does not fit either."""
 
 
-def prepare(matrix: MatrixSpec, execution: Execution, progress: Progress = tell_nobody) -> tuple[Prepared, Dataset]:
+def prepare(
+    matrix: MatrixSpec, execution: Execution, progress: Progress = tell_nobody, attempt: Attempt = freely
+) -> tuple[Prepared, Dataset]:
     """Load the data, and try every network of the matrix once.
 
     Args:
         matrix: what is asked for.
         execution: where data is, and on which device.
         progress: is told how much of the data has been read.
+        attempt: makes the context of each step.
 
     Raises:
         UsageError: the device, the data, a batch size or a component cannot be had as asked for.
     """
     device = resolve_device(execution.device)
-    task = make_task(matrix.task)
+    with attempt(f"making task '{matrix.task}'"):
+        task = make_task(matrix.task)
     for template in matrix.templates:
-        TEMPLATES.load(template)  # so that a norm is not named for what is wrong with a template
-    _check_recipe(matrix)
+        with attempt(f"importing template '{template}'"):  # so that a norm is not named for what is wrong with it
+            TEMPLATES.load(template)
+    _check_recipe(matrix, attempt)
     limit = resident_limit(execution, device)
-    dataset = load_dataset(
-        matrix.dataset,
-        task=task,
-        root=execution.data_root,
-        download=execution.download,
-        folds=matrix.folds,
-        resident_bytes=limit,
-        progress=progress,
-    )
+    is_fetched = execution.download and not DATASETS.parse(matrix.dataset).is_own
+    with attempt(f"loading dataset '{matrix.dataset}'", is_limited=not is_fetched):
+        dataset = load_dataset(
+            matrix.dataset,
+            task=task,
+            root=execution.data_root,
+            download=execution.download,
+            folds=matrix.folds,
+            resident_bytes=limit,
+            progress=progress,
+        )
     facts = DatasetFacts(
         name=dataset.name,
         checksum=dataset.checksum,
@@ -92,7 +94,8 @@ def prepare(matrix: MatrixSpec, execution: Execution, progress: Progress = tell_
     )
     _check_batch_sizes(matrix, facts, dataset.fold_sizes)
     for batch_size in matrix.batch_sizes:
-        make_schedule(matrix.schedule, steps=matrix.epochs * (facts.train // batch_size))
+        with attempt(f"trying schedule '{matrix.schedule}'"):
+            make_schedule(matrix.schedule, steps=matrix.epochs * (facts.train // batch_size))
     asked: tuple[tuple[Registry[Any], tuple[str, ...]], ...] = (
         (NORMS, matrix.norms),
         (TEMPLATES, matrix.templates),
@@ -101,16 +104,21 @@ def prepare(matrix: MatrixSpec, execution: Execution, progress: Progress = tell_
         (SCHEDULES, (matrix.schedule,)),
         (AUGMENTATIONS, matrix.augment),
     )
-    found = {registry.kind: {spec: registry.source(spec) for spec in specs} for registry, specs in asked}
-    sources = {kind: {spec: text for spec, text in each.items() if text} for kind, each in found.items()}
+    sources: dict[str, dict[str, str]] = {registry.kind: {} for registry, _ in asked}
+    for registry, spec in ((registry, spec) for registry, specs in asked for spec in specs):
+        with attempt(f"importing {registry.kind} '{spec}'"):
+            if source := registry.source(spec):
+                sources[registry.kind][spec] = source
     if own := sources.pop(AUGMENTATIONS.kind):
         sources["augment"] = {",".join(matrix.augment): ",".join(own.values())}
-    try_augmentations(matrix.augment, dataset)
+    with attempt("trying the augmentation"):
+        try_augmentations(matrix.augment, dataset)
     smallest = matrix.model_copy(update={"seeds": 1, "batch_sizes": matrix.batch_sizes[:1]})
-    networks = {
-        (run.template, run.norm): _tried(run, dataset, task, is_optional=matrix.is_optional(run.norm))
-        for run in expand(smallest, facts, device=device, sources=sources)
-    }
+    networks: dict[tuple[str, str], NetworkFacts] = {}
+    for run in expand(smallest, facts, device=device, sources=sources):
+        with attempt(f"trying norm '{run.norm}' in the {run.template}"):
+            is_optional = matrix.is_optional(run.norm)
+            networks[run.template, run.norm] = _tried(run, dataset, task, is_optional=is_optional)
     _refuse_empty_templates(matrix, networks)
     for (template, norm), network in networks.items():
         if matrix.strategy == "stacked" and network.unstackable:
@@ -141,11 +149,13 @@ def _stored_note(dataset: Dataset, limit: int) -> tuple[str, ...]:
     )
 
 
-def _check_recipe(matrix: MatrixSpec) -> None:
+def _check_recipe(matrix: MatrixSpec, attempt: Attempt) -> None:
     """Refuse an optimizer that cannot be made as asked for, and a schedule that does not take its options."""
     parameters = [nn.Parameter(torch.zeros(2, 2))]
-    make_optimizer(matrix.optimizer, parameters, matrix.rates[0], weight_decay=matrix.weight_decay)
-    SCHEDULES.load(matrix.schedule)
+    with attempt(f"making optimizer '{matrix.optimizer}'"):
+        make_optimizer(matrix.optimizer, parameters, matrix.rates[0], weight_decay=matrix.weight_decay)
+    with attempt(f"importing schedule '{matrix.schedule}'"):
+        SCHEDULES.load(matrix.schedule)
 
 
 def resolve_device(wanted: str) -> Device:
@@ -193,7 +203,7 @@ def try_augmentations(specs: Sequence[str], dataset: Dataset) -> None:
             raise
         except Exception as error:
             raise ComponentError(
-                f"augment: {spec} fails on images of shape {tuple(images.shape[3:])}: {_failure(error)}"
+                f"augment: {spec} fails on images of shape {tuple(images.shape[3:])}: {failure(error)}"
             ) from error
 
 
@@ -260,14 +270,14 @@ def _build_members(run: RunSpec, dataset: Dataset) -> list[nn.Module]:
         norm = norm_factory(run.norm)
         members = [build_network(run.model_copy(update={"seed": seed}), dataset, norm) for seed in (0, 1)]
     except ComponentError as error:
-        reason = str(error)
+        reason = error_text(error)
         named = reason if run.norm in reason else f"norm '{run.norm}': {reason}"
         why = reason.replace(f"norm '{run.norm}'", "it").removeprefix("it: ")
         raise UnfitNormError(f"norms: in the {run.template}, {named}", why) from error
     except Exception as error:
         raise ConfigError(
             f"the {run.template} with norm '{run.norm}' cannot be built for {dataset.kind} of shape {dataset.shape}"
-            f"{_OTHER_KIND if dataset.kind == 'images' and run.dataset.startswith('npz') else ''}: {_failure(error)}"
+            f"{_OTHER_KIND if dataset.kind == 'images' and run.dataset.startswith('npz') else ''}: {failure(error)}"
         ) from error
     if {*map(id, members[0].parameters())} & {*map(id, members[1].parameters())}:
         raise ConfigError(
@@ -301,7 +311,7 @@ def _cost(run: RunSpec, network: nn.Module, inputs: torch.Tensor, outputs: int, 
             if per_step:
                 _check_causal(network, inputs, y)
         except Exception as error:
-            reason = f"fails on inputs of shape {tuple(inputs.shape)}: {_failure(error)}"
+            reason = f"fails on inputs of shape {tuple(inputs.shape)}: {failure(error)}"
             raise UnfitNormError(f"the {run.template} with norm '{run.norm}' {reason}", f"it {reason}") from error
     return int(counter.get_total_flops()), products.count
 
@@ -334,25 +344,10 @@ def _check_training(run: RunSpec, network: nn.Module, dataset: Dataset, task: Ta
         _check_outputs(outputs, (len(inputs), *steps, dataset.outputs))
         task.training_losses(network(few[0]), few[1]).mean().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
-        reason = f"cannot be trained at batch size {run.batch_size}: {_failure(error)}"
+        reason = f"cannot be trained at batch size {run.batch_size}: {failure(error)}"
         message = f"batch_sizes: the {run.template} with norm '{run.norm}' {reason}"
         raise UnfitNormError(message, f"it {reason}") from error
     return places
-
-
-def _failure(error: Exception) -> str:
-    """Return what went wrong in one line, and where if it was not normzoo that refused something."""
-    text = " ".join(str(error).split())
-    where = place_of(error)
-    if isinstance(error, InputError):  # of a layer of ours, which somebody called
-        frames = traceback.extract_tb(error.__traceback__)
-        libraries = (_NORMZOO, Path(torch.__file__).parent)
-        callers = [each for each in frames if not any(map(Path(each.filename).is_relative_to, libraries))]
-        return f"{text} ({callers[-1].filename}:{callers[-1].lineno})" if callers else text
-    is_ours = isinstance(error, ValueError) and Path(where.filename).is_relative_to(_NORMZOO)
-    if isinstance(error, NormzooError) or is_ours:
-        return text
-    return f"{type(error).__name__}{f': {text}' if text else ''} ({where.filename}:{where.lineno})"
 
 
 def _why_unstackable(members: list[nn.Module], task: Task, inputs: torch.Tensor, targets: torch.Tensor) -> str:
@@ -367,8 +362,8 @@ def _why_unstackable(members: list[nn.Module], task: Task, inputs: torch.Tensor,
             return "its outputs are others than those of its members alone, so it does not consist of parts"
         member_losses(task.training_losses, network(x), y).sum().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
-        text = " ".join(str(error).split())
-        return _SHARED_NUMBERS if "randomness error mode" in text else f"{type(error).__name__}: {text}"
+        text = error_line(error)
+        return _SHARED_NUMBERS if "randomness error mode" in text else text
     if not torch.equal(before, torch.get_rng_state()):
         return _SHARED_NUMBERS
     return ""
@@ -401,6 +396,6 @@ def _why_apart(run: RunSpec, network: nn.Module) -> str:
     except Exception as error:
         raise ComponentError(
             f"optimizer '{run.optimizer}' fails on the parameters of the {run.template} with norm '{run.norm}': "
-            f"{_failure(error)}"
+            f"{failure(error)}"
         ) from error
     return f"the optimizer {run.optimizer} does not update each number by itself" if is_apart else ""

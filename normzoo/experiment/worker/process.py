@@ -1,29 +1,74 @@
 """The worker process: waits for tasks, carries them out, sends back what happens. Imports torch, once."""
 
 import atexit
+import faulthandler
 import gc
+import io
 import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+import traceback
+from collections.abc import Mapping, Sequence
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
-from normzoo.experiment.worker.messages import Message, Task
+from normzoo.experiment.worker.messages import Loading, Message, Task, Trying
 
 
-def main(connection: "Connection[Message, Task]", environment: Mapping[str, str]) -> None:
-    """Serve a parent, whose environment this is, until it closes the connection; Ctrl-C is the parent's to answer."""
+def main(
+    connection: "Connection[Message, Task]",
+    environment: Mapping[str, str],
+    streams: Sequence["Connection[Any, Any]"] = (),
+) -> None:
+    """Serve a parent, whose environment this is, until it closes the connection; Ctrl-C is the parent's to answer.
+
+    Args:
+        connection: to the parent.
+        environment: of the parent.
+        streams: where to write what goes to stderr, and what there is to say of this process's death.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(environment)  # a process that is forked has that of the one it is forked from
+    dump = 2
+    if streams:
+        os.dup2(streams[0].fileno(), 2)
+        dump = streams[1].fileno()
     os.dup2(2, 1)  # what a user's norm prints goes to stderr: stdout is for the tables
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # or it would be lost when the process dies
+    faulthandler.enable(dump, all_threads=False)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        _serve(connection)
+        _serve(connection, _Watch(dump))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent is gone
+    except BaseException:
+        os.write(dump, traceback.format_exc().encode(errors="backslashreplace"))
+        raise SystemExit(1) from None
+
+
+class _Watch:
+    """Ends this process where a step takes longer than it may, and says where it was, even if that holds Python's lock.
+
+    Args:
+        file: the number of the file to write to.
+    """
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._seconds: float | None = None
+
+    def tell(self, message: Message) -> None:
+        """Note what the parent is told: that a step begins, goes on, or is over."""
+        if not isinstance(message, Loading):
+            self._seconds = message.seconds if isinstance(message, Trying) else None
+        if self._seconds is None:
+            faulthandler.cancel_dump_traceback_later()
+        else:
+            faulthandler.dump_traceback_later(self._seconds, file=self._file, exit=True)
 
 
 def _end_with_parent() -> None:
@@ -44,11 +89,15 @@ def load() -> None:
     atexit.register(gc.unfreeze)  # or libraries complain, when the process ends, of what was not cleared away
 
 
-def _serve(connection: "Connection[Message, Task]") -> None:
+def _serve(connection: "Connection[Message, Task]", watch: _Watch) -> None:
     sys.path.append(str(Path.cwd()))  # where a user's own components may be
     load()
     from normzoo.experiment.worker.serve import Server
 
-    server = Server(connection.send)
+    def send(message: Message) -> None:
+        connection.send(message)
+        watch.tell(message)
+
+    server = Server(send)
     while True:
         server.carry_out(connection.recv())

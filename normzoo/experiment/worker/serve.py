@@ -6,8 +6,10 @@ import torch
 
 from normzoo.data import Dataset, load_dataset
 from normzoo.errors import DataError, UsageError
+from normzoo.experiment.worker.attempts import told_attempts
 from normzoo.experiment.worker.memory import resident_limit
 from normzoo.experiment.worker.messages import (
+    TIMING_SECONDS,
     Checked,
     EpochDone,
     Loading,
@@ -56,13 +58,19 @@ class Server:
             torch.cuda.set_device(task.index)
         dataset = self._dataset(task)
         if isinstance(task, TimeSteps):
-            for timing in time_steps(task.groups, dataset, task.device):
+            attempt = told_attempts(self._send, TIMING_SECONDS)
+            for timing in time_steps(task.groups, dataset, task.device, attempt):
                 self._send(Timed(timing))
         else:
             self._train(task, dataset)
 
     def _prepare(self, task: Prepare) -> None:
-        prepared, dataset = prepare(task.matrix, task.execution, lambda done, total: self._send(Loading(done, total)))
+        prepared, dataset = prepare(
+            task.matrix,
+            task.execution,
+            progress=lambda done, total: self._send(Loading(done, total)),
+            attempt=told_attempts(self._send, task.seconds),
+        )
         self._loaded[task.matrix.dataset, task.matrix.task, task.matrix.folds, 0] = dataset
         self._send(Checked(prepared))
 
@@ -85,14 +93,15 @@ class Server:
         if loaded is None:
             # All folds together would be many times the data.
             self._loaded = {other: each for other, each in self._loaded.items() if other[:3] != name[:3]}
-            loaded = load_dataset(
-                task.dataset,
-                task=make_task(task.task),
-                root=task.execution.data_root,
-                folds=run.folds,
-                fold=fold,
-                resident_bytes=resident_limit(task.execution, task.device),
-            )
+            with told_attempts(self._send, task.seconds)(f"loading dataset '{task.dataset}'"):
+                loaded = load_dataset(
+                    task.dataset,
+                    task=make_task(task.task),
+                    root=task.execution.data_root,
+                    folds=run.folds,
+                    fold=fold,
+                    resident_bytes=resident_limit(task.execution, task.device),
+                )
         if loaded.checksum != run.dataset_checksum:
             raise DataError(
                 f"dataset '{task.dataset}' is another one than when this was planned (checksum {loaded.checksum}, "

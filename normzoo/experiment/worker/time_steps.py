@@ -8,9 +8,11 @@ import torch
 
 from normzoo.data import Dataset
 from normzoo.data.batches import Batch
+from normzoo.errors import error_line
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Device
 from normzoo.experiment.planning.timing import Timing
+from normzoo.experiment.worker.attempts import Attempt, freely
 from normzoo.experiment.worker.train import build_network, make_module, member_order, norm_backend, training_blocks
 from normzoo.layers import backend
 
@@ -21,15 +23,19 @@ MIN_STEPS, MAX_STEPS, SECONDS = 3, 20, 0.03
 """Steps that are timed at least, and at most; in between, as many as fit into so many seconds."""
 
 
-def time_steps(groups: Iterable[tuple[Sequence[RunSpec], str]], dataset: Dataset, device: Device) -> Iterator[Timing]:
+def time_steps(
+    groups: Iterable[tuple[Sequence[RunSpec], str]], dataset: Dataset, device: Device, attempt: Attempt = freely
+) -> Iterator[Timing]:
     """Time one group after the other, each with the key of its timing.
 
     The first is timed twice: a process that has not trained yet is slower than it will be.
     """
     for number, (runs, key) in enumerate(groups):
-        if number == 0:
-            _timing(runs, dataset, device, key)
-        yield _timing(runs, dataset, device, key)
+        with attempt(f"timing norm '{runs[0].norm}' in the {runs[0].template}"):
+            if number == 0:
+                _timing(runs, dataset, device, key)
+            timing = _timing(runs, dataset, device, key)
+        yield timing
 
 
 def _timing(runs: Sequence[RunSpec], dataset: Dataset, device: Device, key: str) -> Timing:
@@ -41,8 +47,8 @@ def _timing(runs: Sequence[RunSpec], dataset: Dataset, device: Device, key: str)
     specs = sorted(runs, key=member_order) if runs[0].strategy == "stacked" else runs[:1]
     try:
         seconds = _step_seconds(specs, dataset, device)
-    except Exception as error:
-        reason = f"{runs[0].norm} in {runs[0].template}: {type(error).__name__}: {' '.join(str(error).split())}"
+    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        reason = f"{runs[0].norm} in {runs[0].template}: {error_line(error)}"
         return Timing(key=key, members=len(runs), seconds_per_step=None, reason=reason)
     return Timing(key=key, members=len(runs), seconds_per_step=seconds * len(runs) / len(specs))
 

@@ -15,14 +15,14 @@ from lightning.pytorch import Callback, Trainer
 from torch import nn
 
 from normzoo.data import Augmentations, BlocksOfSteps, Dataset, OrderedBatches
-from normzoo.errors import DataError
+from normzoo.errors import DataError, error_line
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Device
 from normzoo.experiment.results.records import EpochRecord, RunRecord, Status, pack_hits
 from normzoo.experiment.worker.epochs import EpochRecorder, OnEpoch, is_finite
 from normzoo.experiment.worker.evaluation import EVALUATION_SAMPLES, evaluate_further
-from normzoo.experiment.worker.memory import peak_memory_bytes, reset_peak_memory
+from normzoo.experiment.worker.memory import is_out_of_memory, peak_memory_bytes, reset_peak_memory
 from normzoo.layers import backend, norm_factory
 from normzoo.layers._make import NormFactory
 from normzoo.metric import Metric
@@ -108,9 +108,11 @@ class _Training:
                 self._fit(networks)
         except DataError:
             raise
-        except Exception as caught:
-            status = Status.OUT_OF_MEMORY if _is_out_of_memory(caught) else Status.FAILED
-            error, trace = _one_line(caught), traceback.format_exc()
+        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as caught:
+            status = Status.OUT_OF_MEMORY if is_out_of_memory(caught) else Status.FAILED
+            # Of an interrupt Lightning makes the end of the process.
+            raised = caught.__context__ if isinstance(caught.__context__, KeyboardInterrupt) else caught
+            error, trace = error_line(raised), traceback.format_exc()
         seconds = (time.perf_counter() - start) / len(self._specs)
         common: dict[str, Any] = {
             "started_at": started_at,
@@ -286,15 +288,3 @@ def _light_trainer(spec: RunSpec, device: Device, callback: Callback) -> Trainer
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; on a CPU torch raises a plain RuntimeError for it."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
