@@ -139,7 +139,8 @@ def compare(
         target: validation value of the deciding metric, to which time and updates are shown.
         device: to train on.
         jobs: worker processes.
-        timeout: time limit per run in seconds.
+        timeout: time limit per run in seconds; each step before training may take 600 s, or as long as
+            that.
         data_root: folder of the downloaded datasets.
         download: fetch a missing dataset.
         resident_memory: how many bytes of a dataset a worker keeps as tensors, also as text, such as ``2GB``.

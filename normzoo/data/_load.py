@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, signature
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +37,14 @@ from normzoo.data._own import raw_arrays
 from normzoo.data._part import Part, channel_statistics, checksum
 from normzoo.data._stored import StoredInputs
 from normzoo.errors import ComponentError, DataError, error_line
+from normzoo.memory import require_memory
 from normzoo.registry import DATASETS
 from normzoo.tasks import UNSCALED, Classification, Targets, Task
 
 _SPLITS = ("train", "val", "test")
 _NAMES_SHOWN = 5
+_SAMPLES_AT_ONCE, _WIDE = 4, 8
+"""Samples that a network is tried on, and bytes of each of their values."""
 
 
 def load_dataset(
@@ -131,6 +135,11 @@ def _check(source: str, raw: RawArrays, kind: Kind) -> None:
             continue
         name = f"{source}: x_{split}"
         check_inputs(name, values, kind)
+        require_memory(
+            _SAMPLES_AT_ONCE * _WIDE * prod(values.shape[1:]),
+            f"{name}: samples of shape {values.shape[1:]}, of which {_SAMPLES_AT_ONCE} are tried at once,",
+            "give smaller ones",
+        )
         if lengths is not None:
             check_lengths(f"{source}: lengths_{split}", lengths, values)
         if kind == "tokens":

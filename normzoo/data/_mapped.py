@@ -1,11 +1,12 @@
 """Arrays of an ``.npz`` file that stay in the file, and are read from it as they are looked at."""
 
 import os
+import shutil
 import struct
 import tempfile
 import weakref
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import IO, Any, Literal
 
@@ -89,6 +90,28 @@ def mapped(source: str, blocks: Iterable[Array]) -> Array:
                 ) from error
         shape = (count, *block.shape[1:])
         return np.memmap(file, block.dtype, "r", shape=shape) if prod(shape) else np.empty(shape, block.dtype)
+
+
+def check_sizes(source: str, names: Sequence[str], archive: zipfile.ZipFile) -> None:
+    """Refuse arrays of an ``.npz`` file that there is no room to unpack, by the sizes that it says they have.
+
+    Args:
+        source: what messages call the file.
+        names: of the arrays.
+        archive: the file.
+
+    Raises:
+        DataError: there is too little room.
+    """
+    infos = [archive.getinfo(f"{name}.npy") for name in names]
+    needed = sum(info.file_size for info in infos if info.compress_type != zipfile.ZIP_STORED)
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{source}: unpacked it takes {needed:,} bytes, and {free:,} are left in '{folder}'; name another folder "
+            "in TMPDIR"
+        )
 
 
 def map_member(source: str, name: str, archive: zipfile.ZipFile, file: IO[bytes]) -> Array:

@@ -1,5 +1,6 @@
 """Pictures from their files to arrays of uint8, by Pillow."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,12 +53,15 @@ class Header(NamedTuple):
     is_deep: bool
 
 
-def read_all(read: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result | UnreadableError]:
+def read_all(
+    read: Callable[[Path], Result], paths: Sequence[Path], *, at_once: int = _CHUNK
+) -> Iterator[Result | UnreadableError]:
     """Yield what a function returns for each file, in their order, or why one cannot be read.
 
-    It is called in threads: Pillow lets others work while it decodes.
+    It is called in threads, so many at a time as there may be: Pillow lets others work while it decodes.
     """
-    with ThreadPoolExecutor() as pool, warnings.catch_warnings():
+    threads = min(at_once, (os.cpu_count() or 1) + 4, 32)  # as many as by default
+    with ThreadPoolExecutor(threads) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damaged EXIF data, for instance
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for start in range(0, len(paths), _CHUNK):

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +19,7 @@ from normzoo.data._hold_out import hold_out
 from normzoo.data._pictures import Header, UnreadableError, read_all, read_header, read_picture
 from normzoo.data.torchvision import torchvision_class
 from normzoo.errors import DataError, counted
+from normzoo.memory import free_bytes, require_memory
 
 _SPLITS: Mapping[str, str] = {
     "train": "train",
@@ -35,6 +37,8 @@ _MAX_CLASSES = 100_000
 _SHOWN = 3
 _STEPS = 1000
 """How often it is told how far it is."""
+_BYTES_PER_PIXEL = 12
+"""Of a picture that is decoded, laid upon white, converted and resized: three times four channels."""
 _VERSION = 1
 """Of how pictures are read: another one has all of them read again."""
 
@@ -255,7 +259,16 @@ def _decode(
     known = {index: each for index, each in enumerate(headers) if isinstance(each, Header)}
     size = size or _common_size(source, known.values()) or (1, 1)
     channels = channels or (1 if all(each.is_gray for each in known.values()) else 3)
-    for index, picture in enumerate(read_all(partial(read_picture, size=size, channels=channels), paths)):
+    largest = max((prod(each.size) for each in known.values()), default=0)
+    at_once = free_bytes() // (_BYTES_PER_PIXEL * (largest + prod(size)))
+    if not at_once:
+        require_memory(
+            _BYTES_PER_PIXEL * (largest + prod(size)),
+            f"{source}: decoding its largest picture, resized to {_by(size)} pixels,",
+            "make it smaller, or resize to less with size=",
+        )
+    read = partial(read_picture, size=size, channels=channels)
+    for index, picture in enumerate(read_all(read, paths, at_once=at_once)):
         if isinstance(picture, UnreadableError):
             problems[index] = str(picture)
         else:

@@ -5,6 +5,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
+from errno import ENOMEM
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, Kind, RawArrays
-from normzoo.data._mapped import MappedFile, map_member
+from normzoo.data._mapped import MappedFile, check_sizes, map_member
 from normzoo.errors import DataError
+from normzoo.memory import require_memory
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 NOTES = "normzoo_notes"
@@ -88,12 +90,17 @@ def _read(source: str, path: Path, further: Sequence[str]) -> dict[str, Any]:
             mapped = MappedFile(source, file)
             present = [each.removesuffix(".npy") for each in archive.namelist()]
             names = [*wanted(source, present), *(name for name in further if name in present)]
+            check_sizes(source, names, archive)
             arrays = {name: map_member(source, name, archive, file) for name in names}
     except DataError:
         raise
     except _DAMAGE as error:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == ENOMEM):
+            raise DataError(f"{source}: there is not enough memory to map it; give fewer samples") from error
         raise DataError(f"{source}: cannot be read ({error}); the file is damaged, write it again") from error
-    in_memory = {name: np.array(array) for name, array in arrays.items() if not name.startswith("x_")}
+    read = {name: array for name, array in arrays.items() if not name.startswith("x_")}
+    require_memory(sum(each.nbytes for each in read.values()), f"{source}: {', '.join(read)}", "give fewer samples")
+    in_memory = {name: np.array(array) for name, array in read.items()}
     return {**arrays, **in_memory, "files": (mapped,)}
 
 

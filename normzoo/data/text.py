@@ -8,6 +8,7 @@ import numpy as np
 from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError, counted
+from normzoo.memory import require_memory
 
 _HELD_OUT = 0.1
 """Shares of the text that are the validation and the test set, at its end."""
@@ -68,6 +69,7 @@ def _read(source: str, path: Path) -> str:
     if not path.is_file():
         raise no_file(source, path)
     try:
+        require_memory(2 * path.stat().st_size, source, "give a part of the text")
         content = path.read_bytes()
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

@@ -14,6 +14,7 @@ import numpy as np
 from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError, counted
+from normzoo.memory import require_memory
 
 _SHOWN, _LONGEST = 10, 40
 """Values that a message lists, and characters of a text that it shows."""
@@ -70,6 +71,7 @@ def _read(source: str, path: Path) -> _Cases:
         raise no_file(source, path)
     where = f"{source}: {path.name}"
     try:
+        require_memory(2 * path.stat().st_size, where, "give fewer cases")
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
         raise DataError(f"{where} is no text in UTF-8 (byte {error.start:,}); write it as such") from error

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from normzoo.errors import DataError, nearest
 
@@ -21,6 +21,9 @@ MISSING_MARKS = ("?",)
 
 _VALUES = 1 << 17
 """That are read at a time: some MB, so that reading takes little beside what it makes."""
+
+_LONGEST = 2**26
+"""Characters of a line: a row of a million columns has a few million."""
 
 _OPTIONS = {
     "csv": ("target", "test", "drop", "missing", "sep", "decimal"),
@@ -225,7 +228,8 @@ def _rows(source: str, file: Path, layout: Layout) -> Iterator[list[str]]:
     width, number = None, 0
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            for row in csv.reader(lines, delimiter=SEPARATORS[layout.sep], skipinitialspace=True, strict=True):
+            bounded = _bounded(source, lines)
+            for row in csv.reader(bounded, delimiter=SEPARATORS[layout.sep], skipinitialspace=True, strict=True):
                 if not row:
                     continue
                 width = len(row) if width is None else width
@@ -248,8 +252,20 @@ def _rows(source: str, file: Path, layout: Layout) -> Iterator[list[str]]:
         raise DataError(f"{source}: cannot be read ({error.strerror})") from error
 
 
-def _values(count: int) -> str:
-    return f"{count} value{'' if count == 1 else 's'}"
+def _bounded(source: str, file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file, none of which is longer than a row of a table can be."""
+    number = 0
+    while line := file.readline(_LONGEST):
+        number += 1
+        if len(line) == _LONGEST:
+            raise DataError(
+                f"{source}: line {number:,} is longer than {_LONGEST:,} characters; write one line for each row"
+            )
+        yield line
+
+
+def _values(number: int) -> str:
+    return f"{number} value{'' if number == 1 else 's'}"
 
 
 def _line_not_in_utf_8(file: Path) -> int:

@@ -34,7 +34,10 @@ class Execution(BaseModel):
         "auto", description="Worker processes; auto: one per processor, or per GPU up to four."
     )
     timeout: Rate | None = Field(
-        None, le=1e9, description="Time limit per run in seconds; a stack of n runs gets n times as long."
+        None,
+        le=1e9,
+        description="Time limit per run in seconds; a stack of n runs gets n times as long. Each step before training, "
+        "such as loading the data or trying a network, may take 600 s, or as long as a run where that is longer.",
     )
     data_root: Path = Field(Path("data"), description="Folder of the downloaded datasets.")
     download: bool = Field(False, description="Download a missing dataset.")

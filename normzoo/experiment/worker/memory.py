@@ -1,6 +1,5 @@
 """The memory of a run and of its data, as far as the system tells."""
 
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -10,12 +9,12 @@ import torch
 from normzoo.errors import error_text
 from normzoo.experiment.config.execution import MAX_PER_GPU, Execution
 from normzoo.experiment.planning.facts import Device
+from normzoo.memory import free_bytes
 
 RESIDENT_SHARE = 0.5
 """Of the free memory, what the tensors of the datasets of all workers may take; training needs the rest."""
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-_MEMORY, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
 def reset_peak_memory(device: str) -> None:
@@ -60,22 +59,5 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _free_bytes(device: Device) -> int:
     """Return the bytes that are free on the host and on the device, through which and to which data goes."""
-    on_host = sys.maxsize
-    limit, used = (_number(_CGROUP / name) for name in ("memory.max", "memory.current"))
-    if limit is not None and used is not None:  # of a container, or a job of a cluster
-        on_host = max(0, limit - used)
-    if _MEMORY.exists():
-        lines = (line.split() for line in _MEMORY.read_text().splitlines())
-        free = next((int(words[1]) * 1024 for words in lines if words[0] == "MemAvailable:"), on_host)
-        on_host = min(on_host, free)
-    elif sys.platform == "darwin":  # where only the whole is told
-        on_host = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    on_host = free_bytes()
     return min(on_host, torch.cuda.mem_get_info()[0]) if device == "cuda" else on_host
-
-
-def _number(path: Path) -> int | None:
-    """Return the number in a file; None where there is no file, or no number but ``max``."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
