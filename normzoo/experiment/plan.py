@@ -13,6 +13,7 @@ from normzoo.experiment.planning.facts import Prepared
 from normzoo.experiment.planning.groups import Group, balance, expand, group, with_timings
 from normzoo.experiment.planning.timing import Timing, Timings, timing_key
 from normzoo.experiment.worker.messages import (
+    LAST_WORDS,
     PREPARING_SECONDS,
     TIMING_SECONDS,
     TOO_LONG,
@@ -196,7 +197,7 @@ def _dead(death: WorkerDied, step: Trying) -> NormzooError:
     at = f"{step.what}, " if step.what else ""
     error = NormzooError(f"preparing the matrix failed: {at}{death.reason}{limit}")
     if death.last_words:
-        error.add_note(f"The last that it wrote:\n{death.last_words}")
+        error.add_note(f"{LAST_WORDS}\n{death.last_words}")
     return error
 
 

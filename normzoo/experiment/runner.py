@@ -17,6 +17,7 @@ from normzoo.experiment.planning.groups import Group
 from normzoo.experiment.results.records import EpochRecord, Place, RunRecord, Status
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.worker.messages import (
+    LAST_WORDS,
     PREPARING_SECONDS,
     EpochDone,
     Message,
@@ -28,9 +29,6 @@ from normzoo.experiment.worker.messages import (
     Trying,
     WorkerDied,
 )
-
-LAST_WORDS = "The last that the worker wrote:"
-"""How the text begins that stands for a traceback where a worker died over a run."""
 
 
 class Listener(Protocol):

@@ -24,6 +24,7 @@ from normzoo.experiment.worker.messages import (
     Started,
     TaskDone,
     Train,
+    Trying,
     WorkerDied,
 )
 from normzoo.metric import ACCURACY
@@ -124,9 +125,13 @@ def test_a_worker_that_dies_over_a_whole_stack_leaves_each_run_to_be_tried_by_it
 
 def test_a_worker_that_dies_before_it_begins_is_not_tried_for_ever(tmp_path: Path) -> None:
     """The next run is to blame, and then the one after it."""
-    executor = ScriptedExecutor([WorkerDied("gone")], [WorkerDied("gone")])
-    assert statuses(run(tmp_path, executor, A, B), A, B) == ["failed", "failed"]
+    step = Trying("loading dataset 'mine'", 9.0)
+    executor = ScriptedExecutor([step, WorkerDied("gone", "help\nme")], [WorkerDied("gone")])
+    records = run(tmp_path, executor, A, B)
+    assert statuses(records, A, B) == ["failed", "failed"]
     assert trained(executor) == [[0, 1], [1]]
+    assert [records[spec.key].error for spec in (A, B)] == ["loading dataset 'mine', gone", "gone"]
+    assert [records[spec.key].traceback for spec in (A, B)] == ["The last that it wrote:\nhelp\nme", None]
 
 
 def test_the_whole_stack_has_the_time_of_all_its_runs(tmp_path: Path) -> None:

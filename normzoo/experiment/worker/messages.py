@@ -136,6 +136,9 @@ class TaskDone:
     """All of a task is done: the last that is heard of it."""
 
 
+LAST_WORDS = "The last that it wrote:"
+"""How the last words of what died are introduced."""
+
 TOO_LONG = "it took longer than it may"
 """How the reason of a death begins that a limit of time was, followed by where it was."""
 
