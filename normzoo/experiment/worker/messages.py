@@ -9,7 +9,8 @@ from normzoo.experiment.planning.timing import Timing
 from normzoo.experiment.results.records import EpochRecord, RunRecord
 
 PREPARING_SECONDS = 600.0
-"""How long each step of a preparation may take, unless a run may take longer: to load the data, to try one network."""
+"""How long each step of a preparation may take, unless a run may take longer. Loading the data is a step, and so is
+trying a network."""
 
 TIMING_SECONDS = 60.0
 """How long a worker may take to time one group, and a fresh one to load torch."""
