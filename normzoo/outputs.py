@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from normzoo.errors import ConfigError
+from normzoo.interrupts import interrupts_raised
 
 MARK = "written by normzoo"
 _COMMENTS = {".md": "\n<!-- {} -->\n", ".html": "<!-- {} -->\n", ".svg": "<!-- {} -->\n", ".tex": "% {}\n"}
@@ -78,24 +79,25 @@ def write_outputs(files: Mapping[Path, bytes], what: str, *, force: bool = False
         check_output(path, what, force=force)
     parts: dict[Path, Path] = {}
     path = Path()
-    try:
-        for path, content in files.items():
-            if path.exists() and not path.is_file():  # a pipe or a device takes what it is given
-                path.write_bytes(content)
-                continue
-            target = path.resolve()
-            parts[target] = target.with_name(f".normzoo-{secrets.token_hex(8)}")
-            with parts[target].open("xb") as file:
-                file.write(content)
-            if target.exists():
-                shutil.copymode(target, parts[target])
-        for path, part in parts.items():
-            part.replace(path)
-    except OSError as error:
-        raise _unwritable(path, what, error) from error
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
+    with interrupts_raised():
+        try:
+            for path, content in files.items():
+                if path.exists() and not path.is_file():  # a pipe or a device takes what it is given
+                    path.write_bytes(content)
+                    continue
+                target = path.resolve()
+                parts[target] = target.with_name(f".normzoo-{secrets.token_hex(8)}")
+                with parts[target].open("xb") as file:
+                    file.write(content)
+                if target.exists():
+                    shutil.copymode(target, parts[target])
+            for path, part in parts.items():
+                part.replace(path)
+        except OSError as error:
+            raise _unwritable(path, what, error) from error
+        finally:
+            for part in parts.values():
+                part.unlink(missing_ok=True)
 
 
 def is_ours(path: Path) -> bool:

@@ -19,6 +19,7 @@ import normzoo
 ROOT = Path(normzoo.__file__).parent
 FLOORS = {
     "errors": 0,
+    "interrupts": 0,
     "metric": 0,
     "visible": 0,
     "outputs": 1,

@@ -3,13 +3,11 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from benchmarks.matrix.peer import RESULT, Job, PeerWay
 from benchmarks.matrix.spec import OURS, BenchCell, CellSeconds, CommandSeconds, MatrixBench, MatrixBenchSpec, Way
 from normzoo.errors import NormzooError
 from normzoo.experiment.config.environment import describe_environment
+from normzoo.interrupts import interrupts_raised
 from normzoo.registry import TEMPLATES
 
 CHECKOUT = Path(__file__).parents[2]
@@ -38,7 +37,7 @@ def run_matrix_bench(spec: MatrixBenchSpec, on_step: Callable[[str], None]) -> M
     ours: dict[BenchCell, list[CommandSeconds]] = {cell: [] for cell in cells}
     peers: dict[BenchCell, dict[Way, list[float]]] = {cell: {way: [] for way in spec.peers()} for cell in cells}
     whole: list[CommandSeconds] = []
-    with terminated_as_interrupted():
+    with interrupts_raised():
         environment = {**describe_environment(), "load_before": _load(), **_peer_environment(spec)}
         for _ in range(spec.rounds):
             for cell in cells:
@@ -188,13 +187,3 @@ def timed_process(command: Sequence[str], *, name: str, environment: Mapping[str
             last = said.read().strip().splitlines()[-1:]
             raise NormzooError(f"{name} ended with exit code {process.returncode}: {' '.join(last)}")
     return seconds
-
-
-@contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """Answer SIGTERM like Ctrl-C, so that no process is left behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -209,7 +209,6 @@ def _run(arguments: Sequence[str] | None) -> int:
             sys.stderr.write(f"  {visible(line)}\n")
         return code
     except KeyboardInterrupt:
-        sys.stderr.write("normzoo: interrupted; what was finished is kept, and the same command goes on from there\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read the output has seen enough
         give_up(sys.stdout)

@@ -18,6 +18,7 @@ from normzoo.cli import EXIT_OK
 from normzoo.cli._console import stderr_console, stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
+from normzoo.interrupts import interrupts_raised
 from normzoo.outputs import check_output, marked, write_outputs
 from normzoo.registry.backends import backend_of_process
 from normzoo.report.files import MARKDOWN, check_report_path
@@ -49,7 +50,7 @@ def layers(
     if not spec.cases() and "cold" not in spec.parts:
         raise ConfigError("nothing to measure: these norms, sizes, types and formats have no case in common")
     check_paths(json, report, force=force)
-    with progress_bar() as progress:
+    with interrupts_raised(), progress_bar() as progress:
         task = progress.add_task("starting", total=len(spec.cases()))
 
         def show(measurement: Measurement) -> None:
@@ -70,7 +71,8 @@ def lstm(*, json: JsonPath = None, report: ReportPath = None, force: ForceFlag =
     """Measure the normalized LSTM, print its table, and write what was asked for."""
     spec = read_settings(LstmBenchSpec, settings)
     check_paths(json, report, force=force)
-    bench = run_lstm_bench(spec)
+    with interrupts_raised():
+        bench = run_lstm_bench(spec)
     console = stdout_console()
     for part in titled_table(table(bench)):
         console.print(part, highlight=False)

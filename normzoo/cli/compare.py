@@ -1,7 +1,6 @@
 """``normzoo compare``: train the matrix, keep the results, print the tables."""
 
 import shlex
-import signal
 import sys
 import threading
 import time
@@ -10,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group as FlagGroup
@@ -24,7 +22,7 @@ from normzoo.cli._flags import with_flags
 from normzoo.cli._stores import tell_passed_over
 from normzoo.cli._streams import give_up
 from normzoo.errors import ConfigError
-from normzoo.experiment.comparison import Rerun, carry_out, done_keys, early_workers, plan_comparison
+from normzoo.experiment.comparison import Outcome, Rerun, carry_out, done_keys, early_workers, plan_comparison
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration, Shorthands, resolve
 from normzoo.experiment.config.spec import MatrixSpec
@@ -36,6 +34,7 @@ from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Listener
+from normzoo.interrupts import interrupts_raised
 from normzoo.progress.state import duration
 from normzoo.registry.backends import backend_of_process
 
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from normzoo.report import Summary  # scipy takes a while
 
 _COMMAND = FlagGroup("This command", sort_key=3)
+_INTERRUPTED = "normzoo: interrupted; what was finished is kept, and the same command goes on from there\n"
 
 
 def _own(text: str, name: str | None = None) -> Parameter:
@@ -76,17 +76,16 @@ def compare(
     backend_of_process()  # before workers are started that would refuse it
     if html and report is None:
         raise ConfigError("html: --html writes a report as a page; name one with --report PATH.md")
-    with _terminated_as_interrupted():
-        if dry_run:
-            return _preview(configuration, rerun)
-        return _Comparison(configuration, rerun, report, html=html, force=force, details=details).run()
+    if dry_run:
+        return _preview(configuration, rerun)
+    return _Comparison(configuration, rerun, report, html=html, force=force, details=details).run()
 
 
 def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
     """Show the plan; the store is only read."""
     path = configuration.execution.store
     opened = Store(path, writable=False) if path.exists() else nullcontext()
-    with opened as store, LocalExecutor(configuration.execution) as executor:
+    with opened as store, LocalExecutor(configuration.execution) as executor, interrupts_raised():
         plan = plan_comparison(
             configuration, store, executor, rerun=rerun, recalls=True, with_estimate=True, preparing=_preparing
         )
@@ -130,7 +129,17 @@ class _Comparison:
             # What shows the tables takes seconds to load: let that be while torch is loaded, too.
             threading.Thread(target=import_module, args=("normzoo.report",), daemon=True).start()
             self._stored = done_keys(store.statuses(), self._rerun)
-            outcome = carry_out(
+            try:
+                outcome = self._carry_out(store, executor)
+            except KeyboardInterrupt:
+                sys.stderr.write(_INTERRUPTED)
+                return EXIT_INTERRUPTED
+            self._interrupted = outcome.is_interrupted
+            return self._conclude(outcome.matrix, outcome.keys, store)
+
+    def _carry_out(self, store: Store, executor: LocalExecutor) -> Outcome:
+        with interrupts_raised():
+            return carry_out(
                 self._configuration,
                 store,
                 executor,
@@ -140,8 +149,6 @@ class _Comparison:
                 recalls=True,
                 preparing=_preparing,
             )
-            self._interrupted = outcome.is_interrupted
-            return self._conclude(outcome.matrix, outcome.keys, store)
 
     def _display(self, plan: Plan, store: Store) -> AbstractContextManager[Listener]:
         from normzoo.progress.live import progress_for
@@ -251,20 +258,6 @@ def _print_next(matrix: MatrixSpec, store: Path, console: Console, *, done: str,
 def command_line() -> str:
     """Return the command as it was typed."""
     return shlex.join(["normzoo", *sys.argv[1:]])
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Answer SIGTERM like Ctrl-C, so that workers end and results are kept."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def show_plan(plan: Plan, console: Console) -> None:

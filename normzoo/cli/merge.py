@@ -17,6 +17,7 @@ from normzoo.experiment.results.lookup import short_length
 from normzoo.experiment.results.merge import Conflict, MergePlan, plan_merge
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.results.store import Store
+from normzoo.interrupts import interrupts_raised
 from normzoo.visible import visible
 
 _OnConflict = Literal["keep", "replace"]
@@ -35,7 +36,7 @@ def merge(
     conflicts: list[tuple[Path, Conflict]] = []
     stores: list[Store] = []
     try:
-        with _nothing_left_of_a_failure(into), Store(into) as target, target.transaction():
+        with interrupts_raised(), _nothing_left_of_a_failure(into), Store(into) as target, target.transaction():
             for path in sources:
                 plan, comparisons, source = _merge_one(path, target, replaces=on_conflict == "replace")
                 stores.append(source)

@@ -10,7 +10,6 @@ from typing import Protocol
 from normzoo.errors import UsageError
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import RunSpec
-from normzoo.experiment.executor.interrupts import interrupts_deferred
 from normzoo.experiment.executor.protocol import Executor, Handle, Slots
 from normzoo.experiment.planning.facts import NetworkFacts, Prepared
 from normzoo.experiment.planning.groups import Group
@@ -29,6 +28,7 @@ from normzoo.experiment.worker.messages import (
     Trying,
     WorkerDied,
 )
+from normzoo.interrupts import interrupts_deferred
 
 
 class Listener(Protocol):

@@ -18,10 +18,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
-from normzoo.experiment.executor.interrupts import interrupts_deferred
 from normzoo.experiment.plan import Plan
 from normzoo.experiment.results.records import EpochRecord, RunRecord
 from normzoo.experiment.results.store import Store
+from normzoo.interrupts import SCREEN_TAKEN, interrupts_deferred
 from normzoo.metric import Metric
 from normzoo.progress.plain import PlainProgress
 from normzoo.progress.state import CellProgress, ProgressState, run_id
@@ -82,6 +82,7 @@ class LiveProgress:
     def __enter__(self) -> Self:
         try:
             with interrupts_deferred():
+                SCREEN_TAKEN.set()
                 self._live.start(refresh=True)
         except BaseException:
             self._end()
@@ -131,6 +132,7 @@ class LiveProgress:
                 self._console.control(Control.home())
             finally:
                 self._live.stop()
+                SCREEN_TAKEN.clear()
             for failure in self._state.failures:
                 self._console.print(failure, markup=False, highlight=False, soft_wrap=True)
 

@@ -12,10 +12,11 @@ import pytest
 
 from benchmarks.matrix.bare_torch import train_run
 from benchmarks.matrix.peer import Job
-from benchmarks.matrix.run import run_matrix_bench, terminated_as_interrupted, timed_process
+from benchmarks.matrix.run import run_matrix_bench, timed_process
 from benchmarks.matrix.spec import MatrixBenchSpec
 from normzoo.data import load_dataset
 from normzoo.errors import NormzooError
+from normzoo.interrupts import interrupts_raised
 
 JOB = Job(
     way="bare",
@@ -71,7 +72,7 @@ def test_an_interruption_kills_the_process(number: signal.Signals, tmp_path: Pat
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with pytest.raises(KeyboardInterrupt), terminated_as_interrupted():
+    with pytest.raises(KeyboardInterrupt), interrupts_raised():
         timed_process([sys.executable, "-c", code], name="the process")
     thread.join()
     with pytest.raises(ProcessLookupError):

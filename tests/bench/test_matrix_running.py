@@ -122,7 +122,7 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
 
 def test_the_parent_imports_no_torch() -> None:
     """Nothing but the processes that are timed has it, so that the parent takes no memory from them."""
-    code = "import sys, benchmarks.matrix.__main__; print(sorted({'torch', 'lightning'} & set(sys.modules)))"
+    code = "import sys, benchmarks.matrix.command; print(sorted({'torch', 'lightning'} & set(sys.modules)))"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=running.CHECKOUT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

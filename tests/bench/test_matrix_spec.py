@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from benchmarks.matrix.__main__ import main
+from benchmarks.matrix.command import main
 from benchmarks.matrix.spec import MatrixBenchSpec, Norm, Template
 from normzoo.experiment.config.spec import MatrixSpec
 

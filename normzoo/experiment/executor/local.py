@@ -15,13 +15,13 @@ from typing import Self
 
 from normzoo.experiment.config.environment import available_cpus
 from normzoo.experiment.config.execution import MAX_PER_GPU, Execution
-from normzoo.experiment.executor.interrupts import ctrl_c_blocked
 from normzoo.experiment.executor.last_words import LastWords
 from normzoo.experiment.executor.protocol import Slots
 from normzoo.experiment.planning.facts import Prepared
 from normzoo.experiment.planning.groups import Group
 from normzoo.experiment.worker import process as worker_process
 from normzoo.experiment.worker.messages import TOO_LONG, Checked, Message, OnDevice, Task, TaskDone, WorkerDied
+from normzoo.interrupts import terminal_blocked
 
 SMALL_STEP = 2**18
 """Input values of a step; where no group has more, ``MAX_PER_GPU`` workers share a GPU."""
@@ -114,7 +114,7 @@ class _Worker:
 
     def _start(self, theirs: "connection.Connection[Message, Task]") -> None:
         try:
-            with _START, ctrl_c_blocked(), _main_module_hidden(), _environment(WORKER_ENVIRONMENT):
+            with _START, terminal_blocked(), _main_module_hidden(), _environment(WORKER_ENVIRONMENT):
                 self._process.start()  # with Ctrl-C blocked for good: it is the parent's to answer
                 self._is_started = True
                 if self._is_unwanted:

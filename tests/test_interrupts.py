@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from normzoo.experiment.executor.interrupts import ctrl_c_blocked, interrupts_deferred
+from normzoo.interrupts import interrupts_deferred, terminal_blocked
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -36,6 +36,6 @@ def test_without_an_interrupt_nothing_is_raised_and_handlers_are_as_before() -> 
 def test_a_process_started_while_ctrl_c_is_blocked_does_not_hear_it() -> None:
     """This is how workers leave Ctrl-C in a terminal to their parent."""
     script = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('alive')"
-    with ctrl_c_blocked():
+    with terminal_blocked():
         process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert process.communicate(timeout=240)[0] == "alive\n"
