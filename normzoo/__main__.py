@@ -1,6 +1,10 @@
 """The program: ``normzoo``, and ``python -m normzoo``."""
 
+import signal
 import sys
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's answer is a traceback of what is imported just then
 
 from normzoo.interrupts import end_at_once, leave_terminal
 

@@ -17,7 +17,6 @@ torch.nn's layers refuse some by ValueError and some by RuntimeError; ours raise
 line every ``UsageError`` is one line on stderr and exit code 2.
 """
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -68,6 +67,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     "; did you mean 'batch'?"
     """
     names, asked = list(known), name.lower()
+    import difflib  # here, as the program imports this before it can answer signals
+
     same = [each for each in names if each.lower() == asked]
     begun = sorted((each for each in names if len(each) > 2 and asked.startswith(each.lower())), key=len)  # batchnorm
     found = same or begun[-1:] or difflib.get_close_matches(name, names, n=1)

@@ -107,6 +107,9 @@ def _write(message: object) -> None:
 
 
 if __name__ == "__main__":
+    from normzoo.interrupts import killed_with_parent
+
+    killed_with_parent()
     if sys.argv[1:2] == ["cold"]:
         time_cold_start(int(sys.argv[2]), sys.argv[3])
     elif sys.argv[1:2] == ["lstm"]:

@@ -1,6 +1,7 @@
 """Carries out tasks in processes of this machine: starts them, hands out, listens, notices a death. Torch-free."""
 
 import os
+import queue
 import signal
 import sys
 import threading
@@ -63,6 +64,22 @@ def _context() -> ForkServerContext | SpawnContext:
 
 _CONTEXT = _context()
 _START = threading.Lock()
+_TO_START: "queue.SimpleQueue[_Worker]" = queue.SimpleQueue()
+_starter: threading.Thread | None = None
+
+
+def _start_soon(worker: "_Worker") -> None:
+    """Have a worker started by a thread that lives as long as this process: with a thread its children may end."""
+    global _starter
+    _TO_START.put(worker)
+    if _starter is None or not _starter.is_alive():  # as in a process that was forked
+        _starter = threading.Thread(target=_start_them, name="normzoo starter", daemon=True)
+        _starter.start()
+
+
+def _start_them() -> None:
+    while True:
+        _TO_START.get().start()
 
 
 @contextmanager
@@ -95,24 +112,26 @@ class _Worker:
     """One worker process and the pipe to it.
 
     The process is started by a thread, as it may take seconds to be there; what it is sent meanwhile waits.
+    It ends with this process, whatever it is at, where the system has means for that.
     """
 
     def __init__(self, number: int, environment: Mapping[str, str]) -> None:
         self.number = number
-        self.connection, theirs = _CONTEXT.Pipe()
+        self.connection, self._theirs = _CONTEXT.Pipe()
         self._words = LastWords(_CONTEXT.Pipe)
         self._process = _CONTEXT.Process(
             target=worker_process.main,
-            args=(theirs, environment, self._words.theirs),
+            args=(self._theirs, environment, self._words.theirs),
             name=f"normzoo worker {number}",
             daemon=True,
         )
         self._is_started = self._is_unwanted = False
         self._problem = ""
-        self._starting = threading.Thread(target=self._start, args=(theirs,), daemon=True)
-        self._starting.start()
+        self._was_tried = threading.Event()
+        _start_soon(self)
 
-    def _start(self, theirs: "connection.Connection[Message, Task]") -> None:
+    def start(self) -> None:
+        """Start the process."""
         try:
             with _START, terminal_blocked(), _main_module_hidden(), _environment(WORKER_ENVIRONMENT):
                 self._process.start()  # with Ctrl-C blocked for good: it is the parent's to answer
@@ -122,7 +141,8 @@ class _Worker:
         except (OSError, EOFError) as error:
             self._problem = str(error) or "what it is forked from is gone"
         finally:
-            for each in (theirs, *self._words.theirs):
+            self._was_tried.set()
+            for each in (self._theirs, *self._words.theirs):
                 each.close()
 
     def send(self, task: Task) -> None:
@@ -138,7 +158,7 @@ class _Worker:
         try:
             message: Message = self.connection.recv()
         except (EOFError, OSError):  # OSError: it ended in the middle of a message
-            self._starting.join()
+            self._was_tried.wait()
             if not self._is_started:
                 return WorkerDied(f"the worker process could not be started: {self._problem}")
             with _START:  # which looks for processes that have ended, too, and an exit code is told only once

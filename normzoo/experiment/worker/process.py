@@ -10,12 +10,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from normzoo.experiment.worker.messages import Loading, Message, Task, Trying
+from normzoo.interrupts import FROM_TERMINAL, killed_with_parent
 
 
 def main(
@@ -23,14 +25,20 @@ def main(
     environment: Mapping[str, str],
     streams: Sequence["Connection[Any, Any]"] = (),
 ) -> None:
-    """Serve a parent, whose environment this is, until it closes the connection; Ctrl-C is the parent's to answer.
+    """Serve a parent, whose environment this is, until it closes the connection.
+
+    What a terminal sends is the parent's to answer, with whom this process ends, whatever it is at.
 
     Args:
         connection: to the parent.
         environment: of the parent.
         streams: where to write what goes to stderr, and what there is to say of this process's death.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in FROM_TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
+    killed_with_parent()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(_disown, connection, os.getpid()))
     os.environ.update(environment)  # a process that is forked has that of the one it is forked from
     dump = 2
     if streams:
@@ -72,10 +80,17 @@ class _Watch:
 
 
 def _end_with_parent() -> None:
-    """End this process once its parent is gone, even in the middle of an epoch, however long that is."""
+    """End this process once its parent is gone, also where the system does not, unless other code holds Python up."""
     parent = parent_process()
     if parent is not None:
         parent.join()
+        os._exit(1)
+
+
+def _disown(connection: "Connection[Message, Task]", worker: int) -> None:
+    """Take from a process that a user's code forked what is the worker's alone, and have it end with the worker."""
+    connection.close()
+    if killed_with_parent() and os.getppid() != worker:  # it ended before the system was told
         os._exit(1)
 
 

@@ -1,5 +1,6 @@
 """Carries out what an executor is asked to do, in a process of its own or in this one. Imports torch."""
 
+import os
 from collections.abc import Callable
 
 import torch
@@ -38,7 +39,7 @@ class Server:
     """
 
     def __init__(self, send: Callable[[Message], None]) -> None:
-        self._send = send
+        self._tell, self._process = send, os.getpid()
         self._loaded: dict[tuple[str, str, int, int], Dataset] = {}
 
     def carry_out(self, task: Task) -> None:
@@ -51,6 +52,11 @@ class Server:
         except UsageError as error:
             self._send(Rejected(str(error)))
         self._send(TaskDone())
+
+    def _send(self, message: Message) -> None:
+        if os.getpid() != self._process:  # forked by what is carried out: it is the other's to tell
+            os._exit(0)
+        self._tell(message)
 
     def _on_device(self, task: TimeSteps | Train) -> None:
         torch.set_num_threads(task.threads)
