@@ -21,7 +21,7 @@ from normzoo.cli._console import stderr_console, stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.cli._stores import tell_passed_over
 from normzoo.cli._streams import give_up
-from normzoo.errors import ConfigError
+from normzoo.errors import ConfigError, counted
 from normzoo.experiment.comparison import Outcome, Rerun, carry_out, done_keys, early_workers, plan_comparison
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration, Shorthands, resolve
@@ -135,7 +135,7 @@ class _Comparison:
                 sys.stderr.write(_INTERRUPTED)
                 return EXIT_INTERRUPTED
             self._interrupted = outcome.is_interrupted
-            return self._conclude(outcome.matrix, outcome.keys, store)
+            return self._conclude(outcome, store)
 
     def _carry_out(self, store: Store, executor: LocalExecutor) -> Outcome:
         with interrupts_raised():
@@ -158,10 +158,11 @@ class _Comparison:
             console.print(line, highlight=False, soft_wrap=True)
         return progress_for(plan.matrix, plan, store, console)
 
-    def _conclude(self, matrix: MatrixSpec, keys: Sequence[str], store: Store) -> int:
+    def _conclude(self, outcome: Outcome, store: Store) -> int:
         from normzoo.report import summarize
         from normzoo.report.files import write_report, written_line
 
+        matrix, keys = outcome.matrix, outcome.keys
         records = store.records(keys)
         if self._interrupted and all(not record.status.is_final for record in records.values()):
             sys.stderr.write(f"normzoo: interrupted before any run was finished; {self._how_to_go_on()}\n")
@@ -170,6 +171,8 @@ class _Comparison:
         with _kept_in(store.path):
             console = stdout_console()
             _print_summary(summary, records, console, details=self._details)
+            for line in tried_again_lines(outcome.tried_again):
+                console.print(f"\n{line}", highlight=False)
             if not self._interrupted:
                 _print_next(matrix, store.path, console, done=self._done(keys), details=self._details)
             sys.stdout.flush()
@@ -236,6 +239,19 @@ def _print_summary(summary: "Summary", records: Mapping[str, RunRecord], console
     said = sections(summary, provenance=provenance(records), failures=failure_lines(records))
     depth = Depth.DETAILS if details else Depth.BRIEF
     console.print(*to_rich(said, width=console.width, depth=depth), highlight=False)
+
+
+def tried_again_lines(tried_again: Mapping[str, str]) -> list[str]:
+    """Say how many runs were tried again, and why.
+
+    >>> tried_again_lines({"5c12": "signal 9", "2007": "signal 9"})
+    ['2 runs were tried again: their worker was killed (signal 9)']
+    """
+    return [
+        f"{counted(count, 'run')} {'was' if count == 1 else 'were'} tried again: "
+        f"{'its' if count == 1 else 'their'} worker was killed ({killed_by})"
+        for killed_by, count in Counter(tried_again.values()).items()
+    ]
 
 
 def _print_next(matrix: MatrixSpec, store: Path, console: Console, *, done: str, details: bool) -> None:

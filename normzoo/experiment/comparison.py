@@ -5,7 +5,7 @@ What counts as done, what is trained again and how results are kept is said here
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from normzoo.experiment.config.resolve import Configuration
@@ -33,11 +33,13 @@ class Outcome:
         matrix: of its runs.
         keys: of its runs, in the order of the tables.
         is_interrupted: it was ended before all was trained.
+        tried_again: of each run that was, by its key, what killed its worker.
     """
 
     matrix: MatrixSpec
     keys: tuple[str, ...]
     is_interrupted: bool
+    tried_again: Mapping[str, str] = field(default_factory=dict)
 
 
 def carry_out(
@@ -75,12 +77,16 @@ def carry_out(
     store.add_comparison(command, configuration, keys)
     if not plan.groups:
         return Outcome(plan.matrix, keys, is_interrupted=False)
+    tried_again: Mapping[str, str] = {}
+    is_interrupted = False
     try:
         with display(plan) as listener:
-            Runner(configuration, plan.prepared, executor, store, listener).run(plan.groups, plan.slots)
+            runner = Runner(configuration, plan.prepared, executor, store, listener)
+            tried_again = runner.tried_again
+            runner.run(plan.groups, plan.slots)
     except KeyboardInterrupt:
-        return Outcome(plan.matrix, keys, is_interrupted=True)
-    return Outcome(plan.matrix, keys, is_interrupted=False)
+        is_interrupted = True
+    return Outcome(plan.matrix, keys, is_interrupted, tried_again)
 
 
 def plan_comparison(

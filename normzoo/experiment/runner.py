@@ -30,6 +30,8 @@ from normzoo.experiment.worker.messages import (
 )
 from normzoo.interrupts import interrupts_deferred
 
+INTERRUPTED = "interrupted by the user"
+
 
 class Listener(Protocol):
     """Is told what happens while a matrix is trained."""
@@ -42,6 +44,9 @@ class Listener(Protocol):
 
     def finished(self, record: RunRecord) -> None:
         """Note that a run is over and its record is in the store."""
+
+    def tried_again(self, specs: Sequence[RunSpec], killed_by: str) -> None:
+        """Note that runs wait once more, as their worker was killed."""
 
 
 @dataclass
@@ -76,7 +81,11 @@ class Runner:
     """Hands out groups of runs, and keeps every record as it comes in.
 
     A worker that dies loses the run it was at, and the rest of its group goes on in another; of a stack, each run is
-    tried once more by itself. What exceeds the time limit is lost.
+    tried once more by itself. Where the worker was killed, which need not be for what it was at, all that it was at is
+    tried once more as it was, before that. What exceeds the time limit is lost.
+
+    Attributes:
+        tried_again: of each run that was, what killed its worker.
     """
 
     configuration: Configuration
@@ -84,11 +93,13 @@ class Runner:
     executor: Executor
     store: Store
     listener: Listener
+    tried_again: dict[str, str] = field(default_factory=dict, init=False)
     _queue: deque[Group] = field(default_factory=deque, init=False)
     _jobs: dict[Handle, _Job] = field(default_factory=dict, init=False)
     _slots: Slots = field(default=Slots(1, 1), init=False)
     _unanswered: deque[tuple[Handle, Message]] = field(default_factory=deque, init=False)
     _refusal: str = field(default="", init=False)
+    _is_ending: bool = field(default=False, init=False)
 
     def run(self, groups: Sequence[Group], slots: Slots) -> None:
         """Train the groups, so many at a time.
@@ -165,9 +176,14 @@ class Runner:
                 del self._jobs[handle]
             case Trying(what):
                 job.at = what
-            case WorkerDied(reason, words):
+            case WorkerDied(reason, words, killed_by):
                 over = f"{job.at}, " if job.at and not job.flights else ""
-                self._lose(handle, Status.FAILED, f"{over}{reason}", words)
+                if killed_by is None:
+                    self._lose(handle, Status.FAILED, f"{over}{reason}", words)
+                elif self._is_ending:
+                    self._lose(handle, Status.INTERRUPTED, INTERRUPTED)
+                elif not self._try_again(handle, killed_by):
+                    self._lose(handle, Status.FAILED, f"{over}{reason}; an earlier try was killed, too", words)
 
     def _keep(self, record: RunRecord, job: _Job) -> None:
         alone = None
@@ -180,6 +196,20 @@ class Runner:
         record = record.model_copy(update={"contended": job.contended, "epoch_seconds_alone": alone, "places": places})
         self.store.add(record)
         self.listener.finished(record)
+
+    def _try_again(self, handle: Handle, killed_by: str) -> bool:
+        """Queue once more all that a worker was at when it was killed; False if any of it was before."""
+        job = self._jobs[handle]
+        at_hand = [flight.spec for flight in job.flights.values()] or list(job.waiting)[:1]
+        if any(spec.key in self.tried_again for spec in at_hand):
+            return False
+        del self._jobs[handle]
+        self.tried_again.update({spec.key: killed_by for spec in at_hand})
+        rest = (spec for spec in job.waiting if spec not in at_hand)
+        if at_hand:
+            self._queue.appendleft(job.group.part((*at_hand, *rest)))
+            self.listener.tried_again(at_hand, killed_by)
+        return True
 
     def _lose(self, handle: Handle, status: Status, reason: str, words: str = "") -> None:
         """Record what was in flight, or queue it again where only one of its runs can be to blame."""
@@ -233,10 +263,11 @@ class Runner:
 
     def _interrupt(self) -> None:
         """Listen to what was already said, end what is carried out, and record what it was at."""
+        self._is_ending = True
         self._listen()
         self._queue.clear()
         for handle, job in list(self._jobs.items()):
             self.executor.cancel(handle)
             if job.flights:
                 job.waiting.clear()
-                self._lose(handle, Status.INTERRUPTED, "interrupted by the user")
+                self._lose(handle, Status.INTERRUPTED, INTERRUPTED)

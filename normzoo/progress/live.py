@@ -112,6 +112,11 @@ class LiveProgress:
         with self._lock:
             self._state.finished(record)
 
+    def tried_again(self, specs: Sequence[RunSpec], killed_by: str) -> None:
+        """Show it where failures are shown."""
+        with self._lock:
+            self._state.tried_again(specs, killed_by)
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with self._lock:
             yield "" if self._is_over else picture(self._state, *options.size)

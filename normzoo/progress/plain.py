@@ -1,6 +1,7 @@
 """The progress of a comparison as plain lines, where there is no terminal."""
 
 import time
+from collections.abc import Sequence
 from statistics import fmean
 from types import TracebackType
 from typing import Self
@@ -53,6 +54,10 @@ class PlainProgress:
             if group.scores:
                 result = f"test {metric.title} {metric.write(fmean(group.scores))} {metric.unit}".rstrip()
             self._print(f"{self._state.count} runs: {group.cell_label}: {result}, {self._state.time_left}")
+
+    def tried_again(self, specs: Sequence[RunSpec], killed_by: str) -> None:
+        """Print it."""
+        self._print(self._state.tried_again(specs, killed_by))
 
     def _print(self, line: str) -> None:
         self._last_line_at = time.monotonic()

@@ -160,7 +160,7 @@ class ProgressState:
         n_finished: the number of them that are finished.
         n_planned: the number of runs of a cell: one per seed and learning rate.
         cells: the finished runs of each cell.
-        failures: a message for each run that failed or diverged in this comparison.
+        failures: a message for each run that failed or diverged in this comparison, and for those tried again.
     """
 
     def __init__(
@@ -206,6 +206,19 @@ class ProgressState:
         run = run_id(spec)
         self.eta.update(run, epoch.epoch / spec.epochs)
         self._group_of[run].running[run] = epoch
+
+    def tried_again(self, specs: Sequence[RunSpec], killed_by: str) -> str:
+        """Count runs of a group as waiting once more, and return the message."""
+        group = self._group_of[run_id(specs[0])]
+        for spec in specs:
+            self.eta.update(run_id(spec), 0.0)
+            group.running.pop(run_id(spec), None)
+        if not group.running:
+            self._running.pop(id(group), None)
+        runs = specs[0].label if len(specs) == 1 else f"{specs[0].place}, {len(specs)} runs"
+        whose = "its" if len(specs) == 1 else "their"
+        self.failures.append(f"tried again: {runs}: {whose} worker was killed ({killed_by})")
+        return self.failures[-1]
 
     def finished(self, record: RunRecord) -> GroupProgress:
         """Count a run as finished, however it ended, and return its group."""

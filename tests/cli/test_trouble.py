@@ -38,7 +38,11 @@ def test_each_trouble_has_its_status_and_the_next_seed_goes_on(
     ("norm", "error"),
     [
         ("Raising", r"RuntimeError: no good, said the norm of \(64, 4, 8, 8\)"),
-        ("Killed", "the worker process was killed by SIGKILL; perhaps the system ran out of memory"),
+        (
+            "Killed",
+            "the worker process was killed by SIGKILL; perhaps the system ran out of memory; "
+            "an earlier try was killed, too",
+        ),
         ("Greedy", "RuntimeError: .*can't allocate memory.*"),
         ("Spoiling", "the loss is no longer finite in epoch 1"),
         ("Sleeping", "the run took longer than 8 s"),

@@ -43,10 +43,10 @@ class Raising(Troubled):
 
 
 class Killed(Troubled):
-    """Kills its process, but only the first time."""
+    """Kills its process, but only the first two times."""
 
     def trouble(self, x: Tensor) -> Tensor:
-        if is_first("killed"):
+        if is_first("killed") or is_first("killed again"):
             os.kill(os.getpid(), signal.SIGKILL)
         return x
 

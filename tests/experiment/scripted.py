@@ -87,6 +87,9 @@ class Listening:
     def finished(self, record: RunRecord) -> None:
         self._note(f"{record.status} {record.spec.seed}")
 
+    def tried_again(self, specs: Sequence[RunSpec], killed_by: str) -> None:
+        self._note(f"tried again {' '.join(str(spec.seed) for spec in specs)} ({killed_by})")
+
     def _note(self, what: str) -> None:
         self.heard.append(what)
         if what == self._raises_at:

@@ -211,7 +211,7 @@ def test_there_is_always_a_slot_with_a_thread(make: Callable[[], Executor]) -> N
         (
             EXECUTORS["local"],
             "Killed",
-            "the worker process was killed by SIGKILL; perhaps the system ran out of memory",
+            "the worker process was killed by SIGKILL; perhaps the system ran out of memory (signal 9)",
         ),
         (EXECUTORS["local"], "Leaving", "the worker process ended with exit code 1"),
         (EXECUTORS["in process"], "Leaving", "End: 3"),
@@ -224,8 +224,9 @@ def test_a_death_is_the_last_that_is_told(make: Callable[[], Executor], norm: st
     with make() as executor:
         told = carried_out(executor, training(*runs))
         assert shapes(told) == [("started", 0), (1, 0), ("ok", 0), ("started", 1), WorkerDied]
-        assert isinstance(told[-1], WorkerDied)
-        assert told[-1].reason == reason
+        died = told[-1]
+        assert isinstance(died, WorkerDied)
+        assert died.reason + (f" ({died.killed_by})" if died.killed_by else "") == reason
         assert shapes(carried_out(executor, training(runs[2]))) == [("started", 2), (1, 2), ("ok", 2), TaskDone]
 
 

@@ -124,17 +124,26 @@ def test_one_worker_carries_out_one_task_after_another(missing: Prepare) -> None
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "reason"),
+    ("exit_code", "killed_by", "reason"),
     [
-        (0, "the worker process ended with exit code 0"),
-        (3, "the worker process ended with exit code 3"),
-        (-signal.SIGSEGV, "the worker process was killed by SIGSEGV"),
-        (-signal.SIGKILL, "the worker process was killed by SIGKILL; perhaps the system ran out of memory"),
+        (0, None, "the worker process ended with exit code 0"),
+        (3, None, "the worker process ended with exit code 3"),
+        (-signal.SIGSEGV, "signal 11", "the worker process was killed by SIGSEGV"),
+        (
+            -signal.SIGKILL,
+            "signal 9",
+            "the worker process was killed by SIGKILL; perhaps the system ran out of memory",
+        ),
+        (
+            255,
+            "with the process that it is forked from",
+            "the worker process ended with exit code 255, or was killed with the process that it is forked from",
+        ),
     ],
 )
-def test_a_death_is_told_in_words(exit_code: int, reason: str) -> None:
-    """By its signal or exit code."""
-    assert local._death(exit_code) == reason
+def test_a_death_is_told_in_words(exit_code: int, killed_by: str | None, reason: str) -> None:
+    """By its signal or exit code, and whether it was killed."""
+    assert local._death(exit_code) == WorkerDied(reason, killed_by=killed_by)
 
 
 def test_a_worker_that_died_while_it_was_idle_costs_no_task() -> None:

@@ -123,6 +123,79 @@ def test_a_worker_that_dies_over_a_whole_stack_leaves_each_run_to_be_tried_by_it
     assert trained(executor) == [[0, 1], [0], [1]]
 
 
+KILLED = WorkerDied("killed", killed_by="signal 9")
+
+
+def test_a_run_whose_worker_was_killed_is_tried_once_more(tmp_path: Path) -> None:
+    """With those that waited behind it; what was finished is not trained again."""
+    executor = ScriptedExecutor(
+        [Started(A), done(A), Started(B), KILLED], [Started(B), done(B), Started(C), done(C), TaskDone()]
+    )
+    listener = Listening()
+    assert statuses(run(tmp_path, executor, A, B, C, listener=listener), A, B, C) == ["ok", "ok", "ok"]
+    assert trained(executor) == [[0, 1, 2], [1, 2]]
+    assert listener.heard[3] == "tried again 1 (signal 9)"
+
+
+def test_a_second_kill_makes_a_run_failed(tmp_path: Path) -> None:
+    """Whatever it was that killed it; the next run has two tries of its own."""
+    executor = ScriptedExecutor(
+        [Started(A), KILLED], [Started(A), EPOCH, KILLED], [Started(B), KILLED], [Started(B), done(B), TaskDone()]
+    )
+    records = run(tmp_path, executor, A, B)
+    assert statuses(records, A, B) == ["failed", "ok"]
+    assert records[A.key].error == "killed; an earlier try was killed, too"
+    assert len(records[A.key].epochs) == 1
+
+
+def test_a_stack_whose_worker_was_killed_is_tried_once_more_as_a_stack(tmp_path: Path) -> None:
+    """After a second kill each run by itself, since it may be for the memory of all; then a kill is a failure."""
+    executor = ScriptedExecutor(
+        [Started(A), Started(B), KILLED],
+        [Started(A), Started(B), KILLED],
+        [Started(A), done(A), TaskDone()],
+        [Started(B), KILLED],
+    )
+    listener = Listening()
+    assert statuses(run(tmp_path, executor, A, B, listener=listener), A, B) == ["ok", "failed"]
+    assert trained(executor) == [[0, 1], [0, 1], [0], [1]]
+    assert [said for said in listener.heard if said.startswith("tried")] == ["tried again 0 1 (signal 9)"]
+
+
+def test_workers_that_are_killed_before_they_begin_are_not_tried_for_ever(tmp_path: Path) -> None:
+    """Each run is the next one twice."""
+    executor = ScriptedExecutor([KILLED], [KILLED], [KILLED], [KILLED])
+    assert statuses(run(tmp_path, executor, A, B), A, B) == ["failed", "failed"]
+    assert trained(executor) == [[0, 1], [0, 1], [1], [1]]
+
+
+class Late(ScriptedExecutor):
+    """Tells what is behind an interrupt when it is asked once more."""
+
+    was_interrupted = False
+
+    def wait(self, seconds: float | None = None) -> None:
+        try:
+            super().wait(seconds)
+        except KeyboardInterrupt:
+            self.was_interrupted = True
+            raise
+
+    def events(self) -> list[tuple[object, Message]]:
+        if self.was_interrupted:
+            super().wait(0)
+        return super().events()
+
+
+def test_a_worker_that_was_killed_by_what_interrupts_the_command_is_not_tried_again(tmp_path: Path) -> None:
+    """As by a signal to all processes of a group: its run is interrupted."""
+    executor, listener = Late([Started(A), KeyboardInterrupt(), KILLED]), Listening()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, executor, A, B, listener=listener)
+    assert listener.heard == ["started 0", "interrupted 0"]
+    assert kept(tmp_path, A, B) == ["interrupted", "nothing"]
+
+
 def test_a_worker_that_dies_before_it_begins_is_not_tried_for_ever(tmp_path: Path) -> None:
     """The next run is to blame, and then the one after it."""
     step = Trying("loading dataset 'mine'", 9.0)

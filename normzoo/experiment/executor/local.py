@@ -127,6 +127,7 @@ class _Worker:
         )
         self._is_started = self._is_unwanted = False
         self._problem = ""
+        self._killed_by: str | None = None
         self._was_tried = threading.Event()
         _start_soon(self)
 
@@ -140,6 +141,7 @@ class _Worker:
                     self._process.kill()
         except (OSError, EOFError) as error:
             self._problem = str(error) or "what it is forked from is gone"
+            self._killed_by = FORK_SERVER if isinstance(error, EOFError | ConnectionError) else None
         finally:
             self._was_tried.set()
             for each in (self._theirs, *self._words.theirs):
@@ -160,12 +162,15 @@ class _Worker:
         except (EOFError, OSError):  # OSError: it ended in the middle of a message
             self._was_tried.wait()
             if not self._is_started:
-                return WorkerDied(f"the worker process could not be started: {self._problem}")
+                reason = f"the worker process could not be started: {self._problem}"
+                return WorkerDied(reason, killed_by=self._killed_by)
             with _START:  # which looks for processes that have ended, too, and an exit code is told only once
                 self._process.join()
             self._words.end()
-            reason = TOO_LONG if self._words.is_overdue else _death(self._process.exitcode)
-            return WorkerDied(f"{reason}{self._words.place}", self._words.text)
+            died = _death(self._process.exitcode)
+            if self._words.is_overdue:
+                died = WorkerDied(TOO_LONG)
+            return replace(died, reason=f"{died.reason}{self._words.place}", last_words=self._words.text)
         return message
 
     def poll(self) -> bool:
@@ -281,9 +286,19 @@ _HINTS = {
 }
 
 
-def _death(exit_code: int | None) -> str:
-    """Return how a process ended, in words."""
+FORK_SERVER = "with the process that it is forked from"
+LOST = 255
+"""The exit code of a process whose own is not known, since the process that it was forked from is gone."""
+
+
+def _death(exit_code: int | None) -> WorkerDied:
+    """Return how a process ended."""
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
-        return f"the worker process was killed by {name}{_HINTS.get(name, '')}"
-    return f"the worker process ended with exit code {exit_code}"
+        reason = f"the worker process was killed by {name}{_HINTS.get(name, '')}"
+        return WorkerDied(reason, killed_by=f"signal {-exit_code}")
+    if exit_code == LOST:
+        return WorkerDied(
+            f"the worker process ended with exit code {LOST}, or was killed {FORK_SERVER}", killed_by=FORK_SERVER
+        )
+    return WorkerDied(f"the worker process ended with exit code {exit_code}")

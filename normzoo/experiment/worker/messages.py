@@ -151,10 +151,12 @@ class WorkerDied:
     Attributes:
         reason: in one line.
         last_words: the end of what it wrote, as it is shown; empty where it wrote nothing.
+        killed_by: what killed it, such as ``signal 9``; None where it ended by itself.
     """
 
     reason: str
     last_words: str = ""
+    killed_by: str | None = None
 
 
 Task = Prepare | TimeSteps | Train
