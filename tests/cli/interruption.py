@@ -82,9 +82,9 @@ def _ended(folder: Path, sign: str, number: signal.Signals) -> Interruption:
             wait_for(lambda: _shows(folder, sign, process.pid) or process.poll() is not None, sign)
             (process.send_signal if number == signal.SIGKILL else lambda to: os.killpg(process.pid, to))(number)
             process.wait(SECONDS)
-            left = _left_of(process.pid)
+            left = left_of(process.pid)
         finally:
-            if _members(process.pid):
+            if members(process.pid):
                 os.killpg(process.pid, signal.SIGKILL)
         stdout.seek(0)
         stderr.seek(0)
@@ -94,20 +94,20 @@ def _ended(folder: Path, sign: str, number: signal.Signals) -> Interruption:
 
 def _shows(folder: Path, sign: str, group: int) -> bool:
     if sign == "a worker":
-        return len(_members(group)) == 3  # the parent, its worker, and what Python starts beside it
+        return len(members(group)) == 3  # the parent, its worker, and what Python starts beside it
     return (folder / sign).exists()
 
 
-def _left_of(group: int) -> list[int]:
+def left_of(group: int) -> list[int]:
     """Return the processes of a group that do not end by themselves; it takes them a second, but for a busy machine."""
     try:
-        wait_for(lambda: not _members(group), "the end of the workers", seconds=60)
+        wait_for(lambda: not members(group), "the end of the workers", seconds=60)
     except AssertionError:
-        return _members(group)
+        return members(group)
     return []
 
 
-def _members(group: int) -> list[int]:
+def members(group: int) -> list[int]:
     """Return the living processes of a group; those that wait to be buried do not count."""
     return [pid for pid, of_group, state in _processes() if of_group == group and state != "Z"]
 

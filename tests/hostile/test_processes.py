@@ -1,0 +1,137 @@
+"""Does a process that is killed, stopped or forked take nothing with it, and leave nothing behind?"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cli.command import Outcome, compare_here, environment, stored, wait_for
+from cli.interruption import left_of, members
+from experiment.conftest import tiny_spec
+from experiment.test_executors import CPU, ENDLESS, shapes, told_of, training, wait_for_an_epoch
+
+from normzoo.experiment.executor import local
+from normzoo.experiment.executor.local import FORK_SERVER, LocalExecutor
+from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.worker.messages import TaskDone, WorkerDied
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody ends a process that hears of nothing"),
+]
+HERE = Path(__file__).parent
+
+PARENT = """
+from experiment.conftest import tiny_spec
+from experiment.test_executors import CPU, training
+from normzoo.experiment.executor.local import LocalExecutor
+
+with LocalExecutor(CPU) as executor:
+    for norm in ("Calling", "Stopped", "Parenting"):
+        executor.start(training(tiny_spec(norm=f"stuck:{norm}", batch_size=64)))
+    while True:
+        executor.wait()
+        executor.events()
+"""
+
+
+def test_workers_end_with_their_parent_whatever_they_are_at(tmp_path: Path) -> None:
+    """In a call that keeps the interpreter's lock, stopped, and parents themselves; and so do their children."""
+    shutil.copy(HERE / "stuck.py", tmp_path)
+    paths = environment(PYTHONPATH=os.pathsep.join([environment()["PYTHONPATH"], str(HERE.parent)]))
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=tmp_path, env=paths, start_new_session=True)
+    try:
+        for norm in ("Calling", "Stopped", "Parenting"):
+            wait_for(lambda norm=norm: any(tmp_path.glob(f"{norm}-*")), norm)  # type: ignore[misc]
+        parent.kill()
+        parent.wait()
+        assert left_of(parent.pid) == []
+    finally:
+        if members(parent.pid):
+            os.killpg(parent.pid, signal.SIGKILL)
+
+
+def test_when_what_workers_are_forked_from_is_killed_a_fresh_one_takes_its_place() -> None:
+    """The workers end with it, and it is told that they were killed; the next task is carried out as ever."""
+    if local._CONTEXT.get_start_method() != "forkserver":
+        pytest.skip("workers are not forked here")
+    with LocalExecutor(CPU) as executor:
+        handles = [executor.start(training(ENDLESS)) for _ in range(2)]
+        wait_for_an_epoch(executor)
+        (server,) = {parent_of(child.pid) for child in local._CONTEXT.active_children() if child.pid}
+        os.kill(server, signal.SIGKILL)
+        for told in told_of(executor, *handles):
+            died = told[-1]
+            assert isinstance(died, WorkerDied)
+            assert died.killed_by == FORK_SERVER
+        (told,) = told_of(executor, executor.start(training(tiny_spec())))
+        assert shapes(told)[-1] is TaskDone
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()[1])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of norms that are killed, that crash and that fork."""
+
+    folder: Path
+    outcome: Outcome
+    records: dict[str, RunRecord]
+
+    def of(self, norm: str) -> list[RunRecord]:
+        return [record for record in self.records.values() if record.spec.norm.endswith(norm)]
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    folder = tmp_path_factory.mktemp("processes")
+    for name in ("stuck.py", "forking.py"):
+        shutil.copy(HERE / name, folder)
+    norms = "stuck:KilledOnce,stuck:Crashing,stuck:Forking,forking:Plain"
+    words = ("--norms", norms, "--templates", "cnn", "--strategy", "sequential", "--seeds", "1")
+    return Comparison(folder, compare_here(folder, *words), stored(folder))
+
+
+def test_a_run_whose_worker_was_killed_has_a_result_all_the_same(comparison: Comparison) -> None:
+    """Of its second try, which is said as it happens and in the end."""
+    (record,) = comparison.of("KilledOnce")
+    assert record.status == "ok"
+    assert "KilledOnce, batch size 64, seed 0: its worker was killed (signal 9)\n" in comparison.outcome.stderr
+    assert "1 run was tried again: its worker was killed (signal 9)\n" in comparison.outcome.stdout
+
+
+def test_a_run_that_crashes_is_tried_twice(comparison: Comparison) -> None:
+    """Then it is failed."""
+    (record,) = comparison.of("Crashing")
+    assert record.error == "the worker process was killed by SIGSEGV; an earlier try was killed, too"
+    assert len(list(comparison.folder.glob("Crashing-*"))) == 2
+    assert "1 run was tried again: its worker was killed (signal 11)\n" in comparison.outcome.stdout
+    assert comparison.outcome.code == 1
+
+
+@pytest.mark.parametrize("norm", ["stuck:Forking", "forking:Plain"])
+def test_what_a_norm_forks_tells_nothing(norm: str, comparison: Comparison) -> None:
+    """Neither in training nor when it is imported: the run is as if nothing was."""
+    (record,) = comparison.of(norm)
+    assert (record.status, len(record.epochs)) == ("ok", 1)
+    assert "Traceback" not in comparison.outcome.stderr
+
+
+def test_what_a_norm_forks_does_not_live_on(comparison: Comparison) -> None:
+    """Neither what goes on nor what sleeps."""
+    children = [int(path.name.partition("-")[2]) for path in comparison.folder.glob("child-*")]
+    assert len(children) >= 3
+    wait_for(lambda: not any(is_alive(child) for child in children), "the end of what was forked")
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
