@@ -20,13 +20,14 @@ def run_in_terminal(folder: Path, *arguments: str, **variables: str) -> Outcome:
         stderr=slave,
     ) as process:
         os.close(slave)
-        shown = b"".join(iter(lambda: _read(master), b""))
+        shown = b"".join(iter(lambda: read(master), b""))
         code = process.wait(SECONDS)
     os.close(master)
     return Outcome(code, shown.decode(errors="replace"), "")
 
 
-def _read(terminal: int) -> bytes:
+def read(terminal: int) -> bytes:
+    """Return what was written since, up to the end of all who write."""
     try:
         return os.read(terminal, 65536)
     except OSError:  # Linux's way of saying that nobody has it open any more
