@@ -1,5 +1,6 @@
 """How a process is ended: by signals, which may have to wait, and with its parent. Torch-free, and quick to load."""
 
+import math
 import os
 import signal
 import sys
@@ -25,6 +26,9 @@ SCREEN_TAKEN = threading.Event()
 TOGETHER = 1.0
 """Seconds within which several interrupts count as one."""
 
+_raised_at = -math.inf
+"""When an interrupt was last raised, by the clock of ``time.monotonic``."""
+
 _LEAVE_SCREEN, _SHOW_CURSOR = b"\x1b[?1049l", b"\x1b[?25h"
 _PARENT_DEATH_SIGNAL = 1
 """``PR_SET_PDEATHSIG`` of Linux."""
@@ -42,9 +46,16 @@ def end_at_once() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    if number in INTERRUPTS and _is_answered():
+        return
     leave_terminal()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _is_answered() -> bool:
+    """Whether an interrupt counts as one with that which was raised before."""
+    return time.monotonic() - _raised_at < TOGETHER
 
 
 def leave_terminal() -> None:
@@ -65,16 +76,16 @@ def interrupts_raised() -> Iterator[None]:
 
     So what the first one ends is put in order undisturbed, and one that a library swallowed is not the last.
     """
+    global _raised_at
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    last = -TOGETHER
+    _raised_at = -math.inf
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= TOGETHER:
-            last = now
+        global _raised_at
+        if not _is_answered():
+            _raised_at = time.monotonic()
             raise KeyboardInterrupt
 
     before = {

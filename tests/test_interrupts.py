@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 
-from normzoo.interrupts import interrupts_deferred, terminal_blocked
+from normzoo.interrupts import interrupts_deferred, interrupts_raised, terminal_blocked
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -39,3 +41,33 @@ def test_a_process_started_while_ctrl_c_is_blocked_does_not_hear_it() -> None:
     with terminal_blocked():
         process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert process.communicate(timeout=240)[0] == "alive\n"
+
+
+def test_interrupts_in_a_row_count_as_one() -> None:
+    """So that what the first one ends is put in order undisturbed; a later one counts again."""
+    handled = []
+
+    def work() -> None:
+        with interrupts_raised():
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGTERM)
+                handled.append("undisturbed")
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    assert handled == ["undisturbed"] * 2
+
+
+@pytest.mark.parametrize("context", [interrupts_raised, interrupts_deferred])
+def test_what_is_ignored_stays_ignored(context: Callable[[], AbstractContextManager[None]]) -> None:
+    """As Ctrl-C is in a shell's background job, and the terminal's end under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with context():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
