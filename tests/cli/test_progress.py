@@ -40,6 +40,23 @@ def test_a_run_without_a_result_is_a_failure(status: Status) -> None:
     assert failure.endswith(": no luck")
 
 
+def test_runs_that_are_tried_again_wait_once_more() -> None:
+    """Their epochs count no more, and it is said how many they are and by what their worker was killed."""
+    state = state_of(MATRIX)
+    for run in RUNS[:2]:
+        state.started(run)
+        state.epoch(run, epoch(1))
+    assert state.tried_again(RUNS[:1], "signal 9") == (
+        "tried again: cnn, batch, batch size 4, seed 0: its worker was killed (signal 9)"
+    )
+    assert len(state.running) == 1
+    state.tried_again(RUNS[1:2], "signal 9")
+    state.started(RUNS[0])
+    message = state.tried_again(RUNS[:2], "signal 11")
+    assert message == "tried again: cnn, batch, batch size 4, 2 runs: their worker was killed (signal 11)"
+    assert (state.running, state.eta.done, state.n_failed, len(state.failures)) == ([], 0, 0, 3)
+
+
 def test_an_interrupted_run_is_neither_a_result_nor_a_failure() -> None:
     """The user knows about it."""
     state = state_of(MATRIX)

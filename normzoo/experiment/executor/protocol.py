@@ -31,7 +31,8 @@ class Executor(Protocol):
     """Carries out tasks, and tells what happens. Leaving its context ends whatever it is at.
 
     Every task that is started ends with one last message: ``TaskDone``, or ``WorkerDied`` where what carried it out is
-    gone, with what was not told before. After ``cancel`` nothing more is heard of it.
+    gone, with what was not told before, and ``killed_by`` if that need not be for the task. After ``cancel`` nothing
+    more is heard of it.
     """
 
     def __enter__(self) -> Self: ...
