@@ -1,9 +1,10 @@
 """Values, curves and tables of plain text, without markup."""
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, zip_longest
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -86,6 +87,38 @@ def plain_table(
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
     return table
+
+
+def table_lines(
+    columns: Mapping[str, Sequence[str]], *, width: int, right: Collection[str] = (), fold: str = ""
+) -> Iterator[str]:
+    """Yield the lines of a table, the header first, as ``plain_table`` shows them, which takes a millisecond a row.
+
+    Args:
+        columns: their cells, by name.
+        width: of the lines.
+        right: the columns of numbers.
+        fold: the column that takes more lines where they would be wider.
+    """
+    widths = {name: width_of(name, set(cells)) for name, cells in columns.items()}
+    if fold in widths:
+        beside = sum(widths.values()) - widths[fold] + GAP * (len(widths) - 1)
+        widths[fold] = min(widths[fold], max(cell_len(fold), width - beside))
+    parts = [
+        {cell: _padded(cell, widths[name], right=name in right) for cell in {name, *cells}}
+        for name, cells in columns.items()
+    ]
+    blanks = [" " * each for each in widths.values()]
+    for row in chain([tuple(columns)], zip(*columns.values(), strict=True)):
+        for line in zip_longest(*(part[cell] for part, cell in zip(parts, row, strict=True))):
+            filled = (blank if each is None else each for each, blank in zip(line, blanks, strict=True))
+            yield (" " * GAP).join(filled).rstrip()
+
+
+def _padded(cell: str, width: int, *, right: bool) -> list[str]:
+    """Return the lines of a cell, all of this width."""
+    lines = chop_cells(visible(cell), width) or [""]
+    return [" " * (width - cell_len(line)) + line if right else set_cell_size(line, width) for line in lines]
 
 
 def facts(values: Iterable[tuple[str, ...]]) -> Padding:

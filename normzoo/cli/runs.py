@@ -11,7 +11,7 @@ from rich.console import Console
 
 from normzoo.cli._console import plain_console
 from normzoo.cli._stores import tell_passed_over
-from normzoo.cli._tables import GAP, moment, plain_table, test_result, width_of
+from normzoo.cli._tables import GAP, moment, plain_table, table_lines, test_result, width_of
 from normzoo.errors import counted
 from normzoo.experiment.config.values import split_list
 from normzoo.experiment.results.lookup import find_comparison, short_length
@@ -50,13 +50,13 @@ def runs(
         shown = comparisons if comparison is None else [find_comparison(comparison, comparisons, store)]
         of_comparison = {key for each in shown for key in each.keys}
         found = [run for run in listed if wanted(run) and (comparison is None or run.key in of_comparison)]
-        records = opened.records([run.key for run in found[-most:]])
+        rows = _rows(opened, [run.key for run in found[-most:]])
     console = plain_console()
     if comparison is not None or not is_filtered:
         _show_comparisons(shown, {run.key: run.status for run in listed}, most, console)
-    if records:
-        _show_runs(records, short_length([run.key for run in listed]), console)
-    console.print(_count(found, len(records), is_filtered=is_filtered), soft_wrap=True)
+    if rows:
+        _show_runs(rows, short_length([run.key for run in listed]), console)
+    console.print(_count(found, len(rows), is_filtered=is_filtered), soft_wrap=True)
     return tell_passed_over(opened)
 
 
@@ -140,13 +140,20 @@ _COLUMNS = (
 )
 
 
-def _show_runs(records: Mapping[str, RunRecord], length: int, console: Console) -> None:
-    cells = {"key": [key[:length] for key in records]}
-    cells |= {column.name: [column.write(record) for record in records.values()] for column in _COLUMNS}
+def _rows(store: Store, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return what is shown of runs in their columns, by key. They are read as they lie in the store, one by one."""
+    read = {key: tuple(column.write(record) for column in _COLUMNS) for key, record in store.each_record(sorted(keys))}
+    return {key: read[key] for key in keys if key in read}
+
+
+def _show_runs(rows: Mapping[str, tuple[str, ...]], length: int, console: Console) -> None:
+    names = ("key", *(column.name for column in _COLUMNS))
+    cells = dict(zip(names, ([key[:length] for key in rows], *zip(*rows.values(), strict=True)), strict=True))
     left_out = _too_much(cells, console.width)
-    names = [name for name in cells if name not in left_out]
-    rows = list(zip(*(cells[name] for name in names), strict=True))
-    console.print(plain_table(names, rows, right=_NUMBERS, fold=("norm",)))
+    shown = {name: values for name, values in cells.items() if name not in left_out}
+    header, *lines = table_lines(shown, width=console.width, right=_NUMBERS, fold="norm")
+    console.print(header, style="bold", soft_wrap=True)
+    console.file.writelines(f"{line}\n" for line in lines)
     if left_out:
         told = (f"{name}, all {cells[name][0]}" if len(set(cells[name])) == 1 else name for name in left_out)
         console.print(f"Not shown in {console.width} columns: {'; '.join(told)}.")
@@ -154,7 +161,7 @@ def _show_runs(records: Mapping[str, RunRecord], length: int, console: Console) 
 
 def _too_much(cells: Mapping[str, Sequence[str]], width: int) -> list[str]:
     """Return the columns that do not fit beside the essential ones."""
-    widths = {name: width_of(name, values) + GAP for name, values in cells.items()}
+    widths = {name: width_of(name, set(values)) + GAP for name, values in cells.items()}
     optional = [column.name for column in _COLUMNS if not column.essential]
     room = width + GAP - sum(each for name, each in widths.items() if name not in optional)
     left_out = []

@@ -43,12 +43,16 @@ class Listed(NamedTuple):
 
     key: str
     status: str
-    template: str
-    norm: str
-    started_at: str
+    template: str = ""
+    norm: str = ""
+    started_at: str = ""
 
 
 _PLACES = ", ".join("?" * 8)
+_STATUSES = frozenset(Status)
+
+_AT_ONCE = 500
+"""How many records are read at once where they are read one after the other."""
 
 
 def _row(key: str, record: RunRecord) -> tuple[Any, ...]:
@@ -201,23 +205,24 @@ class Store:
 
     def statuses(self) -> dict[str, str]:
         """Return the status of every run by its key."""
-        return {run.key: run.status for run in self._listed("''", order="key")}
+        with refusing(self.path):
+            rows = self._database.execute("SELECT key, status FROM runs ORDER BY key")
+            return {key: status for key, status in rows if self._is_listable(Listed(key, status))}
 
     def listed(self) -> list[Listed]:
         """Return what there is to know of every run without reading its record, in the order in which they began."""
         began = "CASE WHEN json_valid(record) THEN CAST(json_extract(record, '$.started_at') AS TEXT) END"
-        return self._listed(f"coalesce({began}, '')", order="started_at, template, norm, batch_size, seed, key")
-
-    def _listed(self, started_at: str, *, order: str) -> list[Listed]:
-        query = f"SELECT key, status, template, norm, {started_at} AS started_at FROM runs ORDER BY {order}"  # noqa: S608
+        query = (
+            f"SELECT key, status, template, norm, coalesce({began}, '') AS started_at FROM runs "  # noqa: S608
+            "ORDER BY started_at, template, norm, batch_size, seed, key"
+        )
         with refusing(self.path):
-            rows = [Listed(*row) for row in self._database.execute(query)]
-        return [row for row in rows if self._is_listable(row)]
+            return [row for row in map(Listed._make, self._database.execute(query)) if self._is_listable(row)]
 
     def _is_listable(self, row: Listed) -> bool:
-        if not all(isinstance(value, str) for value in row):
+        if set(map(type, row)) != {str}:
             return self._pass_over(f"run {_shortened(row.key)}", "its key, status, template or norm is no text")
-        if row.status not in list(Status):
+        if row.status not in _STATUSES:
             return self._pass_over(f"run {row.key}", f"its status is {_shortened(row.status)}")
         return True
 
@@ -253,11 +258,18 @@ class Store:
 
     def records(self, keys: Sequence[str]) -> dict[str, RunRecord]:
         """Return those records that there are, by key, in the order of ``keys``."""
+        return dict(self.each_record(keys))
+
+    def each_record(self, keys: Sequence[str]) -> Iterator[tuple[str, RunRecord]]:
+        """Yield those records that there are, with their keys, in this order; few of them are in memory at a time."""
         query = "SELECT key, record FROM runs WHERE key IN (SELECT value FROM json_each(?))"
-        with refusing(self.path):
-            found: dict[str, str] = dict(self._database.execute(query, (json.dumps(list(keys)),)))
-        records = {key: self._record(key, found[key]) for key in keys if key in found}
-        return {key: record for key, record in records.items() if record is not None}
+        for start in range(0, len(keys), _AT_ONCE):
+            wanted = keys[start : start + _AT_ONCE]
+            with refusing(self.path):
+                found: dict[str, str] = dict(self._database.execute(query, (json.dumps(wanted),)))
+            for key in wanted:
+                if key in found and (record := self._record(key, found[key])) is not None:
+                    yield key, record
 
     def record(self, key: str) -> RunRecord:
         """Return the record of a run.

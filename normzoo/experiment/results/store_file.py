@@ -4,6 +4,7 @@ import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from normzoo.errors import StoreError
@@ -166,9 +167,8 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _text(raw: bytes) -> str:
-    """Read text of a database, also where it is no UTF-8."""
-    return raw.decode(errors="backslashreplace")
+_text = partial(str, encoding="utf-8", errors="backslashreplace")
+"""Reads text of a database, also where it is no UTF-8."""
 
 
 def _prepare(database: sqlite3.Connection, is_new: bool, migrate: Migration) -> None:
