@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from itertools import chain, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +28,7 @@ from normzoo.experiment.planning.facts import data_lines
 from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
-from normzoo.experiment.results.tabular import Kind, even, flat_epochs, flat_run
+from normzoo.experiment.results.tabular import Kind, Rows, flat_epochs, flat_run
 from normzoo.experiment.results.union import Numbers, read_comparison
 from normzoo.experiment.runner import Listener
 from normzoo.registry import (
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
 
     from normzoo.data import RawArrays
-    from normzoo.export.files import Rows
     from normzoo.report import Summary
 
 
@@ -311,7 +311,7 @@ class Comparison:
         """
         import pandas as pd
 
-        return pd.DataFrame(self._rows(kind))
+        return pd.DataFrame(list(self._rows(kind)))
 
     def export(self, path: Path | str, kind: Kind = "summary", *, force: bool = False) -> None:
         """Write the rows of ``to_frame`` to a file: ``.csv``, ``.json``, or ``.parquet``, which needs pyarrow.
@@ -329,16 +329,16 @@ class Comparison:
         path = Path(path)
         write_rows(self._rows(kind), path, format_of(path), force=force)
 
-    def _rows(self, kind: Kind) -> "Rows":
+    def _rows(self, kind: Kind) -> Rows:
         match kind:
             case "summary":
                 from normzoo.report import summary_rows
 
-                return summary_rows(self.summary)
+                return Rows(lambda: summary_rows(self.summary))
             case "runs":
-                return even(flat_run(key, record) for key, record in self.records.items())
+                return Rows(lambda: starmap(flat_run, self.records.items()))
             case "epochs":
-                return even(row for key, record in self.records.items() for row in flat_epochs(key, record))
+                return Rows(lambda: chain.from_iterable(starmap(flat_epochs, self.records.items())))
         raise UsageError(f"expected summary, runs or epochs, got '{kind}'")
 
     def plot(self, name: str | None = None) -> "Figure":

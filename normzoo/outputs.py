@@ -8,7 +8,7 @@ store, is never written over, whatever its name and whoever asks.
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from normzoo.errors import ConfigError
@@ -69,8 +69,10 @@ def check_output(path: Path, what: str, *, force: bool = False) -> None:
         raise _unwritable(path, what, error) from error
 
 
-def write_outputs(files: Mapping[Path, bytes], what: str, *, force: bool = False) -> None:
+def write_outputs(files: Mapping[Path, bytes | Iterable[bytes]], what: str, *, force: bool = False) -> None:
     """Write files, all of them or, where one cannot be written, none: what was there stays as it was.
+
+    A content may be made as it is written, in parts.
 
     Raises:
         ConfigError: one must not be written (``check_output``), or cannot be.
@@ -82,13 +84,15 @@ def write_outputs(files: Mapping[Path, bytes], what: str, *, force: bool = False
     with interrupts_raised():
         try:
             for path, content in files.items():
+                written = [content] if isinstance(content, bytes) else content
                 if path.exists() and not path.is_file():  # a pipe or a device takes what it is given
-                    path.write_bytes(content)
+                    with path.open("wb") as file:
+                        file.writelines(written)
                     continue
                 target = path.resolve()
                 parts[target] = target.with_name(f".normzoo-{secrets.token_hex(8)}")
                 with parts[target].open("xb") as file:
-                    file.write(content)
+                    file.writelines(written)
                 if target.exists():
                     shutil.copymode(target, parts[target])
             for path, part in parts.items():

@@ -4,7 +4,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -243,7 +243,7 @@ def _read_store(path: Path) -> Check:
     """Read all rows of a store, and the file through."""
     with Store(path, writable=False) as store:
         found = f"{path}: {_content(store)}"
-        store.records(list(store.statuses()))
+        deque(store.each_record(list(store.statuses())), maxlen=0)
         store.timings()
         problems = [*store.damage(), *(f"{what}: {why}" for what, why in store.passed_over.items())]
     if not problems:

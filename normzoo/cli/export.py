@@ -1,7 +1,7 @@
 """``normzoo export``: stored results as a table for other programs, or in an experiment tracker."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +13,10 @@ from normzoo.cli._flags import Force, all_flag, chosen_comparisons, comparisons_
 from normzoo.cli._stores import tell_passed_over
 from normzoo.errors import ConfigError, counted
 from normzoo.experiment.results.lookup import find_comparison
-from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store, StoredComparison
-from normzoo.experiment.results.tabular import Kind, even, flat_epochs, flat_run
+from normzoo.experiment.results.tabular import Kind, Row, Rows, flat_epochs, flat_run
 from normzoo.experiment.results.union import Numbers, read_comparison
-from normzoo.export.files import Format, Rows, format_of, to_csv, to_json, write_rows
+from normzoo.export.files import Format, format_of, to_csv, to_json, write_rows
 from normzoo.export.trackers import parse_target, tracked, write_runs
 from normzoo.outputs import check_output
 
@@ -55,11 +54,11 @@ def export(
         check_output(output, "output", force=force)
     with Store(store, writable=False) as opened:
         rows = _summary(opened, numbers) if kind == "summary" else _rows(opened, numbers, by_epoch=kind == "epochs")
-    if output is None:
-        sys.stdout.write(to_csv(rows) if chosen == "csv" else to_json(rows))
-    else:
-        write_rows(rows, output, chosen, force=force)
-        sys.stdout.write(f"written: {output} ({counted(len(rows), 'row')})\n")
+        if output is None:
+            sys.stdout.writelines(to_csv(rows) if chosen == "csv" else to_json(rows))
+        else:
+            write_rows(rows, output, chosen, force=force)
+            sys.stdout.write(f"written: {output} ({counted(len(rows), 'row')})\n")
     return tell_passed_over(opened)
 
 
@@ -68,17 +67,17 @@ def _to_tracker(to: str, store: Path, numbers: Numbers) -> int:
     path = Path(place.removeprefix("sqlite:///"))
     if path.exists() and store.exists() and path.samefile(store):
         raise ConfigError(f"--to: '{to}' is the store itself; name another place")
-    with Store(store, writable=False) as opened:
-        records, comparisons = _records(opened, numbers), opened.comparisons()
-    of_run: dict[str, list[int]] = {}
-    for each in comparisons:
-        for key in each.keys:
-            of_run.setdefault(key, []).append(each.id)
-    runs = (tracked(key, record, of_run.get(key, [])) for key, record in records.items())
     console = stderr_console()
-    written = write_runs(name, place, runs)
-    is_silent = not console.is_terminal
-    done = list(track(written, to, len(records), console=console, transient=True, disable=is_silent))
+    with Store(store, writable=False) as opened:
+        keys = _keys(opened, numbers)
+        of_run: dict[str, list[int]] = {}
+        for each in opened.comparisons():
+            for key in each.keys:
+                of_run.setdefault(key, []).append(each.id)
+        runs = (tracked(key, record, of_run.get(key, [])) for key, record in opened.each_record(keys))
+        written = write_runs(name, place, runs)
+        is_silent = not console.is_terminal
+        done = list(track(written, to, len(keys), console=console, transient=True, disable=is_silent))
     there = f", {done.count(False):,} there already" if False in done else ""
     sys.stdout.write(f"written: {to} ({counted(done.count(True), 'run')}{there})\n")
     return tell_passed_over(opened)
@@ -96,18 +95,29 @@ def _format(asked: Format | None, output: Path | None) -> Format:
 def _summary(store: Store, numbers: Numbers) -> Rows:
     from normzoo.report import summarize, summary_rows  # scipy takes a while
 
-    return summary_rows(summarize(*read_comparison(store, numbers)))
+    rows = summary_rows(summarize(*read_comparison(store, numbers)))
+    return Rows(lambda: rows)
 
 
 def _rows(store: Store, numbers: Numbers, *, by_epoch: bool) -> Rows:
-    records = _records(store, numbers)
-    if not by_epoch:
-        return even(flat_run(key, record) for key, record in records.items())
-    _tell(sum(not record.epochs for record in records.values()), "without a finished epoch, and not written")
-    return even(row for key, record in records.items() for row in flat_epochs(key, record))
+    """Return a row for every run or epoch; records are read one by one."""
+    keys, without = _keys(store, numbers), set[str]()
+
+    def make() -> Iterator[Row]:
+        for key, record in store.each_record(keys):
+            if not by_epoch:
+                yield flat_run(key, record)
+                continue
+            yield from flat_epochs(key, record)
+            if not record.epochs:
+                without.add(key)
+
+    rows = Rows(make)
+    _tell(len(without), "without a finished epoch, and not written")
+    return rows
 
 
-def _records(store: Store, numbers: Numbers) -> dict[str, RunRecord]:
+def _keys(store: Store, numbers: Numbers) -> list[str]:
     """Return the runs in the order in which they began: all, or those of some comparisons, as far as they are there."""
     listed = [run.key for run in store.listed()]
     if isinstance(numbers, Sequence) and numbers != "all":
@@ -117,7 +127,7 @@ def _records(store: Store, numbers: Numbers) -> dict[str, RunRecord]:
         named = ", ".join(str(each.id) for each in asked)
         _tell(len(wanted.difference(listed)), f"of comparison {named} not there yet, and not written")
         listed = [key for key in listed if key in wanted]
-    return store.records(listed)
+    return listed
 
 
 def _tell(runs: int, what: str) -> None:

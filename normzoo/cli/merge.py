@@ -1,7 +1,8 @@
 """``normzoo merge``: put the stores of several machines together."""
 
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,13 +15,15 @@ from normzoo.cli._tables import format_distinct, test_result
 from normzoo.errors import StoreError, counted
 from normzoo.experiment.results.difference import first_apart
 from normzoo.experiment.results.lookup import short_length
-from normzoo.experiment.results.merge import Conflict, MergePlan, plan_merge
+from normzoo.experiment.results.merge import Conflict, plan_merge
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.results.store import Store
 from normzoo.interrupts import interrupts_raised
 from normzoo.visible import visible
 
 _OnConflict = Literal["keep", "replace"]
+_AT_ONCE = 500
+"""How many runs are in memory at a time."""
 
 
 def merge(
@@ -33,21 +36,22 @@ def merge(
     """Put the runs and comparisons of several stores into one, all or nothing."""
     _check(sources, into)
     lines: list[str] = []
-    conflicts: list[tuple[Path, Conflict]] = []
+    conflicts: list[tuple[str, str]] = []
     stores: list[Store] = []
     try:
         with interrupts_raised(), _nothing_left_of_a_failure(into), Store(into) as target, target.transaction():
             for path in sources:
-                plan, comparisons, source = _merge_one(path, target, replaces=on_conflict == "replace")
+                with Store(path, writable=False) as source:
+                    account, different = _merge_one(source, target, replaces=on_conflict == "replace")
                 stores.append(source)
-                lines.append(f"{path}: {_account(plan, comparisons)}")
-                conflicts += [(path, conflict) for conflict in plan.conflicts]
+                lines.append(f"{path}: {account}")
+                conflicts += different
             keys, total = target.statuses(), len(target.comparisons())
     except KeyboardInterrupt:
         sys.stderr.write("normzoo: interrupted; nothing was merged\n")
         return EXIT_INTERRUPTED
     length = short_length(keys)
-    lines += [_describe(conflict, path, into, length) for path, conflict in conflicts]
+    lines += [f"different: {key[:length]} {what}" for key, what in conflicts]
     lines.append(f"{into}: holds {counted(len(keys), 'run')} and {counted(total, 'comparison')}")
     sys.stdout.write(visible("\n".join(lines)) + "\n")
     code = tell_passed_over(target, *stores)
@@ -72,20 +76,22 @@ def _check(sources: tuple[Path, ...], into: Path) -> None:
         Store(path, writable=False).close()
 
 
-def _merge_one(path: Path, target: Store, *, replaces: bool) -> tuple[MergePlan, int, Store]:
-    """Write what a store adds to the target; return what there was to do, how many comparisons were new, and it."""
-    with Store(path, writable=False) as source:
-        theirs = source.records(list(source.statuses()))
-        comparisons, timings = source.comparisons(), source.timings()
-    plan = plan_merge(target.records(list(theirs)), theirs)
-    taken = [*plan.added, *plan.settled, *(conflict.key for conflict in plan.conflicts if replaces)]
-    for key in taken:
-        target.put(key, theirs[key])
+def _merge_one(source: Store, target: Store, *, replaces: bool) -> tuple[str, list[tuple[str, str]]]:
+    """Write what a store adds to the target, some runs at a time; return what was done, and what differs, by key."""
+    done, different = Counter[str](), list[tuple[str, str]]()
+    keys = list(source.statuses())
+    for start in range(0, len(keys), _AT_ONCE):
+        theirs = source.records(keys[start : start + _AT_ONCE])
+        plan = plan_merge(target.records(list(theirs)), theirs)
+        for key in (*plan.added, *plan.settled, *(conflict.key for conflict in plan.conflicts if replaces)):
+            target.put(key, theirs[key])
+        done.update(added=len(plan.added), settled=len(plan.settled), there=plan.there, different=len(plan.conflicts))
+        different += [(each.key, _describe(each, source.path, target.path)) for each in plan.conflicts]
     known = target.timings()
-    for name, timing in timings.items():
+    for name, timing in source.timings().items():
         if name not in known:
             target.add_timing(timing)
-    return plan, target.put_comparisons(comparisons), source
+    return _account(done, target.put_comparisons(source.comparisons())), different
 
 
 @contextmanager
@@ -101,20 +107,18 @@ def _nothing_left_of_a_failure(path: Path) -> Iterator[None]:
         raise
 
 
-def _account(plan: MergePlan, comparisons: int) -> str:
-    parts = [counted(len(plan.added), "run") + " added"]
-    parts += [f"{len(plan.settled):,} in place of unfinished or failed ones"] if plan.settled else []
-    parts += [f"{plan.there:,} already there"] if plan.there else []
-    parts += [f"{len(plan.conflicts):,} with a different result"] if plan.conflicts else []
+def _account(done: Mapping[str, int], comparisons: int) -> str:
+    parts = [counted(done["added"], "run") + " added"]
+    parts += [f"{done['settled']:,} in place of unfinished or failed ones"] if done["settled"] else []
+    parts += [f"{done['there']:,} already there"] if done["there"] else []
+    parts += [f"{done['different']:,} with a different result"] if done["different"] else []
     return ", ".join([*parts, counted(comparisons, "comparison") + " added"])
 
 
-def _describe(conflict: Conflict, path: Path, into: Path, length: int) -> str:
+def _describe(conflict: Conflict, path: Path, into: Path) -> str:
     """Say what a run reached in one store and in the other, and since when they are apart."""
     ours, theirs = conflict.ours, conflict.theirs
-    line = (
-        f"different: {conflict.key[:length]} {ours.spec.label}: {_result(ours)} in {into}, {_result(theirs)} in {path}"
-    )
+    line = f"{ours.spec.label}: {_result(ours)} in {into}, {_result(theirs)} in {path}"
     apart = first_apart(ours, theirs)
     if apart is None:
         return line

@@ -4,18 +4,18 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from normzoo.errors import ConfigError
-from normzoo.experiment.results.tabular import Value
+from normzoo.experiment.results.tabular import Rows, Value
 from normzoo.outputs import MARK, write_outputs
 from normzoo.visible import visible
 
 Format = Literal["csv", "parquet", "json"]
-Rows = Sequence[Mapping[str, Value]]
-"""With the same columns each."""
 
 _FORMATS: dict[str, Format] = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
 
@@ -38,33 +38,39 @@ def write_rows(rows: Rows, path: Path, written_as: Format, *, force: bool = Fals
         ConfigError: it must not be written (``check_output``) or cannot be, or pyarrow is not installed.
     """
     if written_as == "parquet":
-        content = _to_parquet(rows)
+        write_outputs({path: _to_parquet(rows)}, "output", force=force)
     else:
-        content = (to_csv(rows) if written_as == "csv" else to_json(rows)).encode()
-    write_outputs({path: content}, "output", force=force)
+        lines = to_csv(rows) if written_as == "csv" else to_json(rows)
+        write_outputs({path: (line.encode() for line in lines)}, "output", force=force)
 
 
-def to_csv(rows: Rows) -> str:
-    r"""Write rows as CSV: nothing is an empty field, a loss that is not finite is nan, inf or -inf.
+def to_csv(rows: Rows) -> Iterator[str]:
+    r"""Yield the lines of CSV: nothing is an empty field, a loss that is not finite is nan, inf or -inf.
 
-    >>> to_csv([{"loss": float("nan"), "error": None}])
+    >>> "".join(to_csv(Rows(lambda: [{"loss": float("nan"), "error": None}])))
     'loss,error\nnan,\n'
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(visible, rows[0]) if rows else ["key"])
-    writer.writerows(map(_shown, row.values()) for row in rows)
-    return text.getvalue()
+    header: list[Value] = [*map(visible, rows.columns or ("key",))]
+    for cells in chain([header], (map(_shown, row.values()) for row in rows)):
+        writer.writerow(cells)
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
 
 
-def to_json(rows: Rows) -> str:
-    r"""Write rows as a JSON list of objects, one a line; JSON has no NaN, so what is not finite is a string.
+def to_json(rows: Rows) -> Iterator[str]:
+    r"""Yield the lines of a JSON list of objects; JSON has no NaN, so what is not finite is a string.
 
-    >>> to_json([{"loss": float("inf"), "error": None}])
+    >>> "".join(to_json(Rows(lambda: [{"loss": float("inf"), "error": None}])))
     '[\n{"loss": "Infinity", "error": null}\n]\n'
     """
-    lines = [json.dumps({name: _finite(value) for name, value in row.items()}, allow_nan=False) for row in rows]
-    return "[\n" + ",\n".join(lines) + "\n]\n"
+    before = "[\n"
+    for row in rows:
+        yield before + json.dumps({name: _finite(value) for name, value in row.items()}, allow_nan=False)
+        before = ",\n"
+    yield "\n]\n" if len(rows) else "[\n\n]\n"
 
 
 def _shown(value: Value) -> Value:
@@ -86,9 +92,13 @@ def _to_parquet(rows: Rows) -> bytes:
         raise ConfigError(
             "parquet needs pyarrow, which is not installed; `pip install 'normzoo[parquet]'`, or use csv"
         ) from error
+    cells: dict[str, list[Value]] = {name: [] for name in rows.columns or ("key",)}
+    for row in rows:
+        for name, value in row.items():
+            cells[name].append(sys.intern(visible(value)) if isinstance(value, str) else value)
     columns = {}
-    for name in rows[0] if rows else ["key"]:
-        values = [_shown(row[name]) for row in rows]
+    for name in list(cells):
+        values = cells.pop(name)
         name = visible(name)
         try:
             columns[name] = pyarrow.array(values)

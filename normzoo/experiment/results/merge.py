@@ -18,7 +18,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class MergePlan:
-    """What to do with the runs of another store.
+    """What to do with runs of another store.
 
     Attributes:
         added: keys of the runs that only the other store holds.

@@ -1,6 +1,6 @@
 """Records as rows of plain values, for other programs to read. Pure and torch-free."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from normzoo.experiment.results.records import RunRecord
@@ -55,8 +55,27 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Row:
     return row
 
 
-def even(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows with the same columns each, in the order in which they first appear; None where one has none."""
-    listed = list(rows)
-    columns = dict.fromkeys(name for row in listed for name in row)
-    return [{name: row.get(name) for name in columns} for row in listed]
+class Rows:
+    """Rows with the same columns each, in the order in which they first appear; None where one has none.
+
+    They are made as they are read, so that they need not be in memory together.
+
+    Args:
+        make: makes all rows; called for the columns first, and then whenever the rows are read.
+    """
+
+    def __init__(self, make: Callable[[], Iterable[Row]]) -> None:
+        self._make, self._number = make, 0
+        columns: dict[str, None] = {}
+        for row in make():
+            columns |= dict.fromkeys(row)
+            self._number += 1
+        self.columns = tuple(columns)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self._number
+
+    def __iter__(self) -> Iterator[Row]:
+        """Make the rows."""
+        return ({name: row.get(name) for name in self.columns} for row in self._make())
