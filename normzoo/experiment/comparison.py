@@ -81,7 +81,7 @@ def carry_out(
     is_interrupted = False
     try:
         with display(plan) as listener:
-            runner = Runner(configuration, plan.prepared, executor, store, listener)
+            runner = Runner(configuration, plan.prepared, executor, store, listener, replaces=rerun == "all")
             tried_again = runner.tried_again
             runner.run(plan.groups, plan.slots)
     except KeyboardInterrupt:

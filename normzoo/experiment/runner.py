@@ -3,11 +3,12 @@
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from normzoo.errors import UsageError
+from normzoo.errors import StoreError, UsageError
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.executor.protocol import Executor, Handle, Slots
@@ -84,6 +85,9 @@ class Runner:
     tried once more by itself. Where the worker was killed, which need not be for what it was at, all that it was at is
     tried once more as it was, before that. What exceeds the time limit is lost.
 
+    With ``replaces`` records take the place of results that are there; otherwise another command trained those
+    meanwhile, and they stay.
+
     Attributes:
         tried_again: of each run that was, what killed its worker.
     """
@@ -93,6 +97,7 @@ class Runner:
     executor: Executor
     store: Store
     listener: Listener
+    replaces: bool = False
     tried_again: dict[str, str] = field(default_factory=dict, init=False)
     _queue: deque[Group] = field(default_factory=deque, init=False)
     _jobs: dict[Handle, _Job] = field(default_factory=dict, init=False)
@@ -107,6 +112,7 @@ class Runner:
         Raises:
             KeyboardInterrupt: passed on, once what was finished is kept and what was not is recorded as interrupted.
             UsageError: a worker refuses its task, as the data is no longer what was planned with; likewise.
+            StoreError: a record cannot be kept where it belongs; likewise, as far as the rest can be.
         """
         self._queue = deque(groups)
         self._slots = slots
@@ -122,6 +128,10 @@ class Runner:
                 self._end_overdue()
         except KeyboardInterrupt:
             with interrupts_deferred():  # pressing it twice loses nothing either
+                self._interrupt()
+            raise
+        except StoreError:
+            with interrupts_deferred(), suppress(StoreError):
                 self._interrupt()
             raise
 
@@ -194,7 +204,7 @@ class Runner:
         network = self.prepared.networks.get((spec.template, spec.norm), NetworkFacts())
         places = tuple(Place.at(spec.batch_size, facts) for facts in network.places)
         record = record.model_copy(update={"contended": job.contended, "epoch_seconds_alone": alone, "places": places})
-        self.store.add(record)
+        self.store.add(record, replaces=self.replaces)
         self.listener.finished(record)
 
     def _try_again(self, handle: Handle, killed_by: str) -> bool:

@@ -1,6 +1,7 @@
 """The store: one SQLite file in WAL mode, written as results come in. Torch-free."""
 
 import json
+import shlex
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from normzoo.experiment.config.spec import PROTOCOL, MatrixSpec
 from normzoo.experiment.planning.kept import Kept
 from normzoo.experiment.planning.timing import Timing
 from normzoo.experiment.results.records import RunRecord, Status
-from normzoo.experiment.results.store_file import open_database, refusing
+from normzoo.experiment.results.store_file import identity, is_shared, open_database, refusing, rescue, stamp
 from normzoo.visible import as_utf8
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -86,6 +87,9 @@ class Store:
     Every record is on disk when ``add`` returns: a kill at any moment loses none that was added. A row that does not
     read, such as one that was damaged or that another program made, is passed over.
 
+    A file that is deleted, moved or replaced while it is written to is noticed when it is next written or read, or
+    closed. All that it held is then in a new one, which ``path`` names and where whatever follows is kept.
+
     Args:
         path: the file; made if it is not there and ``writable``.
         writable: False opens an existing store for reading.
@@ -94,13 +98,17 @@ class Store:
         passed_over: what was passed over so far, and why, such as ``run 5c12806...: is no text``.
 
     Raises:
-        StoreError: the file is no normzoo store, is from a newer version, or cannot be opened or written.
+        StoreError: the file is no normzoo store, is from a newer version, cannot be opened or written, or has been
+            deleted, moved or replaced.
     """
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
         self.path, self.is_writable = path, writable
         self.passed_over: dict[str, str] = {}
+        with refusing(path):
+            self._read_as = None if writable or is_shared(path) else stamp(path)
         self._database = open_database(path, writable=writable, migrate=self._migrate)
+        self._identity = identity(path)
 
     def _migrate(self, database: sqlite3.Connection) -> None:
         """Bring the rows of an older file to this version: specs in their new form, and runs under their new keys.
@@ -133,12 +141,37 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the file; the write-ahead log is merged into it."""
-        self._database.close()
+        """Close the file; the write-ahead log is merged into it.
+
+        Raises:
+            StoreError: another command began to write to it while it was read, which may have been in parts.
+        """
+        try:
+            self._check_place()
+        finally:
+            self._database.close()
+        if self._read_as is not None and stamp(self.path) not in (None, self._read_as):
+            raise StoreError(f"store: '{self.path}' was written to while it was read; repeat the command")
+
+    def _check_place(self) -> None:
+        """Refuse to go on with a file that has lost its name, once all that it held is kept under another."""
+        if not self.is_writable or self._database.in_transaction or identity(self.path) == self._identity:
+            return
+        gone = self.path
+        self._database, self.path = rescue(self._database, gone)
+        self._identity = identity(self.path)
+        quoted = shlex.quote(str(self.path))
+        raise StoreError(
+            f"store: '{gone}' was deleted, moved or replaced while it was in use; all that it held is kept in "
+            f"'{self.path}': go on with --store {quoted}, or put it in its place"
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Keep all that is written within, or, after an error, nothing of it."""
+        if self._database.in_transaction:
+            yield
+            return
         with refusing(self.path):
             self._database.execute("BEGIN IMMEDIATE")
         try:
@@ -149,33 +182,40 @@ class Store:
             with suppress(sqlite3.DatabaseError):  # SQLite may have rolled back by itself
                 self._database.execute("ROLLBACK")
             raise
+        self._check_place()
 
-    def add(self, record: RunRecord) -> None:
-        """Keep a record, in place of an older one of the same run; but an interruption takes the place of nothing."""
-        self._write(record.spec.key, record, "REPLACE" if record.status.is_final else "IGNORE")
+    def add(self, record: RunRecord, *, replaces: bool = True) -> None:
+        """Keep a record, in place of an older one of the same run; but an interruption takes the place of nothing.
+
+        Without ``replaces`` a result stays, such as that of another command that trained the same at the same time.
+        """
+        with self.transaction():
+            status = self._database.execute("SELECT status FROM runs WHERE key = ?", (record.spec.key,)).fetchone()
+            has_result = status is not None and status[0] in (Status.OK, Status.DIVERGED)
+            if status is None or (record.status.is_final and (replaces or not has_result)):
+                self.put(record.spec.key, record)
 
     def put(self, key: str, record: RunRecord) -> None:
         """Keep a record under the key that it has in another store, whatever was there.
 
         Keys hold the version of the training procedure; that of an older record cannot be computed from it.
         """
-        self._write(key, record, "REPLACE")
-
-    def _write(self, key: str, record: RunRecord, conflict: Literal["IGNORE", "REPLACE"]) -> None:
         with refusing(self.path):
-            self._database.execute(f"INSERT OR {conflict} INTO runs VALUES ({_PLACES})", _row(key, record))  # noqa: S608
+            self._database.execute(f"INSERT OR REPLACE INTO runs VALUES ({_PLACES})", _row(key, record))  # noqa: S608
+        self._check_place()
 
     def add_comparison(self, command: str, configuration: Configuration, keys: Sequence[str]) -> int:
         """Keep what was asked for, and return the comparison's number; repeating the last one adds nothing."""
-        last = self.comparisons()[-1:]
         matrix, execution, command = configuration.matrix, configuration.execution, as_utf8(command)
-        if last and (last[0].command, last[0].matrix, last[0].keys) == (command, matrix, tuple(keys)):
-            return last[0].id
-        return self._write_comparison(
-            StoredComparison(
-                0, datetime.now(UTC).isoformat(timespec="seconds"), command, matrix, execution, tuple(keys)
+        with self.transaction():
+            last = self.comparisons()[-1:]
+            if last and (last[0].command, last[0].matrix, last[0].keys) == (command, matrix, tuple(keys)):
+                return last[0].id
+            return self._write_comparison(
+                StoredComparison(
+                    0, datetime.now(UTC).isoformat(timespec="seconds"), command, matrix, execution, tuple(keys)
+                )
             )
-        )
 
     def put_comparisons(self, comparisons: Sequence[StoredComparison]) -> int:
         """Keep those comparisons of another store that are not there yet, under new numbers; return how many."""
@@ -262,6 +302,7 @@ class Store:
 
     def each_record(self, keys: Sequence[str]) -> Iterator[tuple[str, RunRecord]]:
         """Yield those records that there are, with their keys, in this order; few of them are in memory at a time."""
+        self._check_place()
         query = "SELECT key, record FROM runs WHERE key IN (SELECT value FROM json_each(?))"
         for start in range(0, len(keys), _AT_ONCE):
             wanted = keys[start : start + _AT_ONCE]

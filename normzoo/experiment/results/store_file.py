@@ -2,6 +2,8 @@
 
 import shlex
 import sqlite3
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -51,6 +53,9 @@ CREATE TABLE IF NOT EXISTS preparations (
 """
 """What saves time and holds no result: it came without a new version, as a store is whole without it."""
 
+OPENING_SECONDS, WRITING_SECONDS = 30, 120
+"""How long another program may have a store locked: when it is opened, and later, when there is something to lose."""
+
 Migration = Callable[[sqlite3.Connection], None]
 """Brings the rows of an older file to this version."""
 
@@ -66,16 +71,14 @@ def open_database(path: Path, *, writable: bool, migrate: Migration) -> sqlite3.
             raise StoreError(f"store: '{path}' is a folder; name a file in it, such as {path / 'normzoo.sqlite'}")
         if not writable and not path.exists():
             raise StoreError(f"store: there is no '{path}'; `normzoo compare` makes one, --store names another")
-        uri = f"{path.absolute().as_uri()}?{_mode(path, writable)}"
-        database = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
-        database.text_factory = _text
-        database.execute("PRAGMA trusted_schema = OFF")
+        database = _connect(path, _mode(path, writable))
     try:
         with refusing(path):
             is_new = _check(database, path)
             _check_schema(database, path, writable=writable)
             if writable:
                 _prepare(database, is_new, migrate)
+                database.execute(f"PRAGMA busy_timeout = {1000 * WRITING_SECONDS}")
             elif is_new:
                 raise StoreError(f"store: '{path}' is empty; `normzoo compare` without --dry-run fills it")
             elif scalar(database, "PRAGMA user_version") < SCHEMA_VERSION:
@@ -84,6 +87,55 @@ def open_database(path: Path, *, writable: bool, migrate: Migration) -> sqlite3.
         database.close()
         raise
     return database
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    database = sqlite3.connect(uri, uri=True, timeout=OPENING_SECONDS, isolation_level=None)
+    database.text_factory = _text
+    database.execute("PRAGMA trusted_schema = OFF")
+    return database
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file of a name from another that takes its place; None where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is written to; None where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def rescue(database: sqlite3.Connection, path: Path) -> tuple[sqlite3.Connection, Path]:
+    """Write what a database holds whose file has no name any more, or another, to a new file, and open that.
+
+    Args:
+        database: is closed. A file that was moved is whole then, and nothing is left that SQLite would take for a part
+            of another file in its place.
+        path: where it was. The new file is beside it, or where temporary files are, if that folder is gone, too.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    folder = path.parent if path.parent.is_dir() else Path(tempfile.gettempdir())
+    names = (f"{path.stem}-rescued{number}{path.suffix}" for number in ("", *map("-{}".format, range(2, 1000))))
+    fresh = next(each for each in map(folder.joinpath, names) if not each.exists())
+    with refusing(fresh):
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        rescued = _connect(fresh, "mode=rwc")
+        database.backup(rescued)
+        database.close()
+        _into_wal(rescued)
+    return rescued, fresh
 
 
 def _upgraded_copy(database: sqlite3.Connection, migrate: Migration) -> sqlite3.Connection:
@@ -102,6 +154,14 @@ def _upgraded_copy(database: sqlite3.Connection, migrate: Migration) -> sqlite3.
     return copy
 
 
+_HINTS = {
+    sqlite3.SQLITE_BUSY: "; another program writes to it for too long: repeat the command when that has ended",
+    sqlite3.SQLITE_FULL: "; what was kept before is whole: make room, and the same command goes on from there",
+    sqlite3.SQLITE_IOERR: "; what was kept before is whole, and the same command goes on from there",
+}
+"""What to do, by SQLite's code for what went wrong."""
+
+
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
     """Turn what SQLite refuses into a StoreError that names the file."""
@@ -111,7 +171,8 @@ def refusing(path: Path) -> Iterator[None]:
         reason = str(error)
         if "not a database" in reason or "malformed" in reason:
             raise StoreError(f"store: '{path}' is not a normzoo store ({reason})") from error
-        raise StoreError(f"store: '{path}' cannot be opened or written: {reason}") from error
+        hint = _HINTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
+        raise StoreError(f"store: '{path}' cannot be opened or written: {reason}{hint}") from error
     except UnicodeDecodeError as error:  # SQLite quotes what is wrong with the file
         raise StoreError(f"store: '{path}' is not a normzoo store (its tables do not read)") from error
     except (OSError, ValueError) as error:  # a name that can be no file's
@@ -128,10 +189,14 @@ def scalar(database: sqlite3.Connection, query: str) -> int:
 
 def _check(database: sqlite3.Connection, path: Path) -> bool:
     """Refuse what is no store of ours, or too new; return whether nothing is in it yet."""
-    application_id, version, tables = (
-        scalar(database, query)
-        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-    )
+    database.execute("BEGIN")  # another command may be making the tables
+    try:
+        application_id, version, tables = (
+            scalar(database, query)
+            for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+        )
+    finally:
+        database.execute("ROLLBACK")
     is_new = (application_id, version, tables) == (0, 0, 0)
     if not is_new and application_id != APPLICATION_ID:
         raise StoreError(f"store: '{path}' is a database, but not a normzoo store; name another with --store")
@@ -173,8 +238,7 @@ _text = partial(str, encoding="utf-8", errors="backslashreplace")
 
 def _prepare(database: sqlite3.Connection, is_new: bool, migrate: Migration) -> None:
     """Make the tables that are not there yet, all or nothing."""
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")
+    _into_wal(database)
     database.execute("BEGIN IMMEDIATE")
     version = scalar(database, "PRAGMA user_version")
     try:
@@ -195,8 +259,27 @@ def _prepare(database: sqlite3.Connection, is_new: bool, migrate: Migration) -> 
         raise
 
 
+def _into_wal(database: sqlite3.Connection) -> None:
+    """Have a file written by a write-ahead log. SQLite itself does not wait for others that do so at the same time."""
+    deadline = time.monotonic() + OPENING_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+    database.execute("PRAGMA synchronous = FULL")
+
+
 def _mode(path: Path, writable: bool) -> str:
     """Return how to open the file: one that nobody is writing to is read without leaving files beside it."""
     if writable:
         return "mode=rwc"
-    return "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
+    return "mode=ro" if is_shared(path) else "mode=ro&immutable=1"
+
+
+def is_shared(path: Path) -> bool:
+    """Whether somebody writes to the file: then readers and writers keep out of one another's way."""
+    return Path(f"{path}-wal").exists()
