@@ -4,8 +4,6 @@ Converting keeps the parameters and makes new norms, so it is timed beside a cop
 """
 
 import copy
-import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +14,7 @@ import torch
 import torchvision
 from torch import nn
 
+from benchmarks import arguments, check_record, write_record
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.surgery import convert
 
@@ -95,12 +94,10 @@ def to_markdown(measured: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure all models, and write what was found to PATH.json and PATH.md."""
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m benchmarks.convert PATH")
+    (path,), force = arguments("PATH")
+    check_record(Path(path), force=force)
     measured = measure(torchvision.models.list_models(module=torchvision.models), "group:groups=32")
-    path = Path(sys.argv[1])
-    path.with_suffix(".json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".md").write_text(to_markdown(measured), encoding="utf-8")
+    write_record("convert", Path(path), measured, to_markdown(measured), force=force)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ sentence that says so is a false claim; at most 5 % of comparisons may have one.
 are false, and the share in which the difference is found is the power.
 """
 
-import json
 import platform
 import re
 import sys
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks import arguments, check_record, write_record
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
 from normzoo.report import Summary, Table, findings, summarize
@@ -342,12 +342,12 @@ def to_markdown(measured: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Measure so many comparisons of each kind, and write what was found to PATH.json and PATH.md."""
-    if len(sys.argv) != 3 or not sys.argv[1].isdigit():
-        sys.exit("usage: python -m benchmarks.inference COMPARISONS PATH")
-    measured = measure(int(sys.argv[1]))
-    path = Path(sys.argv[2])
-    path.with_suffix(".json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".md").write_text(to_markdown(measured), encoding="utf-8")
+    (count, path), force = arguments("COMPARISONS", "PATH")
+    if not count.isdigit():
+        sys.exit(f"error: COMPARISONS must be a number, got '{count}'")
+    check_record(Path(path), force=force)
+    measured = measure(int(count))
+    write_record("inference", Path(path), measured, to_markdown(measured), force=force)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ The store holds comparisons of 10,020 runs each on digits. Nothing is trained fo
 what a worker finds out of the data and the networks, so that the first comparison can be repeated.
 """
 
-import json
 import os
-import platform
 import random
 import shlex
 import subprocess
@@ -14,11 +12,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks import arguments, check_record, write_record
 from normzoo.experiment.comparison import plan_comparison
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.config.execution import Execution
@@ -28,7 +26,6 @@ from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.planning.facts import Prepared
 from normzoo.experiment.results.records import EpochRecord, Place, RunRecord, Status, pack_hits
 from normzoo.experiment.results.store import Store
-from normzoo.outputs import check_output, marked, write_outputs
 
 MATRIX = MatrixSpec(templates="cnn,lstm", batch_sizes="2,4,8,10,16,32", seeds=167, epochs=4)
 COMMAND = "compare --templates cnn,lstm --batch-sizes 2,4,8,10,16,32 --seeds 167 --epochs 4 --device cpu --jobs 1"
@@ -54,11 +51,11 @@ LOOKS = {
 
 
 def make_store(path: Path, comparisons: int = COMPARISONS, matrix: MatrixSpec = MATRIX) -> None:
-    """Make a store of comparisons, which differ in their learning rate, with a record for each of their runs."""
+    """Make a store of comparisons, each of further seeds, with a record for each of their runs."""
     execution = Execution(store=path, device="cpu", jobs=1)
     with Store(path) as store, LocalExecutor(execution) as executor:
         for number in range(comparisons):
-            asked = matrix if not number else MatrixSpec(**{**matrix.model_dump(), "lr": matrix.lr + number / 1000})
+            asked = matrix.model_copy(update={"first_seed": number * matrix.seeds})
             configuration = Configuration(asked, execution)
             plan = plan_comparison(configuration, store, executor, recalls=True)
             with store.transaction():
@@ -70,7 +67,7 @@ def make_store(path: Path, comparisons: int = COMPARISONS, matrix: MatrixSpec = 
 
 def made_up(spec: RunSpec, prepared: Prepared) -> RunRecord:
     """Return a record of a run as training would leave it behind, the same each time."""
-    chance = random.Random(spec.key)
+    chance = random.Random(spec.key)  # noqa: S311
     share = 0.9 + 0.05 * chance.random()
     metrics = [{"loss": 1.5 / epoch, "accuracy": share - 0.2 / epoch} for epoch in range(1, spec.epochs + 1)]
     return RunRecord(
@@ -98,16 +95,15 @@ def measure(store: Path, folder: Path, looks: Sequence[str] = tuple(LOOKS)) -> d
     """Run commands on a store, each in a process of its own, with what they write in ``folder``.
 
     Returns:
-        By what it does, the command, its exit code, the seconds of a processor that it took (its workers' with it), those that
-        passed, and its most memory in MiB.
+        By what it does, the command, its exit code, the seconds of a processor that it and its workers took, those that
+        passed, and the most memory of one of its processes in MiB.
     """
     with Store(store, writable=False) as opened:
         key, other, *_ = keys = list(opened.statuses())
     found = {}
     for what in looks:
-        words = LOOKS[what].format(key=key, other=other, folder=folder, store=store)
-        place = "" if words.startswith("merge") else f" --store {shlex.quote(str(store))}"
-        found[what] = {"command": LOOKS[what], **_run([*shlex.split(words + place)])}
+        words = shlex.split(LOOKS[what].format(key=key, other=other, folder=folder, store=store))
+        found[what] = {"command": LOOKS[what], **_run([*words, *([] if "merge" in words else ["--store", str(store)])])}
     return {
         "runs": len(keys),
         "megabytes": round(store.stat().st_size / 1e6),
@@ -116,12 +112,10 @@ def measure(store: Path, folder: Path, looks: Sequence[str] = tuple(LOOKS)) -> d
     }
 
 
-def _run(arguments: Sequence[str]) -> dict[str, Any]:
-    """Run a command, and return what it took."""
+def _run(words: Sequence[str]) -> dict[str, Any]:
     began = time.monotonic()
-    with subprocess.Popen(
-        [sys.executable, "-m", "normzoo", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
+    command = [sys.executable, "-m", "normzoo", *words]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     return {
@@ -130,3 +124,45 @@ def _run(arguments: Sequence[str]) -> dict[str, Any]:
         "seconds": round(time.monotonic() - began, 1),
         "mebibytes": round(used.ru_maxrss / 1024),
     }
+
+
+def to_markdown(measured: dict[str, Any]) -> str:
+    """Write what was measured as a page."""
+    rows = [
+        f"| {what} | `normzoo {each['command'].format(folder='.', store='store.sqlite', key='KEY', other='KEY')}` | {each['cpu']:.1f} | {each['mebibytes']} |"
+        for what, each in measured["commands"].items()
+    ]
+    failed = [what for what, each in measured["commands"].items() if each["code"]]
+    return "\n".join(
+        [
+            f"# What do commands take on a store of {measured['runs']:,} runs?",
+            "",
+            f"It has {measured['megabytes']} MB, and {COMPARISONS} comparisons. Seconds of a processor, of the command "
+            "with its workers, and the most memory of one of its processes, in MiB.",
+            *(["", f"Not carried out: {', '.join(failed)}."] if failed else []),
+            "",
+            "| what | command | s | MiB |",
+            "| :-- | :-- | --: | --: |",
+            *rows,
+            "",
+            "`python -m benchmarks.stores reports/stores` measures it again: "
+            + ", ".join(f"{name} {value}" for name, value in measured["environment"].items())
+            + ".",
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    """Make the store, measure all commands, and write what was found to PATH.json and PATH.md."""
+    (path,), force = arguments("PATH")
+    check_record(Path(path), force=force)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "store.sqlite"
+        make_store(store)
+        measured = measure(store, Path(folder))
+    write_record("stores", Path(path), measured, to_markdown(measured), force=force)
+
+
+if __name__ == "__main__":
+    main()
