@@ -128,8 +128,9 @@ def _run(words: Sequence[str]) -> dict[str, Any]:
 
 def to_markdown(measured: dict[str, Any]) -> str:
     """Write what was measured as a page."""
+    names = {"folder": "out", "store": "store.sqlite", "key": "KEY", "other": "OTHER"}
     rows = [
-        f"| {what} | `normzoo {each['command'].format(folder='.', store='store.sqlite', key='KEY', other='KEY')}` | {each['cpu']:.1f} | {each['mebibytes']} |"
+        f"| {what} | `normzoo {each['command'].format(**names)}` | {each['cpu']:.1f} | {each['mebibytes']} |"
         for what, each in measured["commands"].items()
     ]
     failed = [what for what, each in measured["commands"].items() if each["code"]]

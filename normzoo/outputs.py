@@ -20,7 +20,8 @@ _COMMENTS = {".md": "\n<!-- {} -->\n", ".html": "<!-- {} -->\n", ".svg": "<!-- {
 
 _BEGINNINGS = {
     ".csv": rb"(key,status,template,norm,|template,norm,batch_size,metric,|key\n$)",
-    ".json": rb'(\[\n\{"key": "[^"]*", "status": |\[\n\{"template": "[^"]*", "norm": |\[\n\n\]\n$|\{\n "(spec|benchmark)": )',
+    ".json": rb'(\[\n\{"key": "[^"]*", "status": |\[\n\{"template": "[^"]*", "norm": |\[\n\n\]\n$'
+    rb'|\{\n "spec": \{\n|\{\n "benchmark": ")',
 }
 """What exported rows, also none, and a benchmark's measurements begin with."""
 

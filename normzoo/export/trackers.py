@@ -9,8 +9,10 @@ import hashlib
 import json
 import os
 import re
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -202,6 +204,7 @@ def to_mlflow(runs: Iterable[TrackedRun], place: str) -> Iterator[bool]:
     """
     # By default a server that does not answer is asked for four minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    _check_database(place)
     from mlflow import MlflowClient
     from mlflow.entities import RunTag
     from mlflow.exceptions import MlflowException
@@ -230,6 +233,25 @@ def to_mlflow(runs: Iterable[TrackedRun], place: str) -> Iterator[bool]:
             yield True
     except MlflowException as error:
         raise ConfigError(f"--to: MLflow refuses '{place}': {error}") from error
+
+
+def _check_database(place: str) -> None:
+    """Refuse a database in which MLflow would make its tables among those of another program, such as a store.
+
+    Raises:
+        ConfigError: ``place`` is one, or a file that is none.
+    """
+    named = re.fullmatch(r"sqlite(?:\+\w+)?:///(?:file:)?([^?]+)(?:\?.*)?", place)
+    path = Path(named[1] if named else place)
+    if not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        tables = {""}
+    if tables and not tables >= {"alembic_version", "experiments"}:
+        raise ConfigError(f"--to: '{path}' is there and is no database of MLflow's; name another place")
 
 
 def _runs_in_mlflow(client: Any, experiment: str) -> Mapping[str, dict[str, dict[str, str]]]:

@@ -155,7 +155,7 @@ class Store:
 
     def _check_place(self) -> None:
         """Refuse to go on with a file that has lost its name, once all that it held is kept under another."""
-        if not self.is_writable or self._database.in_transaction or identity(self.path) == self._identity:
+        if not self.is_writable or identity(self.path) == self._identity or self._database.in_transaction:
             return
         gone = self.path
         self._database, self.path = rescue(self._database, gone)
