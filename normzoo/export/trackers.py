@@ -204,7 +204,7 @@ def to_mlflow(runs: Iterable[TrackedRun], place: str) -> Iterator[bool]:
     """
     # By default a server that does not answer is asked for four minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    _check_database(place)
+    check_database(place)
     from mlflow import MlflowClient
     from mlflow.entities import RunTag
     from mlflow.exceptions import MlflowException
@@ -235,7 +235,7 @@ def to_mlflow(runs: Iterable[TrackedRun], place: str) -> Iterator[bool]:
         raise ConfigError(f"--to: MLflow refuses '{place}': {error}") from error
 
 
-def _check_database(place: str) -> None:
+def check_database(place: str) -> None:
     """Refuse a database in which MLflow would make its tables among those of another program, such as a store.
 
     Raises:

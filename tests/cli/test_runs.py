@@ -4,7 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from normzoo.cli._tables import plain_table, table_lines
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.results.records import Status
 from normzoo.experiment.results.store import Store
@@ -109,6 +111,17 @@ def test_no_column_is_lost_silently_in_a_narrow_terminal(capsys: pytest.CaptureF
         "Not shown in 80 columns: dataset, all digits; seconds, all 1.0; strategy, all stacked; "
         "began (UTC), all 2025-01-01 00:00."
     )
+
+
+def test_lines_are_those_of_the_table_that_would_take_long(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also of signs that are two columns wide, that act on a terminal, or that do not fit."""
+    columns = {"norm": ["batch", "層" * 9, "", "\x1b[2J"], "lr": ["0.1", "", "-", "0.025"], "at": ["a b", "x", "", "y"]}
+    for width in (60, 24):
+        console = Console(width=width, color_system=None, emoji=False)
+        rows = list(zip(*columns.values(), strict=True))
+        console.print(plain_table(list(columns), rows, right=("lr",), fold=("norm",)))
+        expected = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+        assert list(table_lines(columns, width=width, right=("lr",), fold="norm")) == expected
 
 
 def test_the_limit_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 import math
 import os
+import sqlite3
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
-from normzoo.export.trackers import TRACKERS, tracked
+from normzoo.export.trackers import TRACKERS, check_database, tracked
 from normzoo.metric import Metric
 
 from .in_process import call, fill
@@ -359,3 +360,42 @@ def test_a_folder_that_cannot_be_made_is_refused(capsys: pytest.CaptureFixture[s
     outcome = call(capsys, "export", "--store", store, "--to", "tensorboard:logs")
     assert outcome.code == 2
     assert outcome.stderr == "normzoo: error: --to: 'tensorboard:logs' cannot be written: Not a directory\n"
+
+
+def others_database(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE runs (text TEXT)")
+    database.close()
+
+
+def another_store(path: Path) -> None:
+    fill(path, OK)
+
+
+def a_text(path: Path) -> None:
+    path.write_text("notes")
+
+
+@pytest.mark.parametrize("make", [others_database, another_store, a_text])
+@pytest.mark.parametrize("target", ["sqlite:///o.db", "sqlite:///{}/o.db?timeout=9", "sqlite+pysqlite:///o.db", "o.db"])
+def test_another_programs_file_is_no_place_for_mlflow(
+    capsys: pytest.CaptureFixture[str], store: Path, target: str, make: Callable[[Path], None]
+) -> None:
+    """MLflow would make its tables among those that are there. It is not asked, so it need not be installed."""
+    make(Path("o.db"))
+    before = Path("o.db").read_bytes()
+    outcome = call(capsys, "export", "--store", store, "--to", f"mlflow:{target.format(Path.cwd())}")
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert outcome.stderr.endswith("o.db' is there and is no database of MLflow's; name another place\n")
+    assert Path("o.db").read_bytes() == before
+
+
+def test_a_database_of_mlflows_is_a_place(tmp_path: Path) -> None:
+    """And one that is empty, or not there yet, and a server."""
+    for name, tables in (("own.db", ("alembic_version", "experiments", "runs")), ("empty.db", ())):
+        with sqlite3.connect(tmp_path / name) as database:
+            for table in tables:
+                database.execute(f"CREATE TABLE {table} (text TEXT)")
+        database.close()
+    for place in ("sqlite:///{}/own.db", "sqlite:///{}/empty.db", "sqlite:///{}/none.db", "{}", "http://localhost:9"):
+        check_database(place.format(tmp_path))
