@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -132,7 +133,7 @@ class RunSpec(BaseModel):
         the version of what a run is evaluated by only where it is.
         """
         versions = {"recalibration": RECALIBRATION} if "recalibrated" in self.further_eval_stats else {}
-        defaults = {name for name in _LATER if getattr(self, name) == type(self).model_fields[name].get_default()}
+        defaults = {name for name, value in _later_defaults().items() if getattr(self, name) == value}
         return _digest({"protocol": PROTOCOL, **versions, **self.model_dump(mode="json", exclude=defaults)})
 
     @property
@@ -159,6 +160,11 @@ class RunSpec(BaseModel):
 def _written(value: Any) -> Any:
     """Write a value as it stands in a spec: a list with dashes."""
     return "-".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+@cache
+def _later_defaults() -> dict[str, Any]:
+    return {name: RunSpec.model_fields[name].get_default() for name in _LATER}
 
 
 def _digest(value: dict[str, Any]) -> str:

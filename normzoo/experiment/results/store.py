@@ -1,5 +1,6 @@
 """The store: one SQLite file in WAL mode, written as results come in. Torch-free."""
 
+import gc
 import json
 import shlex
 import sqlite3
@@ -298,7 +299,13 @@ class Store:
 
     def records(self, keys: Sequence[str]) -> dict[str, RunRecord]:
         """Return those records that there are, by key, in the order of ``keys``."""
-        return dict(self.each_record(keys))
+        collects = gc.isenabled()
+        gc.disable()  # to look for cycles among so many new objects, which have none, takes longer than to read them
+        try:
+            return dict(self.each_record(keys))
+        finally:
+            if collects:
+                gc.enable()
 
     def each_record(self, keys: Sequence[str]) -> Iterator[tuple[str, RunRecord]]:
         """Yield those records that there are, with their keys, in this order; few of them are in memory at a time."""
