@@ -139,7 +139,8 @@ def to_markdown(measured: dict[str, Any]) -> str:
             f"# What do commands take on a store of {measured['runs']:,} runs?",
             "",
             f"It has {measured['megabytes']} MB, and {COMPARISONS} comparisons. Seconds of a processor, of the command "
-            "with its workers, and the most memory of one of its processes, in MiB.",
+            "with its workers, and the most memory of one of its processes, in MiB; the doctor's is of one that loads "
+            "torch.",
             *(["", f"Not carried out: {', '.join(failed)}."] if failed else []),
             "",
             "| what | command | s | MiB |",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, zip_longest
+from itertools import chain
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import RenderableType
@@ -110,9 +110,10 @@ def table_lines(
     ]
     blanks = [" " * each for each in widths.values()]
     for row in chain([tuple(columns)], zip(*columns.values(), strict=True)):
-        for line in zip_longest(*(part[cell] for part, cell in zip(parts, row, strict=True))):
-            filled = (blank if each is None else each for each, blank in zip(line, blanks, strict=True))
-            yield (" " * GAP).join(filled).rstrip()
+        cells = [part[cell] for part, cell in zip(parts, row, strict=True)]
+        for index in range(max(map(len, cells))):
+            line = [each[index] if index < len(each) else blank for each, blank in zip(cells, blanks, strict=True)]
+            yield (" " * GAP).join(line).rstrip()
 
 
 def _padded(cell: str, width: int, *, right: bool) -> list[str]:
