@@ -165,13 +165,13 @@ def as_command(words: str, settings: BaseModel) -> str:
     return shlex.join(command)
 
 
-def problems(error: ValidationError) -> str:
-    """Return all errors in one line, each with the name of its setting if it concerns a single one."""
+def problems(error: ValidationError) -> list[str]:
+    """Return all that is wrong, each with the name of its setting if it concerns a single one."""
     lines = []
     for detail in error.errors():
         setting = f"{detail['loc'][0]}: " if detail["loc"] else ""
         lines.append(setting + detail["msg"].removeprefix("Value error, "))
-    return "; ".join(dict.fromkeys(lines))
+    return lines
 
 
 REFERENCE, AUTO, EAGER = "torch.nn", "auto", "eager"

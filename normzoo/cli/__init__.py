@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cyclopts import App, Group
+from cyclopts import App, Group, Parameter
 from cyclopts.exceptions import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 import normzoo
@@ -21,6 +21,9 @@ EXIT_OK, EXIT_FAILED_RUNS, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 _LONGEST = 300
 """Characters of a word in a message, such as a path."""
+
+_BEGIN, _END = 1200, 400
+"""Characters of a message: of what a user's own code says, how it begins, and its end, which says where that is."""
 
 _COMPARE = """Train every norm in every template at every batch size, and print what differs.
 
@@ -144,6 +147,7 @@ app = App(
     help="Which normalization should this network use? normzoo trains them side by side and says what differs.",
     help_epilogue="Start with: normzoo compare --batch-sizes 2,8,32",
     version=normzoo.__version__,
+    default_parameter=Parameter(json_list=False, json_dict=False),  # lists are written in one way
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
@@ -233,7 +237,10 @@ def _refuse(message: str) -> int:
         word if len(word) <= _LONGEST else f"{word[:_LONGEST]}... ({len(word):,} characters)"
         for word in message.split()
     )
-    sys.stderr.write(f"normzoo: error: {visible(' '.join(words))}\n")
+    line = visible(" ".join(words))
+    if len(line) > _BEGIN + _END:
+        line = f"{line[:_BEGIN]} ... ({len(line):,} characters) ... {line[-_END:]}"
+    sys.stderr.write(f"normzoo: error: {line}\n")
     return EXIT_USAGE
 
 

@@ -15,6 +15,7 @@ from packaging.specifiers import SpecifierSet
 from normzoo.errors import StoreError, UnknownNameError, counted
 from normzoo.experiment.results.store import Store
 from normzoo.registry.backends import VARIABLE, checked_backend
+from normzoo.registry.entries import at_home
 
 PACKAGES = {
     "torch": "torch",
@@ -274,7 +275,7 @@ def _content(store: Store) -> str:
 
 def check_datasets(root: Path) -> Check:
     """Check which of the downloaded datasets are there, by the names of their files, and that none is in parts."""
-    folder = root.expanduser()
+    folder = at_home(root)
     try:
         if _is_there(folder):
             next(folder.iterdir(), None)  # a folder that may not be read would pass for an empty one

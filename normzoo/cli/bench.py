@@ -18,10 +18,12 @@ from normzoo.cli import EXIT_OK
 from normzoo.cli._console import stderr_console, stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
+from normzoo.experiment.config.resolve import listed
 from normzoo.interrupts import interrupts_raised
 from normzoo.outputs import check_output, marked, write_outputs
 from normzoo.registry.backends import backend_of_process
 from normzoo.report.files import MARKDOWN, check_report_path
+from normzoo.visible import as_utf8
 
 _COMMAND = Group("This command", sort_key=2)
 _Spec = TypeVar("_Spec", bound=BaseModel)
@@ -93,7 +95,9 @@ def read_settings(model: type[_Spec], settings: dict[str, Any]) -> _Spec:
     try:
         return model.model_validate({name: value for name, value in settings.items() if value is not None})
     except ValidationError as error:
-        raise ConfigError(problems(error)) from None
+        raise ConfigError(listed(problems(error))) from None
+    except UnicodeEncodeError as error:  # what is wrong is said with half of a pair, which pydantic cannot write
+        raise ConfigError(as_utf8(error.object)) from None
 
 
 def check_paths(json: Path | None, report: Path | None, *, force: bool) -> None:
@@ -106,14 +110,16 @@ def check_paths(json: Path | None, report: Path | None, *, force: bool) -> None:
 
 
 def progress_bar() -> Progress:
-    """Return a progress bar on stderr that is gone when it ends."""
+    """Return a progress bar on stderr that is gone when it ends; in a file or a pipe there is none."""
+    console = stderr_console()
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=stderr_console(),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
 
 

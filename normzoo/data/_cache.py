@@ -18,6 +18,7 @@ from filelock import FileLock
 from normzoo.data._dataset import Array
 from normzoo.data._part import checksum
 from normzoo.errors import DataError
+from normzoo.registry.entries import at_home
 
 Write = Callable[[Array], None]
 """Adds a sample; all are of one shape and type."""
@@ -39,9 +40,9 @@ def cache_folder() -> Path:
     """Return the folder of what normzoo keeps to save time."""
     ours = os.environ.get("NORMZOO_CACHE")
     if ours:
-        return Path(ours).expanduser()
+        return at_home(ours)
     base = os.environ.get("XDG_CACHE_HOME")
-    return Path(base if base else "~/.cache").expanduser() / "normzoo"
+    return at_home(base or "~/.cache") / "normzoo"
 
 
 def cached(name: str, state: str, make: Callable[[Write], dict[str, Any]]) -> Cached:

@@ -73,6 +73,8 @@ def check_tokens(source: str, tokens: Array, vocabulary: int | None) -> None:
     """Refuse tokens that are not 0 to the size of the vocabulary, less one."""
     if vocabulary is None:
         raise DataError(f"{source} holds tokens, and of how many kinds is not said; give RawArrays a vocabulary")
+    if vocabulary < 1:
+        raise DataError(f"{source} holds tokens, and a vocabulary of {vocabulary}; it is at least 1")
     low, high = int(tokens.min()), int(tokens.max())
     if low < 0 or high >= vocabulary:
         raise DataError(

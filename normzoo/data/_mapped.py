@@ -1,6 +1,7 @@
 """Arrays of an ``.npz`` file that stay in the file, and are read from it as they are looked at."""
 
 import os
+import re
 import shutil
 import struct
 import tempfile
@@ -163,7 +164,8 @@ def _header(source: str, member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.d
     try:
         shape, is_fortran, dtype = _READERS[version](member)
     except ValueError as error:
-        raise DataError(f"{source} cannot be read ({error}); write it again") from error
+        reason = re.sub(": <.*>$", "", str(error))  # objects of Python's parser
+        raise DataError(f"{source} cannot be read ({reason}); write it again") from error
     if dtype.hasobject:
         raise DataError(
             f"{source} holds Python objects; give all its samples one shape, sequences of different "

@@ -20,6 +20,7 @@ from normzoo.data._pictures import Header, UnreadableError, read_all, read_heade
 from normzoo.data.torchvision import torchvision_class
 from normzoo.errors import DataError, counted
 from normzoo.memory import free_bytes, require_memory
+from normzoo.registry.entries import at_home
 
 _SPLITS: Mapping[str, str] = {
     "train": "train",
@@ -74,7 +75,7 @@ def load(
     Raises:
         DataError: the folder is missing or not as it should be, or pictures cannot be read; the message says which.
     """
-    source, root = f"folder '{argument}'", Path(argument).expanduser()
+    source, root = f"folder '{argument}'", at_home(argument)
     torchvision_class("folder", "ImageFolder")
     wanted = _size(source, size)
     if channels not in (None, 1, 3):

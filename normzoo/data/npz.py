@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Sequence
 from errno import ENOMEM
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from normzoo.data._dataset import Array, Kind, RawArrays
 from normzoo.data._mapped import MappedFile, check_sizes, map_member
 from normzoo.errors import DataError
 from normzoo.memory import require_memory
+from normzoo.registry.entries import at_home
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 NOTES = "normzoo_notes"
@@ -26,7 +28,7 @@ _LENGTHS = ("lengths_train", "lengths_test", "lengths_val")
 
 _DAMAGE = (
     *(OSError, EOFError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError),
-    *(struct.error, zipfile.BadZipFile, zlib.error),
+    *(SyntaxError, TokenError, struct.error, zipfile.BadZipFile, zlib.error),
 )
 """What zipfile and numpy raise of files that are damaged, or say of themselves what is not true."""
 
@@ -56,7 +58,7 @@ def load(*, root: Path | None, download: bool, argument: str, kind: Kind | None 
         DataError: the file is missing or unreadable.
     """
     del root, download
-    path = Path(argument).expanduser()
+    path = at_home(argument)
     source = f"npz '{argument}'"
     arrays = _read(source, path, ("vocabulary", NOTES) if kind == "tokens" else (NOTES,))
     vocabulary, notes = arrays.pop("vocabulary", None), arrays.pop(NOTES, None)

@@ -9,6 +9,7 @@ from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError, counted
 from normzoo.memory import require_memory
+from normzoo.registry.entries import at_home
 
 _HELD_OUT = 0.1
 """Shares of the text that are the validation and the test set, at its end."""
@@ -31,7 +32,7 @@ def load(*, argument: str, length: int = 64) -> RawArrays:
     source = f"text '{argument}'"
     if length < 1:
         raise DataError(f"{source}: length must be at least 1, got {length}")
-    text = _read(source, Path(argument).expanduser())
+    text = _read(source, at_home(argument))
     held = round(_HELD_OUT * len(text))
     if held <= length:
         raise DataError(

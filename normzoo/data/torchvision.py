@@ -17,6 +17,7 @@ import numpy as np
 
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError
+from normzoo.registry.entries import at_home
 
 
 def load_mnist(*, root: Path | None, download: bool, argument: str) -> RawArrays:
@@ -114,7 +115,7 @@ def load_torchvision(
         DataError: the dataset is not there and ``download`` is false, or the download failed, or the folder
             cannot be written.
     """
-    folder = (DEFAULT_ROOT if root is None else root).expanduser()
+    folder = at_home(DEFAULT_ROOT if root is None else root)
     try:
         return _read(dataset_class, folder)
     except _UNREADABLE:

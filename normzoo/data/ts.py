@@ -15,6 +15,7 @@ from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError, counted
 from normzoo.memory import require_memory
+from normzoo.registry.entries import at_home
 
 _SHOWN, _LONGEST = 10, 40
 """Values that a message lists, and characters of a text that it shows."""
@@ -41,10 +42,10 @@ def load(*, argument: str, test: str | None = None) -> RawArrays:
         DataError: a file is missing, or a line of it cannot be read; the message says which.
     """
     source = f"ts '{argument}'"
-    train_path = Path(argument).expanduser()
+    train_path = at_home(argument)
     if test is None and not train_path.name.endswith(_TRAIN):
         raise DataError(f"{source}: its name does not end in {_TRAIN}, so say which file the test set is: test=PATH")
-    test_path = Path(test).expanduser() if test else train_path.with_name(train_path.name.removesuffix(_TRAIN) + _TEST)
+    test_path = at_home(test) if test else train_path.with_name(train_path.name.removesuffix(_TRAIN) + _TEST)
     train, tested = _read(source, train_path), _read(source, test_path)
     if train.values.shape[2] != tested.values.shape[2]:
         raise DataError(

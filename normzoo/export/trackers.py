@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from normzoo.errors import ConfigError
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.results.tabular import flat
 from normzoo.registry import find
+from normzoo.registry.entries import at_home
 
 EXPERIMENT = "normzoo"
 """The experiment of MLflow that runs are put into."""
@@ -140,7 +140,7 @@ def to_tensorboard(runs: Iterable[TrackedRun], place: str) -> Iterator[bool]:
 
     for run in runs:
         name = re.sub(r"[^-\w.,:=+ ]", "_", run.name)
-        folder = Path(place).expanduser() / f"{name}, {run.key}"
+        folder = at_home(place) / f"{name}, {run.key}"
         finished = folder / f"events.out.tfevents.{run.began:.0f}.normzoo.{run.fingerprint(with_tags=True)}"
         if finished.exists():
             yield False

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from normzoo.errors import UsageError
 from normzoo.registry._component import Entry, Registry, Spec
 
 
@@ -393,6 +395,18 @@ SCHEDULES = Registry(
 ``target`` is called as ``target(step, steps=..., **options)`` and returns by how much the rate is multiplied in that
 step, of those from 0 to ``steps - 1``.
 """
+
+
+def at_home(path: str | Path) -> Path:
+    """Return a path, with a home folder in the place of a leading ``~``.
+
+    Raises:
+        UsageError: there is no such home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"'{path}': there is no such home folder here; write the path out, or set HOME") from error
 
 
 def paths_of(spec: Spec) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from normzoo.errors import DataError, nearest
+from normzoo.errors import MAX_LISTED, DataError, nearest
+from normzoo.registry.entries import at_home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,7 @@ def column_names(path: str, layout: Layout) -> list[str]:
     Raises:
         DataError: there is no such file, or its columns have no names of their own.
     """
-    source, file = layout.source(path), Path(path).expanduser()
+    source, file = layout.source(path), at_home(path)
     if not file.is_file():
         raise _not_there(source, path, layout)
     if layout.format == "parquet":
@@ -117,7 +118,7 @@ def read_rows(
     Raises:
         DataError: it cannot be read.
     """
-    source, file, rows = layout.source(path), Path(path).expanduser(), max(1, _VALUES // len(wanted))
+    source, file, rows = layout.source(path), at_home(path), max(1, _VALUES // len(wanted))
     if layout.format == "parquet":
         yield from _parquet_rows(source, file, list(wanted), rows)
         return
@@ -161,17 +162,17 @@ def check_rows(path: str, layout: Layout) -> None:
         DataError: there is one; the message says which.
     """
     if layout.format == "csv":
-        for _ in _rows(layout.source(path), Path(path).expanduser(), layout):
+        for _ in _rows(layout.source(path), at_home(path), layout):
             pass
 
 
 def _not_there(source: str, path: str, layout: Layout) -> DataError:
     """Say that there is no such file, or which option is none, which is read as a part of the path."""
     named, _, options = path.rpartition(":")
-    if not named or not Path(named).expanduser().is_file():
-        if Path(path).expanduser().is_dir():
+    if not named or not at_home(named).is_file():
+        if at_home(path).is_dir():
             return DataError(f"{source}: it is a folder; for a folder of pictures write folder:{path}")
-        return DataError(f"{source}: no such file; check the path '{Path(path).expanduser().absolute()}'")
+        return DataError(f"{source}: no such file; check the path '{at_home(path).absolute()}'")
     known = _OPTIONS[layout.format]
     keys = [each.partition("=")[0].strip() for each in options.split(",")]
     wrong = next((each for each in keys if each and each not in known), None)
@@ -205,7 +206,8 @@ def _checked(source: str, names: list[str], first: int = 1) -> list[str]:
             raise DataError(f"{source}: column {number} has no name; give it one, or take the column out of the file")
     for name, count in Counter(names).items():
         if count > 1:
-            where = " and ".join(str(number) for number, each in enumerate(names, first) if each == name)
+            places = [str(number) for number, each in enumerate(names, first) if each == name]
+            where = " and ".join([*places[:MAX_LISTED], *(["more"] if count > MAX_LISTED else [])])
             raise DataError(f"{source}: columns {where} are all called '{name}'; give each a name of its own")
     return names
 

@@ -87,11 +87,15 @@ AT_ONCE = {
     "report-store-missing": Refusal(("report", "-o", "r.md", "--store", "none.sqlite"), "there is no 'none.sqlite'"),
     "report-store-newer": Refusal(("report", "-o", "r.md", "--store", "newer.sqlite"), "from a newer normzoo"),
     "report-store-text": Refusal(("report", "-o", "r.md", "--store", "notes.sqlite"), "is not a normzoo store"),
+    "brackets": Refusal(("merge", "[a]", "--into", "new.sqlite"), "'[a]'"),
+    "home": _compare("--dataset npz:~no-such-user/a.npz", "'~no-such-user/a.npz': there is no such home folder here"),
+    "home-of-a-table": _compare("--dataset csv:~no-such-user/a.csv", "there is no such home folder here; write"),
     "report-without-output": Refusal(("report",), "parameter --output requires an argument"),
 }
 """What the parent refuses by itself."""
 
 BY_A_WORKER = {
+    "home-of-data": _compare("--dataset mnist --data-root ~no-such-user/x", "there is no such home folder here; write"),
     "batch-size-too-large": _compare(
         "--batch-sizes 64,5000",
         "5000 is larger than the training set of 'digits' (1078 of 1437 samples, after 359 for validation); use at",

@@ -99,6 +99,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {**TOKENS, "x_train": changed(TOKENS["x_train"], (2, 1), -1)},
         "x_train holds the token -1; with a vocabulary of 5 tokens are 0 to 4",
     ),
+    "a vocabulary of none": (
+        {**TOKENS, "vocabulary": -3},
+        "x_train holds tokens, and a vocabulary of -3; it is at least 1",
+    ),
     "a target beyond those of training": (
         {**TOKENS, "y_test": changed(TOKENS["y_test"], (2, 1), 7)},
         "y_test holds the token 7, but y_train's are 0 to 4",

@@ -23,6 +23,11 @@ from .fakes import npz_arrays, npz_refusal, write_npz
 def header(shape: tuple[int, ...], dtype: str = "|u1", *, version: tuple[int, int] = (1, 0)) -> bytes:
     """What an ``.npy`` file of such an array begins with, by hand, so that it may say anything."""
     text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape!r}, }}".encode().ljust(117) + b"\n"
+    return saying(text, version=version)
+
+
+def saying(text: bytes, *, version: tuple[int, int] = (1, 0)) -> bytes:
+    """What an ``.npy`` file begins with, whatever it says of itself."""
     return b"\x93NUMPY" + bytes(version) + struct.pack("<H" if version == (1, 0) else "<I", len(text)) + text
 
 
@@ -105,10 +110,13 @@ def test_a_file_that_lies_about_its_shape_is_refused(
         (header((40, 6, 5), "nonsense") + VALUES, "x_train cannot be read (descr is not a valid dtype descriptor"),
         (header((40, 6, 5), "|O") + VALUES, "x_train holds Python objects; give all its samples one shape"),
         (header(()).replace(b"()", b"__import__('os').getpid(), "), "x_train cannot be read (Cannot parse header"),
+        (saying(b"print()"), "x_train cannot be read (malformed node or string on line 1); write it again"),
+        (saying(b"(" * 5000), ("cannot be read (", "x_train cannot be read (")),
+        (saying(b"-" * 5000 + b"1"), ("cannot be read (", "x_train cannot be read (")),
     ],
-    ids=["empty", "text", "version", "cut", "type", "objects", "code"],
+    ids=["empty", "text", "version", "cut", "type", "objects", "code", "call", "brackets", "signs"],
 )
-def test_a_header_that_does_not_read_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
+def test_a_header_that_does_not_read_is_refused(content: bytes, message: str | tuple[str, ...], tmp_path: Path) -> None:
     assert npz_refusal(replace_member(write_npz(tmp_path), "x_train", content)).startswith(message)
 
 

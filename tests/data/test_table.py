@@ -232,6 +232,7 @@ FILES: dict[str, tuple[Any, str, str]] = {
     "zip": (b"\x1f\x8b\x08\x00\xff\xfe", "", "line 1 is not text in UTF-8; .* unpack it if it is compressed"),
     "quotes": ('a,b\n1,2\n1,"2\n', "", "cannot be read .*; check its quotes"),
     "twice": ("a,b,a\n1,2,3\n", "", "columns 1 and 3 are all called 'a'; give each a name of its own"),
+    "many": ("a," * 99 + "b\n", "", "columns 1 and 2 .* and 20 and more are all called 'a'"),
     "no name": ("a,,b\n1,2,3\n", "", "column 2 has no name; give it one, or take the column out of the file"),
     "no header": (
         "5.1,3.5,setosa\n4.9,3,setosa\n",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from normzoo.errors import ConfigError
-from normzoo.experiment.config.resolve import resolve
+from normzoo.experiment.config.resolve import KEYS, resolve
 from normzoo.registry import TEMPLATES
 
 
@@ -178,6 +178,27 @@ def test_whatever_a_file_holds_is_refused_in_a_line(key: str, value: str, tmp_pa
     assert message.startswith(f"{path}: ")
     assert len(message) < 700
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "value", [[10**5000], {1: [10**5000]}, [{}] * 5000, {"x " * 5000: 1}], ids=["digits", "within", "list", "text"]
+)
+@pytest.mark.parametrize("key", KEYS)
+def test_of_a_long_value_the_beginning_is_shown(key: str, value: Any) -> None:
+    """Also of one that holds numbers of more digits than Python writes."""
+    message = refusal([], [], {key: value})
+    assert len(message) < 2500
+    assert "integer string conversion" not in message
+
+
+def test_of_many_things_that_are_wrong_the_first_are_said() -> None:
+    message = refusal([], [], {"batch_sizes": [f"x{number}" for number in range(5000)]})
+    assert message.endswith("expected a whole number, got 'x9'; and 4,990 more")
+
+
+def test_halves_of_pairs_are_written_out() -> None:
+    """Of what is wrong, which pydantic cannot write."""
+    assert refusal([], [], {"optional": "\udc80x"}).startswith("unknown norm '\\udc80x' (known: ")
 
 
 def test_a_few_lines_that_stand_for_billions_are_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from normzoo.errors import ConfigError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.executor import local
@@ -174,3 +175,18 @@ def test_workers_are_started_early_where_that_is_asked_for() -> None:
             executor.start(SMALL)
             assert len(executor._workers) == 2
             rest(executor)
+
+
+@pytest.mark.parametrize(
+    ("folder", "reason"), [("", "No such file"), ("/dev/null/x", "Not a directory"), ("x" * 300, "name too long")]
+)
+def test_where_nothing_compiled_can_be_kept_no_worker_is_started(
+    monkeypatch: pytest.MonkeyPatch, folder: str, reason: str
+) -> None:
+    """In which torch would not import."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", folder)
+    with (
+        pytest.raises(ConfigError, match=f"for what is compiled, cannot be made .*{reason}.*name another in"),
+        LocalExecutor(),
+    ):
+        pass

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from normzoo.experiment.config.environment import available_cpus
-from normzoo.experiment.config.values import Rate
+from normzoo.experiment.config.values import Rate, shown
 
 MAX_AUTO_JOBS = 8
 """Each worker holds torch in memory (about half a GiB)."""
@@ -66,7 +66,7 @@ class Execution(BaseModel):
         except (TypeError, ValueError):
             count = 0
         if count < 1 or isinstance(jobs, float | bool):
-            raise ValueError(f"expected 'auto' or a number of at least 1, got '{jobs}'")
+            raise ValueError(f"expected 'auto' or a number of at least 1, got '{shown(jobs)}'")
         return count
 
     @field_validator("resident_memory", mode="before")
@@ -79,7 +79,7 @@ class Execution(BaseModel):
         except ValidationError:
             count = -1
         if count < 0:
-            raise ValueError(f"expected 'auto' or a size such as 500MB or 2GB, got '{size}'")
+            raise ValueError(f"expected 'auto' or a size such as 500MB or 2GB, got '{shown(size)}'")
         return count
 
     def jobs_for(self, device: str, groups: int, gpus: int = 1, per_gpu: int = 1) -> int:

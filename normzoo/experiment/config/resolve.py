@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from normzoo.errors import ConfigError, UnknownNameError, UsageError, nearest
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import LeftOut, MatrixSpec
-from normzoo.experiment.config.values import LARGEST, Share, split_list
+from normzoo.experiment.config.values import Share, shown, split_list
 from normzoo.registry import (
     ALL,
     DATASETS,
@@ -29,7 +29,9 @@ from normzoo.registry import (
     Spec,
     named_together,
 )
+from normzoo.registry.entries import at_home
 from normzoo.tables import Layout, read_target
+from normzoo.visible import as_utf8
 
 _MODELS: tuple[type[BaseModel], ...] = (MatrixSpec, Execution)
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
@@ -59,8 +61,8 @@ OPTION_OF: dict[str, tuple[str, str, Registry[Any]]] = {
 MAX_RUNS = 1_000_000
 """How many runs a comparison may have; a plan of more takes longer than anybody waits for it."""
 
-LONGEST = 60
-"""Characters of a value in a message."""
+MAX_PROBLEMS = 10
+"""How many things that are wrong a message says."""
 
 KEYS = (
     *(key for model in _MODELS for key, field in model.model_fields.items() if field.description),
@@ -151,8 +153,10 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
             models.append(model.model_validate({key: settings[key] for key in model.model_fields if key in settings}))
         except ValidationError as error:
             problems += [_problem(detail, model, origins) for detail in error.errors()]
+        except UnicodeEncodeError as error:  # what is wrong is said with half of a pair, which pydantic cannot write
+            problems.append(as_utf8(error.object))
     if problems:
-        raise ConfigError("; ".join(dict.fromkeys(problems)))
+        raise ConfigError(listed(problems))
     configuration = Configuration(*models)
     runs = count_runs(configuration.matrix)
     if runs > MAX_RUNS:
@@ -161,6 +165,18 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
             "norms, templates, batch sizes or learning rates"
         )
     return configuration
+
+
+def listed(problems: Sequence[str]) -> str:
+    """Return what is wrong in one line, each thing once, and of many the first few.
+
+    >>> listed(["a", "b", "a"])
+    'a; b'
+    """
+    each = list(dict.fromkeys(problems))
+    return "; ".join(
+        [*each[:MAX_PROBLEMS], *([f"and {len(each) - MAX_PROBLEMS:,} more"] if each[MAX_PROBLEMS:] else [])]
+    )
 
 
 def count_runs(matrix: MatrixSpec) -> int:
@@ -212,15 +228,18 @@ def _kind_of_arrays(spec: Spec) -> str:
 
     if spec.options.get("kind"):
         return str(spec.options["kind"])
+    path = at_home(spec.argument)
     try:
-        with zipfile.ZipFile(Path(spec.argument).expanduser()) as archive:
+        if not path.is_file():  # a device may have no end
+            return "images"
+        with zipfile.ZipFile(path) as archive:
             if "lengths_train.npy" in archive.namelist():
                 return "sequences"
             with archive.open("x_train.npy") as member:
                 is_first = npy.read_magic(member) == (1, 0)
                 read = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
                 dimensions = len(read(member)[0])
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):  # a worker says what is wrong with it
+    except Exception:  # a worker says what is wrong with it
         return "images"
     return {2: "vectors", 5: "volumes"}.get(dimensions, "images")
 
@@ -316,7 +335,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise ConfigError(f"{path}: is nested too deeply; settings are key: value, with lists at most") from error
     except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # what the parser fails with
-        raise ConfigError(f"{path}: is not valid YAML: {_shortened(' '.join(str(error).split()))}") from error
+        raise ConfigError(f"{path}: is not valid YAML: {shown(' '.join(str(error).split()))}") from error
     if content is None:
         raise ConfigError(f"{path}: is empty; write settings as key: value, for example `batch_sizes: [2, 8, 32]`")
     if not isinstance(content, dict):
@@ -327,7 +346,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def _assignment(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"--set: expected key=value, got '{text}'")
+        raise ConfigError(f"--set: expected key=value, got '{shown(text)}'")
     return key.strip().replace("-", "_"), value.strip()
 
 
@@ -342,23 +361,19 @@ def _check_key(key: object, origin: str) -> None:
     if key in MOVED:
         raise ConfigError(f"{origin}: '{key}' is {MOVED[str(key)]}")
     if key not in KEYS:
-        raise ConfigError(f"{origin}: unknown key '{key}'{nearest(str(key), KEYS)} (known: {', '.join(KEYS)})")
+        raise ConfigError(f"{origin}: unknown key '{shown(key)}'{nearest(shown(key), KEYS)} (known: {', '.join(KEYS)})")
 
 
 def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str, str]) -> str:
     """Return one thing that is wrong: where it was said, the rule, and the value."""
     key = str(detail["loc"][0]) if detail["loc"] else "settings"  # without a place: several settings together
-    value, context = detail["input"], detail.get("ctx", {})
-    if isinstance(value, int) and abs(value) > LARGEST:
-        value = "a number of more than 12 digits"
-    elif isinstance(value, str):
-        value = _shortened(value)
+    value, context = shown(detail["input"]), detail.get("ctx", {})
     match detail["type"]:
         case "value_error":
             rule = str(context["error"])
         case "literal_error":
             choices = _choices(model.model_fields[key].annotation)
-            rule = f"unknown {key} '{value}'{nearest(str(value), choices)} (known: {', '.join(choices)})"
+            rule = f"unknown {key} '{value}'{nearest(value, choices)} (known: {', '.join(choices)})"
         case "too_short":
             rule = "must not be empty"
         case "tuple_type":
@@ -382,10 +397,6 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str,
         case _:
             rule = f"{detail['msg']}, got '{value}'"
     return f"{origins.get(key, key)}: {rule}"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
 
 
 def _choices(annotation: Any) -> list[str]:

@@ -26,15 +26,34 @@ def split_list(value: Any) -> Any:
     return items
 
 
+LARGEST = 10**12
+"""The largest whole number that a setting can be."""
+
+LONGEST = 60
+"""Characters of a value in a message."""
+
+
+def shown(value: object) -> str:
+    """Write a value for a message, in a few characters.
+
+    >>> shown([1, 2]), shown(10**5000), shown([10**5000])
+    ('[1, 2]', 'a number of more than 12 digits', 'a list with a number of thousands of digits')
+    """
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return "a number of more than 12 digits"
+    try:
+        text = str(value)
+    except ValueError:  # of what holds a number of more digits than Python writes
+        return f"a {type(value).__name__} with a number of thousands of digits"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
+
+
 def refuse_boolean(value: Any) -> Any:
     """Refuse what YAML makes of ``yes`` and ``no`` where a number is meant."""
     if isinstance(value, bool):
         raise ValueError(f"expected a number, got '{value}'; YAML reads yes and no, on and off as true and false")
     return value
 
-
-LARGEST = 10**12
-"""The largest whole number that a setting can be."""
 
 Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=LARGEST)]
 NotNegative = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, le=LARGEST)]

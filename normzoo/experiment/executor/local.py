@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Self
 
+from normzoo.errors import ConfigError
 from normzoo.experiment.config.environment import available_cpus
 from normzoo.experiment.config.execution import MAX_PER_GPU, Execution
 from normzoo.experiment.executor.last_words import LastWords
@@ -23,6 +24,7 @@ from normzoo.experiment.planning.groups import Group
 from normzoo.experiment.worker import process as worker_process
 from normzoo.experiment.worker.messages import TOO_LONG, Checked, Message, OnDevice, Task, TaskDone, WorkerDied
 from normzoo.interrupts import terminal_blocked
+from normzoo.registry.entries import at_home
 
 SMALL_STEP = 2**18
 """Input values of a step; where no group has more, ``MAX_PER_GPU`` workers share a GPU."""
@@ -30,11 +32,13 @@ SMALL_STEP = 2**18
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 """Have glibc keep freed memory: otherwise each large tensor's pages are fetched from the system again."""
 
+CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
+
 WORKER_ENVIRONMENT = {
     **ALLOCATOR,
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "30000",
-    "TORCHINDUCTOR_CACHE_DIR": str(Path.home() / ".cache" / "normzoo" / "compiled"),
+    CACHE_VARIABLE: str(at_home("~/.cache/normzoo/compiled")),
 }
 """What workers start with, where the user's environment says nothing else. Threads that wait soon sleep: on a busy
 machine, those that spin make short runs ten times as long; those that sleep at once double the steps of a network of
@@ -106,6 +110,22 @@ def _main_module_hidden() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+def _make_cache() -> None:
+    """Make the folder in which workers keep what they compile: where torch cannot, it does not import.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    folder = os.environ.get(CACHE_VARIABLE, WORKER_ENVIRONMENT[CACHE_VARIABLE])
+    try:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103  # as torch does, which takes no empty name for this folder
+    except OSError as error:
+        raise ConfigError(
+            f"the folder '{folder}', for what is compiled, cannot be made ({error.strerror}); name another in "
+            f"{CACHE_VARIABLE}, or in HOME"
+        ) from error
 
 
 class _Worker:
@@ -205,6 +225,7 @@ class LocalExecutor:
         self._environment = dict(os.environ)
 
     def __enter__(self) -> Self:
+        _make_cache()
         return self
 
     def __exit__(

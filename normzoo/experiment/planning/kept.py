@@ -26,7 +26,7 @@ from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, Prepared
 from normzoo.metric import Metric
 from normzoo.registry import DATASETS, Registry
-from normzoo.registry.entries import paths_of
+from normzoo.registry.entries import at_home, paths_of
 
 OF_PLANNING_ALONE = frozenset({"seeds", "first_seed", "baseline", "target"})
 """Settings of the matrix that nothing is prepared by."""
@@ -210,9 +210,9 @@ def _data_files(dataset: str, root: Path) -> list[Path] | None:
         return None
     entry = DATASETS.entry(spec)
     if entry.argument == "PATH":
-        each_below = [_all_below(Path(path).expanduser()) for path in paths_of(spec)]
+        each_below = [_all_below(at_home(path)) for path in paths_of(spec)]
         return [path for below in each_below for path in below or ()] if all(each_below) else None
-    found = [list((root.expanduser() / folder).rglob("*")) for folder in entry.folders]
+    found = [list((at_home(root) / folder).rglob("*")) for folder in entry.folders]
     return [path for each in found for path in each] if all(found) else None
 
 
