@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             super()._assign_work_unit(node)
 
     return ByFile(config, log) if config.getoption("dist") == "load" else None
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what became of the hostile cases."""
+    counts: dict[str, Counter[str]] = {}
+    reports = [report for each in terminalreporter.stats.values() for report in each]
+    for report in reports:
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "hostile" and report.when == "call":
+                counts.setdefault(value[0], Counter()).update(value[1])
+    for kind, found in sorted(counts.items()):
+        said = ", ".join(f"{found[verdict]} {verdict}" for verdict in ("refused", "done", "unclear", "hung"))
+        terminalreporter.write_line(f"hostile {kind}: {found.total()}: {said}")

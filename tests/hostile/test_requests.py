@@ -1,0 +1,111 @@
+"""Is each request answered at once: carried out, or refused in one clear line, with nothing left behind?"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from cli.command import run_here
+
+from normzoo.cli.doctor import Probed
+from normzoo.errors import ConfigError
+
+from .requests import WRITING, commands, furnish, request
+from .stores import make_store
+from .verdicts import Verdict, of_outcome, weigh
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a store, with what takes long left out: benchmarks, and importing everything."""
+
+    def measured(*_: object) -> None:
+        raise ConfigError("nothing is measured here")
+
+    for name in ("run_bench", "run_lstm_bench"):
+        monkeypatch.setattr(f"normzoo.cli.bench.{name}", measured)
+    monkeypatch.setattr("normzoo.cli.doctor.probe", lambda _: Probed({}, []))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    make_store(tmp_path / "store.sqlite")
+    return tmp_path
+
+
+def holds(folder: Path) -> dict[Path, bytes | None]:
+    """Return all that there is below a folder, and what is in the files."""
+    names = [Path(at, name) for at, folders, files in os.walk(folder) for name in (*folders, *files)]
+    return {name: name.read_bytes() if name.is_file() and not name.is_symlink() else None for name in names}
+
+
+def ask(folder: Path, number: int) -> Verdict:
+    """Carry a request out, and look at what it leaves."""
+    words, settings = request(number)
+    here = folder / "here" / "here"
+    shutil.rmtree(here.parent, ignore_errors=True)
+    here.parent.mkdir()
+    furnish(here, folder / "store.sqlite", settings)
+    before = holds(here.parent)
+    verdict = of_outcome(run_here(here, *words))
+    after = holds(here.parent)
+    is_asked_to_write = any(word.partition("=")[0] in WRITING for word in words)
+    if verdict.name in ("done", "refused") and before != after and (verdict.name == "refused" or not is_asked_to_write):
+        changed = {str(name) for name in {*before, *after} if before.get(name, 0) != after.get(name, 0)}
+        return Verdict("unclear", f"leaves {changed}; {verdict.said}")
+    return verdict
+
+
+def cases(folder: Path, numbers: range) -> Iterator[tuple[str, Callable[[], Verdict]]]:
+    for number in numbers:
+        words, settings = request(number)
+        shown = [word if len(word) < 200 else f"{word[:200]}..." for word in words[:20]]
+        yield f"{number}: {shown!r} {settings[:200]!r}", partial(ask, folder, number)
+
+
+def test_all_commands_are_asked() -> None:
+    """By what the command itself says that there are."""
+    assert {"compare", "report", "runs", "show", "diff", "export", "merge", "explain", "list", "doctor"} <= {
+        path[0] for path in commands()
+    }
+    assert {path[0] for path in commands()} == {request(number).words[0] for number in range(300)} & {
+        path[0] for path in commands()
+    }
+
+
+def test_a_benchmark_that_is_refused_says_a_line(folder: Path) -> None:
+    """Though a bar was to show how far it is."""
+    outcome = run_here(folder, "bench", "layers")
+    assert (outcome.code, outcome.stderr) == (2, "normzoo: error: nothing is measured here\n")
+
+
+def test_of_a_long_message_both_ends_are_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the end says where something is wrong."""
+
+    def long(*_: object) -> None:
+        raise ConfigError("a " * 50_000 + "(here.py:3)")
+
+    monkeypatch.setattr("normzoo.cli.bench.run_bench", long)
+    stderr = run_here(folder, "bench", "layers").stderr
+    assert stderr.startswith("normzoo: error: a a a ")
+    assert " ... (100,011 characters) ... " in stderr
+    assert stderr.endswith(" a (here.py:3)\n")
+
+
+@pytest.mark.parametrize("spec", ["npz:/dev/zero", "csv:/dev/zero", "text:/dev/zero", "ts:/dev/zero:test=/dev/zero"])
+def test_a_device_without_an_end_is_no_data(folder: Path, spec: str) -> None:
+    """Neither for a worker nor for what looks at a file before."""
+    outcome = run_here(folder, "compare", "--dataset", spec, "--dry-run")
+    assert (outcome.code, "no such file" in outcome.stderr) == (2, True), outcome
+
+
+def test_a_request_is_answered(folder: Path, record_property: Callable[[str, object], None]) -> None:
+    weigh(record_property, "requests", cases(folder, range(15)))
+
+
+@pytest.mark.hostile
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(15, 515, 20))
+def test_one_of_many_requests_is_answered(
+    folder: Path, record_property: Callable[[str, object], None], start: int
+) -> None:
+    weigh(record_property, "requests", cases(folder, range(start, start + 20)))
