@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from normzoo.experiment.config.resolve import listed
 from normzoo.experiment.config.values import split_list
 
 Norm = Literal["batch", "instance", "layer", "group", "LayerNorm", "RMSNorm"]
@@ -165,13 +166,13 @@ def as_command(words: str, settings: BaseModel) -> str:
     return shlex.join(command)
 
 
-def problems(error: ValidationError) -> list[str]:
-    """Return all that is wrong, each with the name of its setting if it concerns a single one."""
+def problems(error: ValidationError) -> str:
+    """Return what is wrong in one line, each with the name of its setting if it concerns a single one."""
     lines = []
     for detail in error.errors():
         setting = f"{detail['loc'][0]}: " if detail["loc"] else ""
         lines.append(setting + detail["msg"].removeprefix("Value error, "))
-    return lines
+    return listed(lines)
 
 
 REFERENCE, AUTO, EAGER = "torch.nn", "auto", "eager"

@@ -18,7 +18,6 @@ from normzoo.cli import EXIT_OK
 from normzoo.cli._console import stderr_console, stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.errors import ConfigError
-from normzoo.experiment.config.resolve import listed
 from normzoo.interrupts import interrupts_raised
 from normzoo.outputs import check_output, marked, write_outputs
 from normzoo.registry.backends import backend_of_process
@@ -95,7 +94,7 @@ def read_settings(model: type[_Spec], settings: dict[str, Any]) -> _Spec:
     try:
         return model.model_validate({name: value for name, value in settings.items() if value is not None})
     except ValidationError as error:
-        raise ConfigError(listed(problems(error))) from None
+        raise ConfigError(problems(error)) from None
     except UnicodeEncodeError as error:  # what is wrong is said with half of a pair, which pydantic cannot write
         raise ConfigError(as_utf8(error.object)) from None
 
