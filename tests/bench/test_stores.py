@@ -1,6 +1,7 @@
 """Does the benchmark of large stores make such a store, and say what commands take? And who writes its files?"""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -37,6 +38,16 @@ def test_the_page_is_what_was_measured() -> None:
     assert not measured["environment"]["commit"].endswith("-dirty")
     assert measured["runs"] >= 100_000
     assert measured["commands"]["all runs"]["mebibytes"] < 500
+
+
+def test_the_figures_of_the_page_on_machines_are_those_of_the_record() -> None:
+    """Seconds and memory of a command, row by row."""
+    commands = json.loads(RECORD.with_suffix(".json").read_text(encoding="utf-8"))["commands"].values()
+    text = (RECORD.parents[1] / "docs" / "machines.md").read_text(encoding="utf-8")
+    section = text.partition("## Large stores\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| .* \| ([\d.]+) \| ([\d,]+) \|$", section, re.MULTILINE)
+    assert len(rows) > 5
+    assert set(rows) <= {(f"{each['cpu']:.1f}", f"{each['mebibytes']:,}") for each in commands}
 
 
 def test_a_record_is_written_again_and_nothing_else_is(tmp_path: Path) -> None:
