@@ -226,10 +226,9 @@ def check_store(path: Path) -> Check:
         obstacle = obstacle_to_writing(folder) if folder.exists() else "there is no such folder"
     except StoreError as error:
         return Check("store", f"{path}: cannot be read", str(error), "name another with --store, or move this one away")
-    except OSError as error:
-        return Check(
-            "store", f"{path}: cannot be read", f"store: '{path}': {error.strerror}", "name another with --store"
-        )
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        why = getattr(error, "strerror", error)
+        return Check("store", f"{path}: cannot be read", f"store: '{path}': {why}", "name another with --store")
     if not obstacle:
         return Check("store", f"{path}: none yet")
     return Check(
@@ -282,8 +281,8 @@ def check_datasets(root: Path) -> Check:
         files = {
             name: [[(folder / file).is_file() for file in form] for form in forms] for name, forms in DOWNLOADED.items()
         }
-    except OSError as error:
-        problem = f"the folder of the datasets, '{root}', cannot be read ({error.strerror})"
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        problem = f"the folder of the datasets, '{root}', cannot be read ({getattr(error, 'strerror', error)})"
         return Check("datasets", f"in {root}: cannot be read", problem, "name another with --data-root")
     there = [name for name, forms in files.items() if any(map(all, forms))]
     parts = [name for name, forms in files.items() if name not in there and any(map(any, forms))]

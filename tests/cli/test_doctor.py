@@ -228,6 +228,13 @@ def test_a_dataset_is_there_when_all_its_files_are(name: str, form: int, tmp_pat
     assert check_datasets(tmp_path).found.startswith(f"in {tmp_path}: none yet")
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800"])
+def test_a_name_that_no_file_can_have_is_a_problem(name: str) -> None:
+    """And nothing that ends the doctor."""
+    assert "cannot be read" in check_datasets(Path(name)).problem
+    assert check_store(Path(name)).problem.startswith(f"store: '{name}': ")
+
+
 def test_the_files_of_datasets_are_those_that_torchvision_reads() -> None:
     """By its own lists."""
     for name, mnist in (("mnist", datasets.MNIST), ("fashion-mnist", datasets.FashionMNIST)):

@@ -289,9 +289,17 @@ KINDS: list[Callable[[random.Random], Request]] = [
 
 
 def request(number: int) -> Request:
-    """Make a request, the same for the same number, with all that its command needs besides."""
+    """Make a request, the same for the same number, with all that its command needs besides.
+
+    Every fourth asks the next of all arguments that there are.
+    """
     chance = random.Random(number)
-    words, settings = chance.choice(KINDS)(chance)
+    arguments = [(path, argument) for path, taken in commands().items() for argument in taken]
+    if number % 4:
+        words, settings = chance.choice(KINDS)(chance)
+    else:
+        path, argument = arguments[number // 4 % len(arguments)]
+        words, settings = [*path, *given(argument, value(argument.name, chance), chance)], b""
     needed = NEEDED.get(words[0], [])
     if words[0] == "compare":
         return Request(["compare", *needed, *words[1:]], settings)

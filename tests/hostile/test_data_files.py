@@ -73,6 +73,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("spec", ["npz:/dev/zero", "csv:/dev/zero", "text:/dev/zero", "ts:/dev/zero:test=/dev/zero"])
+def test_a_device_without_an_end_is_no_data(folder: Path, spec: str) -> None:
+    """Neither for what reads the samples nor for what looks at a file before."""
+    assert "no such file" in load(spec, folder, 1).said
+
+
 def test_what_is_wrong_with_data_is_said(folder: Path, record_property: Callable[[str, object], None]) -> None:
     weigh(record_property, "data files", cases(folder, range(15)))
     assert not list(folder.rglob("PWNED*"))
