@@ -35,6 +35,14 @@ EXCEPTIONS = [
 ]
 """What is raised, by exceptions that a program goes on after."""
 
+ENDS = [
+    "SystemExit(3)",
+    "KeyboardInterrupt",
+    "GeneratorExit",
+    'type("Mute", (Exception,), {"__str__": lambda _: 1 / 0})()',
+]
+"""What only a worker outlives."""
+
 WRONG = [
     "None",
     "x[:, :1]",
@@ -281,7 +289,7 @@ class Norm(NamedTuple):
 def norm(number: int, *, is_tame: bool = False) -> Norm:
     """Make a norm, the same for the same number; one that is tame does nothing to the process."""
     chance = random.Random(number)
-    name, error = f"own_norm_{number}", chance.choice(EXCEPTIONS)
+    name, error = f"own_norm_{number}", chance.choice(EXCEPTIONS if is_tame else [*EXCEPTIONS, *ENDS])
     kind = chance.choice(
         ["whole", "moment", "moment", "wrong", "wrong", "doing", "method", *([] if is_tame else ["meddling"])]
     )
