@@ -304,6 +304,10 @@ KINDS = [case for case in NORMS if case in ONE_OF_EACH_POOL or case.id in VARIAN
 """Beside one of each pool, every kind of parameters, statistics and shapes: of one pool or another, not of all."""
 
 
+COMPILED = [case for case in KINDS if case.id in ("batch-maps", "group-maps", "layer-plain", "instance-volumes")]
+"""For what is asked of torch's whole compiler: with statistics that are kept, groups, no positions, three of them."""
+
+
 def on_each_backend(cases: Sequence[Case] = CASES) -> pytest.MarkDecorator:
     """Ask of each case eagerly, and of one of each pool on the others; ``test_backends`` holds these together."""
     others: tuple[Backend, ...] = ("auto", "compiled")

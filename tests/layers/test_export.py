@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
-from .cases import CASES, ONE_OF_EACH_POOL, Case, on_each_backend
+from .cases import CASES, COMPILED, ONE_OF_EACH_POOL, Case, on_each_backend
 from .references import randomized
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -42,7 +42,7 @@ def at_another_size(case: Case) -> tuple[dict[int, Any], Tensor]:
 TRACED = [
     *((case, True, False) for case in CASES if not case.splits_batches),
     *((case, False, False) for case in CASES if case.tracked or case in ONE_OF_EACH_POOL),
-    *((case, True, True) for case in ONE_OF_EACH_POOL),
+    *((case, True, True) for case in COMPILED),
 ]
 """Cases, whether in training, and whether strictly. Without running statistics, training and evaluation are one."""
 
@@ -96,15 +96,8 @@ def test_jit_trace_holds_no_size(case: Case, training: bool) -> None:
         assert_close(dict(traced.named_buffers())[name], buffer, rtol=1e-5, atol=1e-5)
 
 
-ANOTHER_GRAPH = ("batch-maps-untracked", "instance-volumes", "layer-plain", "group-vectors", "none")
-
-
 @pytest.mark.slow_but_one
-@pytest.mark.parametrize(
-    "case",
-    [case for case in CASES if case in ONE_OF_EACH_POOL or case.id in ANOTHER_GRAPH],
-    ids=lambda case: case.id,
-)
+@pytest.mark.parametrize("case", COMPILED, ids=lambda case: case.id)
 def test_onnx(case: Case, tmp_path: Path) -> None:
     """In ONNX the reference evaluator computes what the layer does, at the size of the example and at another."""
     onnx: Any = pytest.importorskip("onnx")

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
-from .cases import CASES, KINDS, ONE_OF_EACH_POOL, Case, on_each_backend
+from .cases import CASES, COMPILED, Case, on_each_backend
 from .references import random_mask, randomized
 
 
@@ -128,7 +128,7 @@ def test_parameters_alone_can_be_mapped(case: Case) -> None:
 
 @pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")  # of that release alone
-@pytest.mark.parametrize("case", KINDS, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", COMPILED, ids=lambda case: case.id)
 def test_compiled_is_eager(case: Case) -> None:
     """Compiled whole, without a break, a layer gives the outputs, gradients and running statistics it gives eagerly."""
     layer = randomized(case.ours(torch.float64))
@@ -212,7 +212,7 @@ def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
 @pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("case", ONE_OF_EACH_POOL, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", COMPILED, ids=lambda case: case.id)
 def test_many_sizes_are_compiled_for_once(case: Case, training: bool) -> None:
     """From the second size on a compiled layer is one for all sizes, whatever number of them follows."""
     free = range(1 if case.trailing else 2, len(case.shape) - case.trailing)

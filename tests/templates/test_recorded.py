@@ -85,6 +85,17 @@ def blocks_of(steps: Sequence[int], members: int, device: str = "cpu") -> list[t
     ]
 
 
+with_each = pytest.mark.parametrize(
+    ("norm", "template", "optimizer"),
+    sorted(
+        {
+            *((norm, template, "sgd") for norm in CLASSIC for template in SMALL),
+            *(("batch", "cnn", optimizer) for optimizer in OPTIMIZERS),
+        }
+    ),
+)
+
+
 def assert_recording_changes_nothing(
     recorder: Callable[[], Recorder], norm: str, template: str, device: str, **settings: Any
 ) -> None:
@@ -99,9 +110,7 @@ def assert_recording_changes_nothing(
 
 
 @pytest.mark.slow_but_one
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("template", SMALL)
-@pytest.mark.parametrize("norm", CLASSIC)
+@with_each
 def test_a_replayed_step_is_a_step(norm: str, template: str, optimizer: str) -> None:
     """What is replayed reads each new batch, adds to the epoch's losses, and starts anew with fewer members."""
     assert_recording_changes_nothing(Tape, norm, template, "cpu", optimizer=optimizer, **RECIPE)
@@ -148,9 +157,7 @@ def test_an_optimizer_of_ones_own_is_not_recorded() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("template", SMALL)
-@pytest.mark.parametrize("norm", CLASSIC)
+@with_each
 def test_a_replayed_graph_is_a_step(norm: str, template: str, optimizer: str) -> None:
     """The same with the recorder that a GPU has."""
     assert_recording_changes_nothing(CudaGraph, norm, template, "cuda", optimizer=optimizer, **RECIPE)
