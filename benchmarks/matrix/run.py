@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.matrix.peer import RESULT, Job, PeerWay
 from benchmarks.matrix.spec import OURS, BenchCell, CellSeconds, CommandSeconds, MatrixBench, MatrixBenchSpec, Way
+from normzoo.bench.spec import incomplete
 from normzoo.errors import NormzooError
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.interrupts import interrupts_raised
@@ -23,12 +24,15 @@ CHECKOUT = Path(__file__).parents[2]
 """The root of the checkout, from which the processes of the other ways import ``benchmarks``."""
 
 
-def run_matrix_bench(spec: MatrixBenchSpec, on_step: Callable[[str], None]) -> MatrixBench:
+def run_matrix_bench(
+    spec: MatrixBenchSpec, on_step: Callable[[str], None], on_measured: Callable[[MatrixBench], None]
+) -> MatrixBench:
     """Measure all that a spec asks for.
 
     Args:
         spec: what to measure.
         on_step: called ``spec.steps()`` times with a description of what is timed next.
+        on_measured: called after each step with all that is measured so far.
 
     Raises:
         NormzooError: a command or a peer's process ended with an error; the message holds its last line.
@@ -37,6 +41,23 @@ def run_matrix_bench(spec: MatrixBenchSpec, on_step: Callable[[str], None]) -> M
     ours: dict[BenchCell, list[CommandSeconds]] = {cell: [] for cell in cells}
     peers: dict[BenchCell, dict[Way, list[float]]] = {cell: {way: [] for way in spec.peers()} for cell in cells}
     whole: list[CommandSeconds] = []
+
+    def so_far() -> MatrixBench:
+        measured = [
+            CellSeconds(
+                cell=cell, normzoo=tuple(ours[cell]), peers={way: tuple(each) for way, each in peers[cell].items()}
+            )
+            for cell in cells
+        ]
+        done = len(whole) + sum(len(each.normzoo) + sum(map(len, each.peers.values())) for each in measured)
+        return MatrixBench(
+            spec=spec,
+            environment=environment,
+            cells=tuple(measured),
+            whole=tuple(whole) if len(cells) > 1 else measured[0].normzoo,
+            incomplete=incomplete(done, spec.steps()),
+        )
+
     with interrupts_raised():
         environment = {**describe_environment(), "load_before": _load(), **_peer_environment(spec)}
         for _ in range(spec.rounds):
@@ -47,19 +68,12 @@ def run_matrix_bench(spec: MatrixBenchSpec, on_step: Callable[[str], None]) -> M
                         ours[cell].append(time_command(spec, [cell.template], [cell.batch_size]))
                     else:
                         peers[cell][way].append(time_peer(spec, cell, way))
+                    on_measured(so_far())
             if len(cells) > 1:
                 on_step("the whole matrix")
                 whole.append(time_command(spec, spec.templates, spec.batch_sizes))
-    measured = [
-        CellSeconds(cell=cell, normzoo=tuple(ours[cell]), peers={way: tuple(each) for way, each in peers[cell].items()})
-        for cell in cells
-    ]
-    return MatrixBench(
-        spec=spec,
-        environment=environment,
-        cells=tuple(measured),
-        whole=tuple(whole) or measured[0].normzoo,
-    )
+                on_measured(so_far())
+    return so_far()
 
 
 def time_command(spec: MatrixBenchSpec, templates: Sequence[str], batch_sizes: Sequence[int]) -> CommandSeconds:

@@ -148,6 +148,7 @@ class MatrixBench(BaseModel):
         environment: versions, machine and commit; the device and the threads of the peers.
         cells: one for each template and batch size.
         whole: one command for all cells, one for each round; that of the cell where there is a single one.
+        incomplete: how many of the spec's steps were measured so far, in words; None where all were.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -156,3 +157,4 @@ class MatrixBench(BaseModel):
     environment: dict[str, Any]
     cells: tuple[CellSeconds, ...]
     whole: tuple[CommandSeconds, ...]
+    incomplete: str | None = None

@@ -1,15 +1,16 @@
 """The tables and the report of a timed comparison, from its records. Pure and torch-free."""
 
-from collections.abc import Iterator
+import math
+import statistics
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from statistics import median
 
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from benchmarks.matrix.spec import CellSeconds, MatrixBench, Way
-from normzoo.bench.summary import TableData, machine, section, titled_table
+from normzoo.bench.summary import TableData, incomplete_note, machine, section, titled_table
 
 METHODS: dict[Way, str] = {
     "normzoo": (
@@ -33,7 +34,7 @@ METHODS: dict[Way, str] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One row of both tables, in seconds.
+    """One row of both tables, in seconds; NaN where something was not measured yet.
 
     Attributes:
         names: the template and the batch size, or what the row sums up.
@@ -58,6 +59,16 @@ def rows(bench: MatrixBench) -> list[Row]:
         found.append(Row(("whole matrix", "training"), median(each.training for each in bench.whole), sums))
     found.append(Row(("whole matrix", "with start-up"), median(each.wall for each in bench.whole), sums))
     return found
+
+
+def median(values: Iterable[float]) -> float:
+    """Return the median; NaN of nothing.
+
+    >>> median([1.0, 5.0, 2.0]), median([])
+    (2.0, nan)
+    """
+    found = list(values)
+    return statistics.median(found) if found else math.nan
 
 
 def training_seconds(cell: CellSeconds) -> float:
@@ -109,11 +120,13 @@ def seconds(bench: MatrixBench) -> TableData:
 
 
 def ratio_text(theirs: float, ours: float) -> str:
-    """Return a ratio in three digits; a question mark where there is nothing to divide by.
+    """Return a ratio in three digits; a question mark where there is nothing to divide by, nothing of NaN.
 
-    >>> ratio_text(12.34, 1), ratio_text(1, 2), ratio_text(1, 0)
-    ('12.3x', '0.50x', '?')
+    >>> ratio_text(12.34, 1), ratio_text(1, 2), ratio_text(1, 0), ratio_text(math.nan, 1)
+    ('12.3x', '0.50x', '?', '')
     """
+    if math.isnan(theirs + ours):
+        return ""
     if ours <= 0:
         return "?"
     ratio = theirs / ours
@@ -121,12 +134,12 @@ def ratio_text(theirs: float, ours: float) -> str:
 
 
 def seconds_text(value: float) -> str:
-    """Return seconds to a tenth.
+    """Return seconds to a tenth; nothing of NaN.
 
-    >>> seconds_text(1234.56)
-    '1,234.6'
+    >>> seconds_text(1234.56), seconds_text(math.nan)
+    ('1,234.6', '')
     """
-    return f"{value:,.1f}"
+    return "" if math.isnan(value) else f"{value:,.1f}"
 
 
 def to_rich(bench: MatrixBench) -> Iterator[RenderableType]:
@@ -146,6 +159,7 @@ def to_markdown(bench: MatrixBench, *, name: str, notes: str = "") -> str:
     where = "a CPU" if bench.environment["device"] == "cpu" else bench.environment["device"]
     blocks = [
         f"# Speed of a whole comparison on {where}",
+        *incomplete_note(bench.incomplete),
         "Ratios are times of the same work done in another way divided by normzoo's; above 1, normzoo is faster.",
         *section(ratios(bench), "##"),
         *([notes.strip()] if notes.strip() else []),

@@ -175,6 +175,15 @@ def problems(error: ValidationError) -> str:
     return listed(lines)
 
 
+def incomplete(done: int, wanted: int) -> str | None:
+    """Say how much was measured so far; None where all was.
+
+    >>> incomplete(12, 40), incomplete(40, 40)
+    ('12 of 40', None)
+    """
+    return None if done == wanted else f"{done} of {wanted}"
+
+
 REFERENCE, AUTO, EAGER = "torch.nn", "auto", "eager"
 """The contenders of every plain case: torch.nn, ours on a warm auto backend, and ours on the eager backend."""
 
@@ -240,6 +249,7 @@ class Bench(BaseModel):
     Attributes:
         copy_bytes_per_second: bytes read and written by a large copy, in the same process.
         environment: versions, machine, threads and commit.
+        incomplete: how many of all cases and cold starts were measured so far, in words; None where all were.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -249,3 +259,4 @@ class Bench(BaseModel):
     copy_bytes_per_second: float
     measurements: tuple[Measurement, ...]
     cold: tuple[ColdStart, ...]
+    incomplete: str | None = None

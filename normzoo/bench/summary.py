@@ -278,9 +278,10 @@ def to_markdown(bench: Bench, *, name: str, notes: str = "") -> str:
     where = bench.environment["device"] if is_gpu(bench) else "a CPU"
     blocks = [
         f"# Speed of the layers on {where}",
+        *incomplete_note(bench.incomplete),
         "Ratios are times of ours divided by those of torch.nn's; below 1, ours are faster.",
         *(block for data in tables(bench) for block in section(data, "##")),
-        *(aims_table(aims(bench)) if bench.spec.is_whole() else []),
+        *(aims_table(aims(bench)) if bench.spec.is_whole() and bench.incomplete is None else []),
         *([notes.strip()] if notes.strip() else []),
         "## How it was measured",
         how_measured(bench),
@@ -309,6 +310,11 @@ def how_measured(bench: Bench) -> str:
         f"A copy of a large tensor moves {bench.copy_bytes_per_second / 1e9:.1f} GB/s. "
         f"The allocator keeps freed memory ({allocator})."
     )
+
+
+def incomplete_note(incomplete: str | None) -> list[str]:
+    """Return a block of markdown that says how much was measured, where not all was."""
+    return [] if incomplete is None else [f"**Incomplete: {incomplete} measured.** What is left out or empty was not."]
 
 
 def machine(environment: Mapping[str, Any]) -> str:

@@ -107,6 +107,9 @@ _BENCH_LAYERS = """Time every norm on tiny to large inputs against torch.nn, and
 All contenders are timed in one process, by turns; the tables show ratios. The whole takes about 10 minutes on two
 CPU cores, most of them compiling; fewer norms, sizes or parts take less.
 
+The files of --json and --report are written again after each case, marked as incomplete until all is measured: what
+ends the benchmark early, such as a time limit, takes one case at most.
+
 Example: normzoo bench layers --norms batch,group --parts plain --dtypes float32
 """
 

@@ -85,5 +85,5 @@ def test_a_dataset_that_is_missing_is_named_before_anything_is_timed(tmp_path: P
     spec = MatrixBenchSpec.model_validate({"dataset": f"npz:{tmp_path / 'none.npz'}"})
     steps: list[str] = []
     with pytest.raises(NormzooError, match=r"the process of the way 'bare' ended with exit code 1: .*none\.npz"):
-        run_matrix_bench(spec, steps.append)
+        run_matrix_bench(spec, steps.append, lambda _: None)
     assert steps == []

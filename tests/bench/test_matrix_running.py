@@ -51,7 +51,7 @@ def test_all_ways_do_the_same_work(stopwatch: Stopwatch) -> None:
         {"norms": "batch,none", "templates": "lstm", "batch_sizes": 8, "seeds": 3, "peer_seeds": 2, "epochs": 5}
     )
     steps: list[str] = []
-    bench = run_matrix_bench(spec, steps.append)
+    bench = run_matrix_bench(spec, steps.append, lambda _: None)
     assert len(steps) == 4
     first, second = map(flags, stopwatch.commands)
     assert first == second
@@ -78,8 +78,11 @@ def test_ways_take_turns_in_every_cell_and_round(stopwatch: Stopwatch) -> None:
     """Each cell has each way once per round, not always in the same order, and the whole matrix comes last."""
     spec = MatrixBenchSpec.model_validate({"templates": "cnn", "batch_sizes": "2,8", "rounds": 4})
     steps: list[str] = []
-    bench = run_matrix_bench(spec, steps.append)
+    parts: list[MatrixBench] = []
+    bench = run_matrix_bench(spec, steps.append, parts.append)
     assert len(steps) == spec.steps() == 4 * 9
+    assert [part.incomplete for part in parts] == [*(f"{done} of 36" for done in range(1, 36)), None]
+    assert parts[-1] == bench
     orders = set()
     for start in range(0, len(steps), 9):
         *cells, whole = steps[start : start + 9]
