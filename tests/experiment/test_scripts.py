@@ -30,7 +30,7 @@ with local.LocalExecutor(execution) as executor:
     while not told or not isinstance(told[-1], TaskDone):
         executor.wait(60)
         told += [message for _, message in executor.events()]
-assert isinstance(told[0], Checked), told
+assert isinstance(told[-2], Checked), told
 print("done")
 """
 
