@@ -67,9 +67,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its processes, which inherit this
 def pytest_configure() -> None:
-    """Set the surroundings, and hear Ctrl-C: a shell that starts pytest in the background has it ignored."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Set the surroundings, and hear what a terminal sends: a shell that starts pytest in the background ignores it."""
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGQUIT", signal.SIG_DFL)):
+        number = getattr(signal, name, signal.SIGINT)
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
     for name, value in SURROUNDINGS.items():
         os.environ.setdefault(name, value)
     if COMPILED not in os.environ:
