@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from normzoo._given import Component, dataset_spec, specs_of
 from normzoo.errors import UsageError, counted
 from normzoo.experiment.comparison import Display, Rerun, carry_out, early_workers
+from normzoo.experiment.config.execution import DeviceChoice
 from normzoo.experiment.config.resolve import Configuration, reproducing_command, resolve
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.executor.in_process import InProcessExecutor
@@ -84,7 +85,7 @@ def compare(
     augment: Sequence[Component] | Component | None = None,
     baseline: Component | None = None,
     target: float | None = None,
-    device: Literal["auto", "cpu", "cuda"] | None = None,
+    device: DeviceChoice | None = None,
     jobs: Literal["auto"] | int | None = None,
     timeout: float | None = None,
     data_root: Path | str | None = None,

@@ -24,6 +24,7 @@ FLOORS = {
     "visible": 0,
     "outputs": 1,
     "memory": 1,
+    "devices": 1,
     "registry": 1,
     "tables": 2,
     "layers": 2,
@@ -47,7 +48,18 @@ ROOMS = ("config", "planning", "results", "worker", "executor", "")
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "pytorch_lightning"}
 IN_WORKERS = {
     f"normzoo.experiment.worker.{name}"
-    for name in ("train", "epochs", "evaluation", "time_steps", "prepare", "places", "memory", "serve", "attempts")
+    for name in (
+        "train",
+        "epochs",
+        "evaluation",
+        "time_steps",
+        "prepare",
+        "places",
+        "memory",
+        "serve",
+        "attempts",
+        "trainer",
+    )
 } | {f"normzoo.bench.{name}" for name in ("worker", "measure", "measure_lstm")}
 """Those of the experiment's and the benchmark's modules that only a worker imports."""
 PROBES = {"normzoo.explain._probe"}

@@ -11,6 +11,7 @@ from normzoo.bench.run import ALLOCATOR
 from normzoo.bench.spec import AUTO, EAGER, REFERENCE, Timing, as_command
 from normzoo.bench.summary import Aim, TableData, aims_table, machine, section, two_digits
 from normzoo.errors import NormzooError, UsageError
+from normzoo.experiment.config.execution import DeviceChoice
 
 LOOP = "loop"
 """The contender that is written out over torch.nn's layers, step by step."""
@@ -27,7 +28,7 @@ class LstmBenchSpec(BaseModel):
     inputs: Annotated[int, Field(ge=1)] = Field(100, description="Features of a step.")
     hidden: Annotated[int, Field(ge=2)] = Field(100, description="Units.")
     seconds: Annotated[float, Field(gt=0, le=600)] = Field(5.0, description="How long to time each contender, about.")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to measure.")
+    device: DeviceChoice = Field("auto", description="Where to measure.")
     threads: Annotated[int, Field(ge=1)] | None = Field(None, description="CPU threads; torch's choice by default.")
 
     def command(self) -> str:

@@ -15,6 +15,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from normzoo import layers
 from normzoo.bench.spec import AUTO, EAGER, REFERENCE, Case, Measurement, Timing
+from normzoo.devices import synchronize, with_float64
 from normzoo.layers import backend
 
 Builder = Callable[[Case], Any]
@@ -203,8 +204,7 @@ def copy_bandwidth(device: torch.device) -> float:
 
 def wait_for(device: torch.device) -> None:
     """Wait until a GPU has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    synchronize(device.type)
 
 
 def _input(case: Case, device: torch.device) -> Tensor:
@@ -260,8 +260,10 @@ def _checked(
     Ours must be among them; another library that is not goes to ``skipped``.
     """
     wide = case.model_copy(update={"dtype": "float64", "place": "plain"})
-    exact = Contender("float64", copy.deepcopy(contenders[0].module), wide, x.device, nullcontext)
-    wanted = exact.results(x.detach().double().requires_grad_(x.requires_grad), grad.double())
+    where = with_float64(x.device)
+    exact = Contender("float64", copy.deepcopy(contenders[0].module), wide, where, nullcontext)
+    values = x.detach().to(where).double().requires_grad_(x.requires_grad)
+    wanted = exact.results(values, grad.to(where).double())
     limit = TOLERANCES[getattr(torch, case.dtype)]
     right = []
     for contender in contenders:
@@ -280,7 +282,7 @@ def _checked(
 
 def relative_error(found: Tensor, exact: Tensor) -> float:
     """Return the largest error, as a share of the largest exact value."""
-    return float((found.double() - exact).abs().max() / exact.abs().max().clamp(min=1))
+    return float((found.to(exact.device).double() - exact).abs().max() / exact.abs().max().clamp(min=1))
 
 
 def _warm_up(contenders: list[Contender], x: Tensor, grad: Tensor) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from normzoo.experiment.config.execution import DeviceChoice
 from normzoo.experiment.config.resolve import listed
 from normzoo.experiment.config.values import split_list
 
@@ -92,7 +93,7 @@ class BenchSpec(BaseModel):
     seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         0.4, description="How long to time each contender of each case, about."
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to measure.")
+    device: DeviceChoice = Field("auto", description="Where to measure.")
     threads: Annotated[int, Field(ge=1)] | None = Field(None, description="CPU threads; torch's choice by default.")
 
     def cases(self) -> list[Case]:

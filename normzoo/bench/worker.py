@@ -3,13 +3,15 @@
 ``python -m normzoo.bench.worker`` reads a ``BenchSpec`` from stdin and writes one line of JSON for each case;
 ``python -m normzoo.bench.worker cold NUMBER DEVICE`` writes a ``ColdStart``; ``python -m normzoo.bench.worker lstm``
 reads an ``LstmBenchSpec`` and writes an ``LstmBench``, or a line on what is wrong with the device. The module itself
-imports only the standard library, so that a cold start is timed from the import of torch on.
+imports the standard library and the errors alone, so that a cold start is timed from the import of torch on.
 """
 
 import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
+
+from normzoo.errors import DeviceError
 
 if TYPE_CHECKING:
     import torch
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from normzoo.bench.spec import BenchSpec
     from normzoo.registry.backends import Backend
 
-NO_GPU = "device: 'cuda' is not available here; use --device cpu"
-
 
 def time_cases(text: str) -> None:
     """Write what is known of the machine first, then the measurements of a ``BenchSpec`` in JSON."""
@@ -27,9 +27,10 @@ def time_cases(text: str) -> None:
     from normzoo.bench.spec import BenchSpec
 
     spec = BenchSpec.model_validate_json(text)
-    device = _device(spec)
-    if device is None:
-        _write({"error": NO_GPU})
+    try:
+        device = _device(spec)
+    except DeviceError as error:
+        _write({"error": str(error)})
         return
     environment = _environment(device)
     _write({"environment": environment, "copy_bytes_per_second": copy_bandwidth(device)})
@@ -43,33 +44,39 @@ def time_lstm(text: str) -> None:
     from normzoo.bench.measure_lstm import measure_lstm
 
     spec = LstmBenchSpec.model_validate_json(text)
-    device = _device(spec)
-    if device is None:
-        sys.stdout.write(f"{NO_GPU}\n")
+    try:
+        device = _device(spec)
+    except DeviceError as error:
+        sys.stdout.write(f"{error}\n")
         return
     timings, rounds = measure_lstm(spec, device)
     bench = LstmBench(spec=spec, environment=_environment(device), timings=timings, rounds=rounds)
     sys.stdout.write(bench.model_dump_json() + "\n")
 
 
-def _device(spec: "BenchSpec | LstmBenchSpec") -> "torch.device | None":
-    """Return where to measure, with as many threads as are asked for; None: it is not there."""
+def _device(spec: "BenchSpec | LstmBenchSpec") -> "torch.device":
+    """Return where to measure, with as many threads as are asked for.
+
+    Raises:
+        DeviceError: it is not there.
+    """
     import torch
+
+    from normzoo.devices import resolve_device
 
     if spec.threads:
         torch.set_num_threads(spec.threads)
-    kind = spec.device if spec.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    return None if kind == "cuda" and not torch.cuda.is_available() else torch.device(kind)
+    return torch.device(resolve_device(spec.device))
 
 
 def _environment(device: "torch.device") -> dict[str, Any]:
     """Return the versions, the machine, the device and the threads."""
     import torch
 
+    from normzoo.devices import device_name
     from normzoo.experiment.config.environment import describe_environment
 
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
-    return {**describe_environment(), "device": name, "threads": torch.get_num_threads()}
+    return {**describe_environment(), "device": device_name(device.type), "threads": torch.get_num_threads()}
 
 
 def time_cold_start(process: int, kind: str) -> None:
@@ -80,15 +87,16 @@ def time_cold_start(process: int, kind: str) -> None:
     from normzoo import layers
 
     imported = time.perf_counter() - start
-    device = "cuda" if kind == "cuda" or (kind == "auto" and torch.cuda.is_available()) else "cpu"
+    from normzoo.devices import resolve_device, synchronize
+
+    device = resolve_device(kind)
     x = torch.randn(8, 32, 32, 32, device=device, requires_grad=True)
 
     def seconds(layer: Any, backend: "Backend") -> float:
         start = time.perf_counter()
         with layers.backend(backend):
             layer(x).sum().backward()
-        if device == "cuda":
-            torch.cuda.synchronize()
+        synchronize(device)
         return time.perf_counter() - start
 
     batch, group = layers.BatchNorm2d(32).to(device), layers.GroupNorm(8, 32).to(device)

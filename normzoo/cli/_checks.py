@@ -134,8 +134,8 @@ def check_gpus(devices: Sequence[str] | None, *, machine_has_some: bool) -> Chec
         return Check(
             "gpus",
             "some, but none that torch sees",
-            "the machine has an NVIDIA GPU, and torch does not see it",
-            "install a torch that is built for CUDA, and a driver that is as new as it needs",
+            "the machine has a GPU, and torch does not see it",
+            "install a torch that is built for CUDA (AMD: ROCm, Intel: XPU), and a driver that is as new as it needs",
         )
     names = [name if count == 1 else f"{count} x {name}" for name, count in Counter(devices).items()]
     return Check("gpus", ", ".join(names) or "none")

@@ -25,6 +25,16 @@ from normzoo.registry.backends import VARIABLE
 
 _SECONDS = 180
 """After which importing hangs."""
+_HIDING = frozenset(
+    (
+        "CUDA_VISIBLE_DEVICES",
+        "HIP_VISIBLE_DEVICES",
+        "ROCR_VISIBLE_DEVICES",
+        "ONEAPI_DEVICE_SELECTOR",
+        "ZE_AFFINITY_MASK",
+    )
+)
+"""Variables that say which GPUs torch is to see, and may say none."""
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -55,7 +65,7 @@ def examine(store: Path, data_root: Path) -> list[Check]:
         *_checks.check_packages(requirements or list(PACKAGES), _versions(requirements or PACKAGES), probed.failures),
         _checks.check_cpu(found["cpu"], found["cpu_count"], _memory()),
         _checks.check_gpus(
-            probed.devices, machine_has_some=machine_has_gpus() and "CUDA_VISIBLE_DEVICES" not in os.environ
+            probed.devices, machine_has_some=machine_has_gpus() and os.environ.keys().isdisjoint(_HIDING)
         ),
         _checks.check_compiler(_compiler(), Path(sysconfig.get_path("include"))),
         _checks.check_backend(os.environ.get(VARIABLE)),

@@ -31,6 +31,7 @@ class StoredInputs:
     def __init__(self, part: Part, statistics: ChannelStatistics | None, device: torch.device | str = "cpu") -> None:
         self._part, self._statistics = part, statistics
         self.device = torch.empty(0, device=device).device  # by its number, as "cuda" is another one in another thread
+        self._is_pinned = self.device.type == "cuda"  # only so may what is sent be read while the host goes on
         self.dtype = torch.int64 if statistics is None else torch.float32
         samples, *positions, channels = part.shape
         self.shape = torch.Size(part.shape if statistics is None else (samples, channels, *positions))
@@ -80,13 +81,13 @@ class StoredInputs:
         return np.arange(*index.indices(len(self))) if isinstance(index, slice) else index.numpy()
 
     def _empty(self, chosen: Array) -> Tensor:
-        """Return what inputs are written to; for a GPU in pinned memory, which it reads while the host goes on."""
+        """Return what inputs are written to; for a CUDA GPU in pinned memory."""
         shape = (*chosen.shape, *self.shape[1:])
-        return torch.empty(shape, dtype=self.dtype, pin_memory=self.device.type == "cuda")
+        return torch.empty(shape, dtype=self.dtype, pin_memory=self._is_pinned)
 
     def _filled(self, tensor: Tensor, chosen: Array) -> Tensor:
         fill(tensor.numpy().reshape(-1, *self.shape[1:]), self._part.take(chosen.reshape(-1)), self._statistics)
         return tensor
 
     def _on_device(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.device, non_blocking=True)
+        return tensor.to(self.device, non_blocking=self._is_pinned)

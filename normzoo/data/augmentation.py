@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
+from normzoo.devices import same_random_numbers, seed_device
 from normzoo.errors import ComponentError, ConfigError, DataError, error_line
 from normzoo.registry import AUGMENTATIONS
 
@@ -208,7 +209,7 @@ def _count(each: _Made) -> int:
 def _by_batch(each: _Made, images: Tensor, random: Tensor) -> Tensor:
     """Call an augmentation with the images of each step and member, after seeding by numbers ``(steps, M)``."""
     seeds = (random * _SEEDS).long().tolist()
-    with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
+    with same_random_numbers(images.device.type, images.device.index):
         steps = []
         for of_step, of_members in zip(images, seeds, strict=True):
             members = []
@@ -223,8 +224,7 @@ def _by_batch(each: _Made, images: Tensor, random: Tensor) -> Tensor:
 def _seed(seed: int, device: torch.device) -> None:
     """Seed torch's generators of the host and of a device; ``torch.manual_seed`` takes a hundred times as long."""
     torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+    seed_device(device.type, seed)
 
 
 def _checked(each: _Made, images: Tensor, augmented: object) -> Tensor:

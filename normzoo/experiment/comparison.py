@@ -148,7 +148,8 @@ def done_keys(statuses: Mapping[str, str], rerun: Rerun | None) -> set[str]:
 
 def early_workers(configuration: Configuration) -> int:
     """Return how many workers beyond the first will be needed, as far as can be told before torch is loaded."""
-    if machine_has_gpus() and configuration.execution.device != "cpu":
+    device = configuration.execution.device
+    if device != "cpu" and (device != "auto" or machine_has_gpus()):
         return 0
     matrix = configuration.matrix
     groups = len(matrix.norms) * len(matrix.templates) * len(matrix.batch_sizes) * matrix.folds

@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from normzoo.devices import with_float64
 from normzoo.registry import OPTIMIZERS
 from normzoo.surgery import parameter_groups
 from normzoo.tasks import Classification, Scale, Task
@@ -56,12 +57,12 @@ class MemberMetrics:
         task: what is learned.
         members: M.
         scale: how the targets were standardized.
-        device: where outputs come from.
+        device: where outputs come from. Where that may have no float64, they are counted on the host.
     """
 
     def __init__(self, task: Task, members: int, scale: Scale, device: torch.device) -> None:
-        self._task, self._scale, self._members, self._device = task, scale, members, device
-        self._loss = PerMemberMean(members).to(device)
+        self._task, self._scale, self._members, self._device = task, scale, members, with_float64(device)
+        self._loss = PerMemberMean(members).to(self._device)
         self._metrics: dict[str, list[Metric]] = {}
         self._waiting: list[tuple[Tensor, Tensor]] = []
         self._values = 0
@@ -70,8 +71,8 @@ class MemberMetrics:
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         """Count in a batch: outputs ``(N, M, *)`` and the targets ``(N, *)`` of all members."""
         everyones = targets.unsqueeze(1).expand(-1, self._members, *targets.shape[1:])
-        self._loss.update(member_losses(self._task.losses, outputs, everyones))
-        self._waiting.append((outputs.detach(), targets))
+        self._loss.update(member_losses(self._task.losses, outputs, everyones).to(self._device))
+        self._waiting.append((outputs.detach().to(self._device), targets.to(self._device)))
         self._values += outputs.numel()
         if self._values >= VALUES_AT_ONCE:
             self._count()
@@ -111,7 +112,7 @@ class MemberMetrics:
 
     @property
     def hits(self) -> Tensor | None:
-        """For each sample and member whether it is right, ``(N, M)``, on the device; None where that is no question."""
+        """For each sample and member whether it is right, ``(N, M)``; None where that is no question."""
         self._count()
         return torch.cat(self._hits) if self._hits else None
 

@@ -99,7 +99,9 @@ def test_a_device_that_is_not_there(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "normzoo", "bench", "layers", "--device", "cuda"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.endswith("normzoo: error: device: 'cuda' is not available here; use --device cpu\n")
+    assert done.stderr.endswith(
+        "normzoo: error: device: cuda was asked for, and torch finds no CUDA device; use --device cpu or auto\n"
+    )
 
 
 @pytest.mark.gpu

@@ -79,7 +79,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Check], str, str]] = {
     ),
     "a GPU that torch does not see": (
         lambda _: check_gpus([], machine_has_some=True),
-        "has an NVIDIA GPU, and torch does not see it",
+        "has a GPU, and torch does not see it",
         "built for CUDA",
     ),
     "no compiler": (

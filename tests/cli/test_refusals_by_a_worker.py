@@ -11,9 +11,9 @@ import pytest
 
 from normzoo.cli import compare as compare_module
 from normzoo.cli import main
+from normzoo.devices import resolve_device
 from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.results.store import Store
-from normzoo.experiment.worker.prepare import resolve_device
 
 from .command import Outcome, compare, merged
 from .refusals import BY_A_WORKER, Refusal, check

@@ -42,7 +42,7 @@ def refusal(*arguments: Any) -> str:
         ("optimizer: sdg\n", "optimizer: unknown optimizer 'sdg'; did you mean 'sgd'? (known: sgd, adam, adamw, "),
         ("timeout: yes\n", "timeout: expected a number, got 'True'"),
         ("store: 3\n", "store: expected a path, got '3'"),
-        ("device: gpu\n", "device: unknown device 'gpu'; did you mean 'cpu'? (known: auto, cpu, cuda)"),
+        ("device: gpu\n", "device: unknown device 'gpu'; did you mean 'cuda'? (known: auto, cpu, cuda, mps, xpu)"),
         ("jobs: 0\n", "jobs: expected 'auto' or a number of at least 1, got '0'"),
         ("jobs: yes\n", "jobs: expected 'auto' or a number of at least 1, got 'True'"),
         ("norms: [bach]\n", "norms: unknown norm 'bach'; did you mean 'batch'?"),

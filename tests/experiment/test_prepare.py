@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from normzoo.errors import ComponentError, ConfigError, DeviceError, UsageError
+from normzoo.errors import ComponentError, ConfigError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.experiment.worker.prepare import _check_causal, prepare, resolve_device
+from normzoo.experiment.worker.prepare import _check_causal, prepare
 from normzoo.registry import NORMS
 
 CPU = Execution(device="cpu")
@@ -170,16 +170,6 @@ def test_a_norm_that_does_not_work_is_refused_with_its_place(
     monkeypatch.delitem(sys.modules, "faulty_norms", raising=False)
     with pytest.raises(ComponentError, match=message):
         prepare(MatrixSpec(norms=(f"faulty_norms:{norm}",), templates=("cnn",), batch_sizes=(2,)), CPU)
-
-
-def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``auto`` takes a GPU if there is one; ``cuda`` is refused without; ``cpu`` is always the processor."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert [resolve_device(name) for name in ("auto", "cuda", "cpu")] == ["cuda", "cuda", "cpu"]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert [resolve_device(name) for name in ("auto", "cpu")] == ["cpu", "cpu"]
-    with pytest.raises(DeviceError, match="torch finds no CUDA device; use --device cpu or auto"):
-        resolve_device("cuda")
 
 
 PROBING = """

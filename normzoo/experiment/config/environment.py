@@ -20,7 +20,7 @@ def describe_environment(*, with_commit: bool = True) -> dict[str, Any]:
         "protocol": PROTOCOL,
         "commit": _commit() if with_commit else None,
         "python": platform.python_version(),
-        **{package: _version(package) for package in _PACKAGES},
+        **{package: package_version(package) for package in _PACKAGES},
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_name(),
         "cpu_count": available_cpus(),
@@ -35,7 +35,8 @@ def available_cpus() -> int:
         return os.cpu_count() or 1
 
 
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """Return which version of a package is installed; None where none is."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -17,6 +17,9 @@ from pydantic import (
 from normzoo.experiment.config.environment import available_cpus
 from normzoo.experiment.config.values import Rate, shown
 
+DeviceChoice = Literal["auto", "cpu", "cuda", "mps", "xpu"]
+"""Where to train: kinds of devices, as torch names them; ``cuda`` is also AMD's. ``auto`` is ``cuda`` or ``cpu``."""
+
 MAX_AUTO_JOBS = 8
 """Each worker holds torch in memory (about half a GiB)."""
 
@@ -29,7 +32,7 @@ class Execution(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device to train on.")
+    device: DeviceChoice = Field("auto", description="Device to train on; auto: cuda where torch finds one, else cpu.")
     jobs: Literal["auto"] | int = Field(
         "auto", description="Worker processes; auto: one per processor, or per GPU up to four."
     )
@@ -85,5 +88,5 @@ class Execution(BaseModel):
     def jobs_for(self, device: str, groups: int, gpus: int = 1, per_gpu: int = 1) -> int:
         """Return how many workers to run for so many groups; on GPUs ``per_gpu`` each, or one per processor."""
         on_gpus = max(gpus, min(gpus * per_gpu, available_cpus()))
-        automatic = on_gpus if device == "cuda" else min(available_cpus(), MAX_AUTO_JOBS)
+        automatic = on_gpus if device != "cpu" else min(available_cpus(), MAX_AUTO_JOBS)
         return max(1, min(automatic if self.jobs == "auto" else self.jobs, groups))

@@ -356,6 +356,9 @@ MOVED = {
 }
 """What became of former settings."""
 
+_MEANT = {"gpu": "cuda"}
+"""Values that are like another than the one that is meant."""
+
 
 def _check_key(key: object, origin: str) -> None:
     if key in MOVED:
@@ -373,7 +376,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str,
             rule = str(context["error"])
         case "literal_error":
             choices = _choices(model.model_fields[key].annotation)
-            rule = f"unknown {key} '{value}'{nearest(value, choices)} (known: {', '.join(choices)})"
+            rule = f"unknown {key} '{value}'{nearest(_MEANT.get(value, value), choices)} (known: {', '.join(choices)})"
         case "too_short":
             rule = "must not be empty"
         case "tuple_type":

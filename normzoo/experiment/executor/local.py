@@ -2,6 +2,7 @@
 
 import os
 import queue
+import re
 import signal
 import sys
 import threading
@@ -15,7 +16,7 @@ from types import ModuleType, TracebackType
 from typing import Self
 
 from normzoo.errors import ConfigError
-from normzoo.experiment.config.environment import available_cpus
+from normzoo.experiment.config.environment import available_cpus, package_version
 from normzoo.experiment.config.execution import MAX_PER_GPU, Execution
 from normzoo.experiment.executor.last_words import LastWords
 from normzoo.experiment.executor.protocol import Slots
@@ -46,12 +47,19 @@ small operations. What is compiled is kept for later workers.
 """
 
 
-_GPUS = Path("/proc/driver/nvidia/gpus")
+_NVIDIA, _OTHERS = Path("/proc/driver/nvidia/gpus"), (Path("/dev/kfd"), Path("/dev/dri"))
+"""Where Linux shows GPUs: NVIDIA's; AMD's for computing, and any for drawing, as Intel's and most desktops'."""
+
+_FOR_NVIDIA_OR_NONE = re.compile(r"[^+]*(\+(cu\d|cpu).*)?")
+"""Versions of torch that use NVIDIA's GPUs or none: ``2.9.0``, ``2.9.0+cu130``; not ``2.9.0+rocm6.4`` or ``+xpu``."""
 
 
 def machine_has_gpus() -> bool:
-    """Whether the system knows of a GPU, as far as can be told without torch."""
-    return _GPUS.exists()
+    """Whether the system knows of a GPU that torch may use, as far as can be told without loading torch."""
+    if _NVIDIA.exists():
+        return True
+    torch = package_version("torch") or ""
+    return not _FOR_NVIDIA_OR_NONE.fullmatch(torch) and any(path.exists() for path in _OTHERS)
 
 
 def _context() -> ForkServerContext | SpawnContext:

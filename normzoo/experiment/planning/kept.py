@@ -31,10 +31,10 @@ from normzoo.registry.entries import at_home, paths_of
 OF_PLANNING_ALONE = frozenset({"seeds", "first_seed", "baseline", "target"})
 """Settings of the matrix that nothing is prepared by."""
 
-VARIABLES = ("CUDA", "HIP", "NORMZOO", "NVIDIA", "PYTORCH", "ROCR", "TORCH")
+VARIABLES = ("CUDA", "HIP", "NORMZOO", "NVIDIA", "ONEAPI", "PYTORCH", "ROCR", "TORCH", "ZE_")
 """How the names begin of those environment variables that torch and normzoo read."""
 
-DEVICES = ("proc/driver/nvidia/gpus/*", "dev/nvidia[0-9]*", "dev/kfd", "dev/dxg")
+DEVICES = ("proc/driver/nvidia/gpus/*", "dev/nvidia[0-9]*", "dev/kfd", "dev/dxg", "dev/dri/renderD*")
 """Where Linux lists GPUs, below the root."""
 
 _BEGAN = time.time_ns()

@@ -132,7 +132,7 @@ class RunRecord(BaseModel):
         seconds: wall time of the run, evaluation included; of a stack, the run's share.
         samples_per_second: training samples per second of training time; None when no epoch was finished.
         peak_memory_bytes: the worker process's peak resident memory during the run (CPU), or the run's peak
-            allocated memory (CUDA); None where it cannot be read.
+            allocated memory (CUDA, XPU); None where it cannot be read.
         metrics: what the run was judged by; the first decides.
         loss: what it was trained by.
         members: how many runs were trained at once, this one among them.

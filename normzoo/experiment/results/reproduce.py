@@ -37,7 +37,7 @@ def command_for(key: str, record: RunRecord, dataset: str) -> str | None:
     if key not in {run.key for run in expand(matrix, facts, sources=sources, networks=networks)}:
         return None
     device = str(record.environment.get("device", "")).partition(":")[0]
-    where = f" --device {device}" if device in ("cpu", "cuda") else ""
+    where = f" --device {device}" if device in ("cpu", "cuda", "mps", "xpu") else ""
     return f"{reproducing_command(matrix)}{where} --store {_FRESH_STORE}"
 
 

@@ -4,11 +4,11 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from normzoo.data import BlocksOfSteps
+from normzoo.devices import synchronize
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.results.records import EpochRecord
 from normzoo.experiment.worker.evaluation import Evaluations
@@ -43,8 +43,7 @@ class EpochRecorder(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Stop the clock, before anything is evaluated."""
-        if pl_module.device.type == "cuda":
-            torch.cuda.synchronize()
+        synchronize(pl_module.device.type)
         self._seconds = (time.perf_counter() - self._start) / len(self._alive)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -1,13 +1,13 @@
 """Evaluation by other statistics than the running ones, once training is over. Runs in a worker, imports torch."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
 
 from normzoo.data import Dataset, Split
 from normzoo.data.batches import slices
+from normzoo.devices import same_random_numbers
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.surgery import eval_statistics, recalibrate, restoring_statistics
 from normzoo.templates import MemberModule, unmapped
@@ -31,7 +31,7 @@ def evaluate_further(module: MemberModule, spec: RunSpec, dataset: Dataset) -> l
     device = module.device.type
     is_mixed = spec.precision == "bf16-mixed"
     network = unmapped(module.network)
-    with torch.autocast(device, torch.bfloat16, enabled=is_mixed, cache_enabled=False), _same_random_numbers(device):
+    with torch.autocast(device, torch.bfloat16, enabled=is_mixed, cache_enabled=False), same_random_numbers(device):
         for stats in spec.further_eval_stats:
             with torch.no_grad(), restoring_statistics(network):
                 if stats == "recalibrated":
@@ -44,11 +44,6 @@ def evaluate_further(module: MemberModule, spec: RunSpec, dataset: Dataset) -> l
             for evaluations, each in zip(found, evaluated, strict=True):
                 evaluations[stats] = each
     return found
-
-
-def _same_random_numbers(device: str) -> AbstractContextManager[None]:
-    """Put the random numbers back that a network may draw."""
-    return torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else [])
 
 
 def _evaluate(module: MemberModule, network: nn.Module, test: Split, batch_size: int) -> list[dict[str, float]]:

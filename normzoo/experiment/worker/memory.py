@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from normzoo.devices import free_on_device, peak_allocated, reset_peak_allocated
 from normzoo.errors import error_text
 from normzoo.experiment.config.execution import MAX_PER_GPU, Execution
 from normzoo.experiment.planning.facts import Device
@@ -18,18 +19,18 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def reset_peak_memory(device: str) -> None:
-    """Start the peak again, where the system can (CUDA; Linux)."""
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
+    """Start the peak again, where the system can (CUDA, XPU; Linux)."""
+    if device != "cpu":
+        reset_peak_allocated(device)
     else:
         with suppress(OSError):
             _CLEAR.write_text("5")  # "5" resets the peak resident set size (proc(5))
 
 
 def peak_memory_bytes(device: str) -> int | None:
-    """Return the peak since the reset: allocated bytes (CUDA), or resident bytes of the whole process (CPU)."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated()
+    """Return the peak since the reset: bytes allocated on the device, or resident ones of the whole process (CPU)."""
+    if device != "cpu":
+        return peak_allocated(device)
     if _STATUS.exists():
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -59,5 +60,5 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _free_bytes(device: Device) -> int:
     """Return the bytes that are free on the host and on the device, through which and to which data goes."""
-    on_host = free_bytes()
-    return min(on_host, torch.cuda.mem_get_info()[0]) if device == "cuda" else on_host
+    on_host, on_device = free_bytes(), free_on_device(device)
+    return on_host if on_device is None else min(on_host, on_device)

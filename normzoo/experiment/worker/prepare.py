@@ -12,10 +12,11 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from normzoo.data import Augmentations, Dataset, load_dataset
 from normzoo.data._dataset import Progress, tell_nobody
-from normzoo.errors import ComponentError, ConfigError, DeviceError, UsageError, error_line, error_text
+from normzoo.devices import resolve_device
+from normzoo.errors import ComponentError, ConfigError, UsageError, error_line, error_text
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
-from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, Networks, PlaceFacts, Prepared
+from normzoo.experiment.planning.facts import DatasetFacts, NetworkFacts, Networks, PlaceFacts, Prepared
 from normzoo.experiment.planning.groups import expand
 from normzoo.experiment.planning.kept import own_modules
 from normzoo.experiment.worker.attempts import Attempt, failure, freely
@@ -133,7 +134,7 @@ def prepare(
         metrics=task.metrics,
         device=device,
         environment=worker_environment(device),
-        accelerators=torch.cuda.device_count(),
+        accelerators=torch.accelerator.device_count(),
         modules=own_modules((registry, spec) for registry, specs in asked for spec in specs),
     )
     return prepared, dataset
@@ -156,18 +157,6 @@ def _check_recipe(matrix: MatrixSpec, attempt: Attempt) -> None:
         make_optimizer(matrix.optimizer, parameters, matrix.rates[0], weight_decay=matrix.weight_decay)
     with attempt(f"importing schedule '{matrix.schedule}'"):
         SCHEDULES.load(matrix.schedule)
-
-
-def resolve_device(wanted: str) -> Device:
-    """Return ``cuda`` if it is asked for or there, else ``cpu``.
-
-    Raises:
-        DeviceError: cuda is asked for and not there.
-    """
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise DeviceError("device: cuda was asked for, and torch finds no CUDA device; use --device cpu or auto")
-    return "cuda" if available and wanted != "cpu" else "cpu"
 
 
 def _check_batch_sizes(matrix: MatrixSpec, facts: DatasetFacts, fold_sizes: Sequence[int]) -> None:

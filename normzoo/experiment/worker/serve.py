@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 
 from normzoo.data import Dataset, load_dataset
+from normzoo.devices import choose_device
 from normzoo.errors import DataError, UsageError
 from normzoo.experiment.worker.attempts import told_attempts
 from normzoo.experiment.worker.memory import resident_limit
@@ -60,8 +61,7 @@ class Server:
 
     def _on_device(self, task: TimeSteps | Train) -> None:
         torch.set_num_threads(task.threads)
-        if task.device == "cuda":
-            torch.cuda.set_device(task.index)
+        choose_device(task.device, task.index)
         dataset = self._dataset(task)
         if isinstance(task, TimeSteps):
             attempt = told_attempts(self._send, TIMING_SECONDS)

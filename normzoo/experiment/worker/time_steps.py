@@ -8,6 +8,7 @@ import torch
 
 from normzoo.data import Dataset
 from normzoo.data.batches import Batch
+from normzoo.devices import synchronize
 from normzoo.errors import error_line
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Device
@@ -67,8 +68,7 @@ def _step_seconds(specs: Sequence[RunSpec], dataset: Dataset, device: Device) ->
         while _is_to_be_continued(seconds[warm_up:]):
             start, step = time.perf_counter(), len(seconds) % len(targets)
             module.training_step((inputs[step : step + 1], targets[step : step + 1]), step)
-            if device == "cuda":
-                torch.cuda.synchronize()
+            synchronize(device)
             seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[warm_up:]) + augmenting
 
@@ -81,8 +81,7 @@ def _block(specs: Sequence[RunSpec], dataset: Dataset, device: Device) -> tuple[
         return block, 0.0
     epoch, start = iter(blocks), time.perf_counter()
     block = next(epoch)
-    if device == "cuda":
-        torch.cuda.synchronize()
+    synchronize(device)
     return block, (time.perf_counter() - start) / len(block[1])
 
 

@@ -1,7 +1,6 @@
 """Training one group of runs: the only code that trains. Runs in a worker, and imports torch."""
 
 import gc
-import logging
 import time
 import traceback
 import warnings
@@ -11,10 +10,10 @@ from functools import partial
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
 from torch import nn
 
 from normzoo.data import Augmentations, BlocksOfSteps, Dataset, OrderedBatches
+from normzoo.devices import device_name, release_memory
 from normzoo.errors import DataError, error_line
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.config.spec import RunSpec
@@ -23,6 +22,7 @@ from normzoo.experiment.results.records import EpochRecord, RunRecord, Status, p
 from normzoo.experiment.worker.epochs import EpochRecorder, OnEpoch, is_finite
 from normzoo.experiment.worker.evaluation import EVALUATION_SAMPLES, evaluate_further
 from normzoo.experiment.worker.memory import is_out_of_memory, peak_memory_bytes, reset_peak_memory
+from normzoo.experiment.worker.trainer import light_trainer
 from normzoo.layers import backend, norm_factory
 from normzoo.layers._make import NormFactory
 from normzoo.metric import Metric
@@ -74,8 +74,7 @@ def train_group(
 def _free_memory(device: Device) -> None:
     """Let go of what failed, before the next try."""
     gc.collect()
-    if device == "cuda":
-        torch.cuda.empty_cache()
+    release_memory(device)
 
 
 def member_order(spec: RunSpec) -> tuple[float, int]:
@@ -172,7 +171,7 @@ class _Training:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\..*")
             warnings.filterwarnings("ignore", message=".*capturable=True.*")  # of the steps before one is recorded
-            trainer = _light_trainer(first, self._device, self._callback)
+            trainer = light_trainer(first, self._device, self._callback)
             trainer.fit(module, train_dataloaders=train, val_dataloaders=evaluation)
 
 
@@ -232,10 +231,9 @@ def norm_backend() -> Backend:
 
 def worker_environment(device: Device) -> dict[str, Any]:
     """Return the environment with what only torch knows."""
-    name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     return {
         **describe_environment(),
-        "device": name,
+        "device": device_name(device),
         "threads": torch.get_num_threads(),
         "norm_backend": norm_backend(),
     }
@@ -246,8 +244,8 @@ def make_module(
 ) -> MemberModule:
     """Make what trains the networks of some runs, one or a stack.
 
-    On a GPU, steps are recorded and replayed, and a network by itself is laid out channels-last. A stack is not: its
-    convolutions have groups.
+    On a CUDA GPU, steps are recorded and replayed, and a network by itself is laid out channels-last. A stack is not:
+    its convolutions have groups.
     """
     first = specs[0]
     is_stacked = first.strategy == "stacked"
@@ -268,23 +266,4 @@ def make_module(
         compiled=compiled,
         seeds=[drawing_seed(spec) for spec in specs],
         recorder=CudaGraph if device == "cuda" else None,
-    )
-
-
-def _light_trainer(spec: RunSpec, device: Device, callback: Callback) -> Trainer:
-    """Make a Trainer that does nothing but train and validate."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    return Trainer(
-        accelerator="gpu" if device == "cuda" else "cpu",
-        devices=[torch.cuda.current_device()] if device == "cuda" else 1,
-        max_epochs=spec.epochs,
-        precision=spec.precision,
-        callbacks=[callback],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
     )
