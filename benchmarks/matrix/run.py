@@ -17,7 +17,7 @@ from benchmarks.matrix.spec import OURS, BenchCell, CellSeconds, CommandSeconds,
 from normzoo.bench.spec import incomplete
 from normzoo.errors import NormzooError
 from normzoo.experiment.config.environment import describe_environment
-from normzoo.interrupts import interrupts_raised
+from normzoo.interrupts import interrupts_deferred, interrupts_raised
 from normzoo.registry import TEMPLATES
 
 CHECKOUT = Path(__file__).parents[2]
@@ -182,18 +182,21 @@ def timed_process(command: Sequence[str], *, name: str, environment: Mapping[str
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         start = time.perf_counter()
-        process = subprocess.Popen(  # noqa: S603  # our own commands
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
-        )
+        process: subprocess.Popen[bytes] | None = None
         try:
+            with interrupts_deferred():  # or a process that is just being started would be known to nobody
+                process = subprocess.Popen(  # noqa: S603  # our own commands
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **(environment or {})},
+                )
             process.wait()
         except BaseException:
-            process.kill()
-            process.wait()
+            if process is not None:
+                process.kill()
+                process.wait()
             raise
         seconds = time.perf_counter() - start
         if process.returncode:

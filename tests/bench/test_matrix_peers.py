@@ -2,11 +2,13 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +79,22 @@ def test_an_interruption_kills_the_process(number: signal.Signals, tmp_path: Pat
     thread.join()
     with pytest.raises(ProcessLookupError):
         os.kill(int(file.read_text()), 0)
+
+
+def test_an_interruption_kills_a_process_that_is_just_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anybody knows it."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **settings)
+            started.append(self)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt), interrupts_raised():
+        timed_process(["sleep", "60"], name="the process")
+    assert started[0].returncode == -signal.SIGKILL
 
 
 @pytest.mark.slow
