@@ -77,7 +77,10 @@ def run_matrix_bench(
 
 
 def time_command(spec: MatrixBenchSpec, templates: Sequence[str], batch_sizes: Sequence[int]) -> CommandSeconds:
-    """Time ``normzoo compare`` with an empty store and an empty cache of compiled code, then with everything stored."""
+    """Time ``normzoo compare`` with an empty store and cache of compiled code, and what it does before it trains.
+
+    That is ``--dry-run`` with a store of its own: it starts a worker, loads the data, tries the networks, times steps.
+    """
     # Of an interrupted command a worker may still write for a moment after it.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         flags = {
@@ -88,12 +91,18 @@ def time_command(spec: MatrixBenchSpec, templates: Sequence[str], batch_sizes: S
             "data-root": str(spec.data_root),
             "seeds": str(spec.seeds),
             "epochs": str(spec.epochs),
-            "store": str(Path(folder) / "normzoo.sqlite"),
         }
         command = [sys.executable, "-m", "normzoo", "compare"]
         command += [word for name, value in flags.items() for word in (f"--{name}", value)]
         cache = {"TORCHINDUCTOR_CACHE_DIR": str(Path(folder) / "compiled")}
-        wall, start_up = (timed_process(command, name="normzoo compare", environment=cache) for _ in range(2))
+        wall, start_up = (
+            timed_process(
+                [*command, "--store", str(Path(folder) / store), *further],
+                name="normzoo compare",
+                environment=cache,
+            )
+            for store, further in (("trained.sqlite", ()), ("planned.sqlite", ("--dry-run",)))
+        )
     return CommandSeconds(wall=wall, start_up=start_up)
 
 

@@ -111,8 +111,8 @@ class CommandSeconds(BaseModel):
 
     Attributes:
         wall: seconds from the start of the command, with an empty store, to its end.
-        start_up: seconds that the same command takes when repeated at once: it then trains nothing, and starts no
-            worker.
+        start_up: seconds that the same command takes with ``--dry-run`` and an empty store: all that it does before it
+            trains. Earlier records have the time of the command repeated, which starts no worker.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,7 +122,7 @@ class CommandSeconds(BaseModel):
 
     @property
     def training(self) -> float:
-        """The seconds that the first command took longer than the second, those to start workers included."""
+        """The seconds that the command took beyond its start-up."""
         return self.wall - self.start_up
 
 

@@ -15,8 +15,9 @@ from normzoo.bench.summary import TableData, incomplete_note, machine, section, 
 METHODS: dict[Way, str] = {
     "normzoo": (
         "normzoo: the command `normzoo compare` as a user runs it, with an empty store and an empty cache of compiled "
-        "code, timed from its start to its tables; its start-up is the time of the same command repeated at once, "
-        "which then trains nothing; its training is the difference of the two."
+        "code, timed from its start to its tables; its start-up is the time of the same command with --dry-run and an "
+        "empty store, which starts a worker, loads the data, tries the networks and times steps, and trains nothing; "
+        "its training is the difference of the two."
     ),
     "lightning": (
         "lightning: one Lightning Trainer after the other, with the Trainer's defaults (logger, checkpoint, progress "

@@ -1,11 +1,12 @@
-"""A norm of a file that forks when it is imported: a process that goes on as if it were the one."""
+"""A norm of a file that forks when a worker imports it: a process that goes on as if it were the one."""
 
 import os
+from multiprocessing import parent_process
 from pathlib import Path
 
 from torch import nn
 
-if os.fork() == 0:
+if parent_process() and os.fork() == 0:
     Path(f"child-{os.getpid()}").touch()
 
 
