@@ -55,6 +55,7 @@ def run_matrix_bench(
             environment=environment,
             cells=tuple(measured),
             whole=tuple(whole) if len(cells) > 1 else measured[0].normzoo,
+            start_up="planned",
             incomplete=incomplete(done, spec.steps()),
         )
 

@@ -112,7 +112,7 @@ class CommandSeconds(BaseModel):
     Attributes:
         wall: seconds from the start of the command, with an empty store, to its end.
         start_up: seconds that the same command takes with ``--dry-run`` and an empty store: all that it does before it
-            trains. Earlier records have the time of the command repeated, which starts no worker.
+            trains; see ``MatrixBench.start_up``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -148,6 +148,8 @@ class MatrixBench(BaseModel):
         environment: versions, machine and commit; the device and the threads of the peers.
         cells: one for each template and batch size.
         whole: one command for all cells, one for each round; that of the cell where there is a single one.
+        start_up: what stands for the start-up of a command: the same with ``--dry-run``; in earlier records the same
+            repeated, which starts no worker.
         incomplete: how many of the spec's steps were measured so far, in words; None where all were.
     """
 
@@ -157,4 +159,5 @@ class MatrixBench(BaseModel):
     environment: dict[str, Any]
     cells: tuple[CellSeconds, ...]
     whole: tuple[CommandSeconds, ...]
+    start_up: Literal["repeated", "planned"] = "repeated"
     incomplete: str | None = None

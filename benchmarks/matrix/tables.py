@@ -15,9 +15,8 @@ from normzoo.bench.summary import TableData, incomplete_note, machine, section, 
 METHODS: dict[Way, str] = {
     "normzoo": (
         "normzoo: the command `normzoo compare` as a user runs it, with an empty store and an empty cache of compiled "
-        "code, timed from its start to its tables; its start-up is the time of the same command with --dry-run and an "
-        "empty store, which starts a worker, loads the data, tries the networks and times steps, and trains nothing; "
-        "its training is the difference of the two."
+        "code, timed from its start to its tables; its start-up is the time of the same command {start_up}; its "
+        "training is the difference of the two."
     ),
     "lightning": (
         "lightning: one Lightning Trainer after the other, with the Trainer's defaults (logger, checkpoint, progress "
@@ -31,6 +30,15 @@ METHODS: dict[Way, str] = {
         "multirun does it; timed from the process's start to its end."
     ),
 }
+
+START_UPS = {
+    "repeated": "repeated at once, which then trains nothing",
+    "planned": (
+        "with --dry-run and an empty store, which starts a worker, loads the data, tries the networks and times steps, "
+        "and trains nothing"
+    ),
+}
+"""What stands for the start-up of a command."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +175,7 @@ def to_markdown(bench: MatrixBench, *, name: str, notes: str = "") -> str:
         *section(seconds(bench), "##"),
         "## How it was measured",
         how_measured(bench),
-        *(f"- {METHODS[way]}" for way in bench.spec.ways),
+        *(f"- {METHODS[way].format(start_up=START_UPS[bench.start_up])}" for way in bench.spec.ways),
         f"What was measured in every round is in [{name}.json]({name}.json). To measure again:",
         f"```sh\n{bench.spec.command()} --report {name}.md\n```",
         "## Machine and versions",
