@@ -75,6 +75,7 @@ def lstm(*, json: JsonPath = None, report: ReportPath = None, force: ForceFlag =
     files = BenchFiles(lstm_markdown, json, report, force=force)
     with interrupts_raised():
         bench = run_lstm_bench(spec)
+    files.keep(bench)  # even if the table cannot be printed
     console = stdout_console()
     for part in titled_table(table(bench)):
         console.print(part, highlight=False)

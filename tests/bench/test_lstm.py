@@ -1,7 +1,7 @@
 """Is the LSTM's benchmark fair, and does its command work?"""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -9,6 +9,7 @@ import torch
 from normzoo.bench import measure_lstm as measuring
 from normzoo.bench.lstm import LstmBench, LstmBenchSpec, aims, table, to_markdown
 from normzoo.bench.spec import Timing
+from normzoo.cli import bench as command
 from normzoo.cli import main
 from normzoo.layers import LSTM
 
@@ -55,6 +56,21 @@ def test_the_table_shows_ratios_of_medians() -> None:
     text = to_markdown(bench, name="lstm", notes="A note.")
     assert "normzoo bench lstm --report lstm.md" in text
     assert "A note." in text
+
+
+def test_what_was_measured_is_kept_even_if_the_table_cannot_be_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As into a pipe that nobody reads any more."""
+
+    def closed() -> NoReturn:
+        raise BrokenPipeError
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "run_lstm_bench", lambda _: bench_of(**TIMES))
+    monkeypatch.setattr(command, "stdout_console", closed)
+    main(["bench", "lstm", "--report", "lstm.md"])
+    assert LstmBench.model_validate_json(Path("lstm.json").read_text()) == bench_of(**TIMES)
 
 
 @pytest.mark.slow
