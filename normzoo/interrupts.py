@@ -111,7 +111,10 @@ def interrupts_deferred() -> Iterator[None]:
     came: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        came.append(number)
+        global _raised_at
+        if not _is_answered():
+            _raised_at = time.monotonic()
+            came.append(number)
 
     before = {
         number: signal.signal(number, note) for number in INTERRUPTS if signal.getsignal(number) != signal.SIG_IGN

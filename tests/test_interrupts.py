@@ -22,9 +22,20 @@ def test_a_deferred_interrupt_comes_at_the_end(number: signal.Signals) -> None:
             os.kill(os.getpid(), number)
             done.append("all of it")
 
-    with pytest.raises(KeyboardInterrupt):
+    with interrupts_raised(), pytest.raises(KeyboardInterrupt):
         work()
     assert done == ["all of it"]
+
+
+def test_a_second_interrupt_after_a_deferred_one_counts_as_one_with_it() -> None:
+    """What the first ends is put in order undisturbed."""
+    done = []
+    with interrupts_raised():
+        with pytest.raises(KeyboardInterrupt), interrupts_deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("put in order")
+    assert done == ["put in order"]
 
 
 def test_without_an_interrupt_nothing_is_raised_and_handlers_are_as_before() -> None:

@@ -171,7 +171,7 @@ class Runner:
                 if spec in job.waiting:
                     job.waiting.remove(spec)
                 job.flights[spec.key] = _InFlight(spec)
-                job.together = len(job.flights)
+                job.together, job.at = len(job.flights), ""
                 self.listener.started(spec)
             case EpochDone(spec, epoch):
                 job.flights[spec.key].epochs.append(epoch)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from experiment.test_executors import CPU, ENDLESS, shapes, told_of, training, w
 from normzoo.experiment.executor import local
 from normzoo.experiment.executor.local import FORK_SERVER, LocalExecutor
 from normzoo.experiment.results.records import RunRecord
+from normzoo.experiment.worker import process
 from normzoo.experiment.worker.messages import TaskDone, WorkerDied
 
 pytestmark = [
@@ -124,6 +126,19 @@ def test_what_a_norm_forks_tells_nothing(norm: str, comparison: Comparison) -> N
     (record,) = comparison.of(norm)
     assert (record.status, len(record.epochs)) == ("ok", 1)
     assert "Traceback" not in comparison.outcome.stderr
+
+
+def test_what_was_forked_may_fork_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is its own child's parent then, and not the worker."""
+    monkeypatch.setattr(process, "killed_with_parent", lambda: True)
+    reader, writer = Pipe()
+    parents = [1]
+    with reader, writer:
+        for parent, own in ((1, 2), (2, 3)):
+            monkeypatch.setattr(os, "getppid", lambda parent=parent: parent)
+            monkeypatch.setattr(os, "getpid", lambda own=own: own)
+            process._disown(writer, parents)
+    assert parents == [1, 2, 3]
 
 
 def test_what_a_norm_forks_does_not_live_on(comparison: Comparison) -> None:

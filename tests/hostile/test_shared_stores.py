@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cli.command import COMMAND, Outcome, compare_here, environment, stored
+from cli.command import COMMAND, SECONDS, Outcome, compare_here, environment, stored
 from experiment.scripted import Listening, ScriptedExecutor
 from experiment.synthetic import FACTS, run_record, run_spec
 
@@ -315,7 +315,11 @@ def compare_at_once(folder: Path, *norms: str) -> list[Outcome]:
         )
         for each in norms
     ]
-    said = [process.communicate() for process in processes]
+    try:
+        said = [process.communicate(timeout=SECONDS) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     return [Outcome(process.returncode, *each) for process, each in zip(processes, said, strict=True)]
 
 

@@ -298,6 +298,17 @@ def test_steps_can_be_compiled(norm: str, training: bool, monkeypatch: pytest.Mo
     assert len(variants) == 2
 
 
+@pytest.mark.slow
+def test_compiled_steps_take_a_state_that_is_laid_out_in_any_way() -> None:
+    """As one that is expanded to a batch, or a part of another tensor."""
+    layer, x = layer_of("LSTM", "layer"), sequences()
+    h = torch.randn(1, 1, HIDDEN, dtype=torch.float64).expand(1, SAMPLES, HIDDEN)
+    c = torch.randn(1, HIDDEN, SAMPLES, dtype=torch.float64).mT
+    expected = layer(x, (h, c))
+    with backend("compiled"):
+        assert_close(layer(x, (h, c)), expected)
+
+
 def test_steps_that_remember_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """With running statistics of each step."""
     variants: dict[object, Variant] = {}

@@ -38,7 +38,7 @@ def main(
         signal.signal(number, signal.SIG_IGN)
     killed_with_parent()
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=partial(_disown, connection, os.getpid()))
+        os.register_at_fork(after_in_child=partial(_disown, connection, [os.getpid()]))
     os.environ.update(environment)  # a process that is forked has that of the one it is forked from
     dump = 2
     if streams:
@@ -87,11 +87,17 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _disown(connection: "Connection[Message, Task]", worker: int) -> None:
-    """Take from a process that a user's code forked what is the worker's alone, and have it end with the worker."""
+def _disown(connection: "Connection[Message, Task]", parents: list[int]) -> None:
+    """Take from a process that a user's code forked what is the worker's alone, and have it end with its parent.
+
+    Args:
+        connection: the worker's.
+        parents: the worker, and the processes between it and this one, which is added: it may fork, too.
+    """
     connection.close()
-    if killed_with_parent() and os.getppid() != worker:  # it ended before the system was told
+    if killed_with_parent() and os.getppid() != parents[-1]:  # it ended before the system was told
         os._exit(1)
+    parents.append(os.getpid())
 
 
 def load() -> None:

@@ -120,7 +120,8 @@ def _at_once(
 ) -> tuple[Tensor, Tensor]:
     """Do as ``lstm``, where no module need be called; members come before samples then."""
     if weight.ndim == 3:
-        driven, h, c = driven.transpose(1, 2), h.transpose(0, 1).contiguous(), c.transpose(0, 1).contiguous()
+        driven, h, c = driven.transpose(1, 2), h.transpose(0, 1), c.transpose(0, 1)
+    h, c = h.contiguous(), c.contiguous()  # as the states of later steps are
     biases = [*biases, *([] if hh.bias is None else [hh.bias])]
     # Summed before they are given a dimension of samples: views of one gradient would be taken for each one's own.
     bias = for_samples(sum(biases[1:], biases[0])) if biases else None
