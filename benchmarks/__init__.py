@@ -32,6 +32,6 @@ def write_record(benchmark: str, path: Path, measured: Mapping[str, Any], page: 
 def arguments(*names: str) -> tuple[list[str], bool]:
     """Return the words of the command line, and whether ``--force`` is among them; end with a line where one lacks."""
     words = [word for word in sys.argv[1:] if word != "--force"]
-    if len(words) != len(names):
+    if len(words) != len(names) or any(word.startswith("-") for word in words):
         sys.exit(f"error: give {' '.join(names)}, and --force to overwrite what no benchmark wrote")
     return words, "--force" in sys.argv
