@@ -15,6 +15,7 @@ from normzoo.experiment.plan import Plan
 from normzoo.experiment.planning.facts import Prepared
 from normzoo.experiment.planning.groups import expand, group
 from normzoo.experiment.results.store import Store
+from normzoo.interrupts import interrupts_raised
 from normzoo.metric import ACCURACY
 from normzoo.progress.live import LiveProgress, progress_for
 from normzoo.progress.plain import PlainProgress
@@ -94,7 +95,7 @@ def test_ctrl_c_as_it_begins_leaves_the_terminal_as_it_was(monkeypatch: pytest.M
         start(live, refresh)
 
     monkeypatch.setattr(Live, "start", interrupted_start)
-    with pytest.raises(KeyboardInterrupt), LiveProgress(state_of(MATRIX), console):
+    with pytest.raises(KeyboardInterrupt), interrupts_raised(), LiveProgress(state_of(MATRIX), console):
         pytest.fail("it was entered")
     written = console.file.getvalue()  # type: ignore[attr-defined]
     assert written.rindex("\x1b[?1049l") > written.rindex("\x1b[?1049h")
@@ -110,7 +111,7 @@ def test_ctrl_c_as_it_ends_waits_until_the_terminal_is_as_it_was(monkeypatch: py
         stop(live)
 
     monkeypatch.setattr(Live, "stop", interrupted_stop)
-    with pytest.raises(KeyboardInterrupt), LiveProgress(state_of(MATRIX), console):
+    with pytest.raises(KeyboardInterrupt), interrupts_raised(), LiveProgress(state_of(MATRIX), console):
         pass
     assert console.file.getvalue().endswith("\x1b[?1049l")  # type: ignore[attr-defined]
 
