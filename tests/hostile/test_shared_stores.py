@@ -343,7 +343,9 @@ def test_commands_at_once_on_one_store(tmp_path: Path, norms: tuple[str, ...]) -
     )
     assert {record.status for record in records.values()} == {"ok"}
     with Store(tmp_path / "normzoo.sqlite", writable=False) as store:
-        assert len(store.comparisons()) == len(set(norms))
+        kept = [",".join(comparison.matrix.norms) for comparison in store.comparisons()]
+        assert set(kept) == set(norms)
+        assert len(kept) <= len(norms)  # one that repeats the last adds nothing, and which is the last is chance
         assert store.damage() == []
     assert not list(tmp_path.glob("*-wal"))
 
