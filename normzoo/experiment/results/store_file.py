@@ -157,7 +157,7 @@ def _upgraded_copy(database: sqlite3.Connection, migrate: Migration) -> sqlite3.
 _HINTS = {
     sqlite3.SQLITE_BUSY: "; another program writes to it for too long: repeat the command when that has ended",
     sqlite3.SQLITE_FULL: "; what was kept before is whole: make room, and the same command goes on from there",
-    sqlite3.SQLITE_IOERR: "; unless the file was deleted, all that was kept before is whole, and can be gone on with",
+    sqlite3.SQLITE_IOERR: "; what was kept before is whole unless the file was deleted, and can be gone on with",
 }
 """What to do, by SQLite's code for what went wrong."""
 
