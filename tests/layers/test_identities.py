@@ -149,6 +149,22 @@ def test_ghost_batch_norm_is_batch_norm_of_each_part_in_turn(shape: tuple[int, .
     assert_close(ghost.eval()(x), batch.eval()(x), rtol=1e-9, atol=1e-9)
 
 
+def test_accumulated_gradients_of_batch_norm_are_those_of_ghost_batch_norm() -> None:
+    """Of small batches one after the other and of all at once in parts, also the statistics that are left."""
+    ghost = nn.Sequential(
+        nn.Conv2d(3, 4, 3), GhostBatchNorm(4, size=2), nn.ReLU(), nn.Conv2d(4, 5, 2), GhostBatchNorm(5, 2)
+    )
+    batch = nn.Sequential(nn.Conv2d(3, 4, 3), BatchNorm(4), nn.ReLU(), nn.Conv2d(4, 5, 2), BatchNorm(5)).double()
+    batch.load_state_dict(randomized(ghost.double()).state_dict())
+    x, cotangent = torch.randn(8, 3, 6, 6).double(), torch.randn(8, 5, 3, 3).double()
+    ghost(x).backward(cotangent)
+    for part, gradient in zip(x.split(2), cotangent.split(2), strict=True):
+        batch(part).backward(gradient)
+    expected = [parameter.grad for parameter in batch.parameters()]
+    assert_close([parameter.grad for parameter in ghost.parameters()], expected, rtol=1e-9, atol=1e-9)
+    assert_close(ghost.state_dict(), batch.state_dict(), rtol=1e-9, atol=1e-9)
+
+
 def test_parts_must_hold_a_sample() -> None:
     """A size of none, and one that is no whole number, are refused."""
     for size in (0, 2.5):
