@@ -115,6 +115,50 @@ def test_no_file_is_written_over_to_rescue_a_store(tmp_path: Path) -> None:
     assert (tmp_path / "s-rescued.sqlite").read_text() == "notes"
 
 
+def test_each_command_at_once_rescues_to_a_file_of_its_own(tmp_path: Path) -> None:
+    """Also where all notice at the same moment that the store is gone."""
+    count = 6
+    is_gone = threading.Barrier(count + 1)
+
+    def use(number: int) -> None:
+        with Store(tmp_path / "s.sqlite") as store:
+            for _ in range(2):
+                is_gone.wait()
+            with pytest.raises(StoreError, match="was deleted"):
+                store.add(run_record(run_spec(seed=number)))
+
+    with ThreadPoolExecutor(count) as pool:
+        done = [pool.submit(use, number) for number in range(count)]
+        is_gone.wait()
+        deleted(tmp_path / "s.sqlite")
+        is_gone.wait()
+        assert [each.result() for each in done] == [None] * count
+    held = [seeds(path) for path in tmp_path.glob("*.sqlite")]
+    assert len(held) == count
+    assert {seed for each in held for seed in each} == set(range(count))
+
+
+def test_a_rescue_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the next one, when there is room, has the name that is expected."""
+
+    def fail(database: sqlite3.Connection) -> None:
+        database.execute("PRAGMA max_page_count = 1")
+        database.execute("CREATE TABLE more (text)")
+
+    store = Store(tmp_path / "s.sqlite")
+    store.add(A)
+    deleted(store.path)
+    with monkeypatch.context() as patch:
+        patch.setattr(store_file, "_into_wal", fail)
+        with pytest.raises(StoreError, match=r"s-rescued\.sqlite' cannot be .*: database or disk is full"):
+            store.add(B)
+    assert list(tmp_path.glob("*rescued*")) == []
+    with pytest.raises(StoreError, match=r"is kept in '.*s-rescued\.sqlite'"):
+        store.add(C)
+    store.close()
+    assert seeds(tmp_path / "s-rescued.sqlite") == [0, 1, 2]
+
+
 def test_where_the_folder_is_gone_a_store_is_kept_among_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,14 +128,30 @@ def rescue(database: sqlite3.Connection, path: Path) -> tuple[sqlite3.Connection
     """
     folder = path.parent if path.parent.is_dir() else Path(tempfile.gettempdir())
     names = (f"{path.stem}-rescued{number}{path.suffix}" for number in ("", *map("-{}".format, range(2, 1000))))
-    fresh = next(each for each in map(folder.joinpath, names) if not each.exists())
-    with refusing(fresh):
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        rescued = _connect(fresh, "mode=rwc")
-        database.backup(rescued)
-        database.close()
-        _into_wal(rescued)
+    fresh = folder / next(names)
+    try:
+        with refusing(fresh):
+            while not _is_made(fresh):
+                fresh = folder / next(names)
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            rescued = _connect(fresh, "mode=rw")
+            database.backup(rescued)
+            _into_wal(rescued)
+            database.close()
+    except StoreError:
+        for part in ("", "-journal", "-wal", "-shm"):  # which are ours, and hold nothing whole
+            fresh.with_name(f"{fresh.name}{part}").unlink(missing_ok=True)
+        raise
     return rescued, fresh
+
+
+def _is_made(path: Path) -> bool:
+    """Make an empty file, unless there is one, perhaps of another command that rescues the same store now."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _upgraded_copy(database: sqlite3.Connection, migrate: Migration) -> sqlite3.Connection:
