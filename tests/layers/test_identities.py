@@ -158,7 +158,7 @@ def test_accumulated_gradients_of_batch_norm_are_those_of_ghost_batch_norm() -> 
     batch.load_state_dict(randomized(ghost.double()).state_dict())
     x, cotangent = torch.randn(8, 3, 6, 6).double(), torch.randn(8, 5, 3, 3).double()
     ghost(x).backward(cotangent)
-    for part, gradient in zip(x.split(2), cotangent.split(2), strict=True):
+    for part, gradient in zip(torch.split(x, 2), torch.split(cotangent, 2), strict=True):
         batch(part).backward(gradient)
     expected = [parameter.grad for parameter in batch.parameters()]
     assert_close([parameter.grad for parameter in ghost.parameters()], expected, rtol=1e-9, atol=1e-9)
