@@ -4,38 +4,34 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from normzoo.errors import ConfigError
 from normzoo.experiment.config.values import (
     LARGEST,
+    Augmentations,
     Chain,
     Count,
+    Dataset,
     Decay,
     EvalStats,
-    Names,
+    Norm,
+    Norms,
     NotNegative,
     Number,
+    Optimizer,
     Rate,
     Rates,
+    Schedule,
     Sizes,
     Stats,
+    Task,
+    Templates,
 )
 from normzoo.metric import Metric
-from normzoo.registry import (
-    ALL,
-    AUGMENTATIONS,
-    DATASETS,
-    NORMS,
-    OPTIMIZERS,
-    SCHEDULES,
-    TASKS,
-    TEMPLATES,
-    Registry,
-    Spec,
-)
+from normzoo.registry import ALL, NORMS, TEMPLATES, Spec
 
 PROTOCOL = 3
 """Version of the training procedure. It enters every run's key: raise it when the same spec trains differently."""
@@ -197,7 +193,7 @@ class MatrixSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     batch_sizes: Sizes = Field((2, 8, 32), description="Batch sizes to train at.")
-    norms: Names = Field(
+    norms: Norms = Field(
         ("batch", "layer", "instance", "group", "none"),
         description="Norms to compare: names, specs like group:groups=4, or your own as pkg.module:MyNorm; all, or a "
         "family such as family:pools (`normzoo list norms`).",
@@ -207,17 +203,17 @@ class MatrixSpec(BaseModel):
         description="Of the norms, those that a network may do without: one that does not take them is trained with "
         "the others. By default what all and family:NAME stand for.",
     )
-    templates: Names = Field(
+    templates: Templates = Field(
         ("cnn", "lstm"),
         description="Networks to train them in: names, specs like cnn:widths=16-32, or pkg.module:MyNet; by default "
         "those that take the samples: of tables mlp, of text and .ts lstm,transformer.",
     )
-    dataset: str = Field(
+    dataset: Dataset = Field(
         "digits",
         description="Dataset by name, or your own: folder:PATH, csv:PATH, parquet:PATH, npz:PATH, ts:PATH, text:PATH, "
         "pkg.module:load.",
     )
-    task: str = Field(
+    task: Task = Field(
         "classification",
         description="What is learned: classification (or classification:smoothing=0.1), regression, pkg.module:MyTask; "
         "by default of a table what its target column holds.",
@@ -236,12 +232,12 @@ class MatrixSpec(BaseModel):
     )
     lr_rule: LrRule = Field("linear", description="How the learning rate follows the batch size.")
     lr_reference: Count = Field(32, description="Batch size at which --lr applies as given.")
-    optimizer: str = Field(
+    optimizer: Optimizer = Field(
         "sgd",
         description="Optimizer: sgd (momentum 0.9), adam, adamw, rmsprop, specs like sgd:nesterov=true, or "
         "pkg.module:MyOptimizer.",
     )
-    schedule: str = Field(
+    schedule: Schedule = Field(
         "constant",
         description="How the learning rate changes from step to step: constant, cosine, onecycle, step, specs like "
         "cosine:warmup=0.05, or pkg.module:my_schedule.",
@@ -263,12 +259,12 @@ class MatrixSpec(BaseModel):
         description="Statistics by which norms that keep running ones are evaluated: running (which decide), and also "
         "recalibrated (over the training set) or batch (of each test batch).",
     )
-    augment: Chain = Field(
+    augment: Augmentations = Field(
         (),
         description="What is done to the images of training batches, in order: flip, crop:4 (shifts), cutout:8, or "
         "your own as pkg.module:Mine.",
     )
-    baseline: str | None = Field(
+    baseline: Norm | None = Field(
         None, description="Reference norm. Default: none if it is compared, otherwise the first norm."
     )
     target: Number | None = Field(
@@ -291,65 +287,10 @@ class MatrixSpec(BaseModel):
             )
         return values
 
-    @field_validator("norms")
-    @classmethod
-    def _known_norms(cls, norms: tuple[str, ...]) -> tuple[str, ...]:
-        return _distinct(NORMS, norms)
-
     @field_validator("optional")
     @classmethod
     def _known_optional_norms(cls, norms: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(norms if norms == (ALL,) else map(NORMS.canonical, norms))
-
-    @field_validator("templates")
-    @classmethod
-    def _known_templates(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
-        return _distinct(TEMPLATES, templates)
-
-    @field_validator("task")
-    @classmethod
-    def _known_task(cls, task: str) -> str:
-        return TASKS.canonical(task)
-
-    @field_validator("augment")
-    @classmethod
-    def _known_augmentations(cls, specs: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(map(AUGMENTATIONS.canonical, specs))
-
-    @field_validator("optimizer")
-    @classmethod
-    def _known_optimizer(cls, optimizer: str) -> str:
-        return OPTIMIZERS.canonical(optimizer)
-
-    @field_validator("schedule")
-    @classmethod
-    def _known_schedule(cls, schedule: str) -> str:
-        return SCHEDULES.canonical(schedule)
-
-    @field_validator("batch_sizes")
-    @classmethod
-    def _distinct_batch_sizes(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(sorted(set(sizes)))
-
-    @field_validator("lrs")
-    @classmethod
-    def _distinct_rates(cls, rates: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        return None if rates is None else tuple(sorted(set(rates)))
-
-    @field_validator("eval_stats")
-    @classmethod
-    def _running_first(cls, stats: tuple[EvalStats, ...]) -> tuple[EvalStats, ...]:
-        return tuple(each for each in get_args(EvalStats) if each in ("running", *stats))
-
-    @field_validator("baseline")
-    @classmethod
-    def _known_baseline(cls, baseline: str | None) -> str | None:
-        return None if baseline is None else NORMS.canonical(baseline)
-
-    @field_validator("dataset")
-    @classmethod
-    def _known_dataset(cls, dataset: str) -> str:
-        return DATASETS.canonical(dataset)
 
     @model_validator(mode="after")
     def _usable_learning_rates(self) -> Self:
@@ -456,13 +397,3 @@ def check_target(target: float | None, metric: Metric) -> None:
     is_written = metric.scale != 1 and metric.is_possible(target / metric.scale)
     hint = f"; write {target:g} {metric.unit}".rstrip() + f" as {target / metric.scale:g}" if is_written else ""
     raise ConfigError(f"target: {metric.title} is {rule}, got {target:g}{hint}")
-
-
-def _distinct(registry: Registry[Any], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return specs in their canonical form, and refuse two of the same."""
-    canonical = tuple(map(registry.canonical, names))
-    for index, name in enumerate(canonical):
-        if name in canonical[:index]:
-            first = names[canonical.index(name)]
-            raise ValueError(f"{registry.kind} '{names[index]}' is the same as '{first}'")
-    return canonical

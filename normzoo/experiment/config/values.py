@@ -1,8 +1,11 @@
 """Values of settings: how what a user types or a file holds is read, and what it may be. Torch-free."""
 
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from normzoo.registry import AUGMENTATIONS, DATASETS, NORMS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES, Registry
 
 EvalStats = Literal["running", "recalibrated", "batch"]
 """By which statistics norms that keep running ones normalize when a network is evaluated."""
@@ -55,14 +58,44 @@ def refuse_boolean(value: Any) -> Any:
     return value
 
 
+def _distinct(registry: Registry[Any], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return specs in their canonical form, and refuse two of the same."""
+    canonical = tuple(map(registry.canonical, names))
+    for index, name in enumerate(canonical):
+        if name in canonical[:index]:
+            first = names[canonical.index(name)]
+            raise ValueError(f"{registry.kind} '{names[index]}' is the same as '{first}'")
+    return canonical
+
+
+AnyNumber = TypeVar("AnyNumber", int, float)
+
+
+def _ascending(numbers: tuple[AnyNumber, ...]) -> tuple[AnyNumber, ...]:
+    return tuple(sorted(set(numbers)))
+
+
+def _running_first(stats: tuple[EvalStats, ...]) -> tuple[EvalStats, ...]:
+    return tuple(each for each in get_args(EvalStats) if each in ("running", *stats))
+
+
 Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=LARGEST)]
 NotNegative = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, le=LARGEST)]
 Share = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)]
 Decay = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
 Number = Annotated[float, BeforeValidator(refuse_boolean), Field(allow_inf_nan=False)]
-Names = Annotated[tuple[str, ...], BeforeValidator(split_list), Field(min_length=1)]
-Sizes = Annotated[tuple[Count, ...], BeforeValidator(split_list), Field(min_length=1)]
-Rates = Annotated[tuple[Rate, ...], BeforeValidator(split_list), Field(min_length=1)]
-Chain = Annotated[tuple[str, ...], BeforeValidator(split_list)]
-Stats = Annotated[tuple[EvalStats, ...], BeforeValidator(split_list), Field(min_length=1)]
+List = BeforeValidator(split_list)
+Chain = Annotated[tuple[str, ...], List]
+Sizes = Annotated[tuple[Count, ...], List, Field(min_length=1), AfterValidator(_ascending)]
+Rates = Annotated[tuple[Rate, ...], List, Field(min_length=1), AfterValidator(_ascending)]
+Stats = Annotated[tuple[EvalStats, ...], List, Field(min_length=1), AfterValidator(_running_first)]
+
+Norm = Annotated[str, AfterValidator(NORMS.canonical)]
+Norms = Annotated[tuple[str, ...], List, Field(min_length=1), AfterValidator(partial(_distinct, NORMS))]
+Templates = Annotated[tuple[str, ...], List, Field(min_length=1), AfterValidator(partial(_distinct, TEMPLATES))]
+Dataset = Annotated[str, AfterValidator(DATASETS.canonical)]
+Task = Annotated[str, AfterValidator(TASKS.canonical)]
+Augmentations = Annotated[tuple[Annotated[str, AfterValidator(AUGMENTATIONS.canonical)], ...], List]
+Optimizer = Annotated[str, AfterValidator(OPTIMIZERS.canonical)]
+Schedule = Annotated[str, AfterValidator(SCHEDULES.canonical)]
