@@ -35,6 +35,9 @@ __all__ = [
 MAX_LISTED = 20
 """How many names a message lists at most."""
 
+MAX_PROBLEMS = 10
+"""How many things that are wrong a message says."""
+
 
 _ENDS = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
 
@@ -58,6 +61,17 @@ def counted(number: int, noun: str) -> str:
     ('1 run', '10,000 runs')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def all_of(problems: Iterable[str]) -> str:
+    """Return what is wrong in one line, each thing once, and of many the first few.
+
+    >>> all_of(["a", "b", "a"])
+    'a; b'
+    """
+    each = list(dict.fromkeys(problems))
+    more = len(each) - MAX_PROBLEMS
+    return "; ".join([*each[:MAX_PROBLEMS], *([f"and {more:,} more"] if more > 0 else [])])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from normzoo.errors import all_of
 from normzoo.experiment.config.execution import DeviceChoice
-from normzoo.experiment.config.resolve import listed
 from normzoo.experiment.config.values import split_list
 
 Norm = Literal["batch", "instance", "layer", "group", "LayerNorm", "RMSNorm"]
@@ -173,7 +173,7 @@ def problems(error: ValidationError) -> str:
     for detail in error.errors():
         setting = f"{detail['loc'][0]}: " if detail["loc"] else ""
         lines.append(setting + detail["msg"].removeprefix("Value error, "))
-    return listed(lines)
+    return all_of(lines)
 
 
 def incomplete(done: int, wanted: int) -> str | None:

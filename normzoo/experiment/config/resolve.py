@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from normzoo.errors import ConfigError, UnknownNameError, UsageError, nearest
+from normzoo.errors import ConfigError, UnknownNameError, UsageError, all_of, nearest
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import LeftOut, MatrixSpec
 from normzoo.experiment.config.values import Share, shown, split_list
@@ -60,9 +60,6 @@ OPTION_OF: dict[str, tuple[str, str, Registry[Any]]] = {
 
 MAX_RUNS = 1_000_000
 """How many runs a comparison may have; a plan of more takes longer than anybody waits for it."""
-
-MAX_PROBLEMS = 10
-"""How many things that are wrong a message says."""
 
 KEYS = (
     *(key for model in _MODELS for key, field in model.model_fields.items() if field.description),
@@ -156,7 +153,7 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
         except UnicodeEncodeError as error:  # what is wrong is said with half of a pair, which pydantic cannot write
             problems.append(as_utf8(error.object))
     if problems:
-        raise ConfigError(listed(problems))
+        raise ConfigError(all_of(problems))
     configuration = Configuration(*models)
     runs = count_runs(configuration.matrix)
     if runs > MAX_RUNS:
@@ -165,18 +162,6 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
             "norms, templates, batch sizes or learning rates"
         )
     return configuration
-
-
-def listed(problems: Sequence[str]) -> str:
-    """Return what is wrong in one line, each thing once, and of many the first few.
-
-    >>> listed(["a", "b", "a"])
-    'a; b'
-    """
-    each = list(dict.fromkeys(problems))
-    return "; ".join(
-        [*each[:MAX_PROBLEMS], *([f"and {len(each) - MAX_PROBLEMS:,} more"] if each[MAX_PROBLEMS:] else [])]
-    )
 
 
 def count_runs(matrix: MatrixSpec) -> int:
@@ -367,6 +352,21 @@ def _check_key(key: object, origin: str) -> None:
         raise ConfigError(f"{origin}: unknown key '{shown(key)}'{nearest(shown(key), KEYS)} (known: {', '.join(KEYS)})")
 
 
+_RULES = {
+    "too_short": "must not be empty",
+    "tuple_type": "expected a list such as 2,8,32, got '{value}'",
+    "string_type": "expected text, got '{value}'; put it in quotes if YAML reads it as something else",
+    "path_type": "expected a path, got '{value}'",
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "expected a whole number, got '{value}'"),
+    **dict.fromkeys(("float_parsing", "float_type"), "expected a number, got '{value}'"),
+    "greater_than_equal": "must be at least {ge}, got {value}",
+    "greater_than": "must be greater than {gt:g}, got {value}",
+    "less_than_equal": "must be at most {le:g}, got {value}",
+    "less_than": "must be less than {lt:g}, got {value}",
+}
+"""What is wrong with a value, by pydantic's names of errors."""
+
+
 def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str, str]) -> str:
     """Return one thing that is wrong: where it was said, the rule, and the value."""
     key = str(detail["loc"][0]) if detail["loc"] else "settings"  # without a place: several settings together
@@ -377,28 +377,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], origins: Mapping[str,
         case "literal_error":
             choices = _choices(model.model_fields[key].annotation)
             rule = f"unknown {key} '{value}'{nearest(_MEANT.get(value, value), choices)} (known: {', '.join(choices)})"
-        case "too_short":
-            rule = "must not be empty"
-        case "tuple_type":
-            rule = f"expected a list such as 2,8,32, got '{value}'"
-        case "string_type":
-            rule = f"expected text, got '{value}'; put it in quotes if YAML reads it as something else"
-        case "path_type":
-            rule = f"expected a path, got '{value}'"
-        case "int_parsing" | "int_type" | "int_from_float":
-            rule = f"expected a whole number, got '{value}'"
-        case "float_parsing" | "float_type":
-            rule = f"expected a number, got '{value}'"
-        case "greater_than_equal":
-            rule = f"must be at least {context['ge']}, got {value}"
-        case "greater_than":
-            rule = f"must be greater than {context['gt']:g}, got {value}"
-        case "less_than_equal":
-            rule = f"must be at most {context['le']:g}, got {value}"
-        case "less_than":
-            rule = f"must be less than {context['lt']:g}, got {value}"
-        case _:
-            rule = f"{detail['msg']}, got '{value}'"
+        case kind:
+            rule = _RULES.get(kind, "{msg}, got '{value}'").format(**{**context, "value": value, "msg": detail["msg"]})
     return f"{origins.get(key, key)}: {rule}"
 
 
