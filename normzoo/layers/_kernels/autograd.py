@@ -9,7 +9,7 @@ from torch.autograd import Function
 
 from normzoo.layers._kernels.dispatch import Check, Kernel, select
 from normzoo.layers._kernels.reference import backward, forward
-from normzoo.layers._kernels.spec import NO_RUNNING_STATS, NormSpec, Running
+from normzoo.layers._kernels.spec import NO_RUNNING_STATS, NormSpec, Running, Wanted
 from normzoo.layers._kernels.torch_internals import (
     PLAIN_TYPES,
     apply_directly,
@@ -101,7 +101,7 @@ _apply: Any = apply_directly(_Normalize)
 
 def _differentiable_gradients(
     spec: NormSpec,
-    wanted: tuple[bool, bool, bool],
+    wanted: Wanted,
     grad: Tensor,
     x: Tensor | None,
     weight: Tensor | None,
@@ -123,7 +123,7 @@ class _TracedKernel(Kernel):
     def forward(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, *running: Any) -> Sequence[Tensor]:
         return forward(self.spec, x, weight, bias, Running(*running))
 
-    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
+    def backward(self, wanted: Wanted, grad: Tensor, *saved: Any) -> Sequence[Tensor]:
         return backward(self.spec, wanted, grad, *saved)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from normzoo.layers._kernels import eager, reference
 from normzoo.layers._kernels.autotune import Variant
 from normzoo.layers._kernels.inductor import Compiled, compile_function
-from normzoo.layers._kernels.spec import NormSpec, Running
+from normzoo.layers._kernels.spec import NormSpec, Running, Wanted
 from normzoo.layers._kernels.torch_internals import PLAIN_TYPES, is_intercepted, is_wrapped
 from normzoo.registry.backends import Backend, backend_of_process, checked_backend
 
@@ -66,7 +66,7 @@ class Kernel:
         """Return what ``reference.forward`` returns for an input, a weight, a bias and running statistics, flat."""
         return _flat_forward(eager.forward, self.spec, *arguments)
 
-    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
+    def backward(self, wanted: Wanted, grad: Tensor, *saved: Any) -> Sequence[Tensor]:
         """Return what ``reference.backward`` returns."""
         return eager.backward(self.spec, wanted, grad, *saved)
 
@@ -113,7 +113,7 @@ class _TunedKernel(Kernel):
         self._forward = variant.settled(self._patient)
         return outputs
 
-    def backward(self, wanted: tuple[bool, bool, bool], grad: Tensor, *saved: Any) -> Sequence[Tensor]:
+    def backward(self, wanted: Wanted, grad: Tensor, *saved: Any) -> Sequence[Tensor]:
         x, weight, mean, rstd = saved  # as hooks of the user's may have changed them
         key = (
             wanted,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from normzoo.layers._kernels.moments import Statistics, bessel
 from normzoo.layers._kernels.reference import update_running
-from normzoo.layers._kernels.spec import NormSpec, Running, laid_out, widened
+from normzoo.layers._kernels.spec import NormSpec, Running, Wanted, laid_out, widened
 
 MIN_SUMMED, MAX_SUMMED = 32, 4096
 """How many squares ``vector_norm`` is to add up: for fewer it is slow, and of more it loses digits in float32."""
@@ -29,6 +29,7 @@ class _Plan(NamedTuple):
     """What follows from a spec and the number of dimensions that an input has, once its channels are split.
 
     Attributes:
+        spec: of which it follows.
         positions: the dimensions that are positions.
         pooled: those over which is pooled, positions included.
         trailing: the first of the last dimensions that are all pooled.
@@ -38,6 +39,7 @@ class _Plan(NamedTuple):
         is_over_samples: whether all samples share their statistics.
     """
 
+    spec: NormSpec
     positions: tuple[int, ...]
     pooled: tuple[int, ...]
     trailing: int
@@ -57,6 +59,7 @@ def _plan(spec: NormSpec, rank: int) -> _Plan:
     channels = (-1,) if spec.groups is None else (spec.groups, -1)
     blocks = range(spec.channels, spec.grid)
     return _Plan(
+        spec,
         positions,
         pooled,
         trailing,
@@ -114,12 +117,7 @@ def _by_given(spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | N
 
 
 def _by_own(
-    spec: NormSpec,
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    running: Running,
-    target: Tensor | None,
+    spec: NormSpec, x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running, target: Tensor | None
 ) -> list[Tensor]:
     """Return the output, the mean of a centered norm and rstd, for the input's own statistics."""
     y = target
@@ -214,7 +212,7 @@ def _update(spec: NormSpec, running: Running, statistics: Statistics) -> None:
 
 def backward(
     spec: NormSpec,
-    wanted: tuple[bool, bool, bool],
+    wanted: Wanted,
     grad: Tensor,
     x: Tensor | None,
     weight: Tensor | None,
@@ -235,7 +233,7 @@ def backward(
 
 def _gradients_in_parts(
     spec: NormSpec,
-    wanted: tuple[bool, bool, bool],
+    wanted: Wanted,
     grad: Tensor,
     x: Tensor,
     weight: Tensor | None,
@@ -261,7 +259,7 @@ def _gradients_in_parts(
 
 def _by_given_gradients(
     spec: NormSpec,
-    wanted: tuple[bool, bool, bool],
+    wanted: Wanted,
     g: Tensor,
     x: Tensor | None,
     weight: Tensor | None,
@@ -283,7 +281,7 @@ def _by_given_gradients(
 
 def _by_own_gradients(
     spec: NormSpec,
-    wanted: tuple[bool, bool, bool],
+    wanted: Wanted,
     g: Tensor,
     x: Tensor,
     weight: Tensor | None,
@@ -305,88 +303,67 @@ def _by_own_gradients(
         work = _gradients_of_maps
     else:
         work = _gradients_of_vectors
-    gradients = work(spec, plan, wanted, g, deviation, rstd, factor, target)
+    gradients = work(plan, wanted, g, deviation, rstd, factor, target)
     if wanted[0] and dx is not None:
         gradients[0] = dx
     return gradients
 
 
 def _gradients_of_one_weight(
-    spec: NormSpec,
-    plan: _Plan,
-    wanted: tuple[bool, bool, bool],
-    g: Tensor,
-    deviation: Tensor,
-    rstd: Tensor,
-    weight: Tensor | None,
-    target: Tensor | None,
+    plan: _Plan, wanted: Wanted, g: Tensor, deviation: Tensor, rstd: Tensor, weight: Tensor | None, out: Tensor | None
 ) -> list[Tensor]:
     """Return the gradients where all values of a pool have the same weight, which can be multiplied by at the end."""
-    dx = torch.mul(g, deviation, out=target)
+    dx = torch.mul(g, deviation, out=out)
     sums, products = g.sum(plan.pooled, keepdim=True), dx.sum(plan.pooled, keepdim=True).mul_(rstd)
-    gradients = _of_parameters(spec, plan, wanted, products, sums)
+    gradients = _of_parameters(plan, wanted, products, sums)
     if not wanted[0]:
         return gradients
-    share, of_variance = _shares(spec, rstd, g)
+    share, of_variance = _shares(plan.spec, rstd, g)
     torch.mul(deviation, (products * of_variance).mul_(rstd), out=dx)
     dx.add_(g)
-    if spec.centered:
+    if plan.spec.centered:
         dx.add_(sums * share)
     return [dx.mul_(rstd if weight is None else rstd * weight), *gradients]
 
 
 def _gradients_of_maps(
-    spec: NormSpec,
-    plan: _Plan,
-    wanted: tuple[bool, bool, bool],
-    g: Tensor,
-    deviation: Tensor,
-    rstd: Tensor,
-    weight: Tensor | None,
-    target: Tensor | None,
+    plan: _Plan, wanted: Wanted, g: Tensor, deviation: Tensor, rstd: Tensor, weight: Tensor | None, out: Tensor | None
 ) -> list[Tensor]:
     """Return the gradients where the weight is that of a channel, and several share their statistics."""
-    dx = torch.mul(g, deviation, out=target)
+    dx = torch.mul(g, deviation, out=out)
     sums, products = g.sum(plan.positions, keepdim=True), dx.sum(plan.positions, keepdim=True).mul_(rstd)
-    gradients = _of_parameters(spec, plan, wanted, products, sums)
+    gradients = _of_parameters(plan, wanted, products, sums)
     if not wanted[0]:
         return gradients
     scale = rstd
     if weight is not None:
         scale, sums, products = rstd * weight, sums * weight, products * weight
     share = rstd * _number(-rstd.numel() / g.numel(), g.dtype)
-    slope = products.sum(spec.axes, keepdim=True).mul_(share).mul_(rstd)
-    if spec.unbiased:
+    slope = products.sum(plan.spec.axes, keepdim=True).mul_(share).mul_(rstd)
+    if plan.spec.unbiased:
         slope.mul_(_number(bessel(g.numel() // rstd.numel()), g.dtype))
     torch.mul(g, scale, out=dx)
-    dx.add_(deviation.mul_(slope) if spec.centered else deviation * slope)
-    return [dx.add_(sums.sum(spec.axes, keepdim=True).mul_(share)) if spec.centered else dx, *gradients]
+    dx.add_(deviation.mul_(slope) if plan.spec.centered else deviation * slope)
+    return [dx.add_(sums.sum(plan.spec.axes, keepdim=True).mul_(share)) if plan.spec.centered else dx, *gradients]
 
 
 def _gradients_of_vectors(
-    spec: NormSpec,
-    plan: _Plan,
-    wanted: tuple[bool, bool, bool],
-    g: Tensor,
-    deviation: Tensor,
-    rstd: Tensor,
-    weight: Tensor | None,
-    target: Tensor | None,
+    plan: _Plan, wanted: Wanted, g: Tensor, deviation: Tensor, rstd: Tensor, weight: Tensor | None, out: Tensor | None
 ) -> list[Tensor]:
     """Return the gradients where each value of a pool has a weight of its own."""
-    normalized = deviation.mul_(rstd) if spec.centered else deviation * rstd
-    dx = torch.mul(g, normalized, out=target)
-    gradients = _of_parameters(spec, plan, wanted, dx, g)
+    normalized = deviation.mul_(rstd) if plan.spec.centered else deviation * rstd
+    dx = torch.mul(g, normalized, out=out)
+    gradients = _of_parameters(plan, wanted, dx, g)
     if not wanted[0]:
         return gradients
-    share, of_variance = _shares(spec, rstd, g)
+    share, of_variance = _shares(plan.spec, rstd, g)
     if weight is not None:
         dx.mul_(weight)
     slope = dx.sum(plan.pooled, keepdim=True).mul_(of_variance)
     through_variance = torch.mul(normalized, slope, out=normalized)
     if weight is not None:
         g = torch.mul(g, weight, out=dx)
-    offset = g.sum(plan.pooled, keepdim=True).mul_(share) if spec.centered else None
+    offset = g.sum(plan.pooled, keepdim=True).mul_(share) if plan.spec.centered else None
     torch.add(g, through_variance, out=dx)
     return [(dx if offset is None else dx.add_(offset)).mul_(rstd), *gradients]
 
@@ -398,9 +375,7 @@ def _shares(spec: NormSpec, rstd: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     return of_mean, _number(share * bessel(g.numel() // rstd.numel()), g.dtype) if spec.unbiased else of_mean
 
 
-def _of_parameters(
-    spec: NormSpec, plan: _Plan, wanted: tuple[bool, bool, bool], products: Tensor, sums: Tensor
-) -> list[Tensor]:
+def _of_parameters(plan: _Plan, wanted: Wanted, products: Tensor, sums: Tensor) -> list[Tensor]:
     """Return the gradients of weight and bias, of those that are wanted, from a value per block."""
     gradients = []
     for is_wanted, blocks in ((wanted[1], products), (wanted[2], sums)):
@@ -412,7 +387,7 @@ def _of_parameters(
             blocks = blocks.sum(plan.apart)
         else:
             blocks = blocks.clone()
-        if plan.positions or spec.groups is not None:
-            blocks = blocks.reshape(-1) if spec.grid == 2 else blocks.reshape(blocks.shape[0], -1)
+        if plan.positions or plan.spec.groups is not None:
+            blocks = blocks.reshape(-1) if plan.spec.grid == 2 else blocks.reshape(blocks.shape[0], -1)
         gradients.append(blocks)
     return gradients

@@ -29,7 +29,7 @@ from normzoo.layers._kernels.moments import (
     pool_squares,
     product,
 )
-from normzoo.layers._kernels.spec import NormSpec, Running, laid_out, widened
+from normzoo.layers._kernels.spec import NormSpec, Running, Wanted, laid_out, widened
 
 _MANY, _ROWS = 1024, 16
 """From how many rows on they are first summed in sets, and in sets of how many: these stay in a cache."""
@@ -162,7 +162,7 @@ def _update_from_counted(
 
 def backward(
     spec: NormSpec,
-    wanted: tuple[bool, bool, bool],
+    wanted: Wanted,
     grad: Tensor,
     x: Tensor | None,
     weight: Tensor | None,

@@ -110,6 +110,9 @@ class Running(NamedTuple):
         return 0.0 if self.batches is None else self.batches.to(dtype).clamp(min=1).reciprocal()
 
 
+Wanted = tuple[bool, bool, bool]
+"""Whether the gradient of the input, that of the weight and that of the bias is wanted."""
+
 NO_RUNNING_STATS = Running()
 """No statistics to normalize by or to update."""
 
