@@ -1,7 +1,8 @@
 """Norms that pool moments: one differentiable op, of which each says what it pools."""
 
+import copy
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -196,3 +197,25 @@ class PooledNorm(Norm):
     def _can_evaluate_single_values(self) -> bool:
         """Whether one value per statistic is acceptable in evaluation."""
         return not self.refuses_single_values_always
+
+
+StackTensors = Callable[[Sequence[Tensor]], Tensor]
+"""Puts the tensors of all members together along a new first dimension."""
+
+
+def stack_norms(norms: Sequence[PooledNorm], stack_tensors: StackTensors) -> PooledNorm:
+    """Return one norm for inputs ``(N, M, C, *)`` of M members, each normalized as its own norm would.
+
+    Args:
+        norms: of one kind, with the same settings.
+        stack_tensors: makes the parameters ``(M, *)`` and the running statistics ``(M, C)``. The number of batches
+            seen is the same for all, and stays one number.
+    """
+    stacked = copy.deepcopy(norms[0])
+    stacked.members = len(norms)
+    for name in [name for name, _ in stacked.named_parameters()]:
+        setattr(stacked, name, stack_tensors([norm.get_parameter(name) for norm in norms]))
+    for name, buffer in list(stacked.named_buffers()):
+        if buffer.ndim:
+            setattr(stacked, name, stack_tensors([norm.get_buffer(name) for norm in norms]))
+    return stacked

@@ -20,8 +20,7 @@ from torch.nn.functional import conv1d, conv2d, conv3d
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization, type_before_parametrizations
 
 from normzoo.layers import NoNorm
-from normzoo.layers._pooled import PooledNorm
-from normzoo.layers._stack import stack_norms
+from normzoo.layers._pooled import PooledNorm, stack_norms
 from normzoo.templates._random import DRAWS, StackedDraws
 
 

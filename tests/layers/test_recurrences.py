@@ -18,9 +18,9 @@ from normzoo import layers
 from normzoo.layers import backend
 from normzoo.layers._kernels import dispatch
 from normzoo.layers._kernels.autotune import Variant
+from normzoo.layers._pooled import stack_norms
 from normzoo.layers._recurrent import _gru, _lstm, lstm
 from normzoo.layers._recurrent._steps import StepNorms
-from normzoo.layers._stack import stack_norms
 from normzoo.registry import NORMS
 
 from .references import randomized

@@ -22,8 +22,7 @@ from normzoo.layers import (
     make_norm,
 )
 from normzoo.layers._pool import OfEachMember, OverChannels, OverNothing, OverSamples, Pool, WithinGroups
-from normzoo.layers._pooled import PooledNorm
-from normzoo.layers._stack import stack_norms
+from normzoo.layers._pooled import PooledNorm, stack_norms
 
 from .references import randomized
 
