@@ -3,6 +3,7 @@
 from normzoo.layers._noise import Noise
 from normzoo.templates._cnn import Cnn
 from normzoo.templates._lstm import Lstm, NormalizedLstm
+from normzoo.templates._mapped import unmapped
 from normzoo.templates._mlp import Mlp
 from normzoo.templates._module import MemberMetrics, MemberModule, PerMemberMean, member_losses
 from normzoo.templates._network import NormActMaker, make_network
@@ -13,7 +14,7 @@ from normzoo.templates._random import MemberRandom, draw_from
 from normzoo.templates._recipe import make_optimizer, make_schedule
 from normzoo.templates._recorded import CudaGraph, RecordedSteps, can_be_recorded
 from normzoo.templates._resnet import ResNet
-from normzoo.templates._stack import keep_members, stack, unmapped
+from normzoo.templates._stack import keep_members, stack
 from normzoo.templates._transformer import Transformer
 from normzoo.templates._vgg import Vgg
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.layers._noise import Noise
+from normzoo.templates._mapped import Mapped
 from normzoo.templates._random import StackedDraws
-from normzoo.templates._stack import OF_EACH_VALUE, Mapped
+from normzoo.templates._stack import OF_EACH_VALUE
 
 Step = Callable[[Tensor, Tensor], None]
 

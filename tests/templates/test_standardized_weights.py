@@ -13,8 +13,9 @@ from normzoo.layers import ScaledWeightStandardization, WeightStandardization, n
 from normzoo.surgery import standardize_weights
 from normzoo.surgery._weights import standardized
 from normzoo.templates import MemberModule, stack
+from normzoo.templates._mapped import Mapped
 from normzoo.templates._network import make_network
-from normzoo.templates._stack import Mapped, StackedConv, keep_members
+from normzoo.templates._stack import StackedConv, keep_members
 
 SPECS = ("ws", "group+ws:groups=2", "scaled-ws:gamma=1.5")
 every_spec = pytest.mark.parametrize("spec", SPECS)
