@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from normzoo.layers._kernels.spec import Running
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm
 from normzoo.layers._policies import SmallBatch
-from normzoo.layers._pool import OverSamples
+from normzoo.layers._pooled import OverSamples
 from normzoo.layers._torch_tools import let_quantization_fuse
 from normzoo.layers._tracked import TrackedNorm
 

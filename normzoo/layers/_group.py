@@ -12,8 +12,7 @@ from numbers import Integral
 import torch
 from torch import nn
 
-from normzoo.layers._pool import OverChannels, Pool, WithinGroups
-from normzoo.layers._pooled import PooledNorm
+from normzoo.layers._pooled import OverChannels, Pool, PooledNorm, WithinGroups
 
 
 class GroupNorm(PooledNorm, nn.GroupNorm):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from normzoo.layers._kernels.spec import Running
 from normzoo.layers._kernels.torch_internals import TorchInstanceNorm
-from normzoo.layers._pool import OverNothing
+from normzoo.layers._pooled import OverNothing
 from normzoo.layers._tracked import TrackedNorm
 
 

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Size, nn
 
-from normzoo.layers._pool import OverChannels
-from normzoo.layers._pooled import PooledNorm
+from normzoo.layers._pooled import OverChannels, PooledNorm
 from normzoo.layers._rows import RowNorm
 
 

@@ -9,8 +9,7 @@ from torch import Size, Tensor
 
 from normzoo.layers._kernels.torch_internals import jagged_like
 from normzoo.layers._policies import Policies
-from normzoo.layers._pool import OverChannels
-from normzoo.layers._pooled import PooledNorm
+from normzoo.layers._pooled import OverChannels, PooledNorm
 
 
 class RowNorm(PooledNorm):

@@ -18,7 +18,7 @@ from normzoo.explain._sections import formula
 from normzoo.explain._subject import held, tensor_shape
 from normzoo.layers import make_norm
 from normzoo.layers._make import contains_activation
-from normzoo.layers._pool import Pool, WithinGroups
+from normzoo.layers._pooled import Pool, WithinGroups
 from normzoo.registry import NORMS, Explanation, Option, Pooling, load, values_per_statistic
 
 from .cases import EVERY, ONE_POOL, SHAPES, SPECS, SPECS_AND_SHAPES

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from normzoo.layers._kernels.moments import Moments, average, block_moments, merge, pool_moments
-from normzoo.layers._pool import OverChannels, OverNothing, OverSamples, Pool, WithinGroups
+from normzoo.layers._pooled import OverChannels, OverNothing, OverSamples, Pool, WithinGroups
 
 from .cases import Pools, per_channel, per_group, per_sample, per_sample_and_channel
 

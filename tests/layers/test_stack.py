@@ -21,8 +21,16 @@ from normzoo.layers import (
     backend,
     make_norm,
 )
-from normzoo.layers._pool import OfEachMember, OverChannels, OverNothing, OverSamples, Pool, WithinGroups
-from normzoo.layers._pooled import PooledNorm, stack_norms
+from normzoo.layers._pooled import (
+    OfEachMember,
+    OverChannels,
+    OverNothing,
+    OverSamples,
+    Pool,
+    PooledNorm,
+    WithinGroups,
+    stack_norms,
+)
 
 from .references import randomized
 
