@@ -29,8 +29,16 @@ from normzoo.layers._recurrent._gradients import (
     products_of,
     transform,
 )
-from normzoo.layers._recurrent._loops import compile_loop
-from normzoo.layers._recurrent._lstm_steps import Pools, backward, forward, loop, loop_back, take_step, take_step_back
+from normzoo.layers._recurrent._lstm_steps import (
+    Pools,
+    backward,
+    compile_loop,
+    forward,
+    loop,
+    loop_back,
+    take_step,
+    take_step_back,
+)
 from normzoo.layers._recurrent._step_pools import StepPool
 from normzoo.layers._recurrent._steps import Place, StepNorms, for_samples, place_of
 from normzoo.registry.backends import Backend
