@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from normzoo.errors import StoreError, UnknownNameError, counted
 from normzoo.experiment.results.store import Store
 from normzoo.registry.backends import VARIABLE, checked_backend
-from normzoo.registry.entries import at_home
+from normzoo.registry.datasets import at_home
 
 PACKAGES = {
     "torch": "torch",

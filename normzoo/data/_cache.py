@@ -18,7 +18,7 @@ from filelock import FileLock
 from normzoo.data._dataset import Array
 from normzoo.data._part import checksum
 from normzoo.errors import DataError
-from normzoo.registry.entries import at_home
+from normzoo.registry.datasets import at_home
 
 Write = Callable[[Array], None]
 """Adds a sample; all are of one shape and type."""

@@ -20,7 +20,7 @@ from normzoo.data._pictures import Header, UnreadableError, read_all, read_heade
 from normzoo.data.torchvision import torchvision_class
 from normzoo.errors import DataError, counted
 from normzoo.memory import free_bytes, require_memory
-from normzoo.registry.entries import at_home
+from normzoo.registry.datasets import at_home
 
 _SPLITS: Mapping[str, str] = {
     "train": "train",

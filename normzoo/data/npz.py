@@ -17,7 +17,7 @@ from normzoo.data._dataset import Array, Kind, RawArrays
 from normzoo.data._mapped import MappedFile, check_sizes, map_member
 from normzoo.errors import DataError
 from normzoo.memory import require_memory
-from normzoo.registry.entries import at_home
+from normzoo.registry.datasets import at_home
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 NOTES = "normzoo_notes"

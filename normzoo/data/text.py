@@ -9,7 +9,7 @@ from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError, counted
 from normzoo.memory import require_memory
-from normzoo.registry.entries import at_home
+from normzoo.registry.datasets import at_home
 
 _HELD_OUT = 0.1
 """Shares of the text that are the validation and the test set, at its end."""

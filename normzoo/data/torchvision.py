@@ -17,7 +17,7 @@ import numpy as np
 
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError
-from normzoo.registry.entries import at_home
+from normzoo.registry.datasets import at_home
 
 
 def load_mnist(*, root: Path | None, download: bool, argument: str) -> RawArrays:

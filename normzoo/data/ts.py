@@ -15,7 +15,7 @@ from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError, counted
 from normzoo.memory import require_memory
-from normzoo.registry.entries import at_home
+from normzoo.registry.datasets import at_home
 
 _SHOWN, _LONGEST = 10, 40
 """Values that a message lists, and characters of a text that it shows."""

@@ -22,7 +22,7 @@ from normzoo.errors import ConfigError
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.results.tabular import flat
 from normzoo.registry import find
-from normzoo.registry.entries import at_home
+from normzoo.registry.datasets import at_home
 
 EXPERIMENT = "normzoo"
 """The experiment of MLflow that runs are put into."""

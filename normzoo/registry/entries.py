@@ -1,11 +1,8 @@
-"""Everything but norms that can be asked for by name, one entry each."""
+"""What else can be asked for by name than norms and datasets, one entry each."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from normzoo.errors import UsageError
-from normzoo.registry._component import Entry, Registry, Spec
+from normzoo.registry._component import Entry, Registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,25 +18,6 @@ class TemplateEntry(Entry):
     takes: tuple[str, ...] = ("images",)
     takes_ragged: bool = False
     per_step: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetEntry(Entry):
-    """A dataset that can be asked for by name.
-
-    Attributes:
-        folders: all that it is read from besides the path in its argument, below the folder of the downloaded datasets.
-        files: options that are paths, too.
-        beside: how the name of its file ends, and that of another that is read with it.
-        task: what is learned where nobody says so; None where that is for the target column of a table to say.
-        templates: the networks where nobody says which.
-    """
-
-    folders: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    beside: tuple[str, str] | None = None
-    task: str | None = "classification"
-    templates: tuple[str, ...] = ("cnn", "lstm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,112 +134,6 @@ TEMPLATES = Registry(
 """The templates by name. ``target`` is called with its options, and with those of ``GIVEN_TO_TEMPLATES`` that it takes.
 
 One that takes no norm has those exchanged that it has.
-"""
-
-
-DATASETS = Registry(
-    "dataset",
-    {
-        "digits": DatasetEntry(
-            target="normzoo.data.digits:load",
-            summary="1,797 handwritten digits, 8x8, 10 classes; comes with scikit-learn, no network needed",
-            source="Alpaydin & Kaynak 1998 (UCI)",
-        ),
-        "mnist": DatasetEntry(
-            target="normzoo.data.torchvision:load_mnist",
-            folders=("MNIST",),
-            summary="70,000 handwritten digits, 28x28, 10 classes; through torchvision",
-            source="LeCun et al. 1998",
-        ),
-        "fashion-mnist": DatasetEntry(
-            target="normzoo.data.torchvision:load_fashion_mnist",
-            folders=("FashionMNIST",),
-            summary="70,000 pieces of clothing, 28x28, 10 classes; through torchvision",
-            source="Xiao et al. 2017",
-        ),
-        "cifar10": DatasetEntry(
-            target="normzoo.data.torchvision:load_cifar10",
-            folders=("cifar-10-batches-py",),
-            summary="60,000 colour photographs, 32x32, 10 classes; through torchvision",
-            source="Krizhevsky 2009",
-        ),
-        "cifar100": DatasetEntry(
-            target="normzoo.data.torchvision:load_cifar100",
-            folders=("cifar-100-python",),
-            summary="60,000 colour photographs, 32x32, 100 classes; through torchvision",
-            source="Krizhevsky 2009",
-        ),
-        "npz": DatasetEntry(
-            target="normzoo.data.npz:load",
-            argument="PATH",
-            options={"kind": None},
-            summary="your own x_train and x_test, y_train and y_test, in an .npz file: images, vectors, sequences or "
-            "volumes",
-            source="your own",
-        ),
-        "folder": DatasetEntry(
-            target="normzoo.data.folder:load",
-            argument="PATH",
-            options={"size": None, "channels": None, "corrupt": "refuse"},
-            summary="your own pictures, in a folder per class, perhaps below train, val and test; size=64 resizes all",
-            source="your own",
-        ),
-        "ts": DatasetEntry(
-            target="normzoo.data.ts:load",
-            argument="PATH",
-            options={"test": None},
-            files=("test",),
-            beside=("_TRAIN.ts", "_TEST.ts"),
-            templates=("lstm", "transformer"),
-            summary="sequences of any lengths as in the UCR and UEA archives: NAME_TRAIN.ts, with NAME_TEST.ts",
-            source="your own",
-        ),
-        "text": DatasetEntry(
-            target="normzoo.data.text:load",
-            argument="PATH",
-            options={"length": 64},
-            task="next-token",
-            templates=("lstm", "transformer"),
-            summary="a text file in characters, of which the next is learned; its last tenth is the test set",
-            source="your own",
-        ),
-        "csv": DatasetEntry(
-            target="normzoo.data.table:load_csv",
-            argument="PATH",
-            options={
-                "target": None,
-                "test": None,
-                "drop": None,
-                "missing": "refuse",
-                "sep": "comma",
-                "decimal": "point",
-            },
-            files=("test",),
-            task=None,
-            templates=("mlp",),
-            summary="your own table: its last column is the target, or target=; a fifth is the test set, or test=",
-            source="your own",
-        ),
-        "parquet": DatasetEntry(
-            target="normzoo.data.table:load_parquet",
-            argument="PATH",
-            options={"target": None, "test": None, "drop": None, "missing": "refuse"},
-            files=("test",),
-            task=None,
-            templates=("mlp",),
-            summary="your own table likewise; needs pyarrow",
-            source="your own",
-        ),
-    },
-    given=("root", "download", "argument", "task", "progress"),
-    own="folder:PATH, csv:PATH, npz:PATH or pkg.module:load",
-)
-"""The datasets by name.
-
-``target`` is called as ``target(root=..., download=..., argument=..., task=..., progress=..., **options)``, with those
-of the five that it takes, and returns ``RawArrays``; ``argument`` is what follows the name, as the path in
-``npz:PATH``, ``task`` the ``normzoo.tasks.Task`` that is to be learned, and ``progress`` is told how much has been
-read, of how much.
 """
 
 
@@ -395,39 +267,3 @@ SCHEDULES = Registry(
 ``target`` is called as ``target(step, steps=..., **options)`` and returns by how much the rate is multiplied in that
 step, of those from 0 to ``steps - 1``.
 """
-
-
-def at_home(path: str | Path) -> Path:
-    """Return a path, with a home folder in the place of a leading ``~``.
-
-    Raises:
-        UsageError: there is no such home folder.
-    """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"'{path}': there is no such home folder here; write the path out, or set HOME") from error
-
-
-def paths_of(spec: Spec) -> tuple[str, ...]:
-    """Return the paths in the spec of a dataset: its argument, options that are paths, and what is read with it."""
-    if spec.is_own:
-        return ()
-    entry = DATASETS.entry(spec)
-    named = [spec.options.get(name) for name in entry.files]
-    if entry.beside and spec.argument.endswith(entry.beside[0]):
-        named.append(spec.argument.removesuffix(entry.beside[0]) + entry.beside[1])
-    return tuple(str(each) for each in (spec.argument, *named) if each)
-
-
-def with_paths(spec: Spec, change: Callable[[str], str]) -> Spec:
-    """Return the spec of a dataset with its paths changed; a path that becomes empty is left out.
-
-    >>> str(with_paths(DATASETS.parse("ts:some/A_TRAIN.ts:test=other/B.ts"), lambda path: ""))
-    'ts'
-    """
-    if spec.is_own:
-        return spec
-    changed = {name: change(str(spec.options[name])) for name in DATASETS.entry(spec).files if name in spec.options}
-    kept = {name: value for name, value in {**spec.options, **changed}.items() if value != ""}
-    return spec._replace(argument=change(spec.argument), options=kept)

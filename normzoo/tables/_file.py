@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from normzoo.errors import MAX_LISTED, DataError, nearest
-from normzoo.registry.entries import at_home
+from normzoo.registry.datasets import at_home
 
 if TYPE_CHECKING:
     import pandas as pd

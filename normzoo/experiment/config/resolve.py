@@ -29,7 +29,7 @@ from normzoo.registry import (
     Spec,
     named_together,
 )
-from normzoo.registry.entries import at_home
+from normzoo.registry.datasets import at_home
 from normzoo.tables import Layout, read_target
 from normzoo.visible import as_utf8
 

@@ -25,7 +25,7 @@ from normzoo.experiment.planning.groups import Group
 from normzoo.experiment.worker import process as worker_process
 from normzoo.experiment.worker.messages import TOO_LONG, Checked, Message, OnDevice, Task, TaskDone, WorkerDied
 from normzoo.interrupts import terminal_blocked
-from normzoo.registry.entries import at_home
+from normzoo.registry.datasets import at_home
 
 SMALL_STEP = 2**18
 """Input values of a step; where no group has more, ``MAX_PER_GPU`` workers share a GPU."""

@@ -10,7 +10,7 @@ from normzoo.experiment.planning.facts import DatasetFacts, NetworkFacts, Networ
 from normzoo.experiment.planning.strategy import FLOPS_OF_A_STEP, is_compiled, strategy_for
 from normzoo.experiment.planning.timing import Timings, timing_key
 from normzoo.registry import DATASETS
-from normzoo.registry.entries import with_paths
+from normzoo.registry.datasets import with_paths
 
 MAX_MEMBERS = 32
 """How many runs are stacked at most: beyond, their parameters leave the processor's caches, and little is gained."""

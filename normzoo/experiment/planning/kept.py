@@ -26,7 +26,7 @@ from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, Prepared
 from normzoo.metric import Metric
 from normzoo.registry import DATASETS, Registry
-from normzoo.registry.entries import at_home, paths_of
+from normzoo.registry.datasets import at_home, paths_of
 
 OF_PLANNING_ALONE = frozenset({"seeds", "first_seed", "baseline", "target"})
 """Settings of the matrix that nothing is prepared by."""

@@ -9,7 +9,7 @@ from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store, StoredComparison
 from normzoo.registry import ALL, DATASETS
-from normzoo.registry.entries import with_paths
+from normzoo.registry.datasets import with_paths
 
 Numbers = int | Sequence[int] | Literal["all"] | None
 """Which comparisons: that of a number, those of several, all of the store; None: the latest."""

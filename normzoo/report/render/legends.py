@@ -6,7 +6,7 @@ from normzoo.errors import counted
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.metric import Metric
 from normzoo.registry import DATASETS, TEMPLATES
-from normzoo.registry.entries import with_paths
+from normzoo.registry.datasets import with_paths
 from normzoo.report.analysis.numbers import Summary, Table
 from normzoo.report.analysis.wording import (
     MIN_P,
