@@ -4,12 +4,11 @@ Torch-free, so that names are listed and checked fast.
 """
 
 from normzoo.registry._component import Entry, Registry, Spec, find, is_of_session, load, spec_of
-from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
+from normzoo.registry._explanation import CHANNELS, Explanation, HeldTensor, Line, NormEntry, Paper, Pooling
 from normzoo.registry._options import Option, first_parameter, written
 from normzoo.registry.datasets import DATASETS
 from normzoo.registry.entries import AUGMENTATIONS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES
 from normzoo.registry.norms import ALL, FAMILIES, NORMS, about_family, named_together, values_per_statistic
-from normzoo.registry.norms._entry import CHANNELS, NormEntry
 
 __all__ = [
     "ALL",

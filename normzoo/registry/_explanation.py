@@ -1,10 +1,15 @@
-"""What is said of a norm beyond its entry: what shares a statistic, what it holds, how it behaves, when it fits."""
+"""The entry of a norm, and what is said of it: what shares a statistic, what it holds, how it behaves, when it fits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, cast
 
+from normzoo.registry._component import Entry
 from normzoo.registry._options import Option
+
+CHANNELS = ("num_features", "num_channels", "normalized_shape", "channels", "dim", "features", "hidden_size", "size")
+"""Names under which norms take their number of channels; one that has none of them takes it first. The earlier one of
+two is meant."""
 
 Share = str
 """``each``: every index along a dimension for itself; ``all``: all of them together; ``up to size``: in as few parts of
@@ -186,3 +191,20 @@ class Explanation:
             return self.does
         statistic = "mean and variance" if self.centered else "root mean square"
         return f"{self.pooling.over}: one {statistic} per {self.pooling.per}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormEntry(Entry):
+    """A norm that can be asked for by name.
+
+    ``target`` is called with a number of channels and the options, and returns the layer; ``summary`` says what it
+    pools, as its explanation has it. ``apart`` says why it is no part of ``--norms all``, where it is none.
+    """
+
+    summary: str = field(init=False)
+    formula: str
+    explanation: Explanation
+    apart: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "summary", self.explanation.summary)

@@ -6,6 +6,7 @@ from math import prod
 from typing import Final
 
 from normzoo.registry._component import Registry, find
+from normzoo.registry._explanation import CHANNELS, NormEntry
 from normzoo.registry.norms import (
     activation,
     control,
@@ -19,7 +20,6 @@ from normzoo.registry.norms import (
     uncentered,
     weights,
 )
-from normzoo.registry.norms._entry import CHANNELS, NormEntry
 
 __all__ = ["ALL", "FAMILIES", "NORMS", "about_family", "named_together", "values_per_statistic"]
 

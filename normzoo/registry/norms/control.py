@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from normzoo.registry._explanation import Explanation, Line
-from normzoo.registry.norms._entry import NormEntry
+from normzoo.registry._explanation import Explanation, Line, NormEntry
 from normzoo.registry.norms._sentences import SAME
 
 FAMILY: Final = "control"

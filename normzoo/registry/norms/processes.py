@@ -3,9 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
-from normzoo.registry._explanation import Line, Paper
+from normzoo.registry._explanation import Line, NormEntry, Paper
 from normzoo.registry.norms import pools
-from normzoo.registry.norms._entry import NormEntry
 from normzoo.registry.norms._sentences import BIAS, RUNNING, WEIGHT, ZERO_CENTERED, ZERO_CENTERED_WEIGHT, counter
 
 FAMILY: Final = "processes"

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper
-from normzoo.registry.norms._entry import NormEntry
+from normzoo.registry._explanation import Explanation, HeldTensor, Line, NormEntry, Paper
 from normzoo.registry.norms._sentences import ANY_BATCH, BIAS, SAME
 
 FAMILY: Final = "response"

@@ -3,8 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from normzoo.registry._explanation import Explanation, HeldTensor, Line, Paper, Pooling
-from normzoo.registry.norms._entry import NormEntry
+from normzoo.registry._explanation import Explanation, HeldTensor, Line, NormEntry, Paper, Pooling
 from normzoo.registry.norms._sentences import (
     ANY_BATCH,
     BIAS,

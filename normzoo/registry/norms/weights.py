@@ -4,8 +4,7 @@ from dataclasses import replace
 from math import pi, sqrt
 from typing import Final
 
-from normzoo.registry._explanation import Explanation, Line, Paper
-from normzoo.registry.norms._entry import NormEntry
+from normzoo.registry._explanation import Explanation, Line, NormEntry, Paper
 from normzoo.registry.norms._sentences import ANY_BATCH, SAME, STANDARDIZE
 from normzoo.registry.norms.pools import GROUP
 
