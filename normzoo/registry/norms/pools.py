@@ -35,6 +35,12 @@ from normzoo.registry.norms._sentences import (
 
 FAMILY: Final = "pools"
 
+
+def _said(line: Line, words: str, instead: str) -> Line:
+    """Say otherwise of what something is said."""
+    return replace(line, text=line.text.replace(words, instead))
+
+
 _BATCH = Explanation(
     pooling=Pooling(samples="all", channels="each", positions="all"),
     centered=True,
@@ -116,58 +122,23 @@ _BATCH = Explanation(
 )
 
 
-_GHOST = Explanation(
+_GHOST = replace(
+    _BATCH,
     pooling=Pooling(samples="up to size", channels="each", positions="all"),
-    centered=True,
-    normalized=STANDARDIZED,
-    statistics=MOMENTS,
-    options={
-        "size": 8,
-        "eps": 1e-5,
-        "momentum": 0.1,
-        "affine": True,
-        "track_running_stats": True,
-        "bias": True,
-        "zero_centered": False,
-        "unbiased": False,
-        "unbiased_running": True,
-        "small_batch": "error",
-        "min_values": 2,
-        "skip_nonfinite": False,
-    },
-    choices=POLICIES,
+    options={"size": 8, **{name: value for name, value in _BATCH.options.items() if name != "channel_dim"}},
     tensors=(
-        WEIGHT,
-        ZERO_CENTERED_WEIGHT,
-        BIAS,
-        *RUNNING,
+        *_BATCH.tensors[:5],
         counter("parts of batches seen, counted up in training"),
         replace(SKIPPED, does=SKIPPED.does.replace("batches", "parts of batches")),
     ),
     training=(
         Line(text="The own mean and variance of each part of at most {size} samples, one pair for each letter."),
-        Line(
-            text="Each part in turn moves running_mean and running_var towards its own by the fraction {momentum}.",
-            needs=("track_running_stats", "momentum"),
-        ),
-        Line(
-            text="momentum={momentum}: none makes running_mean and running_var the plain average over all parts so "
-            "far, 0 leaves them as they are.",
-            needs=TRACKED,
-            unless=("momentum",),
-        ),
+        _said(_BATCH.training[1], "Each batch", "Each part in turn"),
+        _said(_BATCH.training[2], "all batches", "all parts"),
         UNBIASED,
         *REMEMBERED,
-        Line(
-            text="small_batch={small_batch}: what becomes of a batch of which a part has fewer than {min_values} "
-            "values per statistic (error, or by the running statistics, or instance: by each sample's own; neither is "
-            "remembered).",
-        ),
-        Line(
-            text="skip_nonfinite=True: a part whose statistics are NaN or infinite leaves running_mean and running_var "
-            "as they are, and is counted in num_batches_skipped.",
-            needs=(*TRACKED, "skip_nonfinite"),
-        ),
+        _said(SMALL_BATCHES, "with fewer", "of which a part has fewer"),
+        _said(SKIPS, "a batch", "a part"),
         ZERO_CENTERED,
     ),
     inference=(
@@ -240,15 +211,10 @@ _LAYER = Explanation(
 )
 
 
-_CHANNEL_LAYER = Explanation(
+_CHANNEL_LAYER = replace(
+    _LAYER,
     pooling=Pooling(samples="each", channels="all", positions="each"),
-    centered=True,
-    normalized=STANDARDIZED,
-    statistics=MOMENTS,
     options={"eps": 1e-5, "affine": True, "bias": True, "channel_dim": 1, "zero_centered": False, "unbiased": False},
-    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
-    training=(OWN, UNBIASED, ZERO_CENTERED, CHANNELS_ELSEWHERE),
-    inference=(SAME,),
     cost=(
         PASSES,
         KEPT,
@@ -269,26 +235,15 @@ _CHANNEL_LAYER = Explanation(
         "Where the contrast between positions matters: each comes out at the same mean and spread, an empty background "
         "as well.",
     ),
-    paper=Paper(
-        authors="Jimmy Lei Ba, Jamie Ryan Kiros, Geoffrey E. Hinton",
-        year=2016,
-        title="Layer Normalization",
-        arxiv="1607.06450",
-    ),
     remark="On maps it is the LayerNorm of ConvNeXt (Liu et al. 2022, arXiv:2201.03545), torchvision's LayerNorm2d; on "
     "vectors it is layer. layer pools all positions of a sample, too.",
 )
 
 
-_POSITION = Explanation(
-    pooling=Pooling(samples="each", channels="all", positions="each"),
-    centered=True,
-    normalized=STANDARDIZED,
-    statistics=MOMENTS,
+_POSITION = replace(
+    _CHANNEL_LAYER,
     options={"eps": 1e-5, "affine": False, "bias": True, "zero_centered": False},
-    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
     training=(OWN, ZERO_CENTERED),
-    inference=(SAME,),
     cost=(PASSES, KEPT, TWO_AGAIN, Line(text="No state; what channel-layer costs, less its weight and bias.")),
     fits=(
         "Generative networks that go from image to image, which get the means and deviations back in a later layer "
@@ -311,11 +266,9 @@ _POSITION = Explanation(
 )
 
 
-_INSTANCE = Explanation(
+_INSTANCE = replace(
+    _LAYER,
     pooling=Pooling(samples="each", channels="each", positions="all"),
-    centered=True,
-    normalized=STANDARDIZED,
-    statistics=MOMENTS,
     options={
         "eps": 1e-5,
         "momentum": 0.1,
@@ -328,26 +281,11 @@ _INSTANCE = Explanation(
         "unbiased_running": True,
         "skip_nonfinite": False,
     },
-    tensors=(
-        WEIGHT,
-        ZERO_CENTERED_WEIGHT,
-        BIAS,
-        *RUNNING,
-        counter("there for torch.nn's sake; never counted up"),
-        SKIPPED,
-    ),
+    tensors=(*_BATCH.tensors[:5], counter("there for torch.nn's sake; never counted up"), SKIPPED),
     training=(
         OWN,
-        Line(
-            text="Each batch moves running_mean and running_var towards the average of its samples' own by "
-            "the fraction {momentum}.",
-            needs=("track_running_stats", "momentum"),
-        ),
-        Line(
-            text="momentum={momentum}: running_mean and running_var stay as they are.",
-            needs=TRACKED,
-            unless=("momentum",),
-        ),
+        _said(_BATCH.training[1], "its own", "the average of its samples' own"),
+        replace(_BATCH.training[2], text="momentum={momentum}: running_mean and running_var stay as they are."),
         UNBIASED,
         *REMEMBERED,
         SKIPS,
@@ -360,10 +298,7 @@ _INSTANCE = Explanation(
         KEPT,
         TWO_AGAIN,
         FOLDED,
-        Line(
-            text="No state; in training of the order of batch, layer and group; in inference more than batch.",
-            unless=TRACKED,
-        ),
+        replace(_said(_LAYER.cost[3], "instance and group", "layer and group"), unless=TRACKED),
         STATE,
     ),
     fits=(
@@ -387,21 +322,11 @@ _INSTANCE = Explanation(
 )
 
 
-GROUP: Final = Explanation(
+GROUP: Final = replace(
+    _LAYER,
     pooling=Pooling(samples="each", channels="groups", positions="all"),
-    centered=True,
-    normalized=STANDARDIZED,
-    statistics=MOMENTS,
     options={"groups": 8, "eps": 1e-5, "affine": True, "channel_dim": 1, "zero_centered": False, "unbiased": False},
-    tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
-    training=(OWN, UNBIASED, ZERO_CENTERED, CHANNELS_ELSEWHERE),
-    inference=(SAME,),
-    cost=(
-        PASSES,
-        KEPT,
-        TWO_AGAIN,
-        Line(text="No state; in training of the order of batch, layer and instance; in inference more than batch."),
-    ),
+    cost=(PASSES, KEPT, TWO_AGAIN, _said(_LAYER.cost[3], "instance and group", "layer and instance")),
     fits=(
         "Convolutional image networks at small batches: 24.1 % error in ResNet-50 on ImageNet at 2 images per GPU, "
         "where batch has 34.7 %, and between 24.0 % and 24.2 % at 4 to 32 (Wu & He 2018).",
@@ -414,6 +339,7 @@ GROUP: Final = Explanation(
         "how many are best is a setting to try (Wu & He 2018 use 32).",
     ),
     paper=Paper(authors="Yuxin Wu, Kaiming He", year=2018, title="Group Normalization", arxiv="1803.08494"),
+    remark="",
 )
 
 
