@@ -6,13 +6,25 @@ A dataset is written to a temporary file, which workers read while they need it.
 import inspect
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from normzoo.errors import DataError, UsageError
-from normzoo.registry import DATASETS, Registry, spec_of
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.registry import (
+    AUGMENTATIONS,
+    DATASETS,
+    NORMS,
+    OPTIMIZERS,
+    SCHEDULES,
+    TASKS,
+    TEMPLATES,
+    Registry,
+    is_of_session,
+    spec_of,
+)
 
 Component = str | Callable[..., Any]
 """A spec, as on the command line, or the class or function itself."""
@@ -20,11 +32,41 @@ Component = str | Callable[..., Any]
 _IN_ORDER = ("x_train", "y_train", "x_test", "y_test")
 
 
-def specs_of(registry: Registry[Any], given: Sequence[Component] | Component | None) -> Any:
-    """Return the specs of one component or several; text stays as it is, as it may name several."""
-    if given is None or isinstance(given, str):
-        return given
-    return [spec_of(registry, each) for each in ([given] if callable(given) else given)]
+_SEVERAL: Mapping[str, Registry[Any]] = {
+    "norms": NORMS,
+    "optional": NORMS,
+    "templates": TEMPLATES,
+    "augment": AUGMENTATIONS,
+}
+"""Settings that name several components."""
+
+_SINGLE: Mapping[str, Registry[Any]] = {
+    "task": TASKS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "baseline": NORMS,
+}
+"""Settings that name one component."""
+
+
+def named(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings in which components are specs; text stays as it is, as it may name several."""
+    specs = dict(asked)
+    for setting, registry in _SEVERAL.items():
+        given = asked[setting]
+        if given is not None and not isinstance(given, str):
+            specs[setting] = [spec_of(registry, each) for each in ([given] if callable(given) else given)]
+    for setting, registry in _SINGLE.items():
+        if asked[setting] is not None:
+            specs[setting] = spec_of(registry, asked[setting])
+    return specs
+
+
+def is_known_here_alone(matrix: MatrixSpec) -> bool:
+    """Whether some of what is to be compared is of this session, such as a class of a notebook, and not of a file."""
+    specs = [(registry, spec) for setting, registry in _SEVERAL.items() for spec in getattr(matrix, setting)]
+    specs += [(registry, getattr(matrix, setting)) for setting, registry in {**_SINGLE, "dataset": DATASETS}.items()]
+    return any(is_of_session(registry.parse(spec)) for registry, spec in specs if spec is not None)
 
 
 @contextmanager

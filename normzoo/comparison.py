@@ -15,7 +15,7 @@ from itertools import chain, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from normzoo._given import Component, dataset_spec, specs_of
+from normzoo._given import Component, dataset_spec, is_known_here_alone, named
 from normzoo.errors import UsageError, counted
 from normzoo.experiment.comparison import Display, Rerun, carry_out, early_workers
 from normzoo.experiment.config.execution import DeviceChoice
@@ -32,18 +32,6 @@ from normzoo.experiment.results.store import Store
 from normzoo.experiment.results.tabular import Kind, Rows, flat_epochs, flat_run
 from normzoo.experiment.results.union import Numbers, read_comparison
 from normzoo.experiment.runner import Listener
-from normzoo.registry import (
-    AUGMENTATIONS,
-    DATASETS,
-    NORMS,
-    OPTIMIZERS,
-    SCHEDULES,
-    TASKS,
-    TEMPLATES,
-    Registry,
-    is_of_session,
-    spec_of,
-)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,11 +144,7 @@ def compare(
     """
     asked = {name: value for name, value in locals().items() if name not in ("rerun", "progress", "executor")}
     with dataset_spec(dataset) as asked["dataset"]:
-        for name, registry in _SEVERAL:
-            asked[name] = specs_of(registry, asked[name])
-        for name, registry in _SINGLE:
-            asked[name] = None if asked[name] is None else spec_of(registry, asked[name])
-        configuration = resolve([], [], asked)
+        configuration = resolve([], [], named(asked))
         if executor is not None:
             return _carry_out(configuration, executor, rerun, progress=progress)
         ours = _executor_for(configuration)
@@ -168,30 +152,9 @@ def compare(
         return _carry_out(configuration, ours, rerun, progress=progress, recalls=recalls)
 
 
-_SEVERAL: tuple[tuple[str, Registry[Any]], ...] = (
-    ("norms", NORMS),
-    ("optional", NORMS),
-    ("templates", TEMPLATES),
-    ("augment", AUGMENTATIONS),
-)
-"""Settings that name several components."""
-
-_SINGLE: tuple[tuple[str, Registry[Any]], ...] = (
-    ("task", TASKS),
-    ("optimizer", OPTIMIZERS),
-    ("schedule", SCHEDULES),
-    ("baseline", NORMS),
-)
-"""Settings that name one component."""
-
-
 def _executor_for(configuration: Configuration) -> Executor:
     """Return worker processes, or this process where something is known to it alone."""
-    matrix = configuration.matrix
-    named = [registry.parse(spec) for name, registry in _SEVERAL for spec in getattr(matrix, name)]
-    named.append(DATASETS.parse(matrix.dataset))
-    named += [registry.parse(spec) for name, registry in _SINGLE if (spec := getattr(matrix, name)) is not None]
-    if any(is_of_session(spec) for spec in named):
+    if is_known_here_alone(configuration.matrix):
         return InProcessExecutor()
     return LocalExecutor(configuration.execution, early=early_workers(configuration))
 
