@@ -30,11 +30,10 @@ from normzoo.data._dataset import (
     tell_nobody,
 )
 from normzoo.data._duplicates import SampleHashes, duplicates_note, repeated_note
-from normzoo.data._folds import fold_of
-from normzoo.data._hold_out import hold_out, hold_out_notes
 from normzoo.data._mapped import MappedFile, mapped
 from normzoo.data._own import raw_arrays
 from normzoo.data._part import Part, channel_statistics, checksum
+from normzoo.data._splitting import fold_of, hold_out, hold_out_notes
 from normzoo.data._stored import StoredInputs
 from normzoo.errors import ComponentError, DataError, error_line
 from normzoo.memory import require_memory

@@ -15,8 +15,8 @@ import PIL
 
 from normzoo.data._cache import Write, cached
 from normzoo.data._dataset import Progress, RawArrays
-from normzoo.data._hold_out import hold_out
 from normzoo.data._pictures import Header, UnreadableError, read_all, read_header, read_picture
+from normzoo.data._splitting import hold_out
 from normzoo.data.torchvision import torchvision_class
 from normzoo.errors import DataError, counted
 from normzoo.memory import free_bytes, require_memory

@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 
 from normzoo.data._dataset import Array, RawArrays
-from normzoo.data._hold_out import hold_out
 from normzoo.data._mapped import mapped
 from normzoo.data._part import Part
+from normzoo.data._splitting import hold_out
 from normzoo.errors import DataError, counted
 from normzoo.tables import Layout, Table, Target, read_table, row
 from normzoo.tasks import Classification, Regression, Task

@@ -10,7 +10,7 @@ import torch
 
 from normzoo.data import Dataset, load_dataset
 from normzoo.data._dataset import Array
-from normzoo.data._hold_out import hold_out, hold_out_notes
+from normzoo.data._splitting import hold_out, hold_out_notes
 from normzoo.errors import DataError
 from normzoo.tasks import Regression, Task
 

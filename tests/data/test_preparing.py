@@ -10,8 +10,8 @@ import torch
 
 from normzoo.data import _part, load_dataset
 from normzoo.data._dataset import Array
-from normzoo.data._hold_out import hold_out
 from normzoo.data._part import Part, channel_statistics, checksum
+from normzoo.data._splitting import hold_out
 from normzoo.data._stored import StoredInputs
 
 from .fakes import write_npz

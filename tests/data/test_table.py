@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from normzoo.data import Dataset, load_dataset
-from normzoo.data._hold_out import hold_out
+from normzoo.data._splitting import hold_out
 from normzoo.errors import ComponentError, DataError
 from normzoo.tasks import Classification, Regression, Task
 
