@@ -16,8 +16,7 @@ from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.metric import ACCURACY, Metric
 from normzoo.report import Summary, summarize, summary_rows
-from normzoo.report.analysis.numbers import ToTarget
-from normzoo.report.analysis.target import to_target
+from normzoo.report.analysis.numbers import ToTarget, to_target
 from normzoo.report.render.cells import target_lines
 
 from .synthetic import R2, RMSE, by_key, epoch, markdown, run, terminal

@@ -12,9 +12,8 @@ import numpy as np
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.metric import Metric
-from normzoo.report.analysis.numbers import CellSummary, Estimate, VsReference
+from normzoo.report.analysis.numbers import CellSummary, Estimate, VsReference, to_target
 from normzoo.report.analysis.selection import CellKey, LrSelection, diverged_or_failed, values_by_seed
-from normzoo.report.analysis.target import to_target
 from normzoo.report.statistics.differences import PairedDifference, half_width, magnitude, paired, slopes
 from normzoo.report.statistics.family import Family, assess
 from normzoo.report.statistics.standings import (
