@@ -14,7 +14,15 @@ from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import CellSummary, Estimate, VsReference, to_target
 from normzoo.report.analysis.selection import CellKey, LrSelection, diverged_or_failed, values_by_seed
-from normzoo.report.statistics.differences import PairedDifference, half_width, magnitude, paired, slopes
+from normzoo.report.statistics.differences import (
+    PairedDifference,
+    TwoWay,
+    half_width,
+    magnitude,
+    paired,
+    slopes,
+    two_way,
+)
 from normzoo.report.statistics.family import Family, assess
 from normzoo.report.statistics.standings import (
     DIVERGED,
@@ -27,7 +35,6 @@ from normzoo.report.statistics.standings import (
     seed_correlation,
     wins,
 )
-from normzoo.report.statistics.two_way import TwoWay, two_way
 
 MIN_COLLAPSE = 0.05
 """How far a collapsed seed is from the median at least: as a part of all possible values, or else of the median."""

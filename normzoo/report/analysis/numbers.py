@@ -8,11 +8,10 @@ from statistics import median
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import EpochRecord, Place, RunRecord
 from normzoo.metric import CROSS_ENTROPY, Metric
-from normzoo.report.statistics.differences import PairedDifference
+from normzoo.report.statistics.differences import PairedDifference, TwoWay
 from normzoo.report.statistics.family import Family
 from normzoo.report.statistics.power import Power
 from normzoo.report.statistics.standings import Mark
-from normzoo.report.statistics.two_way import TwoWay
 
 
 @dataclass(frozen=True, kw_only=True)

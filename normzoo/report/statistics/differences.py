@@ -1,12 +1,17 @@
-"""Differences paired by seed with their intervals; slopes over the batch size, which are compared so, too."""
+"""Differences paired by seed with their intervals; slopes over the batch size, which are compared so, too.
+
+Intervals are over seeds, or also cover other test samples (``two_way``).
+"""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import fmean
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special  # not scipy.stats, which takes half a second to load
 
 LEVEL = 0.05
@@ -113,6 +118,47 @@ def share_interval(share: float, samples: int) -> tuple[float, float]:
     center = (share + z**2 / (2 * samples)) / (1 + z**2 / samples)
     half = z * math.sqrt(share * (1 - share) / samples + (z / (2 * samples)) ** 2) / (1 + z**2 / samples)
     return center - half, center + half
+
+
+@dataclass(frozen=True)
+class TwoWay:
+    """How sure a mean over seeds and test samples is.
+
+    Attributes:
+        half_width: half the width of the 95 % interval over other seeds and other test samples.
+        limit: half the width that is left however many seeds there are: that of the test samples alone.
+    """
+
+    half_width: float
+    limit: float
+
+
+def two_way(values: NDArray[Any]) -> TwoWay | None:
+    """Return how sure the mean of values ``(seeds, samples)`` is; None for fewer than two seeds or samples.
+
+    A model of crossed random effects: the variance of the mean is ``seed / n + sample / m + rest / (n m)``, of which
+    the components are estimated from the mean squares; its degrees of freedom by Satterthwaite. Never less than the
+    interval over seeds alone.
+    """
+    seeds, samples = values.shape
+    if seeds < 2 or samples < 2:
+        return None
+    numbers = values.astype(np.float64)
+    by_seed, by_sample = numbers.mean(axis=1), numbers.mean(axis=0)
+    rest = numbers - by_seed[:, None] - by_sample + numbers.mean()
+    squares = np.array([samples * by_seed.var(ddof=1), seeds * by_sample.var(ddof=1), 0.0])
+    degrees = np.array([seeds - 1, samples - 1, (seeds - 1) * (samples - 1)])
+    squares[2] = np.square(rest).sum() / degrees[2]
+    of_samples = max(0.0, float(squares[1] - squares[2])) / seeds
+    variance = float(squares[0]) / (seeds * samples) + of_samples / samples
+    if not variance:
+        return TwoWay(0.0, 0.0)
+    used = squares if of_samples else squares * [1, 0, 0]
+    freedom = used.dot([1, 1, -1]) ** 2 / np.sum(np.square(used) / degrees)
+    half_width = t_quantile(LEVEL / 2, float(freedom)) * math.sqrt(variance)
+    over_seeds = t_quantile(LEVEL / 2, seeds - 1) * math.sqrt(by_seed.var(ddof=1) / seeds)
+    limit = normal_quantile(LEVEL / 2) * math.sqrt(of_samples / samples)
+    return TwoWay(max(half_width, over_seeds), limit)
 
 
 def paired(left: Mapping[int, float], right: Mapping[int, float], *, size: float | None = None) -> dict[int, float]:

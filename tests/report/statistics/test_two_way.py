@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from normzoo.report.statistics.differences import half_width
-from normzoo.report.statistics.two_way import two_way
+from normzoo.report.statistics.differences import half_width, two_way
 
 
 def drawn(
