@@ -193,7 +193,7 @@ def _display(store: Store, progress: bool) -> Display:
 
 
 def _preparing() -> AbstractContextManager[Callable[[int, int], None]]:
-    from normzoo.progress.preparing import preparing
+    from normzoo.progress.live import preparing
     from normzoo.visible import SafeConsole
 
     return preparing(SafeConsole(stderr=True, force_jupyter=False))

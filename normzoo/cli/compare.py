@@ -94,7 +94,7 @@ def _preview(configuration: Configuration, rerun: Rerun | None) -> int:
 
 
 def _preparing() -> AbstractContextManager[Callable[[int, int], None]]:
-    from normzoo.progress.preparing import preparing
+    from normzoo.progress.live import preparing
 
     return preparing(stderr_console())
 

@@ -1,8 +1,8 @@
-"""The progress of a comparison as a live display, in a terminal: failures, the table as it fills in, and bars."""
+"""The progress of a comparison in a terminal: preparing, then failures, the table as it fills in, and bars."""
 
 import os
-from collections.abc import Sequence, Set
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from statistics import fmean
 from threading import RLock
@@ -13,7 +13,15 @@ from typing import Self, TypeVar
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.control import Control
 from rich.live import Live
-from rich.progress import BarColumn, Progress, ProgressColumn, Task
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -35,6 +43,8 @@ MAX_FAILURES = 5
 LINES_PER_FAILURE = 4
 """Each line of a failure needs this many lines of the terminal besides those of the bars."""
 
+PREPARING = "loading torch and the data, timing a few steps"
+
 OVERALL_BAR, BAR = 30, 15
 MIN_WIDTH_WITH_BARS = 60
 """In a narrower terminal, groups have neither bars nor times."""
@@ -52,6 +62,26 @@ def shortened(name: str, width: int) -> str:
         return name
     tail = width // 2
     return f"{name[: width - tail - 1]}\N{HORIZONTAL ELLIPSIS}{name[-tail:]}"
+
+
+@contextmanager
+def preparing(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Show that a worker prepares a comparison, and yield what is told how much of the data it has read."""
+    bar = Progress(
+        TextColumn("reading the data"),
+        BarColumn(OVERALL_BAR),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        auto_refresh=False,
+    )
+    task = bar.add_task("")
+    with console.status(PREPARING) as status:
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            status.update(bar.get_renderable() if done < total else PREPARING)
+
+        yield show
 
 
 def progress_for(matrix: MatrixSpec, plan: Plan, store: Store, console: Console) -> "LiveProgress | PlainProgress":

@@ -17,9 +17,8 @@ from normzoo.experiment.planning.groups import expand, group
 from normzoo.experiment.results.store import Store
 from normzoo.interrupts import interrupts_raised
 from normzoo.metric import ACCURACY
-from normzoo.progress.live import LiveProgress, progress_for
+from normzoo.progress.live import LiveProgress, preparing, progress_for
 from normzoo.progress.plain import PlainProgress
-from normzoo.progress.preparing import preparing
 
 from .displays import FACTS, cells, epoch, matrix, picture, record, runs_of, state_of, terminal
 
