@@ -50,7 +50,6 @@ IN_WORKERS = {
     f"normzoo.experiment.worker.{name}"
     for name in (
         "train",
-        "epochs",
         "evaluation",
         "time_steps",
         "prepare",

@@ -10,7 +10,7 @@ import torch
 from normzoo.data import Dataset
 from normzoo.experiment.config.spec import Strategy
 from normzoo.experiment.results.records import RunRecord, pack_hits
-from normzoo.experiment.worker.epochs import EpochRecorder
+from normzoo.experiment.worker.trainer import EpochRecorder
 from normzoo.tasks import Classification
 from normzoo.templates import MemberModule
 

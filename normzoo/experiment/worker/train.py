@@ -19,10 +19,9 @@ from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import Device
 from normzoo.experiment.results.records import EpochRecord, RunRecord, Status, pack_hits
-from normzoo.experiment.worker.epochs import EpochRecorder, OnEpoch, is_finite
 from normzoo.experiment.worker.evaluation import EVALUATION_SAMPLES, evaluate_further
 from normzoo.experiment.worker.memory import is_out_of_memory, peak_memory_bytes, reset_peak_memory
-from normzoo.experiment.worker.trainer import light_trainer
+from normzoo.experiment.worker.trainer import EpochRecorder, OnEpoch, is_finite, light_trainer
 from normzoo.layers import backend, norm_factory
 from normzoo.layers._make import NormFactory
 from normzoo.metric import Metric
