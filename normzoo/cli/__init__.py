@@ -10,8 +10,7 @@ from cyclopts import App, Group, Parameter
 from cyclopts.exceptions import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 import normzoo
-from normzoo.cli._console import stdout_console
-from normzoo.cli._streams import give_up, steady_streams
+from normzoo.cli._console import give_up, stdout_console, steady_streams
 from normzoo.errors import NormzooError
 from normzoo.visible import visible
 

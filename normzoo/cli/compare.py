@@ -17,10 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, EXIT_OK
-from normzoo.cli._console import stderr_console, stdout_console
+from normzoo.cli._console import give_up, stderr_console, stdout_console
 from normzoo.cli._flags import with_flags
 from normzoo.cli._stores import tell_passed_over
-from normzoo.cli._streams import give_up
 from normzoo.errors import ConfigError, counted
 from normzoo.experiment.comparison import Outcome, Rerun, carry_out, done_keys, early_workers, plan_comparison
 from normzoo.experiment.config.execution import Execution

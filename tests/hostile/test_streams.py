@@ -9,7 +9,7 @@ import pytest
 from cli.command import COMMAND, environment, run_here, stored
 
 from normzoo.cli import main
-from normzoo.cli._streams import _Forgiving, steady_streams
+from normzoo.cli._console import _Forgiving, steady_streams
 
 from .stores import make_store
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_said_on_the_side_is_lost(monkeypatch: pytest.MonkeyPatch
 def test_what_is_closed_leads_nowhere() -> None:
     """No file that is opened takes its number."""
     code = (
-        "import os, sys\nos.close(0)\nos.close(1)\nsys.stdout = None\nfrom normzoo.cli._streams import steady_streams\n"
+        "import os, sys\nos.close(0)\nos.close(1)\nsys.stdout = None\nfrom normzoo.cli._console import steady_streams\n"
         "with steady_streams():\n    print('lost')\n    file = open(os.devnull)\nsys.exit(file.fileno() < 3)"
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
