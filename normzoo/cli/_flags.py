@@ -1,18 +1,13 @@
-"""Flags made from the fields of the configuration's models, so that help, YAML and flags cannot drift apart.
-
-And those by which commands that read a store choose comparisons.
-"""
+"""Flags made from the fields of the configuration's models, so that help, YAML and flags cannot drift apart."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from cyclopts import Group, Parameter, Token
+from cyclopts import Group, Parameter
 from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
-
-from normzoo.errors import ConfigError
 
 Force = Annotated[bool, Parameter(help="Also overwrite files that normzoo did not write.", negative="")]
 
@@ -75,32 +70,3 @@ def _metavar(field: FieldInfo) -> str:
 def _plain(kind: Any) -> Any:
     """Return a type without what is annotated to it."""
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
-
-
-def _numbers(_: Any, tokens: Sequence[Token]) -> list[int]:
-    """Read ``1,3`` as two numbers, like every other list."""
-    words = [word for token in tokens for word in token.value.split(",")]
-    if not all(word.isdecimal() for word in words):
-        raise ValueError(f"expected numbers such as 1 or 1,3, got '{','.join(words)}'")
-    return list(map(int, words))
-
-
-def comparisons_flag(text: str) -> Parameter:
-    """Return the flag ``--comparison``, which may be given several numbers, or several times."""
-    return Parameter(name="--comparison", help=text, converter=_numbers, n_tokens=1, accepts_keys=False, negative="")
-
-
-def all_flag(text: str) -> Parameter:
-    """Return the flag ``--all``."""
-    return Parameter(name="--all", help=text, negative="", show_default=False)
-
-
-def chosen_comparisons(numbers: list[int] | None, all_: bool) -> list[int] | Literal["all"] | None:
-    """Return which comparisons are asked for; None where none is named.
-
-    Raises:
-        ConfigError: all of them, and some.
-    """
-    if all_ and numbers is not None:
-        raise ConfigError("--all: stands beside --comparison, which names some; use one")
-    return "all" if all_ else numbers

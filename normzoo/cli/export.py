@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from rich.progress import track
 
 from normzoo.cli._console import stderr_console
-from normzoo.cli._flags import Force, all_flag, chosen_comparisons, comparisons_flag
-from normzoo.cli._stores import tell_passed_over
+from normzoo.cli._flags import Force
+from normzoo.cli._stores import all_flag, chosen_comparisons, comparisons_flag, tell_passed_over
 from normzoo.errors import ConfigError, counted
 from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.store import Store, StoredComparison

@@ -7,8 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import ValidationError
 
-from normzoo.cli._flags import Force, all_flag, chosen_comparisons, comparisons_flag
-from normzoo.cli._stores import tell_passed_over
+from normzoo.cli._flags import Force
+from normzoo.cli._stores import all_flag, chosen_comparisons, comparisons_flag, tell_passed_over
 from normzoo.errors import ConfigError
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.lookup import earlier_looks
