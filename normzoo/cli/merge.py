@@ -13,9 +13,8 @@ from normzoo.cli import EXIT_FAILED_RUNS, EXIT_INTERRUPTED
 from normzoo.cli._stores import tell_passed_over
 from normzoo.cli._tables import format_distinct, test_result
 from normzoo.errors import StoreError, counted
-from normzoo.experiment.results.difference import first_apart
+from normzoo.experiment.results.difference import Conflict, first_apart, plan_merge
 from normzoo.experiment.results.lookup import short_length
-from normzoo.experiment.results.merge import Conflict, plan_merge
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.results.store import Store
 from normzoo.interrupts import interrupts_raised

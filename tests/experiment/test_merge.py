@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from normzoo.experiment.results.merge import Conflict, MergePlan, plan_merge
+from normzoo.experiment.results.difference import Conflict, MergePlan, plan_merge
 from normzoo.experiment.results.records import RunRecord, Status
 
 from .synthetic import run_record
