@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Size, Tensor, nn
 
-from normzoo.layers._pooled import OverChannels, PooledNorm
-from normzoo.layers._rows import RowNorm
+from normzoo.layers._pooled import OverChannels, PooledNorm, RowNorm
 
 
 class RMSNorm(RowNorm, nn.RMSNorm):
