@@ -9,9 +9,8 @@ from normzoo.errors import NormzooError, UsageError
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import LeftOut, MatrixSpec, RunSpec, check_target
 from normzoo.experiment.executor.protocol import Executor, Slots
-from normzoo.experiment.planning.facts import Prepared
+from normzoo.experiment.planning.facts import Prepared, Timing, Timings, timing_key
 from normzoo.experiment.planning.groups import Group, balance, expand, group, with_timings
-from normzoo.experiment.planning.timing import Timing, Timings, timing_key
 from normzoo.experiment.worker.messages import (
     LAST_WORDS,
     PREPARING_SECONDS,

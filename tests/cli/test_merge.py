@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from normzoo.errors import StoreError
-from normzoo.experiment.planning.timing import Timing
+from normzoo.experiment.planning.facts import Timing
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store, StoredComparison
 

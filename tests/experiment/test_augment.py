@@ -18,8 +18,8 @@ from normzoo.errors import ComponentError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import reproducing_command, resolve
 from normzoo.experiment.config.spec import MatrixSpec, Strategy
+from normzoo.experiment.planning.facts import timing_key
 from normzoo.experiment.planning.groups import expand
-from normzoo.experiment.planning.timing import timing_key
 from normzoo.experiment.worker.prepare import prepare, try_augmentations
 from normzoo.experiment.worker.time_steps import time_steps
 from normzoo.experiment.worker.train import drawing_seed, training_blocks

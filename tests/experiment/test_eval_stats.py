@@ -15,9 +15,8 @@ from normzoo.errors import ConfigError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import reproducing_command, resolve
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec, Strategy
-from normzoo.experiment.planning.facts import NetworkFacts
+from normzoo.experiment.planning.facts import NetworkFacts, timing_key
 from normzoo.experiment.planning.groups import expand
-from normzoo.experiment.planning.timing import timing_key
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.worker import evaluation, train
 from normzoo.experiment.worker.evaluation import evaluate_further

@@ -13,8 +13,8 @@ from normzoo.experiment.comparison import early_workers
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import reproducing_command, resolve
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec, Strategy
+from normzoo.experiment.planning.facts import timing_key
 from normzoo.experiment.planning.groups import expand, group
-from normzoo.experiment.planning.timing import timing_key
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.reproduce import command_for
 from normzoo.experiment.worker.messages import Message, RunDone, Timed, TimeSteps, Train

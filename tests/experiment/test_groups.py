@@ -8,7 +8,7 @@ import pytest
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.executor.local import LocalExecutor
-from normzoo.experiment.planning.facts import NetworkFacts, Prepared
+from normzoo.experiment.planning.facts import NetworkFacts, Prepared, Timing, timing_key
 from normzoo.experiment.planning.groups import (
     FLOPS_PER_SECOND,
     MIN_STEP_SECONDS,
@@ -19,7 +19,6 @@ from normzoo.experiment.planning.groups import (
     total_steps,
     with_timings,
 )
-from normzoo.experiment.planning.timing import Timing, timing_key
 from normzoo.metric import ACCURACY
 
 from .synthetic import FACTS, run_spec

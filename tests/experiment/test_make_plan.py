@@ -11,9 +11,8 @@ from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.executor.protocol import Slots
 from normzoo.experiment.plan import Plan, Stored, make_plan
-from normzoo.experiment.planning.facts import NetworkFacts, Prepared
+from normzoo.experiment.planning.facts import NetworkFacts, Prepared, Timing, timing_key
 from normzoo.experiment.planning.groups import expand
-from normzoo.experiment.planning.timing import Timing, timing_key
 from normzoo.experiment.worker.messages import (
     Checked,
     Loading,

@@ -9,7 +9,7 @@ import pytest
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.experiment.planning.timing import Timing
+from normzoo.experiment.planning.facts import Timing
 from normzoo.experiment.results.records import EpochRecord, RunRecord, Status
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.results.store_file import SCHEMA_VERSION

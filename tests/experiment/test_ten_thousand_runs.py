@@ -10,8 +10,8 @@ import pytest
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
+from normzoo.experiment.planning.facts import Timing, timing_key
 from normzoo.experiment.planning.groups import balance, expand, group, with_timings
-from normzoo.experiment.planning.timing import Timing, timing_key
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.report import Depth, failure_lines, sections, summarize, to_rich

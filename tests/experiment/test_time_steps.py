@@ -8,7 +8,7 @@ import pytest
 
 from normzoo.data import Dataset
 from normzoo.experiment.config.spec import RunSpec, Strategy
-from normzoo.experiment.planning.timing import Timing
+from normzoo.experiment.planning.facts import Timing
 from normzoo.experiment.worker import time_steps as module
 from normzoo.experiment.worker.time_steps import MAX_STEPS, MIN_STEPS, SECONDS, WARM_UP, time_steps
 from normzoo.templates import MemberModule

@@ -1,9 +1,14 @@
 """What a worker finds out before anything is planned. Torch-free."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict
+
+from normzoo.experiment.config.spec import RunSpec
 from normzoo.metric import Metric
 from normzoo.registry import DATASETS, values_per_statistic
 
@@ -128,3 +133,43 @@ class Prepared:
     environment: dict[str, Any]
     accelerators: int = 0
     modules: Mapping[str, str] = field(default_factory=dict)
+
+
+class Timing(BaseModel):
+    """How long a step of a group takes, timed over a few steps while nothing else was trained.
+
+    It plans the work and fills a column of the report; no result depends on it.
+
+    Attributes:
+        key: what was timed, and on what machine: ``timing_key``.
+        members: how many runs.
+        seconds_per_step: of one step of all members together: at once, or one after the other. None where they
+            could not be trained.
+        reason: why they could not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    members: int
+    seconds_per_step: float | None
+    reason: str | None = None
+
+
+Timings = Mapping[str, Timing]
+"""By key."""
+
+
+_NO_MATTER = {"seed", "lr", "epochs", "further_eval_stats", "schedule", "weight_decay", "weight_decay_on", "folds"}
+"""Fields of a run by which a step takes no longer, or hardly."""
+
+
+def timing_key(runs: Sequence[RunSpec], environment: Mapping[str, Any]) -> str:
+    """Return what decides how long a step of a group takes: all of its runs but seeds and epochs; code and machine."""
+    names = ("device", "cpu", "threads", "torch", "norm_backend", "normzoo", "protocol")
+    machine = {name: environment.get(name) for name in names}
+    without = _NO_MATTER | (set() if runs[0].augment else {"augment"})
+    work = runs[0].model_dump(mode="json", exclude=without)
+    sizes = {"members": len(runs), "rates": len({run.lr for run in runs})}
+    text = json.dumps({"machine": machine, "work": work, **sizes}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
-from normzoo.experiment.planning.facts import DatasetFacts, NetworkFacts, Networks
+from normzoo.experiment.planning.facts import DatasetFacts, NetworkFacts, Networks, Timings, timing_key
 from normzoo.experiment.planning.strategy import FLOPS_OF_A_STEP, is_compiled, strategy_for
-from normzoo.experiment.planning.timing import Timings, timing_key
 from normzoo.registry import DATASETS
 from normzoo.registry.datasets import with_paths
 

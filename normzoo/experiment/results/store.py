@@ -19,8 +19,8 @@ from normzoo.errors import StoreError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import MAX_RUNS, Configuration, count_runs
 from normzoo.experiment.config.spec import PROTOCOL, MatrixSpec
+from normzoo.experiment.planning.facts import Timing
 from normzoo.experiment.planning.kept import Kept
-from normzoo.experiment.planning.timing import Timing
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.results.store_file import identity, is_shared, open_database, refusing, rescue, stamp
 from normzoo.visible import as_utf8

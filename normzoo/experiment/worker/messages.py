@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
-from normzoo.experiment.planning.facts import Device, Prepared
-from normzoo.experiment.planning.timing import Timing
+from normzoo.experiment.planning.facts import Device, Prepared, Timing
 from normzoo.experiment.results.records import EpochRecord, RunRecord
 
 PREPARING_SECONDS = 600.0

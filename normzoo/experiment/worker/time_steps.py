@@ -11,8 +11,7 @@ from normzoo.data.batches import Batch
 from normzoo.devices import synchronize
 from normzoo.errors import error_line
 from normzoo.experiment.config.spec import RunSpec
-from normzoo.experiment.planning.facts import Device
-from normzoo.experiment.planning.timing import Timing
+from normzoo.experiment.planning.facts import Device, Timing
 from normzoo.experiment.worker.attempts import Attempt, freely
 from normzoo.experiment.worker.train import build_network, make_module, member_order, norm_backend, training_blocks
 from normzoo.layers import backend
