@@ -88,15 +88,46 @@ SKIPPED: Final = HeldTensor(
 )
 POLICIES: Final = {"small_batch": ("error", "running", "instance")}
 """What becomes of small batches."""
-SMALL_BATCHES: Final = Line(
-    text="small_batch={small_batch}: what becomes of a batch with fewer than {min_values} values per statistic (error, "
-    "or by the running statistics, or instance: by each sample's own; neither is remembered).",
-)
-SKIPS: Final = Line(
-    text="skip_nonfinite=True: a batch whose statistics are NaN or infinite leaves running_mean and running_var as "
-    "they are, and is counted in num_batches_skipped.",
-    needs=(*TRACKED, "skip_nonfinite"),
-)
+
+
+def moved(each: str, own: str) -> Line:
+    """Say what moves the running statistics, and towards what."""
+    return Line(
+        text=f"{each} moves running_mean and running_var towards {own} by the fraction {{momentum}}.",
+        needs=("track_running_stats", "momentum"),
+    )
+
+
+def averaged(over: str) -> Line:
+    """Say what becomes of running statistics without a momentum."""
+    return Line(
+        text=f"momentum={{momentum}}: none makes running_mean and running_var the plain average over all {over} so "
+        "far, 0 leaves them as they are.",
+        needs=TRACKED,
+        unless=("momentum",),
+    )
+
+
+def small_batches(which: str) -> Line:
+    """Say which batches are too small."""
+    return Line(
+        text=f"small_batch={{small_batch}}: what becomes of a batch {which} fewer than {{min_values}} values per "
+        "statistic (error, or by the running statistics, or instance: by each sample's own; neither is remembered).",
+    )
+
+
+def skips(what: str) -> Line:
+    """Say what is kept out of the running statistics."""
+    return Line(
+        text=f"skip_nonfinite=True: {what} whose statistics are NaN or infinite leaves running_mean and running_var as "
+        "they are, and is counted in num_batches_skipped.",
+        needs=(*TRACKED, "skip_nonfinite"),
+    )
+
+
+def stateless(like: str) -> Line:
+    """Say which norms cost as much."""
+    return Line(text=f"No state; in training of the order of batch, {like}; in inference more than batch.")
 
 
 def counter(does: str) -> HeldTensor:

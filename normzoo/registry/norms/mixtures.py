@@ -10,8 +10,6 @@ from normzoo.registry.norms._sentences import (
     REMEMBERED,
     RUNNING,
     SKIPPED,
-    SKIPS,
-    SMALL_BATCHES,
     STANDARDIZE,
     STANDARDIZED,
     STATE,
@@ -20,6 +18,8 @@ from normzoo.registry.norms._sentences import (
     ZERO_CENTERED,
     ZERO_CENTERED_WEIGHT,
     counter,
+    skips,
+    small_batches,
 )
 
 FAMILY: Final = "mixtures"
@@ -60,8 +60,8 @@ _EXTENDED = Explanation(
     training=(
         Line(text="The batch's own means, and its own variance."),
         *REMEMBERED,
-        SMALL_BATCHES,
-        SKIPS,
+        small_batches("with"),
+        skips("a batch"),
         ZERO_CENTERED,
         CHANNELS_ELSEWHERE,
     ),

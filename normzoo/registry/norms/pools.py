@@ -19,8 +19,6 @@ from normzoo.registry.norms._sentences import (
     RUNNING,
     SAME,
     SKIPPED,
-    SKIPS,
-    SMALL_BATCHES,
     STANDARDIZE,
     STANDARDIZED,
     STATE,
@@ -30,15 +28,15 @@ from normzoo.registry.norms._sentences import (
     WEIGHT,
     ZERO_CENTERED,
     ZERO_CENTERED_WEIGHT,
+    averaged,
     counter,
+    moved,
+    skips,
+    small_batches,
+    stateless,
 )
 
 FAMILY: Final = "pools"
-
-
-def _said(line: Line, words: str, instead: str) -> Line:
-    """Say otherwise of what something is said."""
-    return replace(line, text=line.text.replace(words, instead))
 
 
 _BATCH = Explanation(
@@ -64,20 +62,12 @@ _BATCH = Explanation(
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, *RUNNING, counter("batches seen, counted up in training"), SKIPPED),
     training=(
         Line(text="The batch's own mean and variance, one pair for each letter: its samples act on one another."),
-        Line(
-            text="Each batch moves running_mean and running_var towards its own by the fraction {momentum}.",
-            needs=("track_running_stats", "momentum"),
-        ),
-        Line(
-            text="momentum={momentum}: none makes running_mean and running_var the plain average over all batches so "
-            "far, 0 leaves them as they are.",
-            needs=TRACKED,
-            unless=("momentum",),
-        ),
+        moved("Each batch", "its own"),
+        averaged("batches"),
         UNBIASED,
         *REMEMBERED,
-        SMALL_BATCHES,
-        SKIPS,
+        small_batches("with"),
+        skips("a batch"),
         ZERO_CENTERED,
         CHANNELS_ELSEWHERE,
     ),
@@ -127,18 +117,21 @@ _GHOST = replace(
     pooling=Pooling(samples="up to size", channels="each", positions="all"),
     options={"size": 8, **{name: value for name, value in _BATCH.options.items() if name != "channel_dim"}},
     tensors=(
-        *_BATCH.tensors[:5],
+        WEIGHT,
+        ZERO_CENTERED_WEIGHT,
+        BIAS,
+        *RUNNING,
         counter("parts of batches seen, counted up in training"),
         replace(SKIPPED, does=SKIPPED.does.replace("batches", "parts of batches")),
     ),
     training=(
         Line(text="The own mean and variance of each part of at most {size} samples, one pair for each letter."),
-        _said(_BATCH.training[1], "Each batch", "Each part in turn"),
-        _said(_BATCH.training[2], "all batches", "all parts"),
+        moved("Each part in turn", "its own"),
+        averaged("parts"),
         UNBIASED,
         *REMEMBERED,
-        _said(SMALL_BATCHES, "with fewer", "of which a part has fewer"),
-        _said(SKIPS, "a batch", "a part"),
+        small_batches("of which a part has"),
+        skips("a part"),
         ZERO_CENTERED,
     ),
     inference=(
@@ -183,12 +176,7 @@ _LAYER = Explanation(
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS),
     training=(OWN, UNBIASED, ZERO_CENTERED, CHANNELS_ELSEWHERE),
     inference=(SAME,),
-    cost=(
-        PASSES,
-        KEPT,
-        TWO_AGAIN,
-        Line(text="No state; in training of the order of batch, instance and group; in inference more than batch."),
-    ),
+    cost=(PASSES, KEPT, TWO_AGAIN, stateless("instance and group")),
     fits=(
         "Recurrent networks, whose hidden states it steadies and whose training it tends to shorten (Ba et al. 2016); "
         "also transformers, there over each token (Vaswani et al. 2017).",
@@ -281,14 +269,25 @@ _INSTANCE = replace(
         "unbiased_running": True,
         "skip_nonfinite": False,
     },
-    tensors=(*_BATCH.tensors[:5], counter("there for torch.nn's sake; never counted up"), SKIPPED),
+    tensors=(
+        WEIGHT,
+        ZERO_CENTERED_WEIGHT,
+        BIAS,
+        *RUNNING,
+        counter("there for torch.nn's sake; never counted up"),
+        SKIPPED,
+    ),
     training=(
         OWN,
-        _said(_BATCH.training[1], "its own", "the average of its samples' own"),
-        replace(_BATCH.training[2], text="momentum={momentum}: running_mean and running_var stay as they are."),
+        moved("Each batch", "the average of its samples' own"),
+        Line(
+            text="momentum={momentum}: running_mean and running_var stay as they are.",
+            needs=TRACKED,
+            unless=("momentum",),
+        ),
         UNBIASED,
         *REMEMBERED,
-        SKIPS,
+        skips("a batch"),
         ZERO_CENTERED,
         CHANNELS_ELSEWHERE,
     ),
@@ -298,7 +297,7 @@ _INSTANCE = replace(
         KEPT,
         TWO_AGAIN,
         FOLDED,
-        replace(_said(_LAYER.cost[3], "instance and group", "layer and group"), unless=TRACKED),
+        replace(stateless("layer and group"), unless=TRACKED),
         STATE,
     ),
     fits=(
@@ -326,7 +325,7 @@ GROUP: Final = replace(
     _LAYER,
     pooling=Pooling(samples="each", channels="groups", positions="all"),
     options={"groups": 8, "eps": 1e-5, "affine": True, "channel_dim": 1, "zero_centered": False, "unbiased": False},
-    cost=(PASSES, KEPT, TWO_AGAIN, _said(_LAYER.cost[3], "instance and group", "layer and instance")),
+    cost=(PASSES, KEPT, TWO_AGAIN, stateless("layer and instance")),
     fits=(
         "Convolutional image networks at small batches: 24.1 % error in ResNet-50 on ImageNet at 2 images per GPU, "
         "where batch has 34.7 %, and between 24.0 % and 24.2 % at 4 to 32 (Wu & He 2018).",
