@@ -229,6 +229,5 @@ ARCHITECTURES = [
     Architecture(id="video", build=_video, norms=22, names=True, shape=(3, 3, 4, 32, 32)),
 ]
 
-REPEATED = ("resnext", "mobilenet-v2", "mnasnet", "efficientnet", "googlenet", "inception", "regnet")
-TRACED = [architecture for architecture in ARCHITECTURES if architecture.id not in REPEATED]
-"""Those from which tracers, which take up to half a minute for one, see what they see in no other."""
+OF_EACH_KIND = [case for case in ARCHITECTURES if case.id in ("resnet", "resnet-group", "convnext", "vit", "video")]
+"""One for each kind of norm and of input: tracers and copies meet the same in the others, and take long for each."""

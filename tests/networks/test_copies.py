@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 from torch.testing import assert_close
 
-from .architectures import ARCHITECTURES, Architecture
+from .architectures import OF_EACH_KIND, Architecture
 from .pairs import pair, step
 
 
@@ -19,7 +19,7 @@ def pickled(model: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled])
-@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda case: case.id)
+@pytest.mark.parametrize("architecture", OF_EACH_KIND, ids=lambda case: case.id)
 def test_copy_trains_alike_and_apart(architecture: Architecture, duplicate: Callable[[nn.Module], nn.Module]) -> None:
     """The copy of a network that has been used takes the same step, and leaves the original as it was."""
     ours, _ = pair(architecture)

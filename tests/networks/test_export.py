@@ -5,12 +5,12 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from .architectures import ARCHITECTURES, TRACED, Architecture
+from .architectures import ARCHITECTURES, OF_EACH_KIND, Architecture
 from .pairs import pair
 
 
-@pytest.mark.slow_but_one
-@pytest.mark.parametrize("architecture", TRACED, ids=lambda case: case.id)
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", OF_EACH_KIND, ids=lambda case: case.id)
 def test_exported_program_takes_any_number_of_samples(architecture: Architecture) -> None:
     """What ``torch.export`` makes of the network in evaluation gives the published one's output for seven samples."""
     ours, stock = (model.eval() for model in pair(architecture, torch.float64))
