@@ -1,10 +1,11 @@
-"""Norms, a template and a dataset that end what they are tried by, or do not end, each in its own way."""
+"""Norms, a template and a dataset that end what they are tried by, or do not end; and data that is no trouble."""
 
 import ctypes
 import os
 import re
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -112,6 +113,12 @@ class Locking(_Deadly):
 def template_without_end(**_: Any) -> nn.Module:
     while True:
         pass
+
+
+def few_images() -> tuple[Tensor, ...]:
+    """Are there at once, which no file is."""
+    images, labels = torch.rand(64, 8, 8, 1, generator=torch.Generator().manual_seed(0)), torch.arange(64) % 2
+    return images, labels, images, labels
 
 
 def data_without_end() -> Any:

@@ -41,9 +41,14 @@ from normzoo.experiment.worker.prepare import prepare
 from . import deadly
 
 CPU = Execution(device="cpu", jobs=1)
-SMALL: dict[str, Any] = {"templates": ("cnn:hidden=8,widths=4",), "norms": ("none",), "seeds": 1}
 DEADLY = deadly.__name__
 FILE = deadly.__file__
+SMALL: dict[str, Any] = {
+    "dataset": f"{DEADLY}:few_images",
+    "templates": ("cnn:hidden=8,widths=4",),
+    "norms": ("none",),
+    "seeds": 1,
+}
 
 
 def asking(**changes: Any) -> MatrixSpec:
@@ -142,7 +147,7 @@ def died(executor: LocalExecutor, matrix: MatrixSpec, seconds: float = 600.0) ->
     return step.what, death
 
 
-@pytest.mark.slow_but_one
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("norm", "reason", "words"),
     [
@@ -207,7 +212,7 @@ def test_a_death_says_over_what_and_where(executor: LocalExecutor, norm: str, re
 )
 def test_what_does_not_end_is_ended(executor: LocalExecutor, matrix: dict[str, Any], what: str, where: str) -> None:
     """Once a step has taken as long as it may, whatever the code is at."""
-    for seconds in (2.0, 20.0, 120.0):  # where the machine is busy, the steps before it may take long, too
+    for seconds in (0.5, 5.0, 120.0):  # where the machine is busy, the steps before it may take long, too
         tried, death = died(executor, asking(**matrix), seconds)
         if tried == what:
             break

@@ -134,11 +134,10 @@ def ended(folder: Path, number: signal.Signals, times: int) -> Ended:
     ("number", "times", "code"),
     [
         (signal.SIGINT, 3, 130),
-        (signal.SIGTERM, 1, 130),
         (signal.SIGHUP, 1, 130),
         (signal.SIGQUIT, 1, -signal.SIGQUIT),
     ],
-    ids=["three Ctrl-C in a row", "SIGTERM", "SIGHUP", "Ctrl-Backslash"],
+    ids=["three Ctrl-C in a row", "SIGHUP", "Ctrl-Backslash"],
 )
 def test_a_live_display_is_left_with_the_terminal_as_it_was(
     number: signal.Signals, times: int, code: int, tmp_path: Path

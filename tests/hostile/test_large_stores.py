@@ -40,6 +40,7 @@ def asked(capsys: pytest.CaptureFixture[str], command: str) -> Outcome:
     return outcome
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     "command",
     [

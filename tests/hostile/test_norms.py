@@ -56,6 +56,7 @@ def cases(
         yield f"{number}: {made.what}", partial(carry_out, made, random.Random(number).choice(TEMPLATES))
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_norm_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:

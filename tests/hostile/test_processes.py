@@ -1,6 +1,7 @@
 """Does a process that is killed, stopped or forked take nothing with it, and leave nothing behind?"""
 
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -28,13 +29,15 @@ pytestmark = [
 HERE = Path(__file__).parent
 
 PARENT = """
-from experiment.conftest import tiny_spec
-from experiment.test_executors import CPU, training
+import pickle
+import sys
+
+from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.executor.local import LocalExecutor
 
-with LocalExecutor(CPU) as executor:
-    for norm in ("Calling", "Stopped", "Parenting"):
-        executor.start(training(tiny_spec(norm=f"stuck:{norm}", batch_size=64)))
+with LocalExecutor(Execution(device="cpu")) as executor:
+    for task in pickle.load(sys.stdin.buffer):
+        executor.start(task)
     while True:
         executor.wait()
         executor.events()
@@ -44,10 +47,14 @@ with LocalExecutor(CPU) as executor:
 def test_workers_end_with_their_parent_whatever_they_are_at(tmp_path: Path) -> None:
     """In a call that keeps the interpreter's lock, stopped, and parents themselves; and so do their children."""
     shutil.copy(HERE / "stuck.py", tmp_path)
-    paths = environment(PYTHONPATH=os.pathsep.join([environment()["PYTHONPATH"], str(HERE.parent)]))
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=tmp_path, env=paths, start_new_session=True)
+    norms = ("Calling", "Stopped", "Parenting")
+    with (tmp_path / "tasks").open("w+b") as tasks:
+        pickle.dump([training(tiny_spec(norm=f"stuck:{norm}", batch_size=64)) for norm in norms], tasks)
+        tasks.seek(0)
+        command = [sys.executable, "-c", PARENT]
+        parent = subprocess.Popen(command, cwd=tmp_path, env=environment(), stdin=tasks, start_new_session=True)
     try:
-        for norm in ("Calling", "Stopped", "Parenting"):
+        for norm in norms:
             wait_for(lambda norm=norm: any(tmp_path.glob(f"{norm}-*")), norm)  # type: ignore[misc]
         parent.kill()
         parent.wait()

@@ -78,12 +78,13 @@ def cases(
         yield poison(folder / "s.sqlite", number), partial(read, capsys)
 
 
-@pytest.mark.parametrize("start", range(0, 24, 8))
+@pytest.mark.slow_but_one
+@pytest.mark.parametrize("start", range(0, 24, 4))
 def test_whatever_is_wrong_with_a_store_is_said(
     capsys: pytest.CaptureFixture[str], folder: Path, record_property: Callable[[str, object], None], start: int
 ) -> None:
     """By no traceback, by every command that reads it."""
-    weigh(record_property, "stores", cases(capsys, folder, range(start, start + 8)))
+    weigh(record_property, "stores", cases(capsys, folder, range(start, start + 4)))
 
 
 @pytest.mark.hostile
@@ -118,6 +119,7 @@ FLAWS: list[tuple[tuple[Any, ...], Any, str]] = [
 ]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(("path", "value", "why"), FLAWS, ids=[f"{each[0][-1]}-{each[2][:20]}" for each in FLAWS])
 def test_a_run_that_cannot_be_is_named_and_passed_over(
     capsys: pytest.CaptureFixture[str], folder: Path, path: tuple[Any, ...], value: Any, why: str
@@ -136,6 +138,7 @@ def test_a_run_that_cannot_be_is_named_and_passed_over(
     assert why in ask(capsys, "show {key}").stderr
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("value", TEXTS[1:], ids=range(1, len(TEXTS)))
 @pytest.mark.parametrize("column", ["keys", "matrix", "execution"])
 def test_a_comparison_that_does_not_read_is_named_and_passed_over(
