@@ -1,5 +1,6 @@
 """A metric of which less is better says the same as its mirror image of which more is better."""
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,6 +48,7 @@ CASES: dict[str, Callable[[str, int, int], Outcome]] = {
 }
 
 
+@functools.cache
 def both(case: str, seeds: int) -> tuple[Summary, Summary]:
     """Summarize accuracies, and the errors that they are the mirror images of."""
     matrix = MatrixSpec(norms=tuple(MEANS), templates="cnn", seeds=seeds)
@@ -55,7 +57,7 @@ def both(case: str, seeds: int) -> tuple[Summary, Summary]:
     return up, down
 
 
-@pytest.fixture(params=[(case, seeds) for case in CASES for seeds in (1, 5, 9, 14)], ids=str)
+@pytest.fixture(params=[*((case, seeds) for case in CASES for seeds in (1, 9)), ("spread", 5), ("ties", 14)], ids=str)
 def pair(request: pytest.FixtureRequest) -> tuple[Summary, Summary]:
     return both(*request.param)
 

@@ -3,6 +3,7 @@
 ``pytest tests/report/test_golden.py --refresh-golden`` writes the files again, to be read before they are committed.
 """
 
+import functools
 import io
 import re
 from pathlib import Path
@@ -36,6 +37,7 @@ def screen(said: list[Section], depth: Depth) -> str:
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
+@functools.cache
 def shown(name: str) -> dict[str, str]:
     """Return what there is to see of a scenario: by file."""
     matrix, records = SCENARIOS[name]()

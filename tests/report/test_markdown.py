@@ -190,6 +190,7 @@ def test_updates_and_sizes_of_the_dataset_are_said_where_they_are_known() -> Non
     assert "at every batch size, so a smaller one makes more updates." in report()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("seeds", [1, 5, 10])
 @pytest.mark.parametrize("case", ["ties", "diverged", "missing at one batch size", "half missing", "nothing"])
 def test_degenerate_matrices_make_sense(case: str, seeds: int) -> None:

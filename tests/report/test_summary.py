@@ -141,7 +141,7 @@ DEGENERATE: dict[str, Callable[[str, int, int], Outcome]] = {
 
 
 @pytest.mark.slow_but_one
-@pytest.mark.parametrize("seeds", [1, 2, 5, 10, 14])
+@pytest.mark.parametrize("seeds", [1, 2, 14])
 @pytest.mark.parametrize("case", DEGENERATE)
 def test_degenerate_matrices_give_finite_numbers_or_none(case: str, seeds: int) -> None:
     matrix = MatrixSpec(seeds=seeds)

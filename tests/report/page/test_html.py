@@ -13,8 +13,6 @@ from normzoo.report.page.html import to_html
 from ..synthetic import filled, markdown
 from .markdowns import HOSTILE, Given, far_too_wide, of_the_repository, plot
 
-REPORTS = {"of the repository": of_the_repository, "far too wide": far_too_wide}
-
 
 class Page(HTMLParser):
     """A page taken apart.
@@ -55,9 +53,16 @@ class Page(HTMLParser):
         return [attributes[name] for _, attributes in self.tags if name in attributes]
 
 
-@pytest.fixture(params=REPORTS)
+@pytest.fixture(scope="module", params=[far_too_wide, pytest.param(of_the_repository, marks=pytest.mark.slow)])
 def given(request: pytest.FixtureRequest) -> Given:
-    return REPORTS[request.param]()
+    made: Given = request.param()
+    return made
+
+
+@pytest.fixture(scope="module")
+def text(given: Given) -> str:
+    """Return the page of a report."""
+    return to_html(given.markdown, images=given.images)
 
 
 def page(markdown: str, images: dict[str, str] | None = None) -> Page:
@@ -69,8 +74,8 @@ def plain(markdown: str) -> str:
     return re.sub(r"`|\\(?=\|)", "", markdown).strip()
 
 
-def test_every_cell_of_every_table_is_there_in_order(given: Given) -> None:
-    found = page(*given)
+def test_every_cell_of_every_table_is_there_in_order(given: Given, text: str) -> None:
+    found = Page(text)
     cells = [
         [plain(cell) for cell in re.split(r"(?<!\\)\|", line.strip()[1:-1])]
         for line in re.findall(r"^\|.*\|$", given.markdown, flags=re.MULTILINE)
@@ -86,8 +91,8 @@ def test_every_cell_of_every_table_is_there_in_order(given: Given) -> None:
     assert len(found.texts["td"]) > 40
 
 
-def test_headings_findings_and_fenced_blocks_are_there_in_order(given: Given) -> None:
-    found = page(*given)
+def test_headings_findings_and_fenced_blocks_are_there_in_order(given: Given, text: str) -> None:
+    found = Page(text)
     fenced = re.findall(r"^```\w+\n(.*?\n)```$", given.markdown, flags=re.MULTILINE | re.DOTALL)
     outside = re.sub(r"^```\w+\n.*?\n```$", "", given.markdown, flags=re.MULTILINE | re.DOTALL)
     for tag, mark in {"h1": "#", "h2": "##", "h3": "###"}.items():
@@ -124,12 +129,12 @@ def test_sections_are_listed_once_there_are_many() -> None:
     assert found.texts["a"] == found.texts["h2"]
 
 
-def test_every_anchor_leads_somewhere_and_no_id_occurs_twice(given: Given) -> None:
+def test_every_anchor_leads_somewhere_and_no_id_occurs_twice(text: str) -> None:
     """Also those of the images, of which each has glyphs and clip paths of the same names."""
-    found = page(*given)
+    found = Page(text)
     ids = Counter(found.having("id"))
     targets = {href[1:] for href in found.having("href") if href.startswith("#")}
-    targets |= set(re.findall(r"url\(#([^)]*)\)", to_html(given.markdown, images=given.images)))
+    targets |= set(re.findall(r"url\(#([^)]*)\)", text))
     targets |= set(found.having("aria-labelledby"))
     assert set(ids.values()) == {1}
     assert targets <= set(ids)
@@ -260,7 +265,5 @@ def test_the_page_says_its_language_and_fits_a_phone_and_the_dark() -> None:
     assert ("meta", {"name": "color-scheme", "content": "light dark"}) in found.tags
 
 
-def test_the_same_report_gives_the_same_page(given: Given) -> None:
-    assert to_html(given.markdown, images=given.images) == to_html(
-        given.markdown, images=dict(reversed(given.images.items()))
-    )
+def test_the_same_report_gives_the_same_page(given: Given, text: str) -> None:
+    assert to_html(given.markdown, images=dict(reversed(given.images.items()))) == text

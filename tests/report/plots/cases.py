@@ -45,12 +45,16 @@ def learned(
 
 CASES: dict[str, Summary] = {
     "whole": summary(MatrixSpec(seeds=3), lambda norm, size, seed: 0.1 * len(norm) + 0.01 * seed + 0.001 * size),
+    "small": summary(
+        MatrixSpec(norms="batch,layer,none", batch_sizes="2,8", seeds=3),
+        lambda norm, size, seed: 0.1 * len(norm) + 0.01 * seed + 0.001 * size,
+    ),
     "one seed": summary(MatrixSpec(templates="cnn", seeds=1), lambda *_: 0.9),
     "one batch size": summary(
         MatrixSpec(batch_sizes="2", templates="cnn", seeds=3), lambda _, __, seed: 0.5 + 0.1 * seed
     ),
     "one norm": summary(MatrixSpec(norms="batch", templates="cnn", seeds=3), lambda *_: 0.5),
-    "perfect": summary(MatrixSpec(templates="cnn", seeds=2), lambda *_: 1.0),
+    "perfect": summary(MatrixSpec(norms="batch,none", templates="cnn", seeds=2), lambda *_: 1.0),
     "missing cells": summary(
         MatrixSpec(templates="cnn", seeds=3), lambda norm, size, _: None if (len(norm) + size) % 3 == 0 else 0.7
     ),

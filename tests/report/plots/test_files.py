@@ -29,27 +29,19 @@ NAMES = {
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the plots of a whole matrix."""
+    """Return the folder of the plots of a small matrix that lacks nothing."""
     folder = tmp_path_factory.mktemp("plots")
-    write_plots(CASES["whole"], folder / "report")
+    write_plots(CASES["small"], folder / "report")
     return folder
 
 
 @pytest.mark.slow_but_one
-@pytest.mark.parametrize("case", [case for case in CASES if case != "whole"])
+@pytest.mark.parametrize("case", ["nothing", "all diverged", "one batch size", "missing cells", "perfect"])
 def test_the_files_are_those_announced(case: str, tmp_path: Path) -> None:
     """Degenerate summaries are drawn, too, and nothing else is written."""
     made = write_plots(CASES[case], tmp_path / "the report.v2")
     assert made == planned_plots(CASES[case], tmp_path / "the report.v2")
     assert {path for plot in made for path in (plot.svg, plot.png)} == set(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-def test_drawing_again_writes_the_same_bytes(written: Path, tmp_path: Path) -> None:
-    plots = write_plots(CASES["whole"], tmp_path / "report")
-    assert {path.name for path in written.iterdir()} == {path.name for plot in plots for path in (plot.svg, plot.png)}
-    for path in written.iterdir():
-        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
 @pytest.mark.parametrize("case", NAMES)
@@ -97,22 +89,19 @@ def test_the_text_says_where_seeds_lack_and_batch_sizes_are_left_out() -> None:
 
 
 @pytest.mark.slow
-def test_planning_imports_no_matplotlib() -> None:
-    code = "import sys, normzoo.report.render.illustrations as planned; sys.exit('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(written: Path, tmp_path: Path) -> None:
     """Whatever the order in which it hashes strings."""
     code = (
         "from pathlib import Path\nfrom tests.report.plots.cases import CASES, write_plots\n"
-        f"write_plots(CASES['whole'], Path({str(tmp_path / 'report')!r}))"
+        f"write_plots(CASES['small'], Path({str(tmp_path / 'report')!r}))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "0"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=Path(__file__).parents[3])
-    for path in written.iterdir():
-        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+    assert contents(tmp_path) == contents(written)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.slow
@@ -137,30 +126,30 @@ def test_an_svg_is_light_and_takes_on_the_colours_of_a_page(written: Path) -> No
         assert "#000000" not in text
         assert not [element for element in root.iter() if element.tag.endswith("}text")]
         assert "<dc:date>" not in text
-        assert len(text) < 150_000, path.name
+        assert len(text) < 80_000, path.name
 
 
 @pytest.mark.slow
 def test_the_users_own_settings_stay_and_change_nothing(written: Path, tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 30.0, "text.color": "red", "lines.linewidth": 9.0}):
         before = dict(matplotlib.rcParams)
-        write_plots(CASES["whole"], tmp_path / "report")
+        write_plots(CASES["small"], tmp_path / "report")
         assert dict(matplotlib.rcParams) == before
-    assert (tmp_path / "report-accuracy.png").read_bytes() == (written / "report-accuracy.png").read_bytes()
+    assert contents(tmp_path) == contents(written)
 
 
 @pytest.mark.slow
-def test_a_template_without_results_says_so(tmp_path: Path) -> None:
+def test_a_template_without_results_says_so() -> None:
     """In every plot, next to one that has some."""
-    matrix = MatrixSpec(seeds=2)
-    records = filled(MatrixSpec(templates="cnn", seeds=2), lambda *_: 0.5, epoch_seconds_alone=0.5)
+    matrix, alone = (MatrixSpec(norms="batch,none", templates=each, seeds=2) for each in ("cnn,lstm", "cnn"))
+    records = filled(alone, lambda *_: 0.5, epoch_seconds_alone=0.5)
     lost = run("diverged", template="lstm")
     made = summarize(matrix, {**records, lost.spec.key: lost})
     for name, draw in FIGURES.items():
         found = [(axis.get_title(), [text.get_text() for text in axis.texts]) for axis in draw(made).axes]
         assert {"no results" in shown for title, shown in found if title.startswith("lstm")} == {True}, name
         assert {"no results" in shown for title, shown in found if title.startswith("cnn")} == {False}, name
-    assert len(write_plots(made, tmp_path / "report")) == len(FIGURES)
+    assert len(planned_plots(made, "report")) == len(FIGURES)
 
 
 @pytest.mark.slow_but_one

@@ -89,7 +89,7 @@ def test_the_forest_has_the_sign_of_the_metric_and_says_which_side_is_better() -
 
 
 @pytest.mark.slow_but_one
-@pytest.mark.parametrize("metric", [RMSE, R2, ERROR], ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", [RMSE, R2], ids=lambda metric: metric.name)
 @pytest.mark.parametrize("kind", FIGURES)
 def test_every_plot_can_be_drawn_of_every_metric_even_without_results(kind: str, metric: Metric) -> None:
     outcomes: list[Outcome] = [0.5, "diverged"]

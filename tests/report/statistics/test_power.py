@@ -15,6 +15,7 @@ def noise(seeds: int, columns: int = 20) -> Family:
     return joint_sign_flips(values)[1]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("seeds", [8, 12, 20])
 def test_the_detectable_difference_is_found_four_times_in_five(seeds: int) -> None:
     least = detectable(0.01, seeds, noise(seeds))

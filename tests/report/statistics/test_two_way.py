@@ -20,6 +20,7 @@ def drawn(
     )
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("spreads", [(1.0, 1.0, 1.0), (0.05, 1.0, 1.0), (1.0, 0.0, 3.0), (0.1, 3.0, 0.5)])
 def test_it_covers_the_mean_over_other_seeds_and_samples(spreads: tuple[float, float, float]) -> None:
     generator, covered, count = np.random.default_rng(7), 0, 1000
