@@ -1,5 +1,9 @@
 """The norms and shapes of which the tests here ask their questions."""
 
+from collections.abc import Iterable
+
+import pytest
+
 from normzoo.registry import NORMS
 
 OPTIONS = (
@@ -28,12 +32,10 @@ SPECS = (*(name for name in ONE_POOL if not name.startswith("group")), *OPTIONS)
 """Every norm that has one pool, the control, and options of each; those of eight groups are left out, as the shapes
 here have fewer channels."""
 
-SHAPES = ((3, 4), (2, 4, 3), (2, 4, 2, 2), (2, 4, 2, 1, 2))
-
-
-def goes_with(spec: str, shape: tuple[int, ...]) -> bool:
-    """Whether a norm of ``SPECS`` has several values for each statistic."""
-    return len(shape) > 2 or not spec.startswith(("instance", "group:groups=4", "ghost:"))
+MAPS = (2, 4, 2, 2)
+OTHER_SHAPES = ((3, 4), (2, 4, 3), (2, 4, 2, 1, 2))
+POOLING = ("batch", "ghost:size=2", "layer", "channel-layer", "position", "instance", "group:groups=2", "rms", "none")
+"""Each way of pooling once; of inputs of other shapes than maps other options say the same."""
 
 
 def _switched() -> list[str]:
@@ -55,4 +57,29 @@ def _switched() -> list[str]:
 EVERY = (*SPECS, *_switched())
 """Every norm, also with options."""
 
-SPECS_AND_SHAPES = [(spec, shape) for spec in SPECS for shape in SHAPES if goes_with(spec, shape)]
+QUICK = ("batch", "group:groups=2", "rms", "none", "extended", "dyt")
+"""Of which quick tests ask: with running averages, of a sample, without a mean, the control, of two pools, of none."""
+
+
+def each_of(specs: Iterable[str]) -> pytest.MarkDecorator:
+    """Ask of each of these norms."""
+    slow = pytest.mark.slow
+    return pytest.mark.parametrize("spec", [pytest.param(spec, marks=() if spec in QUICK else slow) for spec in specs])
+
+
+def goes_with(spec: str, shape: tuple[int, ...]) -> bool:
+    """Whether a norm has several values for each statistic."""
+    return len(shape) > 2 or not spec.startswith(("instance", "ghost:"))
+
+
+IN_OTHER_SHAPES = [(spec, shape) for spec in POOLING for shape in OTHER_SHAPES if goes_with(spec, shape)]
+
+
+def each_with_shapes(cases: Iterable[tuple[str, tuple[int, ...]]]) -> pytest.MarkDecorator:
+    """Ask of each of these norms and shapes."""
+    slow = pytest.mark.slow
+    marked = [pytest.param(*case, marks=() if case[0] in QUICK else slow) for case in cases]
+    return pytest.mark.parametrize(("spec", "shape"), marked)
+
+
+each_in_all_shapes = each_with_shapes([*((spec, MAPS) for spec in SPECS), *IN_OTHER_SHAPES])

@@ -21,9 +21,7 @@ from normzoo.layers._make import contains_activation
 from normzoo.layers._pooled import Pool, WithinGroups
 from normzoo.registry import NORMS, Explanation, Option, Pooling, load, values_per_statistic
 
-from .cases import EVERY, ONE_POOL, SHAPES, SPECS, SPECS_AND_SHAPES
-
-MAPS = SHAPES[2]
+from .cases import EVERY, MAPS, ONE_POOL, SPECS, each_in_all_shapes, each_of
 
 
 def explanation(asked: Subject) -> Explanation:
@@ -61,11 +59,17 @@ def output(layer: nn.Module, *inputs: Tensor) -> Tensor:
     return y
 
 
-def outputs_moved_by(layer: nn.Module, x: Tensor, value: int) -> Tensor:
-    """Return which outputs change with one value of the input."""
-    moved = x.clone()
-    moved.view(-1)[value] += 0.5
-    return (output(layer, moved) - output(layer, x)).abs() > 1e-9
+def outputs_moved(layer: nn.Module, x: Tensor) -> Tensor:
+    """Return, for each value of the input, which outputs change with it."""
+    before, moved = output(layer, x), x.repeat(x.numel(), *([1] * x.ndim))
+    moved.view(x.numel(), -1).diagonal().add_(0.5)
+    after = torch.stack([output(layer, each) for each in moved.view(-1, *x.shape)])
+    return ((after - before).abs() > 1e-9).view(x.numel(), -1)
+
+
+def alike(numbers: Tensor) -> Tensor:
+    """Return, for each of some numbers, which are the same."""
+    return numbers.view(-1, 1) == numbers.view(1, -1)
 
 
 def layers_pool(pooling: Pooling, options: Mapping[str, Option]) -> tuple[tuple[int, ...], int | None]:
@@ -78,7 +82,7 @@ def layers_pool(pooling: Pooling, options: Mapping[str, Option]) -> tuple[tuple[
     return (*samples, 1 if groups == 1 else 2), None if groups == 1 else groups
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@each_of(SPECS)
 def test_the_layer_pools_what_is_said(spec: str) -> None:
     """Its ``pool``, by which everything is computed; the control has none."""
     asked = subject(spec, MAPS)
@@ -101,16 +105,14 @@ def test_the_group_of_the_registry_pools_what_is_said() -> None:
     assert (pool.axes, pool.groups) == layers_pool(entry.explanation.pooling, entry.options)
 
 
-@pytest.mark.parametrize(("spec", "shape"), SPECS_AND_SHAPES)
+@each_in_all_shapes
 def test_a_value_moves_the_outputs_of_its_letter_and_no_others(spec: str, shape: tuple[int, ...]) -> None:
     """In training, for every value of the input."""
     layer, x = layer_and_input(spec, shape)
-    numbers = pool_numbers(subject(spec, shape))
-    for value in range(x.numel()):
-        assert outputs_moved_by(layer, x, value).equal(numbers == numbers.view(-1)[value]), value
+    assert outputs_moved(layer, x).equal(alike(pool_numbers(subject(spec, shape))))
 
 
-@pytest.mark.parametrize(("spec", "shape"), SPECS_AND_SHAPES)
+@each_in_all_shapes
 def test_values_per_statistic_are_those_of_a_letter(spec: str, shape: tuple[int, ...]) -> None:
     """As many as a value of the input moves outputs of the layer; of the control there is no statistic."""
     samples, channels, *positions = shape
@@ -119,7 +121,9 @@ def test_values_per_statistic_are_those_of_a_letter(spec: str, shape: tuple[int,
         assert counted is None
         return
     layer, x = layer_and_input(spec, shape)
-    assert counted == int(outputs_moved_by(layer, x, 0).sum())
+    moved = x.clone()
+    moved.view(-1)[0] += 0.5
+    assert counted == int(((output(layer, moved) - output(layer, x)).abs() > 1e-9).sum())
 
 
 @pytest.mark.parametrize(
@@ -143,7 +147,7 @@ def test_values_per_statistic_of_known_cases(norm: str, sizes: tuple[int, int, i
     assert values_per_statistic(norm, samples=samples, channels=channels, positions=positions) == values
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@each_of(SPECS)
 def test_what_is_said_of_inference_holds(spec: str) -> None:
     """With running statistics an output depends on its own value alone; without, on its pool, as in training."""
     layer, x = layer_and_input(spec, MAPS)
@@ -154,30 +158,27 @@ def test_what_is_said_of_inference_holds(spec: str) -> None:
     assert len(said) == 1
     is_tracked = said[0].startswith("running_mean and running_var")
     assert is_tracked == any(each.name == "running_mean" for each in held(asked))
-    numbers = torch.arange(x.numel()).reshape(x.shape) if is_tracked else pool_numbers(asked)
-    for value in range(x.numel()):
-        assert outputs_moved_by(layer, x, value).equal(numbers == numbers.view(-1)[value]), value
+    assert outputs_moved(layer, x).equal(alike(torch.arange(x.numel()) if is_tracked else pool_numbers(asked)))
 
 
 WITH_PARTS = [spec for spec in EVERY if NORMS.entry(NORMS.parse(spec)).explanation.parts]
 
 
-@pytest.mark.parametrize("spec", WITH_PARTS)
+@each_of(WITH_PARTS)
 def test_a_value_moves_what_shares_a_statistic_with_it(spec: str) -> None:
     """In training, also over another value where there are two kinds; but where an activation hides it."""
     layer, x = layer_and_input(spec, MAPS)
     asked = subject(spec, MAPS)
-    kinds = [pool_numbers(asked, pools).view(-1) for pools in asked.parts.values()]
-    shared = torch.stack([numbers[:, None] == numbers[None, :] for numbers in kinds]).any(0)
+    shared = torch.stack([alike(pool_numbers(asked, pools)) for pools in asked.parts.values()]).any(0)
     reached = (shared.double() @ shared.double()) > 0
-    moved = torch.stack([outputs_moved_by(layer, x, value).flatten() for value in range(x.numel())])
+    moved = outputs_moved(layer, x)
     assert not (moved & ~reached).any()
     if not contains_activation(layer):
         assert not (shared & ~moved).any()
     assert moved.any(0).float().mean() > 0.4
 
 
-@pytest.mark.parametrize("spec", EVERY)
+@each_of(EVERY)
 def test_inference_is_training_where_that_is_said(spec: str) -> None:
     """After a step of it; not so where running statistics are kept."""
     layer, x = layer_and_input(spec, MAPS)
@@ -191,15 +192,16 @@ def test_inference_is_training_where_that_is_said(spec: str) -> None:
     assert not is_same or not any(each.name == "running_mean" for each in held(asked))
 
 
-@pytest.mark.parametrize("spec", EVERY)
-@pytest.mark.parametrize("is_learned", [True, False], ids=["parameters", "buffers"])
-def test_parameters_and_state_are_the_layers(spec: str, is_learned: bool) -> None:
+@each_of(EVERY)
+def test_parameters_and_state_are_the_layers(spec: str) -> None:
     """By name, shape, and the value at which they start, where that is a number."""
     layer = make_norm(spec, MAPS[1])
     asked = subject(spec, MAPS)
-    described = {each.name: each for each in held(asked) if each.learned == is_learned}
-    real = dict(layer.named_parameters() if is_learned else layer.named_buffers())
+    described = {each.name: each for each in held(asked)}
+    learned = {name for name, each in described.items() if each.learned}
+    real = dict(layer.named_parameters()) | dict(layer.named_buffers())
     assert described.keys() == real.keys()
+    assert learned == dict(layer.named_parameters()).keys()
     for name, tensor in real.items():
         assert tensor_shape(asked, described[name]) == tuple(tensor.shape)
         does = described[name].does
@@ -261,7 +263,7 @@ def test_most_formulas_are_evaluated() -> None:
     assert {"dyt", "extended"} <= set(FORMULAS)
 
 
-@pytest.mark.parametrize("spec", FORMULAS)
+@each_of(FORMULAS)
 def test_the_formula_is_what_the_layer_computes(spec: str) -> None:
     """As it is printed, with every statistic taken over the values of a letter, and every tensor by its own."""
     layer, x = layer_and_input(spec, MAPS)
@@ -269,8 +271,8 @@ def test_the_formula_is_what_the_layer_computes(spec: str) -> None:
 
     def pooled(values: Tensor, statistic: str = "mean") -> Tensor:
         parts = [part for part in STATISTICS[statistic] if part in asked.parts]
-        numbers = pool_numbers(asked, asked.parts[parts[0]] if parts else None).view(-1)
-        same = (numbers[:, None] == numbers[None, :]).double()
+        numbers = pool_numbers(asked, asked.parts[parts[0]] if parts else None)
+        same = alike(numbers).double()
         return (same @ values.reshape(-1) / same.sum(1)).reshape(values.shape)
 
     written = formula(asked).removeprefix("y = ").replace("^", "**")
@@ -312,7 +314,7 @@ def test_the_choices_are_the_layers(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("spec", EVERY)
+@each_of(EVERY)
 def test_whether_a_mean_is_subtracted(spec: str) -> None:
     """Then it does not matter by how much all values are shifted; only then does one value say nothing."""
     layer, x = layer_and_input(spec, MAPS)
@@ -322,7 +324,7 @@ def test_whether_a_mean_is_subtracted(spec: str) -> None:
         assert is_centered == getattr(layer, "centered", False)
 
 
-@pytest.mark.parametrize("spec", EVERY)
+@each_of(EVERY)
 def test_what_is_said_of_masks_holds(spec: str) -> None:
     """What does not count comes out as zero and moves nothing; the control ignores masks."""
     layer, x = layer_and_input(spec, MAPS)

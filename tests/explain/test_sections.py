@@ -6,7 +6,7 @@ from normzoo.explain import sections, subject
 from normzoo.explain._sections import code
 from normzoo.layers import make_norm
 
-from .cases import EVERY, SPECS_AND_SHAPES
+from .cases import EVERY, IN_OTHER_SHAPES, each_of, each_with_shapes
 
 HEADINGS = [
     "pools",
@@ -32,7 +32,7 @@ def said(spec: str, heading: str, shape: tuple[int, ...] = MAPS) -> str:
     return "\n".join(next(each.lines for each in sections(subject(spec, shape)) if each.heading == heading))
 
 
-@pytest.mark.parametrize(("spec", "shape"), [*SPECS_AND_SHAPES, *((spec, MAPS) for spec in EVERY)])
+@each_with_shapes([*IN_OTHER_SHAPES, *((spec, MAPS) for spec in EVERY)])
 def test_every_section_says_something(spec: str, shape: tuple[int, ...]) -> None:
     """With every number put in; nothing is said twice."""
     found = sections(subject(spec, shape))
@@ -126,7 +126,7 @@ def test_what_pools_nothing_says_so() -> None:
     assert said("dyt", "pools") == "There are no pools: each output depends on its own input alone."
 
 
-@pytest.mark.parametrize("spec", EVERY)
+@each_of(EVERY)
 def test_the_code_makes_the_layer(spec: str) -> None:
     """As the registry does."""
     names: dict[str, object] = {}
@@ -134,7 +134,7 @@ def test_the_code_makes_the_layer(spec: str) -> None:
     assert repr(names["norm"]) == repr(make_norm(spec, MAPS[1]))
 
 
-@pytest.mark.parametrize("spec", EVERY)
+@each_of(EVERY)
 def test_precision_is_spoken_of(spec: str) -> None:
     """Also under autocast, but for what computes nothing."""
     assert ("autocast" in said(spec, "precision")) == (said(spec, "formula") != "y = x")

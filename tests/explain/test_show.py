@@ -12,7 +12,7 @@ from normzoo.explain._picture import INKS
 from normzoo.explain._show import SCREEN
 from normzoo.registry import NORMS
 
-from .cases import SPECS_AND_SHAPES
+from .cases import each_in_all_shapes, each_with_shapes
 
 
 def cells(picture: Text, channels: int) -> list[list[str]]:
@@ -28,7 +28,7 @@ def cells(picture: Text, channels: int) -> list[list[str]]:
     ]
 
 
-@pytest.mark.parametrize(("spec", "shape"), SPECS_AND_SHAPES)
+@each_in_all_shapes
 def test_every_value_stands_in_its_place(spec: str, shape: tuple[int, ...]) -> None:
     """Its letter in the row of its sample and the column of its channel."""
     asked = subject(spec, shape)
@@ -103,11 +103,15 @@ def test_several_stand_beside_one_another_where_they_fit() -> None:
         assert sum(line.rstrip() == "layer on shape (4, 8, 2, 2)" for line in said) == rows
 
 
-@pytest.mark.parametrize("name", NORMS)
-@pytest.mark.parametrize("shape", [(4, 8, 2, 2), (4, 16, 2, 1), (2, 16, 9)], ids=str)
-def test_a_screen_holds_what_is_said_first(name: str, shape: tuple[int, ...]) -> None:
+@each_with_shapes(
+    [
+        *((name, (4, 8, 2, 2)) for name in NORMS),
+        *((name, shape) for name in ("batch", "group", "extended", "none") for shape in ((4, 16, 2, 1), (2, 16, 9))),
+    ]
+)
+def test_a_screen_holds_what_is_said_first(spec: str, shape: tuple[int, ...]) -> None:
     """Of 24 rows and 80 columns, with a row to type in: picture, formula, where it fits, and how to use it."""
-    said = brief_to_rich(subject(name, shape)).plain.splitlines()
+    said = brief_to_rich(subject(spec, shape)).plain.splitlines()
     assert len(said) <= SCREEN
     assert max(map(len, said)) <= 80
     headings = [line[:10].strip() for line in said]
@@ -154,7 +158,7 @@ def part(value: ET.Element, name: str) -> ET.Element:
     return found
 
 
-@pytest.mark.parametrize(("spec", "shape"), SPECS_AND_SHAPES)
+@each_in_all_shapes
 def test_every_value_has_its_letter_and_colour(spec: str, shape: tuple[int, ...]) -> None:
     """As in the terminal; those that share nothing have neither."""
     asked = subject(spec, shape)

@@ -14,7 +14,7 @@ from normzoo.explain._pools import ALPHABET
 from normzoo.explain._subject import same_pools
 from normzoo.layers import make_norm
 
-from .cases import SPECS_AND_SHAPES
+from .cases import each_in_all_shapes
 
 REFUSED = {
     "bach": "unknown norm 'bach'; did you mean 'batch'?",
@@ -134,7 +134,7 @@ def test_letters_of_positions_that_each_have_a_pool() -> None:
     assert cells == [["ABC"] * 4, ["DEF"] * 4]
 
 
-@pytest.mark.parametrize(("spec", "shape"), SPECS_AND_SHAPES)
+@each_in_all_shapes
 def test_letters_count_what_is_said(spec: str, shape: tuple[int, ...]) -> None:
     """As many letters as pools, each on as many values, and one colour for each letter."""
     pools = subject(spec, shape).pools
