@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -49,7 +50,15 @@ NORMS = {
 }
 """What each takes in the cnn, and whether it contains its activation."""
 
+QUICK = ("timm.layers:BatchNormAct2d", "torch.nn:BatchNorm2d", "torch.nn:LayerNorm", "torch.nn:LazyBatchNorm1d")
+"""Of which quick tests ask: with an activation, of maps, of vectors, and one that learns its channels."""
+
 IN_THE_LSTM = ["timm.layers:GroupNorm1", "torch.nn:LayerNorm", "torch.nn:RMSNorm", "torch.nn:BatchNorm1d"]
+
+
+def each_of(specs: Iterable[str]) -> pytest.MarkDecorator:
+    slow = pytest.mark.slow
+    return pytest.mark.parametrize("spec", [pytest.param(spec, marks=() if spec in QUICK else slow) for spec in specs])
 
 
 def networks(spec: str, members: int, placement: Any = "post") -> list[Cnn]:
@@ -64,7 +73,7 @@ def step(module: MemberModule, inputs: Tensor, targets: Tensor) -> list[float]:
 
 
 @pytest.mark.parametrize("placement", ["post", "pre"])
-@pytest.mark.parametrize("spec", NORMS)
+@each_of(NORMS)
 def test_it_trains_in_the_cnn(spec: str, placement: Any) -> None:
     """A step leaves a finite loss; there is one activation at both places, and a note where the norm is not."""
     kinds, contains_activation = NORMS[spec]
@@ -79,7 +88,7 @@ def test_it_trains_in_the_cnn(spec: str, placement: Any) -> None:
     assert [note[: len(start)] for note, start in zip(network.notes, expected, strict=True)] == expected
 
 
-@pytest.mark.parametrize("spec", [spec for spec in NORMS if "Lazy" not in spec])
+@each_of(spec for spec in NORMS if "Lazy" not in spec)
 def test_it_trains_stacked_as_alone(spec: str) -> None:
     """Two members side by side end where each ends by itself, to what float64 leaves."""
     members = [network.double() for network in networks(spec, 2)]

@@ -1,6 +1,6 @@
 """Sequences of different lengths: does a padded batch give what each sample gives by itself?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -67,10 +67,17 @@ def network_of(template: str, norm: str) -> nn.Module:
 
 
 each_template = pytest.mark.parametrize("template", TEMPLATES)
+BY_DEFAULT = ("lstm", "transformer-pre-mean")
 
 
-@each_template
-@pytest.mark.parametrize("norm", SPECS)
+def each_with(norms: Iterable[str]) -> pytest.MarkDecorator:
+    """Ask of each norm in two networks, and of two in all."""
+    cases = [(template, norm) for norm in norms for template in BY_DEFAULT]
+    others = [(template, norm) for norm in ("layer", "rms") for template in TEMPLATES if template not in BY_DEFAULT]
+    return pytest.mark.parametrize(("template", "norm"), [*cases, *others])
+
+
+@each_with(SPECS)
 def test_a_padded_batch_gives_what_each_sample_gives_alone(template: str, norm: str) -> None:
     """Each is cut to its own length, and evaluated by itself."""
     network = network_of(template, norm).eval()
@@ -79,8 +86,7 @@ def test_a_padded_batch_gives_what_each_sample_gives_alone(template: str, norm: 
     assert_close(network(x), torch.cat(alone), rtol=0, atol=1e-10)
 
 
-@each_template
-@pytest.mark.parametrize("norm", [name for name in SPECS if is_batch_independent(make_norm(name, 8))])
+@each_with(name for name in SPECS if is_batch_independent(make_norm(name, 8)))
 def test_so_do_gradients_of_norms_that_look_at_one_sample(template: str, norm: str) -> None:
     """The gradient of a padded batch in training is the sum of those of the samples."""
     network = network_of(template, norm).train()
@@ -94,8 +100,7 @@ def test_so_do_gradients_of_norms_that_look_at_one_sample(template: str, norm: s
     assert_close(together, tuple(map(sum, zip(*alone, strict=True))), rtol=1e-9, atol=1e-9)
 
 
-@each_template
-@pytest.mark.parametrize("norm", SPECS)
+@each_with(SPECS)
 def test_more_padding_changes_nothing_in_training(template: str, norm: str) -> None:
     """Neither outputs, nor gradients, nor running statistics."""
     lengths = (5, 2, 4, 5)

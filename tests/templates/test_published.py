@@ -45,6 +45,7 @@ def test_its_first_convolution_takes_the_channels_of_the_images() -> None:
     assert network.notes[0] == "its first convolution takes 1 channel, not 3"
 
 
+@pytest.mark.slow
 def test_a_stem_for_small_images() -> None:
     """Is asked for: a 3x3 convolution without a stride, and no pooling after it."""
     network = made(f"{NARROW}:stem=small", shape=(1, 8, 8))
@@ -62,6 +63,7 @@ def test_options_are_those_of_its_constructor() -> None:
     assert (convolutions(narrow)[0].out_channels, narrow.classifier[0].p) == (8, 0.5)
 
 
+@pytest.mark.slow
 def test_further_classifiers_have_their_norms_exchanged_too() -> None:
     """Though a forward pass in evaluation does not reach them."""
     network = made("torchvision:googlenet:init_weights=false", "group", shape=(3, 64, 64))
@@ -76,6 +78,7 @@ def test_timms_are_likewise() -> None:
     assert not any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("template", "message"),
     [

@@ -76,6 +76,7 @@ def trained(name: str) -> list[nn.Module]:
     return networks
 
 
+@pytest.mark.slow_but_one
 @each_network
 def test_each_member_is_recalibrated_and_evaluated_as_alone(name: str) -> None:
     """By all inputs, which are the same for all; the stack itself then has these statistics."""
