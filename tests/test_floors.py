@@ -314,6 +314,7 @@ WITHOUT_TORCH = (
 )
 
 
+@pytest.mark.slow
 def test_a_parent_ends_without_torch(tmp_path: Path) -> None:
     """In fact, and not only by the letter of its files: one that carries out several commands after one another.
 

@@ -48,6 +48,7 @@ def test_the_readme_shows_at_least_three_comparisons() -> None:
     assert len(_compare_commands()) >= 3
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lines that compare two norms, and the six that import a layer, do what they say."""
     monkeypatch.chdir(tmp_path)
@@ -74,6 +75,7 @@ def test_each_config_states_purpose_command_and_minutes(path: Path) -> None:
     resolve([path], [], {})
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
 def test_each_report_comes_from_the_records_beside_it(path: Path) -> None:
     """A report is, to the letter, what its store says."""

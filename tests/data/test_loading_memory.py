@@ -1,7 +1,10 @@
 """Does loading take little more memory than the tensors that come of it?"""
 
+import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +15,75 @@ from PIL import Image
 
 from .fakes import write_npz
 
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited as Linux does it"),
+]
+
 LIMITED = """
-import resource
-import sys
+import json, os, resource, sys
 from pathlib import Path
 from normzoo.data import load_dataset
 
-folds = int(sys.argv[4])
-load_dataset(sys.argv[1], folds=folds)  # what is imported and set up along the way is not meant
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-limit = int(status["VmData"].split()[0]) * 1024 + int(sys.argv[3])
-resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-dataset = load_dataset(sys.argv[2], folds=folds)
-print(sum(split.inputs.nbytes for split in (dataset.train, dataset.validation, dataset.test)))
+def resident(small, large, room, folds):
+    load_dataset(small, folds=folds)  # what is imported and set up along the way is not meant
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    limit = int(status["VmData"].split()[0]) * 1024 + room
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    dataset = load_dataset(large, folds=folds)
+    return sum(split.inputs.nbytes for split in (dataset.train, dataset.validation, dataset.test))
+
+for line in sys.stdin:
+    if os.fork() == 0:
+        try:
+            told = resident(**json.loads(line))
+        except BaseException as error:
+            told = repr(error)
+        print(json.dumps(told), flush=True)
+        os._exit(0)
+    os.wait()
 """
-"""Loads a small file, then a large one with so many bytes more of memory; what is mapped from files takes none."""
+"""Loads a small file, then a large one with so many bytes more of memory; what is mapped from files takes none.
+
+Each time in a process of its own, forked from one that has loaded torch.
+"""
+
+Resident = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def resident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resident]:
+    """Return what loads two datasets, and says of how many bytes the tensors of the second are, or what failed."""
+    environment = {**os.environ, "NORMZOO_CACHE": str(tmp_path_factory.mktemp("cache"))}
+    command = [sys.executable, "-c", LIMITED]
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def ask(small: str, large: str, folds: int = 1, room: int = RESIDENT * 12 // 10) -> Any:
+            asked = {"small": small, "large": large, "folds": folds, "room": room}
+            print(json.dumps(asked), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield ask
+        process.stdin.close()
+
 
 SAMPLES, TESTED, SHAPE = 1_600, 400, (64, 128, 1)
 RESIDENT = 4 * (SAMPLES + TESTED) * 64 * 128
 """Bytes of the tensors: 65.5 MB."""
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited as Linux does it")
 @pytest.mark.parametrize(
     ("dtype", "save", "folds"),
     [("float64", np.savez, 1), ("uint8", np.savez, 1), ("float64", np.savez_compressed, 1), ("float64", np.savez, 4)],
     ids=["float64", "uint8", "compressed float64", "float64 in folds"],
 )
-def test_loading_takes_at_most_a_fifth_more_than_the_tensors(dtype: str, save: Any, folds: int, tmp_path: Path) -> None:
+def test_loading_takes_at_most_a_fifth_more_than_the_tensors(
+    resident: Resident, dtype: str, save: Any, folds: int, tmp_path: Path
+) -> None:
     """A copy of the data, of a split or of the part that is held out, would not fit."""
     images = np.zeros((SAMPLES, *SHAPE), dtype)
     images[:, ::8] = np.random.default_rng(0).integers(0, 256, (SAMPLES, 8, *SHAPE[1:]))
@@ -50,11 +93,8 @@ def test_loading_takes_at_most_a_fifth_more_than_the_tensors(dtype: str, save: A
     assert resident(f"npz:{write_npz(tmp_path)}", f"npz:{large}", folds) == RESIDENT
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited as Linux does it")
-def test_so_does_loading_a_folder_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_so_does_loading_a_folder_of_pictures(resident: Resident, tmp_path: Path) -> None:
     """While they are decoded, and when they come from the cache."""
-    monkeypatch.setenv("NORMZOO_CACHE", str(tmp_path / "cache"))
     random = np.random.default_rng(0)
     for name, count, size in (("few", 10, (8, 8)), ("many", 1_000, (64, 128))):
         for folder in ("cat", "dog"):
@@ -66,7 +106,7 @@ def test_so_does_loading_a_folder_of_pictures(tmp_path: Path, monkeypatch: pytes
         assert resident(f"folder:{tmp_path / 'few'}", f"folder:{tmp_path / 'many'}") == RESIDENT
 
 
-ROWS, NUMBERS, CATEGORIES = 100_000, 20, 100
+ROWS, NUMBERS, CATEGORIES = 100_000, 10, 110
 FEATURES = 4 * ROWS * (NUMBERS + CATEGORIES)
 """Bytes of the tensors of a table: 48 MB."""
 
@@ -74,10 +114,8 @@ READING = 32 << 20
 """Bytes besides, for the rows that are being read, and some tens for each row: its target, its place, its hash."""
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited as Linux does it")
 @pytest.mark.parametrize(("suffix", "folds"), [("csv", 1), ("parquet", 4)], ids=["CSV", "Parquet in folds"])
-def test_so_does_loading_a_table(suffix: str, folds: int, tmp_path: Path) -> None:
+def test_so_does_loading_a_table(resident: Resident, suffix: str, folds: int, tmp_path: Path) -> None:
     """Neither all rows as they were read nor all features in float64 would fit."""
     if suffix == "parquet":
         pytest.importorskip("pyarrow")
@@ -89,12 +127,4 @@ def test_so_does_loading_a_table(suffix: str, folds: int, tmp_path: Path) -> Non
         path = tmp_path / f"{name}.{suffix}"
         rows.to_csv(path, index=False) if suffix == "csv" else rows.to_parquet(path, index=False)
     few, many = (f"{suffix}:{tmp_path / name}.{suffix}" for name in ("few", "many"))
-    assert resident(few, many, folds, limit=FEATURES * 12 // 10 + READING) == FEATURES
-
-
-def resident(small: str, large: str, folds: int = 1, limit: int = RESIDENT * 12 // 10) -> int:
-    """Load a small dataset and then a large one within the limit, and return the bytes of its tensors."""
-    arguments = map(str, (small, large, limit, folds))
-    done = subprocess.run([sys.executable, "-c", LIMITED, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout)
+    assert resident(few, many, folds, room=FEATURES * 12 // 10 + READING) == FEATURES
