@@ -41,7 +41,12 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 Both = tuple[Dataset, Dataset]
 
 
-@pytest.fixture(params=[*KINDS, "tokens"])
+QUICK = ("bytes", "ragged")
+
+
+@pytest.fixture(
+    params=[pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in (*KINDS, "tokens")]
+)
 def both(request: pytest.FixtureRequest, tmp_path: Path) -> Both:
     """A dataset of each kind, resident and stored."""
     if request.param == "tokens":

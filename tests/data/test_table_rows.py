@@ -19,7 +19,7 @@ COLUMNS = 5
 """Of the table ``frame``."""
 
 
-@pytest.fixture(params=[1, 7], ids=["a row at a time", "seven rows"])
+@pytest.fixture(params=[7, pytest.param(1, marks=pytest.mark.slow)], ids=["seven rows", "a row at a time"])
 def few(request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]:
     """Return what has few rows of five columns be read at a time from then on."""
     with pytest.MonkeyPatch.context() as patch:

@@ -20,8 +20,7 @@ from normzoo import layers
 from normzoo.errors import InputError
 from normzoo.surgery import fold
 
-from .published import each_architecture
-from .published import each_library as each_of_both
+from .published import each_published
 
 ALONE = "follows no convolution or dense layer"
 each_library = pytest.mark.parametrize("library", [nn, layers], ids=["torch", "ours"])
@@ -47,8 +46,7 @@ def assert_same(folded: nn.Module, model: nn.Module, x: Tensor) -> None:
         assert_close(folded(x), expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
 
 
-@each_of_both
-@each_architecture
+@each_published
 def test_published_networks(architecture: Architecture, ours: bool) -> None:
     """No batch norm is left but those of densenet that stand before convolutions; the model stays as it was."""
     model = pair(architecture, torch.float64)[0 if ours else 1].train()

@@ -18,8 +18,7 @@ from normzoo import layers
 from normzoo.surgery import convert, freeze, unfreeze
 
 from . import own
-from .published import each_architecture
-from .published import each_library as each_of_both
+from .published import each_published
 
 each_library = pytest.mark.parametrize("library", [nn, layers], ids=["torch", "ours"])
 
@@ -45,8 +44,7 @@ def trained(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
     return {name: value for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
 
 
-@each_of_both
-@each_architecture
+@each_published
 def test_published_networks_train_on_with_frozen_norms(architecture: Architecture, ours: bool) -> None:
     """Everything else changes in a step, nothing of the norms; batch norms normalize by what they have seen before."""
     model = pair(architecture)[0 if ours else 1]

@@ -14,7 +14,7 @@ from normzoo.errors import UsageError
 from normzoo.surgery import convert, decays, freeze, parameter_groups, parameters_without_norms
 from normzoo.templates import make_network
 
-from .published import each_architecture, each_library
+from .published import each_published
 
 both_libraries = pytest.mark.parametrize("library", [nn, layers], ids=["torch", "ours"])
 
@@ -32,8 +32,7 @@ def groups(model: nn.Module, **options: Any) -> tuple[list[str], list[str]]:
     return names(model, decaying["params"]), names(model, others["params"])
 
 
-@each_library
-@each_architecture
+@each_published
 def test_published_networks(architecture: Architecture, ours: bool) -> None:
     """Every parameter is in one group; those of norms and all biases are spared, all other weights decay."""
     model = architecture.ours() if ours else architecture.stock()

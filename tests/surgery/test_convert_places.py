@@ -1,0 +1,155 @@
+"""Does a norm that ``convert`` puts in get its channels where it wants them, with the activation of the old one?"""
+
+import copy
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from normzoo import layers
+from normzoo.surgery import convert
+
+from . import own
+from .test_convert import exchanged_by
+
+
+@pytest.mark.parametrize("shape", [(2, 8), (2, 5, 8), (2, 5, 4, 8)])
+@pytest.mark.parametrize("norm", [nn.LayerNorm(8), own.InWiderType(8), layers.LayerNorm(8), nn.RMSNorm(8)])
+def test_channels_last_are_brought_to_the_norm(norm: nn.Module, shape: tuple[int, ...]) -> None:
+    """What comes out is what the norm makes of the channels second, with the channels last again."""
+    x = torch.randn(shape)
+    expected = layers.GroupNorm(2, 8, eps=getattr(norm, "eps", None) or 1e-5)(x.movedim(-1, 1)).movedim(1, -1)
+    assert_close(convert(copy.deepcopy(norm), "group:groups=2").model(x), expected)
+
+
+def test_channels_second_are_brought_last() -> None:
+    """Where the new norm knows trailing dimensions alone."""
+    x = torch.randn(2, 8, 5, 4)
+    became = convert(nn.BatchNorm2d(8), "torch.nn:LayerNorm").model
+    assert_close(became(x), nn.LayerNorm(8)(x.movedim(1, -1)).movedim(-1, 1))
+    assert type(convert(became, "batch").model) is layers.BatchNorm  # and nothing around it
+
+
+def test_a_layer_norm_over_maps_has_channels_second() -> None:
+    """A class of somebody's that permutes is known by what it does."""
+    assert type(convert(own.OverMaps(8), "group:groups=2").model) is layers.GroupNorm
+
+
+def test_layer_norm_over_maps_and_over_tokens_are_not_the_same() -> None:
+    """The registry's pools all positions, which is said."""
+    _, notes = exchanged_by(nn.LayerNorm(8), "layer")
+    assert notes == ("pools positions, unlike channel-layer",)
+    _, notes = exchanged_by(nn.RMSNorm(8), "rms")
+    assert notes == ("pools positions, unlike torch.nn:RMSNorm",)
+
+
+def test_several_normalized_dimensions() -> None:
+    """Of three the first are channels; of two that is not known; another norm of rows takes them all."""
+    x = torch.randn(2, 8, 4, 4)
+    became, notes = exchanged_by(nn.LayerNorm((8, 4, 4)), "group:groups=2")
+    assert_close(became(x), layers.GroupNorm(2, 8)(x))
+    assert notes == ("weight, bias made anew", "channels first in (8, 4, 4)")
+    assert_close(convert(became, "torch.nn:LayerNorm").model(x), nn.LayerNorm((8, 4, 4))(x))
+    report = convert(nn.LayerNorm((8, 4)), "group").report
+    assert report.left[""].reason == "its channels among (8, 4) are unknown"
+    norm = nn.LayerNorm((8, 4))
+    assert convert(norm, "torch.nn:RMSNorm").model.weight is norm.weight
+
+
+def test_a_norm_that_cannot_take_the_inputs_is_not_put_there() -> None:
+    """As far as the classes tell; where a norm needs positions and perhaps gets none, it is noted."""
+    report = convert(nn.BatchNorm1d(8), "torch.nn:BatchNorm2d").report
+    assert report.left[""].reason == "its inputs have 2 or 3 dimensions, not 4"
+    _, notes = exchanged_by(nn.BatchNorm1d(8), "instance")
+    assert notes == ("fails on vectors (N, C)",)
+
+
+@pytest.mark.parametrize(("declared", "notes"), [(True, ("fails on vectors (N, C)",)), (False, ())])
+@pytest.mark.parametrize("base", [nn.InstanceNorm1d, layers.BatchNorm])
+def test_a_norm_may_declare_whether_it_needs_positions(base: Any, declared: bool, notes: tuple[str, ...]) -> None:
+    """As in a template; what it declares counts for more than what it derives from."""
+    norm = type("Declared", (base,), {"needs_positions": declared})
+    assert exchanged_by(nn.BatchNorm1d(8), partial(norm, affine=True, track_running_stats=True))[1] == notes
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.filterwarnings("ignore:.*nested tensors:UserWarning")
+def test_a_transformer_of_torch_calls_its_norms(nested: bool) -> None:
+    """In evaluation it would compute layer norm by itself, in its fused path."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=nested)
+    assert len(convert(model, "none").report.exchanged) == 4
+    x = torch.randn(3, 5, 8)
+    mask = torch.zeros(3, 5, dtype=torch.bool)
+    with torch.no_grad():
+        assert_close(model.eval()(x, src_key_padding_mask=mask), model.train()(x, src_key_padding_mask=mask))
+
+
+@pytest.mark.parametrize("dim", [-1, 2])
+def test_channels_that_a_norm_of_ours_has_elsewhere_stay_there(dim: int) -> None:
+    """The new norm is given them where it wants them."""
+    x = torch.randn(3, 5, 4)
+    after, _ = exchanged_by(layers.GroupNorm(2, 4, channel_dim=dim), "batch")
+    assert_close(after(x), layers.BatchNorm1d(4, channel_dim=-1)(x))
+    back, _ = exchanged_by(nn.LayerNorm(4), f"group:groups=2,channel_dim={dim}")
+    assert_close(back(x), layers.GroupNorm(2, 4, channel_dim=-1)(x))
+
+
+# timm's norms with an activation
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("BatchNormAct2d", (2, 8, 4, 4)),
+        ("GroupNormAct", (2, 8, 4, 4)),
+        ("GroupNorm1Act", (2, 8, 4, 4)),
+        ("LayerNormAct", (2, 4, 8)),
+        ("LayerNormAct2d", (2, 8, 4, 4)),
+        ("RmsNormAct", (2, 4, 8)),
+        ("RmsNormAct2d", (2, 8, 4, 4)),
+        ("FrozenBatchNormAct2d", (2, 8, 4, 4)),
+    ],
+)
+def test_the_activation_of_a_norm_survives(name: str, shape: tuple[int, ...]) -> None:
+    """And its dropout; both are the same modules, there and back."""
+    timm_layers: Any = pytest.importorskip("timm.layers")
+    options = {"num_groups": 2} if name == "GroupNormAct" else {}
+    norm = getattr(timm_layers, name)(8, act_layer=nn.SiLU, drop_layer=nn.Dropout, **options)
+    act, drop = norm.act, norm.drop
+    became: Any = convert(norm, "group:groups=2").model
+    assert (became.act, became.drop) == (act, drop)
+    x = torch.randn(shape)
+    axis = 1 if len(shape) == 4 else -1
+    plain = layers.GroupNorm(2, 8, eps=norm.eps)(x.movedim(axis, 1)).movedim(1, axis)
+    assert_close(became.eval()(x), nn.functional.silu(plain))
+    became = convert(became, "none").model
+    assert (became.act, became.drop) == (act, drop)
+    before = x.clone()
+    assert_close(became(x), nn.functional.silu(before))
+    assert_close(x, before)  # the activation works in place, and not on the input
+
+
+def test_an_activation_gives_way_to_that_of_the_norm() -> None:
+    """And is there again on the way back."""
+    timm_layers: Any = pytest.importorskip("timm.layers")
+    norm = timm_layers.BatchNormAct2d(8)
+    became, notes = exchanged_by(norm, "timm.layers:EvoNorm2dS0")
+    assert "its activation replaces ReLU" in notes
+    x = torch.randn(2, 8, 4, 4)
+    assert became(x).min() < 0
+    assert convert(became, "batch").model(x).min() == 0
+
+
+@pytest.mark.parametrize("name", ["LayerNorm", "LayerNorm2d", "LayerNormFp32", "RmsNorm", "RmsNorm2d", "GroupNorm1"])
+def test_plain_norms_of_timm_are_found(name: str) -> None:
+    """Also those that derive from none of torch.nn's; channels are where they take them."""
+    timm_layers: Any = pytest.importorskip("timm.layers")
+    became = convert(getattr(timm_layers, name)(8), "group:groups=2").model
+    moves = name in ("LayerNorm", "LayerNormFp32", "RmsNorm")
+    x = torch.randn((2, 4, 4, 8) if moves else (2, 8, 4, 4))
+    assert became(x).shape == x.shape
+    assert isinstance(became, layers.GroupNorm) != moves
