@@ -302,14 +302,8 @@ def linked_in_a_circle(folder: Path) -> None:
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (shutil.rmtree, "no such folder; check the path 'FOLDER'"),
-    "file": (
-        replaced_by_a_file,
-        "it is a file; unpack it if it is an archive, and name the folder",
-    ),
-    "empty": (
-        emptied,
-        "it is empty; it needs a folder of pictures for each class",
-    ),
+    "file": (replaced_by_a_file, "it is a file; unpack it if it is an archive, and name the folder"),
+    "empty": (emptied, "it is empty; it needs a folder of pictures for each class"),
     "only pictures": (
         only_pictures,
         "it holds 5 pictures and no folders; put the pictures of each class into a folder of their own",

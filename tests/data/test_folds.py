@@ -15,6 +15,7 @@ from normzoo.errors import DataError
 from normzoo.tasks import Regression, Task
 
 from .fakes import write_npz
+from .test_table import frame, write
 
 SAMPLES = 60
 
@@ -289,3 +290,17 @@ def test_the_note_of_a_hold_out_reaches_the_dataset(tmp_path: Path) -> None:
     assert "held out for validation: one of each class" in load_dataset(f"npz:{path}", folds=2).notes[1]
     np.savez(path, x_train=x, y_train=y, x_test=x[:20], y_test=y[:20], x_val=x[:20], y_val=y[:20])
     assert not any("held out" in note for note in load_dataset(f"npz:{path}").notes)
+
+
+def test_rows_of_a_table_are_standardized_by_the_training_rows_of_each_fold(tmp_path: Path) -> None:
+    """All rows are pooled, and each is tested once."""
+    table = frame().assign(age=np.arange(SAMPLES) + 0.5)
+    path, tested = write(tmp_path, table[["age", "class"]]), set[float]()
+    for fold in range(3):
+        dataset = load_dataset(f"csv:{path}", folds=3, fold=fold)
+        train, test = dataset.train.inputs[:, 0].double(), dataset.test.inputs[:, 0].double()
+        assert abs(float(train.mean())) < 1e-6
+        assert float(train.std(correction=0)) == pytest.approx(1, abs=1e-6)
+        everything = np.sort(np.concatenate([train, dataset.validation.inputs[:, 0], test]))
+        tested |= {float(np.searchsorted(everything, float(value) - 1e-4)) for value in test}
+    assert len(tested) == SAMPLES

@@ -43,6 +43,7 @@ def test_all_utterances_are_read_with_their_lengths(vowels: Dataset) -> None:
     )
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", CLASSIC)
 @pytest.mark.parametrize("template", ["lstm:hidden=16", "transformer:width=16,heads=2"])
 def test_a_padded_batch_gives_what_each_utterance_gives_alone(vowels: Dataset, template: str, norm: str) -> None:

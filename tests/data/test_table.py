@@ -134,20 +134,6 @@ def test_what_the_validation_rows_alone_have_does_not_leak_either(tmp_path: Path
     assert f"in {len(held)} rows of validation and 0 of the test set" in " ".join(dataset.notes)
 
 
-def test_in_folds_each_row_is_tested_once(tmp_path: Path) -> None:
-    """All rows are pooled, and standardized by the training rows of each fold."""
-    table = frame().assign(age=np.arange(ROWS) + 0.5)
-    path, tested = write(tmp_path, table[["age", "class"]]), set[float]()
-    for fold in range(3):
-        dataset = load_dataset(f"csv:{path}", folds=3, fold=fold)
-        train, test = dataset.train.inputs[:, 0].double(), dataset.test.inputs[:, 0].double()
-        assert abs(float(train.mean())) < 1e-6
-        assert float(train.std(correction=0)) == pytest.approx(1, abs=1e-6)
-        everything = np.sort(np.concatenate([train, dataset.validation.inputs[:, 0], test]))
-        tested |= {float(np.searchsorted(everything, float(value) - 1e-4)) for value in test}
-    assert len(tested) == ROWS
-
-
 def test_the_rows_that_are_held_out_are_always_the_same(tmp_path: Path) -> None:
     """A fifth of each class."""
     one, other = (load(write(tmp_path, frame())) for _ in range(2))
