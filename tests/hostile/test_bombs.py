@@ -160,6 +160,7 @@ def test_as_many_pictures_are_decoded_at_once_as_fit(pictures: Path, monkeypatch
     assert "resized to 8 x 8 pixels, takes" in refusal(f"folder:{pictures}")
 
 
+@pytest.mark.slow
 def test_a_line_without_end_is_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more of it is read than a row may have; a row in quotes may still have several lines."""
     monkeypatch.setattr(_file, "_LONGEST", 1_000)

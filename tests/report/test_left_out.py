@@ -48,7 +48,7 @@ def test_rows_for_other_programs_are_those_of_the_tables() -> None:
     assert ("lstm", "dyt") not in rows
 
 
-@pytest.mark.slow_but_one
+@pytest.mark.slow
 @pytest.mark.parametrize("norms", [("dyt",), ("none",), ("batch", "none", "layer")], ids=",".join)
 def test_everything_is_shown_without_them(norms: tuple[str, ...]) -> None:
     """The whole report, and every plot; also where the reference norm is one of them."""

@@ -121,7 +121,7 @@ TIMM: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow_but_one
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TIMM)
 def test_a_network_of_timm_comes_back(name: str) -> None:
     """With the activations that are part of its norms."""

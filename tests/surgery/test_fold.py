@@ -235,6 +235,7 @@ def test_frozen_batch_norms_of_torchvision_are_folded(build: Callable[..., nn.Mo
     assert_same(folded, model, torch.randn(2, 3, 4, 4, dtype=torch.float64))
 
 
+@pytest.mark.slow
 def test_a_published_network_with_frozen_norms() -> None:
     """As detection takes it."""
     model = seen(resnet18(norm_layer=FrozenBatchNorm2d))

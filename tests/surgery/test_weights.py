@@ -181,6 +181,7 @@ def test_norms_are_not_folded_into_them() -> None:
     assert report.left == (("1", "the layer before it is parametrized"),)
 
 
+@pytest.mark.slow
 def test_a_compiled_network_computes_the_same() -> None:
     """By torch.export, too."""
     model, x = standardize_weights(network(), scaled=True).eval(), torch.randn(2, 3, 8, 8)

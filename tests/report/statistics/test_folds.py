@@ -1,6 +1,7 @@
 """Does the test keep its level where seeds have folds of the data in turn?"""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from benchmarks.inference import limit
@@ -34,6 +35,7 @@ def _differences(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[:, first] - values[:, second]
 
 
+@pytest.mark.slow
 def test_that_some_folds_are_harder_than_others_makes_no_norm_differ() -> None:
     """All norms of a seed share its fold, which drops out."""
     assert share_with_claims(10, 5, of_norms=0.0) <= limit(COMPARISONS)
@@ -44,6 +46,7 @@ def test_with_a_fold_for_each_seed_the_test_covers_the_split() -> None:
     assert share_with_claims(10, 10, of_norms=1.0) <= limit(COMPARISONS)
 
 
+@pytest.mark.slow
 def test_seeds_that_share_a_fold_are_too_sure_of_the_split() -> None:
     """As the limitations of a report say, with the way out; where this is no more, they need not."""
     assert share_with_claims(12, 3, of_norms=1.0) > 2 * limit(COMPARISONS)
