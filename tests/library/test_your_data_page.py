@@ -9,12 +9,19 @@ import pytest
 from normzoo.cli import main
 
 PAGE = (Path(__file__).parents[2] / "docs" / "your-data.md").read_text(encoding="utf-8")
-FEW = {"--seeds": "1", "--epochs": "1", "--batch-sizes": "16", "--device": "cpu", "--jobs": "1"}
+FEW = {
+    "--norms": "batch,none",
+    "--seeds": "1",
+    "--epochs": "1",
+    "--batch-sizes": "16",
+    "--device": "cpu",
+    "--jobs": "1",
+}
 
 
 @pytest.mark.slow
 def test_the_examples_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the top of the page to its end, in one folder; trained once, for an epoch."""
+    """From the top of the page to its end, in one folder; trained with two norms, once, for an epoch."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     trained = 0
