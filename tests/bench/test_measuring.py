@@ -11,6 +11,7 @@ import torch
 from normzoo.bench import measure as measuring
 from normzoo.bench.measure import copy_bandwidth, measure
 from normzoo.bench.spec import Bench, BenchSpec, Case
+from normzoo.cli import main
 
 CPU = torch.device("cpu")
 
@@ -92,14 +93,12 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_device_that_is_not_there(tmp_path: Path) -> None:
+def test_a_device_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     """One line says so."""
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    command = [sys.executable, "-m", "normzoo", "bench", "layers", "--device", "cuda"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.endswith(
+    assert main(["bench", "layers", "--device", "cuda"]) == 2
+    assert capsys.readouterr().err == (
         "normzoo: error: device: cuda was asked for, and torch finds no CUDA device; use --device cpu or auto\n"
     )
 
