@@ -20,9 +20,7 @@ from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.executor import local
 from normzoo.experiment.worker.messages import Checked, Prepare, TaskDone
 
-if sys.argv[1] == "spawn":
-    local._CONTEXT = get_context("spawn")
-assert local._CONTEXT.get_start_method() == sys.argv[1]
+local._CONTEXT = get_context("spawn")
 execution = Execution(device="cpu")
 with local.LocalExecutor(execution) as executor:
     executor.start(Prepare(MatrixSpec(norms=("none",), templates=("cnn",)), execution))
@@ -36,18 +34,14 @@ print("done")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are spawned alone")
-@pytest.mark.parametrize("method", ["forkserver", "spawn"])
-def test_a_module_that_starts_workers_runs_once(method: str, tmp_path: Path) -> None:
-    """What it does at its top level is done by no worker; multiprocessing would do it in each.
+def test_a_module_that_starts_workers_runs_once(tmp_path: Path) -> None:
+    """What it does at its top level is done by no worker that is spawned; multiprocessing would do it in each.
 
-    That of a script which is run as a file, ``tests/library`` asks.
+    That of a script which is run as a file, with workers as they are started here, ``tests/library`` asks.
     """
     (tmp_path / "script.py").write_text(SCRIPT)
-    if method == "forkserver" and Path("/proc/driver/nvidia/gpus").exists():
-        pytest.skip("where a GPU is, workers are spawned")
     done = subprocess.run(
-        [sys.executable, "-m", "script", method],
+        [sys.executable, "-m", "script"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,

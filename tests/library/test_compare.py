@@ -5,16 +5,13 @@ import os
 import re
 import subprocess
 import sys
-import textwrap
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchvision.datasets import FakeData
 
@@ -22,21 +19,14 @@ import normzoo
 from normzoo._given import _name, arrays_of
 from normzoo.cli import main
 from normzoo.data._own import raw_arrays
-from normzoo.errors import ComponentError, ConfigError, DataError, StoreError, UnknownNameError, UsageError
+from normzoo.errors import ComponentError, ConfigError, DataError, UsageError
 from normzoo.experiment.config.resolve import KEYS
-from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.executor.in_process import InProcessExecutor
-from normzoo.experiment.results.records import EpochRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.runner import Runner
 
-TINY: dict[str, Any] = {
-    "templates": "cnn:widths=4,hidden=8",
-    "batch_sizes": [64],
-    "seeds": 2,
-    "epochs": 1,
-    "progress": False,
-}
+from .in_process import TINY, in_process
+
 SECONDS = 240
 
 
@@ -56,19 +46,16 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def in_process(**settings: Any) -> normzoo.Comparison:
-    return normzoo.compare(executor=InProcessExecutor(), **{**TINY, **settings})
-
-
 def test_it_takes_every_setting_of_the_command() -> None:
     """And nothing that the command lacks but what shows progress and where it is trained."""
     taken = set(inspect.signature(normzoo.compare).parameters)
     assert taken == {*KEYS, "rerun", "progress", "executor"}
 
 
-def test_it_is_the_command_to_the_digit(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_the_command_to_the_digit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The same runs under the same keys: what one has trained, the other does not train again."""
-    comparison = normzoo.compare(norms=["batch", "none"], **TINY)
+    monkeypatch.setattr("normzoo.cli.compare.LocalExecutor", lambda *_, **__: InProcessExecutor())
+    comparison = in_process(norms=["batch", "none"])
     flags = "--norms batch,none --templates cnn:widths=4,hidden=8 --batch-sizes 64 --seeds 2 --epochs 1"
     assert main(["compare", *flags.split()]) == 0
     with Store(Path("normzoo.sqlite"), writable=False) as store:
@@ -92,23 +79,25 @@ def test_what_is_stored_is_not_trained_again() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("norm", "name"),
+    "norms",
     [
-        (nn.BatchNorm2d, "torch.nn.modules.batchnorm:BatchNorm2d"),
-        (lambda num_features: Scaling(num_features), "session:lambda"),
-        (partial(Scaling, by=0.25), "session:Scaling"),
-        ("group:groups=2", "group:groups=2"),
+        {"torch.nn.modules.batchnorm:BatchNorm2d": nn.BatchNorm2d, "group:groups=2": "group:groups=2"},
+        {
+            "session:lambda": lambda num_features: Scaling(num_features),
+            "session:Scaling": partial(Scaling, by=0.25),
+        },
     ],
-    ids=["importable", "lambda", "partial", "name"],
+    ids=["importable", "of this session"],
 )
-def test_norms_come_as_they_are(norm: Any, name: str) -> None:
+def test_norms_come_as_they_are(norms: dict[str, Any]) -> None:
     """By the path by which they can be imported, or as what only this session knows; with a checksum of their own."""
-    comparison = normzoo.compare(norms=["none", norm], **TINY)
-    assert comparison.matrix.norms == ("none", name)
-    ours = [record.spec for record in comparison.records.values() if record.spec.norm == name]
-    assert len(ours) == 2
-    assert all(bool(spec.sources.get("norm")) == (":" in name and "=" not in name) for spec in ours)
+    comparison = normzoo.compare(norms=["none", *norms.values()], **TINY)
+    assert comparison.matrix.norms == ("none", *norms)
     assert {record.status for record in comparison.records.values()} == {"ok"}
+    for name in norms:
+        ours = [record.spec for record in comparison.records.values() if record.spec.norm == name]
+        assert len(ours) == 2
+        assert all(bool(spec.sources.get("norm")) == (":" in name and "=" not in name) for spec in ours)
 
 
 def test_an_augmentation_comes_as_it_is() -> None:
@@ -119,6 +108,7 @@ def test_an_augmentation_comes_as_it_is() -> None:
     assert all(record.spec.sources["augment"] for record in comparison.records.values())
 
 
+@pytest.mark.slow
 def test_an_optimizer_and_a_schedule_come_as_they_are() -> None:
     """A class that can be imported, and a function of this session, each with a checksum of its own."""
 
@@ -161,6 +151,7 @@ def load_sequences() -> Any:
     return SEQUENCES, SEQUENCES[:10]
 
 
+@pytest.mark.slow
 def test_a_dataset_comes_as_it_is_in_every_form() -> None:
     """The same sequences of different lengths as Datasets, as arrays with lengths, and by a function of each kind."""
     arrays = raw_arrays("here", load_sequences())
@@ -196,17 +187,6 @@ def test_objects_are_named_by_what_they_are(dataset: Any, name: str) -> None:
     assert _name(dataset) == name
 
 
-def test_a_comparison_prints_what_is_to_know_of_the_data_and_fits_in_eighty_characters() -> None:
-    random = np.random.default_rng(0)
-    x, y = random.random((80, 5)), np.arange(80) % 2
-    comparison = in_process(norms=["batch", "none"], templates="mlp:widths=4", dataset=(x, y, x[:20], y[:20]))
-    lines = str(comparison).splitlines()
-    assert lines[0].startswith("data: vectors of shape (5,), standardized per feature by mean and standard")
-    assert "data: 20 of 20 test samples are also in the training set" in lines
-    assert any(line.startswith("mlp:widths=4 on arrays, norms at every hidden layer") for line in lines)
-    assert max(map(len, lines)) <= 80
-
-
 def test_a_function_of_this_session_is_read_in_this_process() -> None:
     """By the executor that is chosen where none is given."""
     comparison = normzoo.compare(
@@ -239,73 +219,6 @@ def test_what_is_wrong_with_a_dataset_is_said_of_it_and_not_of_a_file() -> None:
         in_process(norms=["none"], templates="mlp", dataset=(x, [0, 1, 0], x, [0, 1] * 10))
 
 
-def test_frames_hold_runs_epochs_and_the_summary() -> None:
-    """A row for each; numbers as they are recorded, missing ones as missing."""
-    comparison = in_process(norms=["batch", "none"], epochs=2, batch_sizes=[64, 128])
-    summary, runs, epochs = (comparison.to_frame(kind) for kind in ("summary", "runs", "epochs"))
-    assert (len(summary), len(runs), len(epochs)) == (4, 8, 16)
-    assert {"norm", "batch_size", "n", "mean", "low", "high", "vs_reference", "p"} <= set(summary.columns)
-    for _, row in summary.iterrows():
-        here = runs[(runs["norm"] == row["norm"]) & (runs["batch_size"] == row["batch_size"])]
-        assert row["mean"] == pytest.approx(here["test"].mean())
-        assert row["low"] < row["mean"] < row["high"]
-    assert set(RunSpec.model_fields) - {"sources"} <= set(runs.columns)
-    assert {"epoch", "train_loss", "test.accuracy", "seconds"} <= set(epochs.columns)
-    assert EpochRecord.model_fields
-    with pytest.raises(UsageError, match="expected summary, runs or epochs, got 'run'"):
-        comparison.to_frame("run")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("kind", ["summary", "runs", "epochs"])
-def test_what_is_in_a_frame_goes_to_a_file(tmp_path: Path, kind: Any) -> None:
-    """By its name as CSV, JSON or Parquet; a name that says no format is refused."""
-    comparison = in_process(norms=["batch", "none"])
-    frame = comparison.to_frame(kind)
-    for suffix, read in ((".csv", pd.read_csv), (".json", pd.read_json), (".parquet", pd.read_parquet)):
-        comparison.export(tmp_path / f"x{suffix}", kind)
-        written = read(tmp_path / f"x{suffix}")
-        assert list(written.columns) == list(frame.columns)
-        assert list(written["norm"]) == list(frame["norm"])
-    with pytest.raises(ConfigError, match=r"'x\.txt' does not say its format; end it in \.csv, \.json or \.parquet"):
-        comparison.export("x.txt", kind)
-    with pytest.raises(UsageError, match="expected summary, runs or epochs, got 'run'"):
-        comparison.export("x.csv", "run")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"'nowhere/x\.csv' cannot be written: it must be a file in a folder"):
-        comparison.export("nowhere/x.csv", kind)
-
-
-def test_it_shows_plots_and_writes_itself(tmp_path: Path) -> None:
-    """Tables for people, markdown for a code host, HTML for a notebook, figures by name."""
-    comparison = in_process(norms=["batch", "none"])
-    assert "batch" in str(comparison)
-    assert str(comparison).count("\n- At batch size") == 1
-    assert repr(comparison) == "<Comparison on digits: 2 norms, 1 template, 1 batch size, 2 seeds; 4 runs>"
-    page = comparison._repr_html_()
-    assert page.startswith("<h1>")
-    assert "<table>" in page
-    assert isinstance(comparison.plot(), Figure)
-    assert isinstance(comparison.plot("forest"), Figure)
-    with pytest.raises(UnknownNameError, match="unknown plot 'forrest'; did you mean 'forest'"):
-        comparison.plot("forrest")
-    written = comparison.report(tmp_path / "report.md", html=True)
-    assert {path.suffix for path in written} == {".md", ".html", ".svg", ".png"}
-    assert all(path.stat().st_size > 0 for path in written)
-    assert normzoo.Comparison.load(tmp_path / "normzoo.sqlite").records == comparison.records
-
-
-def test_several_comparisons_of_a_store_are_loaded_as_one() -> None:
-    """By their numbers, or all there are."""
-    first, second = in_process(norms=["batch", "none"]), in_process(norms=["none", "layer"], seeds=1)
-    whole = normzoo.Comparison.load(numbers="all")
-    assert whole.matrix.norms == ("batch", "none", "layer")
-    assert whole.records == {**first.records, **second.records}
-    assert normzoo.Comparison.load(numbers=[2, 1]).matrix.norms == ("none", "layer", "batch")
-    assert normzoo.Comparison.load(numbers=1).records == first.records
-    in_process(norms=["none"], epochs=2)
-    with pytest.raises(StoreError, match="epochs is 1 in comparisons 1 and 2, 2 in comparison 3; choose some"):
-        normzoo.Comparison.load(numbers="all")
-
-
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
@@ -324,6 +237,7 @@ def test_mistakes_are_told_in_one_line(settings: dict[str, Any], error: type[Exc
     assert message in str(told.value)
 
 
+@pytest.mark.slow
 def test_a_changed_class_of_the_session_is_another_run() -> None:
     """The checksum is of its source."""
 
@@ -343,10 +257,6 @@ def test_a_changed_class_of_the_session_is_another_run() -> None:
 
 SCRIPT = """
 import pathlib, sys
-import multiprocessing
-if sys.argv[1] == "spawn":
-    import normzoo.experiment.executor.local as local
-    local._CONTEXT = multiprocessing.get_context("spawn")
 with open("ran", "a") as file:
     file.write("x")
 import normzoo
@@ -358,24 +268,21 @@ print({"torch", "torchvision", "torchmetrics", "lightning"} & set(sys.modules))
 """
 
 
-def run_script(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    Path("script.py").write_text(textwrap.dedent(text))
-    root = Path(normzoo.__file__).parents[1]
-    return subprocess.run(
-        [sys.executable, "script.py", *arguments],
-        env={**os.environ, "PYTHONPATH": str(root)},
+@pytest.mark.slow
+def test_a_script_needs_no_guard() -> None:
+    """Its top level runs once, and it loads no torch; progress is quiet, on stderr.
+
+    That of a module, also where workers are spawned, ``tests/experiment/test_scripts.py`` asks.
+    """
+    Path("script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        env={**os.environ, "PYTHONPATH": str(Path(normzoo.__file__).parents[1])},
         capture_output=True,
         text=True,
         timeout=SECONDS,
         check=False,
     )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["forkserver", "spawn"])
-def test_a_script_needs_no_guard(method: str) -> None:
-    """Its top level runs once, however workers are started, and it loads no torch; progress is quiet, on stderr."""
-    done = run_script(SCRIPT, method)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "2 {'ok'}\nset()\n"
     assert Path("ran").read_text() == "x"
@@ -385,7 +292,8 @@ def test_a_script_needs_no_guard(method: str) -> None:
 
 def test_an_interrupt_keeps_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is raised, and the same call trains the rest."""
-    keep, settings = Runner._keep, {**TINY, "norms": ["none", "batch"], "seeds": 1, "jobs": 1}
+    keep = Runner._keep
+    settings: dict[str, Any] = {"norms": ["none", "batch"], "seeds": 1}
 
     def interrupted(*arguments: Any) -> None:
         keep(*arguments)
@@ -393,11 +301,11 @@ def test_an_interrupt_keeps_what_is_finished(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Runner, "_keep", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        normzoo.compare(**settings)
+        in_process(**settings)
     monkeypatch.setattr(Runner, "_keep", keep)
     with Store(Path("normzoo.sqlite"), writable=False) as store:
         (finished,) = store.records(list(store.statuses())).items()
-    comparison = normzoo.compare(**settings)
+    comparison = in_process(**settings)
     assert len(comparison.records) == 2
     assert finished in comparison.records.items()
 
