@@ -1,12 +1,14 @@
 """What the tests that train share."""
 
+import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from normzoo.data import Dataset, load_dataset
+from normzoo.data import Dataset, Split, load_dataset
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.worker.train import train_group
@@ -20,6 +22,14 @@ Train = Callable[..., RunRecord]
 TrainAll = Callable[..., list[RunRecord]]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _what_is_imported_is_no_garbage() -> Iterator[None]:
+    """As in a worker, which looks for garbage where a run has failed: among all that tests import, that takes long."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_trains_on() -> Iterator[None]:
     """Wait for what was cancelled: a thread that trains on would draw from the next test's random numbers."""
@@ -29,9 +39,21 @@ def _nothing_trains_on() -> Iterator[None]:
             thread.join(60)
 
 
+TRAIN, TEST = 340, 120
+"""Samples of the splits of ``digits``."""
+
+
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
-    return load_dataset("digits")
+    """Some of the digits, as no test needs them all."""
+
+    def some(split: Split, samples: int) -> Split:
+        return Split(split.inputs[:samples], split.targets[:samples])
+
+    whole = load_dataset("digits")
+    return replace(
+        whole, train=some(whole.train, TRAIN), validation=some(whole.validation, TEST), test=some(whole.test, TEST)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from normzoo.experiment.worker.prepare import prepare, try_augmentations
 from normzoo.experiment.worker.time_steps import time_steps
 from normzoo.experiment.worker.train import drawing_seed, training_blocks
 
-from .conftest import TrainAll, tiny_spec
+from .conftest import TRAIN, TrainAll, tiny_spec
 from .synthetic import FACTS, run_spec
 from .test_stacked_parity import of_member, small_spec, trained
 
@@ -74,7 +74,7 @@ def test_both_strategies_train_on_the_same_images(digits: Dataset, augment: tupl
 
 def test_a_run_of_a_stack_is_the_run_alone(digits: Dataset) -> None:
     """Its parameters after an epoch, as without augmentation; and they are others than without."""
-    train = Split(digits.train.inputs[:320].double(), digits.train.targets[:320])
+    train = Split(digits.train.inputs[:160].double(), digits.train.targets[:160])
     exact = replace(digits, train=train)
     specs = [small_spec("cnn", "batch", seed=seed, lr=0.01, augment=OURS) for seed in (0, 1)]
     stacked, _ = trained(specs, exact, "stacked")
@@ -101,6 +101,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("strategy", ["stacked", "sequential"])
 def test_nothing_but_training_batches_is_augmented(train_all: TrainAll, seen: list[int], strategy: Strategy) -> None:
     """Neither validation nor test, nor what statistics are recalibrated by: one call for each step and member."""
@@ -117,7 +118,7 @@ def test_nothing_but_training_batches_is_augmented(train_all: TrainAll, seen: li
     ]
     records = train_all(specs)
     assert [set(record.eval_stats) for record in records] == [{"recalibrated", "batch"}] * 2
-    steps = 1078 // 64
+    steps = TRAIN // 64
     assert seen == [64] * (2 * 2 * steps)
 
 
@@ -140,6 +141,7 @@ def test_the_order_is_in_the_key_and_the_spelling_is_not() -> None:
     assert keys("flip , crop:4:padding=zeros") == keys("[flip, crop:4]")
 
 
+@pytest.mark.slow
 def test_the_file_of_ones_own_is_in_the_key(own: Path) -> None:
     """Of one or several, in their order; a change of it is another run."""
     matrix = MatrixSpec(augment="own_dimming:dim,flip,own_dimming:dim:factor=0.1", norms="none", templates="cnn")

@@ -75,6 +75,7 @@ def test_what_is_trained_is_kept_and_not_trained_again(make: Callable[[], Execut
             assert record.epochs[-1].test == before[key].epochs[-1].test
 
 
+@pytest.mark.slow
 @each_executor
 def test_what_failed_is_trained_again_where_that_is_asked_for(make: Callable[[], Executor], tmp_path: Path) -> None:
     """And not otherwise; the others are left alone."""
@@ -89,6 +90,7 @@ def test_what_failed_is_trained_again_where_that_is_asked_for(make: Callable[[],
 SEQUENTIAL = matrix(norms=("none",), strategy="sequential", seeds=4)
 
 
+@pytest.mark.slow
 @each_executor
 def test_an_interrupt_by_the_listener_keeps_what_is_finished(make: Callable[[], Executor], tmp_path: Path) -> None:
     """Repeating the comparison trains the rest, and nothing twice."""

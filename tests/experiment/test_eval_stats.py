@@ -24,7 +24,7 @@ from normzoo.experiment.worker.prepare import prepare
 from normzoo.experiment.worker.train import build_network
 from normzoo.templates import MemberModule
 
-from .conftest import TrainAll, tiny_spec
+from .conftest import TEST, TRAIN, TrainAll, tiny_spec
 from .synthetic import FACTS, run_record, run_spec
 
 BOTH = ("recalibrated", "batch")
@@ -91,18 +91,20 @@ def by_hand(network: nn.Module, dataset: Dataset, batch_size: int) -> dict[str, 
         return torch.randperm(samples, generator=torch.Generator().manual_seed(0))
 
     train_inputs, test_inputs = dataset.train.inputs, dataset.test.inputs
-    recalibrated = with_statistics_of(network, [train_inputs[part] for part in order(1078).tensor_split(11)])
-    test_order = order(360)
-    whole = 360 // batch_size * batch_size
+    recalibrated = with_statistics_of(
+        network, [train_inputs[part] for part in order(TRAIN).tensor_split(-(-TRAIN // 100))]
+    )
+    test_order = order(TEST)
+    whole = TEST // batch_size * batch_size
     with torch.no_grad():
         recalibrated_outputs = recalibrated.eval()(test_inputs)
         network.train()
-        parts = [network(test_inputs[part]) for part in torch.split(test_order[:whole], batch_size)]
-        if whole < 360:
-            parts.append(network(test_inputs[test_order[-batch_size:]])[whole - 360 :])
+        outputs = [network(test_inputs[part]) for part in torch.split(test_order[:whole], batch_size)]
+        if whole < TEST:
+            outputs.append(network(test_inputs[test_order[-batch_size:]])[whole - TEST :])
     return {
-        "recalibrated": measured(recalibrated_outputs, dataset, torch.arange(360)),
-        "batch": measured(torch.cat(parts), dataset, test_order),
+        "recalibrated": measured(recalibrated_outputs, dataset, torch.arange(TEST)),
+        "batch": measured(torch.cat(outputs), dataset, test_order),
     }
 
 
@@ -112,9 +114,10 @@ def assert_equal(found: Evaluations, expected: Evaluations) -> None:
         assert found[stats] == pytest.approx(values, rel=1e-4), stats
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 @pytest.mark.parametrize("norm", ["batch", "torch.nn:BatchNorm2d"])
-@pytest.mark.parametrize("batch_size", [16, 200])
+@pytest.mark.parametrize("batch_size", [16, 50])
 def test_further_evaluations_are_those_by_hand(
     train_all: TrainAll,
     digits: Dataset,
@@ -123,7 +126,7 @@ def test_further_evaluations_are_those_by_hand(
     batch_size: int,
     strategy: Strategy,
 ) -> None:
-    """Of each seed; 360 test samples are no multiple of 16 or 200. The network is afterwards what it was."""
+    """Of each seed; 120 test samples are no multiple of 16 or 50. The network is afterwards what it was."""
     settings: dict[str, Any] = {"norm": norm, "batch_size": batch_size, "epochs": 2, "strategy": strategy}
     specs = [tiny_spec(seed=seed, further_eval_stats=BOTH, **settings) for seed in range(2)]
     records = train_all(specs)
@@ -134,7 +137,7 @@ def test_further_evaluations_are_those_by_hand(
         assert len(set(values)) > 1
 
 
-@pytest.mark.slow_but_one
+@pytest.mark.slow
 @each_strategy
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_what_is_asked_for_besides_changes_nothing_else(train_all: TrainAll, template: str, strategy: Strategy) -> None:

@@ -1,5 +1,6 @@
 """Do all executors keep to one contract, so that whoever uses one need not know which?"""
 
+import os
 import subprocess
 import sys
 import time
@@ -49,7 +50,8 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {
     "local": lambda: LocalExecutor(CPU),
     "in process": InProcessExecutor,
 }
-each_executor = pytest.mark.parametrize("make", EXECUTORS.values(), ids=EXECUTORS)
+LOCAL, IN_PROCESS = pytest.param(EXECUTORS["local"], marks=pytest.mark.slow), EXECUTORS["in process"]
+each_executor = pytest.mark.parametrize("make", [LOCAL, IN_PROCESS], ids=EXECUTORS)
 
 
 def on_device(**changes: Any) -> dict[str, Any]:
@@ -204,24 +206,25 @@ def test_there_is_always_a_slot_with_a_thread(make: Callable[[], Executor]) -> N
     assert slots.threads >= 1
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
-    ("make", "norm", "reason"),
+    ("where", "norm", "reason"),
     [
-        (EXECUTORS["local"], "Vanishing", "the worker process ended with exit code 4"),
+        ("in process", "Leaving", "End: 3"),
+        ("local", "Leaving", "the worker process ended with exit code 1"),
+        ("local", "Vanishing", "the worker process ended with exit code 4"),
         (
-            EXECUTORS["local"],
+            "local",
             "Killed",
             "the worker process was killed by SIGKILL; perhaps the system ran out of memory (signal 9)",
         ),
-        (EXECUTORS["local"], "Leaving", "the worker process ended with exit code 1"),
-        (EXECUTORS["in process"], "Leaving", "End: 3"),
     ],
-    ids=["local vanishes", "local is killed", "local leaves", "in process leaves"],
+    ids=["in process leaves", "local leaves", "local vanishes", "local is killed"],
 )
-def test_a_death_is_the_last_that_is_told(make: Callable[[], Executor], norm: str, reason: str) -> None:
+def test_a_death_is_the_last_that_is_told(where: str, norm: str, reason: str) -> None:
     """Of the run that it died over and of those behind it; what was told before is heard, and the next task works."""
     runs = [tiny_spec(), tiny_spec(seed=1, norm=f"{TROUBLED}:{norm}"), tiny_spec(seed=2)]
-    with make() as executor:
+    with EXECUTORS[where]() as executor:
         told = carried_out(executor, training(*runs))
         assert shapes(told) == [("started", 0), (1, 0), ("ok", 0), ("started", 1), WorkerDied]
         died = told[-1]
@@ -255,6 +258,7 @@ def results(records: Sequence[RunRecord]) -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 def test_a_run_has_the_same_record_on_every_executor() -> None:
     """To the last digit, stacked and one by one, whatever was trained there before."""
     groups = [
@@ -274,33 +278,43 @@ def test_a_run_has_the_same_record_on_every_executor() -> None:
 
 
 LEAVING = """
+import os
 import sys
+
+import normzoo.experiment.worker.serve  # what takes long to load, once for all of them
 from normzoo.experiment.executor.in_process import InProcessExecutor
 from normzoo.experiment.worker.messages import EpochDone
 from tests.experiment.test_executors import ENDLESS, training
 
+for how in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        break
+    assert os.waitpid(child, 0)[1] == 0, how
+else:
+    sys.exit()
 executor = InProcessExecutor()
-if sys.argv[1] == "in a context":
+if how == "in a context":
     executor.__enter__()
 executor.start(training(ENDLESS))
 while not any(isinstance(message, EpochDone) for _, message in executor.events()):
     executor.wait(60)
-if sys.argv[1] == "in a context":
+if how == "in a context":
     executor.__exit__(None, None, None)
-print("left")
+print("left", how)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["in a context", "without one"])
-def test_a_process_that_ends_while_it_trains_ends_in_peace(how: str) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+def test_a_process_that_ends_while_it_trains_ends_in_peace() -> None:
     """It waits for the epoch, as torch would else go down with it."""
     done = subprocess.run(
-        [sys.executable, "-c", LEAVING, how],
+        [sys.executable, "-c", LEAVING, "in a context", "without one"],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,
         timeout=PATIENCE,
     )
-    assert (done.returncode, done.stdout) == (0, "left\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "left in a context\nleft without one\n"), done.stderr

@@ -121,6 +121,7 @@ def carried_out(strategy: Strategy) -> dict[int, RunRecord]:
     return {each.record.spec.seed: each.record for each in told if isinstance(each, RunDone)}
 
 
+@pytest.mark.slow
 def test_a_stack_of_a_fold_is_what_its_runs_are_alone() -> None:
     """Each trained on the samples of its fold, and tested on those."""
     stacked, alone = carried_out("stacked"), carried_out("sequential")

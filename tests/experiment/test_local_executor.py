@@ -86,6 +86,7 @@ def test_a_worker_that_cannot_be_started_is_told_as_dead(monkeypatch: pytest.Mon
         ]
 
 
+@pytest.mark.slow
 def test_a_worker_has_the_environment_that_it_is_started_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that is forked from a process with an earlier one."""
     found = []
@@ -111,6 +112,7 @@ def missing(tmp_path: Path) -> Prepare:
     return Prepare(MatrixSpec(dataset=f"npz:{tmp_path / 'missing.npz'}"), CPU)
 
 
+@pytest.mark.slow
 def test_one_worker_carries_out_one_task_after_another(missing: Prepare) -> None:
     """A refusal ends nothing, and SIGINT does not reach it; leaving the context leaves no process."""
     with LocalExecutor(CPU) as executor:
@@ -147,6 +149,7 @@ def test_a_death_is_told_in_words(exit_code: int, killed_by: str | None, reason:
     assert local._death(exit_code) == WorkerDied(reason, killed_by=killed_by)
 
 
+@pytest.mark.slow
 def test_a_worker_that_died_while_it_was_idle_costs_no_task() -> None:
     """It is given nothing to do any more."""
     with LocalExecutor(CPU) as executor:
@@ -168,6 +171,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_workers_are_started_early_where_that_is_asked_for() -> None:
     """With the first task, so that they are there when more are handed out."""
     with LocalExecutor(CPU, early=1) as executor:

@@ -241,6 +241,7 @@ store.Store(Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_a_death_on_the_way_leaves_the_former_store_whole(path: Path) -> None:
     """It is read as before, and brought to this version the next time."""
     done = subprocess.run([sys.executable, "-c", DYING, str(path)], cwd=Path(__file__).parents[2], check=False)

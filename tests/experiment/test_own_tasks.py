@@ -117,6 +117,7 @@ def own_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["stacked", "sequential"])
 def test_numbers_are_learned_and_judged_in_their_own_units(strategy: str, tmp_path: Path) -> None:
     """RMSE of a few of the data's units where they spread over 250 about 1000, and R2 that says the same."""
@@ -134,6 +135,7 @@ def test_numbers_are_learned_and_judged_in_their_own_units(strategy: str, tmp_pa
         assert last["loss"] == pytest.approx((last["rmse"] / np.load(arrays)["y_train"].std()) ** 2, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_targets_of_any_size_are_learned_alike(tmp_path: Path) -> None:
     """They are standardized: brightness between 0 and 1 is learned as well as 250 times as much."""
     found = [
@@ -145,6 +147,7 @@ def test_targets_of_any_size_are_learned_alike(tmp_path: Path) -> None:
         assert large.epochs[0].test["rmse"] == pytest.approx(SPREAD * small.epochs[0].test["rmse"], rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "kind", "metric", "bound"),
     [("Several", "several", "accuracy", 0.6), ("Absolute", "small", "mae", math.inf)],
@@ -167,6 +170,7 @@ def test_a_task_of_ones_own_is_trained_like_any_other(
         assert record.test_value > bound or bound == math.inf
 
 
+@pytest.mark.slow
 def test_changing_the_file_of_a_task_changes_the_keys(own_tasks: Path, tmp_path: Path) -> None:
     """What it trains is another thing; so do its options, while another file beside it changes nothing."""
     arrays = write_arrays(tmp_path / "own.npz", "small")

@@ -32,6 +32,7 @@ def told(found: tuple[PlaceFacts, ...], batch_size: int) -> list[tuple[Any, ...]
 CONVOLUTIONS, DENSE = "after the convolutions", "after the dense layer"
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("placement", ["post", "pre"])
 @pytest.mark.parametrize(
     ("norm", "values"),

@@ -110,6 +110,7 @@ def test_a_batch_larger_than_what_the_hold_out_leaves_says_how_many_are_held_out
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_a_batch_of_one_is_refused_where_it_has_no_variance(template: str) -> None:
     """In the norm's own words; norms that pool over no other sample take it, and so does batch norm a batch of two."""

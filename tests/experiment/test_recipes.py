@@ -59,6 +59,7 @@ def losses(records: Sequence[RunRecord]) -> list[float]:
     return [epoch.train_loss for record in records for epoch in record.epochs]
 
 
+@pytest.mark.slow
 def test_a_stack_is_trained_by_a_recipe_as_one_by_one(train_all: TrainAll) -> None:
     """Every part of it, with two learning rates in one stack; the difference is rounding."""
     specs = [run_spec(**{**SMALL, **RECIPE, "lr": lr, "seed": seed}) for lr in (0.01, 0.02) for seed in (0, 1)]
@@ -67,6 +68,7 @@ def test_a_stack_is_trained_by_a_recipe_as_one_by_one(train_all: TrainAll) -> No
     assert losses(stacked) == pytest.approx(losses(alone), rel=1e-3)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("part", RECIPE)
 def test_every_part_of_a_recipe_changes_the_training(part: str, train_all: TrainAll) -> None:
     """Without it other losses come out, under other keys."""
@@ -76,6 +78,7 @@ def test_every_part_of_a_recipe_changes_the_training(part: str, train_all: Train
     assert losses(train_all([whole])) != losses(train_all([without]))
 
 
+@pytest.mark.slow
 def test_decay_on_all_is_another_training(train_all: TrainAll) -> None:
     """Than on weights alone."""
     weights, everything = (run_spec(**{**SMALL, **RECIPE, "weight_decay_on": on}) for on in ("weights", "all"))
@@ -116,6 +119,7 @@ def test_what_looks_at_whole_parameters_is_trained_one_by_one(own: Path) -> None
         prepare(matrix_of(optimizer=f"{own.stem}:Normalized", strategy="stacked"), CPU)
 
 
+@pytest.mark.slow
 def test_changing_the_file_of_an_optimizer_changes_the_keys(own: Path) -> None:
     """What it trains is another thing; and what it was is known by its file."""
 

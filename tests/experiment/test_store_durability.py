@@ -22,6 +22,7 @@ with Store(Path(sys.argv[1])) as store:
 """
 
 
+@pytest.mark.slow
 def test_a_kill_loses_no_record_that_was_added(tmp_path: Path) -> None:
     """A process that adds records is killed in the middle: every one that it had announced is there, and readable."""
     path = tmp_path / "store.sqlite"

@@ -67,6 +67,7 @@ RUNS: dict[str, list[RunSpec]] = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("runs", RUNS)
 def test_a_run_on_stored_data_is_that_on_resident_data_to_the_digit(
     runs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -126,6 +127,7 @@ def test_a_file_that_is_cut_short_while_it_is_trained_on_ends_the_training(
     assert waiting() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_no_thread_stays_behind_a_training_that_ends_in_the_middle_of_an_epoch(
     error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

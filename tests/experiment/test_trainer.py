@@ -9,6 +9,7 @@ from normzoo.experiment.worker import trainer as making
 from .conftest import TrainAll, tiny_spec
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("strategy", ["sequential", "stacked"])
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_a_device_by_itself_trains_the_same(

@@ -14,13 +14,14 @@ from normzoo.experiment.results.records import EpochRecord, RunRecord
 from normzoo.experiment.worker.train import train_group
 
 from . import troubled_norms
-from .conftest import Train, TrainAll, tiny_spec
+from .conftest import TRAIN, Train, TrainAll, tiny_spec
 
 NORMS = troubled_norms.__name__
 
 each_strategy = pytest.mark.parametrize("strategy", ["sequential", "stacked"])
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_an_ok_run_has_all_its_epochs(train: Train, template: str, strategy: Strategy) -> None:
@@ -36,7 +37,7 @@ def test_an_ok_run_has_all_its_epochs(train: Train, template: str, strategy: Str
         assert 0 < epoch.test["loss"] < 10
         assert epoch.seconds > 0
     assert record.seconds > sum(epoch.seconds for epoch in record.epochs)
-    trained = 2 * (1078 // 64) * 64
+    trained = 2 * (TRAIN // 64) * 64
     assert record.samples_per_second == pytest.approx(trained / sum(epoch.seconds for epoch in record.epochs))
     assert record.peak_memory_bytes is not None
     assert record.peak_memory_bytes > 2**26
@@ -45,6 +46,7 @@ def test_an_ok_run_has_all_its_epochs(train: Train, template: str, strategy: Str
     assert (record.spec.strategy, record.members, record.compiled) == (strategy, 1, False)
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 def test_training_helps(train_all: TrainAll, strategy: Strategy) -> None:
     """Losses fall and accuracy rises above chance: it is training, not bookkeeping."""
@@ -55,6 +57,7 @@ def test_training_helps(train_all: TrainAll, strategy: Strategy) -> None:
         assert last.test["accuracy"] > 0.5
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 def test_records_say_what_their_run_was_trained_with(train_all: TrainAll, strategy: Strategy) -> None:
     """How many runs were trained at once; each has the metrics of its own seed."""
@@ -65,6 +68,7 @@ def test_records_say_what_their_run_was_trained_with(train_all: TrainAll, strate
     assert len({record.epochs[0].train_loss for record in records}) == 3
 
 
+@pytest.mark.slow
 def test_each_run_of_a_stack_has_the_metrics_that_it_has_alone(train_all: TrainAll) -> None:
     """Whatever the order of seeds and learning rates: to float rounding, the records of the two strategies agree."""
     specs = [tiny_spec(seed=seed, lr=lr) for seed, lr in ((4, 0.05), (0, 0.1), (2, 0.05), (1, 0.02))]
@@ -73,6 +77,7 @@ def test_each_run_of_a_stack_has_the_metrics_that_it_has_alone(train_all: TrainA
         assert losses(stacked.epochs[0]) == pytest.approx(losses(alone.epochs[0]), rel=1e-3)
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 def test_seconds_are_shares(train_all: TrainAll, strategy: Strategy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The runs' seconds add up to the time that the group took, and their epochs' to no more than that."""
@@ -85,9 +90,10 @@ def test_seconds_are_shares(train_all: TrainAll, strategy: Strategy, monkeypatch
     for record in records:
         training = sum(epoch.seconds for epoch in record.epochs)
         assert 0 < training < record.seconds
-        assert record.samples_per_second == pytest.approx(2 * (1078 // 64) * 64 / training)
+        assert record.samples_per_second == pytest.approx(2 * (TRAIN // 64) * 64 / training)
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 def test_divergence_is_a_status_with_its_epoch_and_ends_the_run(train: Train, strategy: Strategy) -> None:
     """A learning rate of 1e9 gives losses that are not finite; the epochs left are not trained."""
@@ -137,7 +143,7 @@ def test_a_stack_in_which_all_diverge_ends(train_all: TrainAll) -> None:
     assert [(record.status, len(record.epochs)) for record in records] == [("diverged", 1)] * 2
 
 
-@pytest.mark.slow_but_one
+@pytest.mark.slow
 @each_strategy
 def test_an_exception_is_a_status_with_its_traceback(train: Train, strategy: Strategy) -> None:
     """One line of error, and the place in the user's own file."""
@@ -161,7 +167,7 @@ def test_running_out_of_memory_is_a_status_of_its_own(train: Train, norm: str, s
     assert "\n" not in record.error
 
 
-@pytest.mark.slow_but_one
+@pytest.mark.slow
 @each_strategy
 def test_a_norm_that_cannot_be_built_is_a_failed_run(train: Train, strategy: Strategy) -> None:
     """The parent checks it before; a worker survives it anyway."""
@@ -171,6 +177,7 @@ def test_a_norm_that_cannot_be_built_is_a_failed_run(train: Train, strategy: Str
     assert "groups must divide channels" in record.error
 
 
+@pytest.mark.slow
 def test_a_norm_that_draws_random_numbers_cannot_be_stacked(train: Train) -> None:
     """The record says why; trained one by one it is ok."""
     norm = f"{NORMS}:Drawing"
@@ -181,6 +188,7 @@ def test_a_norm_that_draws_random_numbers_cannot_be_stacked(train: Train) -> Non
     assert train(norm=norm, strategy="sequential").status == "ok"
 
 
+@pytest.mark.slow_but_one
 @each_strategy
 def test_notes_of_the_template_reach_the_record(train_all: TrainAll, strategy: Strategy) -> None:
     """Where a place has no norm, the table can say so, for every run."""
@@ -249,7 +257,7 @@ def test_a_stack_that_fails_is_started_again_one_by_one(digits: Dataset, one_fai
 @pytest.mark.slow
 def test_compiled_a_stack_is_trained_as_without_the_compiler(train_all: TrainAll) -> None:
     """To float rounding, also after one run diverged, from where on the stack has other shapes."""
-    specs = [tiny_spec(norm="batch", seed=seed, epochs=2) for seed in range(3)]
+    specs = [tiny_spec(template="mlp:widths=4", norm="batch", seed=seed, epochs=2) for seed in range(3)]
     specs[1] = specs[1].model_copy(update={"lr": math.inf})
     plain, compiled = (train_all(as_stack(specs, compile=compiled)) for compiled in (False, True))
     assert [record.compiled for record in compiled] == [True] * 3
@@ -260,7 +268,7 @@ def test_compiled_a_stack_is_trained_as_without_the_compiler(train_all: TrainAll
         ]
 
 
-@pytest.mark.slow_but_one
+@pytest.mark.slow
 @each_strategy
 def test_what_cannot_be_compiled_is_trained_without(
     digits: Dataset, train_all: TrainAll, strategy: Strategy, monkeypatch: pytest.MonkeyPatch
