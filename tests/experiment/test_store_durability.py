@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from normzoo.experiment.results.store import Store
 
 from .synthetic import run_spec
