@@ -5,7 +5,7 @@ from pathlib import Path
 
 from normzoo.experiment.results.records import RunRecord
 
-from .command import Outcome, compare, compare_here, merged, run, run_here, stored
+from .command import Outcome, compare_here, merged, run, run_here, stored
 from .terminal import run_in_terminal
 
 FIRST = ("--norms", "none,batch", "--seeds", "1", "--jobs", "2")
@@ -47,14 +47,14 @@ class Growth:
 
 
 def grow(folder: Path) -> Growth:
-    """Play it: a process for what is asked of the whole command."""
+    """Play it: a process where the terminal or the encoding is asked about."""
 
     def step(*arguments: str) -> Step:
         return Step(compare_here(folder, *arguments), stored(folder))
 
     return Growth(
         folder=folder,
-        first=Step(compare(folder, *FIRST), stored(folder)),
+        first=step(*FIRST),
         again=step(*FIRST),
         wider=step(*WIDER),
         seeds=step(*SEEDS),
@@ -66,6 +66,6 @@ def grow(folder: Path) -> Growth:
         against=run_here(folder, "report", "--comparison", "3", "-o", "against.md", "--baseline", "batch"),
         nowhere=run_here(folder, "report", "-o", "nowhere.md", "--baseline", "layer"),
         absent=run_here(folder, "report", "--comparison", "99", "-o", "absent.md"),
-        whole=run(folder, "report", "--all", "-o", "whole.md"),
+        whole=run_here(folder, "report", "--all", "-o", "whole.md"),
         ambiguous=run_here(folder, "report", "--all", "--comparison", "1,2", "-o", "ambiguous.md"),
     )

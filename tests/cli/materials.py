@@ -44,6 +44,22 @@ def lay_out(folder: Path) -> None:
         np.savez(folder / name, **content)
 
 
+def script(folder: Path, name: str, text: str) -> str:
+    """Write a program that can be run, in place of a compiler."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return str(path)
+
+
+def file_in(folder: Path, name: str = "file", text: str = "") -> Path:
+    """Write a file, and return its path."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 def _arrays() -> dict[str, Any]:
     random = np.random.default_rng(0)
     splits = {"train": 40, "test": 20}

@@ -20,6 +20,7 @@ def _plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", NORMS)
 def test_every_norm_is_explained(name: str, capsys: Capture) -> None:
     """On the shape that is taken unless one is given, in 80 columns."""

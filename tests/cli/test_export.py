@@ -268,7 +268,8 @@ def test_without_pyarrow_the_way_out_is_named(
 @pytest.mark.slow
 def test_ten_thousand_runs_are_exported_in_seconds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """By the time of the processor; none is left out."""
-    records = [run_record(run_spec(seed=seed), losses=(2.0, 1.5, 1.0, 0.5)) for seed in range(10_000)]
+    one = run_record(losses=(2.0, 1.5, 1.0, 0.5))
+    records = [one.model_copy(update={"spec": run_spec(seed=seed)}) for seed in range(10_000)]
     path = fill(tmp_path / "s.sqlite", *records)
     start = time.process_time()
     text = call(capsys, "export", "--store", path, "--kind", "epochs").stdout

@@ -24,12 +24,15 @@ from normzoo.registry import (
 )
 
 from .command import environment, run
+from .in_process import call
+
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
-def test_help_names_the_commands_and_a_first_one_to_type(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_help_names_the_commands_and_a_first_one_to_type(arguments: tuple[str, ...], capsys: Capture) -> None:
     """Also without any argument."""
-    outcome = run(tmp_path, *arguments)
+    outcome = call(capsys, *arguments)
     assert outcome.code == 0
     assert outcome.stderr == ""
     for word in ("compare", "report", "list", "normzoo compare --batch-sizes 2,8,32"):
@@ -45,9 +48,9 @@ PURPOSES = {
 }
 
 
-def test_commands_are_grouped_by_purpose(tmp_path: Path) -> None:
+def test_commands_are_grouped_by_purpose(capsys: Capture) -> None:
     """Every one is in one group, and there are no others."""
-    lines = [line.strip("│ ") for line in run(tmp_path, "--help").stdout.splitlines()]
+    lines = [line.strip("│ ") for line in call(capsys, "--help", columns=100).stdout.splitlines()]
     groups: dict[str, set[str]] = {}
     for line in lines:
         if line.startswith("╭─"):
@@ -63,7 +66,7 @@ COMMANDS = [("bench", "layers")] + [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_has_an_example_that_reads(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_an_example_that_reads(command: tuple[str, ...], capsys: Capture) -> None:
     """Word by word as its help prints it, up to where it would be carried out."""
     assert main([*command, "--help"]) == 0
     shown = unwrapped(capsys.readouterr().out)
@@ -79,6 +82,7 @@ def unwrapped(text: str) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", re.sub(r" *\n", "\n", text))
 
 
+@pytest.mark.slow
 def test_completion_is_installed_by_one_command(tmp_path: Path) -> None:
     """For bash here: a script that knows the commands, and a line in the start-up file that loads it."""
     outcome = run(tmp_path, "--install-completion", HOME=str(tmp_path), SHELL="/bin/bash")
@@ -90,9 +94,9 @@ def test_completion_is_installed_by_one_command(tmp_path: Path) -> None:
         assert word in text
 
 
-def test_every_setting_is_a_flag_with_its_default(tmp_path: Path) -> None:
+def test_every_setting_is_a_flag_with_its_default(capsys: Capture) -> None:
     """Flags and YAML keys are the same; exit codes are told."""
-    outcome = run(tmp_path, "compare", "--help")
+    outcome = call(capsys, "compare", "--help", columns=100)
     assert outcome.code == 0
     for key in KEYS:
         assert f"--{key.replace('_', '-')} " in outcome.stdout, key
@@ -100,18 +104,14 @@ def test_every_setting_is_a_flag_with_its_default(tmp_path: Path) -> None:
     assert "Exit code" in outcome.stdout
 
 
-def test_the_version_is_the_packages(tmp_path: Path) -> None:
-    """One number, for a bug report."""
-    assert run(tmp_path, "--version").stdout == f"{normzoo.__version__}\n"
-
-
 def test_python_m_normzoo_is_the_command(tmp_path: Path) -> None:
-    """Without a script on the path."""
+    """Without a script on the path; its version is the package's, one number for a bug report."""
     command = [sys.executable, "-m", "normzoo", "--version"]
     done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
     assert done.stdout == f"{normzoo.__version__}\n"
 
 
+@pytest.mark.slow
 def test_the_installed_script_is_the_command(tmp_path: Path) -> None:
     """Beside the interpreter, where it is installed."""
     script = Path(sys.executable).with_name("normzoo")
@@ -121,9 +121,10 @@ def test_the_installed_script_is_the_command(tmp_path: Path) -> None:
     assert done.stdout == f"{normzoo.__version__}\n"
 
 
-def test_list_shows_everything_there_is(tmp_path: Path) -> None:
+def test_list_shows_everything_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """Every norm with what it pools and its source, every template and every dataset."""
-    outcome = run(tmp_path, "list", COLUMNS="300")
+    monkeypatch.chdir(tmp_path)
+    outcome = call(capsys, "list", columns=300)
     assert outcome.code == 0
     assert outcome.stderr == ""
     lines = [line.replace("│", " ").split() for line in outcome.stdout.splitlines()]
@@ -138,9 +139,9 @@ def test_list_shows_everything_there_is(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
-def test_list_shows_one_kind(tmp_path: Path) -> None:
+def test_list_shows_one_kind(capsys: Capture) -> None:
     """The norms by family, in 80 columns; of a misspelt kind it says which there are."""
-    outcome = run(tmp_path, "list", "norms", COLUMNS="80")
+    outcome = call(capsys, "list", "norms", columns=80)
     assert outcome.code == 0
     assert max(map(len, outcome.stdout.splitlines())) <= 80
     found = [line for line in outcome.stdout.splitlines() if line.partition(":")[0] in FAMILIES]
@@ -148,18 +149,21 @@ def test_list_shows_one_kind(tmp_path: Path) -> None:
     assert len(found) == len(headings)
     assert all(heading.startswith(line) for line, heading in zip(found, headings, strict=True))  # one may be folded
     assert "Templates" not in outcome.stdout
-    refused = run(tmp_path, "list", "norm")
+    refused = call(capsys, "list", "norm")
     assert (refused.code, refused.stdout) == (2, "")
     assert "unknown kind of component 'norm'; did you mean 'norms'?" in refused.stderr
 
 
-def test_a_shown_configuration_is_one_for_config(tmp_path: Path) -> None:
+def test_a_shown_configuration_is_one_for_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
     """Printed, read back and printed again it is the same; nothing is trained and no store is made."""
+    monkeypatch.chdir(tmp_path)
     flags = ["--norms", "group:groups=4,eps=1e-3,none", "--lr", "1e-4", "--timeout", "90", "--set", "seeds=3"]
-    shown = run(tmp_path, "compare", *flags, "--show-config")
+    shown = call(capsys, "compare", *flags, "--show-config")
     assert (shown.code, shown.stderr) == (0, "")
     assert "norms: ['group:eps=0.001,groups=4', none]" in shown.stdout
     (tmp_path / "shown.yaml").write_text(shown.stdout)
-    again = run(tmp_path, "compare", "--config", "shown.yaml", "--show-config")
+    again = call(capsys, "compare", "--config", "shown.yaml", "--show-config")
     assert (again.code, again.stdout) == (0, shown.stdout)
     assert [path.name for path in tmp_path.iterdir()] == ["shown.yaml"]

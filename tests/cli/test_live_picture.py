@@ -212,8 +212,8 @@ def test_a_matrix_far_larger_than_the_terminal_is_cut_to_it() -> None:
     """50 norms x 20 batch sizes x 2 templates at every size of terminal."""
     asked = matrix(norms=tuple(f"group:groups={number}" for number in range(1, 51)), batch_sizes=range(2, 22), seeds=2)
     state = state_of(asked)
-    for width in (1, 20, 40, 80, 300):
-        for height in (1, 4, 10, 24, 60, 200):
+    for width in (1, 40, 300):
+        for height in (1, 10, 200):
             shown(state, width, height)
     lines = table(state, 80, 24)
     assert len(shown(state, 80, 24)) == 24

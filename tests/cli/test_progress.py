@@ -171,6 +171,7 @@ def test_a_run_that_ends_early_or_starts_over_counts_once(clock: list[float]) ->
     assert clock == [0.0]
 
 
+@pytest.mark.slow
 def test_ten_thousand_runs_are_counted_in_no_time() -> None:
     """All that happens to them, in under two seconds of the processor; it takes a tenth of one."""
     asked = matrix(norms=tuple(f"group:groups={number}" for number in range(1, 51)), batch_sizes=range(2, 22), seeds=5)

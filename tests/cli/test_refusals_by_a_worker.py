@@ -1,6 +1,7 @@
 """Does every request that only torch and the data show to be mistaken end alike, before anything is trained?
 
-All are put to one and the same worker, since importing torch is what takes long, and one to a whole command.
+All are put to one and the same worker, since importing torch is what takes long; from the shell to its exit code a
+command is asked in ``test_refusals_at_once.py``.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from normzoo.devices import resolve_device
 from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.results.store import Store
 
-from .command import Outcome, compare, merged
+from .command import Outcome, merged
 from .refusals import BY_A_WORKER, Refusal, check
 
 
@@ -58,13 +59,6 @@ def test_it_is_refused(name: str, refused: Callable[[Refusal], Outcome]) -> None
     """Sizes, norms, arrays, downloads and devices."""
     skip_if_possible(name)
     check(refused(BY_A_WORKER[name]), BY_A_WORKER[name].message)
-
-
-@pytest.mark.slow
-def test_the_whole_command_refuses(materials: Path) -> None:
-    """From the shell to its exit code."""
-    refusal = BY_A_WORKER["npz-nan"]
-    check(compare(materials, *refusal.arguments[1:]), refusal.message)
 
 
 def test_it_leaves_no_trace(materials: Path, refused: Callable[[Refusal], Outcome]) -> None:

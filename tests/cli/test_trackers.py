@@ -24,8 +24,7 @@ DIVERGED = run_record(run_spec(seed=1, clip_norm=0.5), "diverged", losses=(2.0, 
 FAILED = run_record(run_spec(norm="my/pkg.mod:MyNorm", sources={"norm": "abc"}), "failed", losses=(), error="no memory")
 INTERRUPTED = run_record(run_spec(seed=3), "interrupted", losses=(1.0,))
 RECORDS = (OK, DIVERGED, FAILED, INTERRUPTED)
-BEGAN = 1735689600.0
-"""The time at which they did."""
+BEGAN = 1735689600.0  # the time at which they did
 warnings_are_theirs = pytest.mark.filterwarnings("default")
 
 
@@ -162,8 +161,9 @@ def read_mlflow(mlflow: Any, place: str) -> dict[str, Any]:
     return {run.data.tags["normzoo.key"]: run for run in runs}
 
 
+@pytest.mark.slow
 @warnings_are_theirs
-@pytest.mark.parametrize("place", ["{}/mlruns", pytest.param("sqlite:///{}/runs.db", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("place", ["{}/mlruns", "sqlite:///{}/runs.db"])
 def test_mlflow_has_each_run_once(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, store: Path, mlflow: Any, place: str
 ) -> None:
@@ -205,6 +205,7 @@ def test_mlflow_has_each_run_once(
     assert [each.step for each in runs[INTERRUPTED.spec.key].history["train/loss"]] == [1, 2]
 
 
+@pytest.mark.slow
 @warnings_are_theirs
 def test_a_metric_of_any_name_is_one_of_mlflow(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, mlflow: Any, monkeypatch: pytest.MonkeyPatch
@@ -221,6 +222,7 @@ def test_a_metric_of_any_name_is_one_of_mlflow(
     assert (run.data.metrics["final/top 5 ___"], run.data.metrics["validation/top 5 ___"]) == (0.5, 0.5)
 
 
+@pytest.mark.slow
 @warnings_are_theirs
 def test_what_mlflow_refuses_is_told_in_one_line(capsys: pytest.CaptureFixture[str], store: Path, mlflow: Any) -> None:  # noqa: ARG001
     """Such as a server that does not answer."""
@@ -368,18 +370,14 @@ def others_database(path: Path) -> None:
     database.close()
 
 
-def another_store(path: Path) -> None:
-    fill(path, OK)
-
-
-def a_text(path: Path) -> None:
-    path.write_text("notes")
-
-
-@pytest.mark.parametrize("make", [others_database, another_store, a_text])
+@pytest.mark.parametrize(
+    "make",
+    [others_database, lambda path: fill(path, OK), lambda path: path.write_text("notes")],
+    ids=["a database", "another store", "a text"],
+)
 @pytest.mark.parametrize("target", ["sqlite:///o.db", "sqlite:///{}/o.db?timeout=9", "sqlite+pysqlite:///o.db", "o.db"])
 def test_another_programs_file_is_no_place_for_mlflow(
-    capsys: pytest.CaptureFixture[str], store: Path, target: str, make: Callable[[Path], None]
+    capsys: pytest.CaptureFixture[str], store: Path, target: str, make: Callable[[Path], object]
 ) -> None:
     """MLflow would make its tables among those that are there. It is not asked, so it need not be installed."""
     make(Path("o.db"))

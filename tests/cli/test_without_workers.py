@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from normzoo.experiment.planning.kept import keep, look_around
 from normzoo.experiment.results.store import Store
 from normzoo.metric import ACCURACY
 
-from .command import SECONDS, compare, environment, merged
+from .command import SECONDS, Outcome, compare, environment, merged
 from .synthetic import run_record
 
 ASKED: dict[str, Any] = {"norms": "none,batch", "templates": "cnn", "batch_sizes": "4,8", "seeds": 2, "device": "cpu"}
@@ -123,15 +124,40 @@ print(json.dumps(sorted({module.partition(".")[0] for module in sys.modules})), 
 """
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A folder in which a command has trained, and what it said."""
+
+    folder: Path
+    outcome: Outcome
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which a command has trained."""
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """By a process of its own, with a norm that prints."""
     folder = tmp_path_factory.mktemp("trained")
-    assert compare(folder, *TRAINED).code == 0
-    return folder
+    (folder / "talking.py").write_text(TALKING)
+    return Trained(folder, compare(folder, *TRAINED))
 
 
-TRAINED = ("--norms", "none", "--templates", "cnn", "--seeds", "2")
+@pytest.mark.slow
+def test_what_a_norm_prints_goes_to_stderr(trained: Trained) -> None:
+    """Stdout holds the tables and nothing else, so that it can be kept in a file."""
+    assert trained.outcome.code == 0
+    assert "made for" in trained.outcome.stderr
+    assert "made for" not in trained.outcome.stdout
+    assert "talking:Talking" in trained.outcome.stdout
+
+
+TRAINED = ("--norms", "none,talking:Talking", "--templates", "cnn", "--seeds", "1")
+TALKING = """
+from torch import nn
+
+class Talking(nn.Identity):
+    def __init__(self, features):
+        super().__init__()
+        print("made for", features)
+"""
 AS_SETTINGS = {
     flag.removeprefix("--").replace("-", "_"): value
     for flag, value in zip(merged(*TRAINED)[::2], merged(*TRAINED)[1::2], strict=True)
@@ -148,11 +174,11 @@ AS_SETTINGS = {
     ],
     ids=WAYS,
 )
-def test_nobody_loads_torch_after_a_real_comparison(arguments: tuple[str, ...], trained: Path) -> None:
+def test_nobody_loads_torch_after_a_real_comparison(arguments: tuple[str, ...], trained: Trained) -> None:
     """Nor what else takes long to load; all that the command has trained is known in another process."""
     done = subprocess.run(
         [sys.executable, "-P", "-c", ALONE, *arguments],
-        cwd=trained,
+        cwd=trained.folder,
         env=environment(),
         capture_output=True,
         text=True,
@@ -161,4 +187,4 @@ def test_nobody_loads_torch_after_a_real_comparison(arguments: tuple[str, ...], 
     )
     assert done.returncode == 0, done.stderr
     assert not set(json.loads(done.stderr.splitlines()[-1])) & set(HEAVY)
-    assert [file.name for file in trained.iterdir()] == ["normzoo.sqlite"]
+    assert {file.name for file in trained.folder.iterdir()} - {"__pycache__"} == {"normzoo.sqlite", "talking.py"}
