@@ -18,14 +18,14 @@ with Path("times").open("a") as file:
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.executor import local
-from normzoo.experiment.worker.messages import Checked, Prepare, TaskDone
+from normzoo.experiment.worker.messages import Checked, Prepare, TaskDone, WorkerDied
 
 local._CONTEXT = get_context("spawn")
 execution = Execution(device="cpu")
 with local.LocalExecutor(execution) as executor:
     executor.start(Prepare(MatrixSpec(norms=("none",), templates=("cnn",)), execution))
     told = []
-    while not told or not isinstance(told[-1], TaskDone):
+    while not told or not isinstance(told[-1], TaskDone | WorkerDied):
         executor.wait(60)
         told += [message for _, message in executor.events()]
 assert isinstance(told[-2], Checked), told
