@@ -78,6 +78,7 @@ def test_a_test_file_and_classes(folder: Path) -> None:
     assert title.startswith("# Norms in mlp on csv:flats.csv:target=kind,test=tested.csv at batch size 8")
 
 
+@pytest.mark.slow
 def test_a_library_call_does_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a Parquet file."""
     pytest.importorskip("pyarrow")
