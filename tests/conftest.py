@@ -17,6 +17,7 @@ SURROUNDINGS = {
     "OMP_NUM_THREADS": "1",  # tensors here are small, and threads would only wait for one another,
     "OMP_WAIT_POLICY": "PASSIVE",  # which, where the machine is busy, takes a hundred times as long as the work
     "TORCHINDUCTOR_COMPILE_THREADS": "1",  # nor is a pool of compiling processes started beside each of pytest's
+    "TORCHINDUCTOR_VEC_ISA_OK": "1",  # or six seconds go, in each new folder, to whether g++ can what the processor can
 }
 """What torch reads when it is loaded, here and in the processes that tests start; whoever sets these is obeyed."""
 
@@ -28,6 +29,7 @@ TOGETHER = {
             "autocast",
             "backends",
             "checkpointing",
+            "choice_of_backend",
             "distributed",
             "formats",
             "gradients",

@@ -291,11 +291,8 @@ ONE_OF_EACH_POOL = list(
 """Maps for each way of pooling, which is what the compiler sees of a norm; each kind of call takes it seconds."""
 
 VARIANTS = (
-    "batch-vectors",
     "batch-sequences-cumulative",
-    "batch-maps-untracked",
     "batch-maps-plain-frozen",
-    "batch-maps-without-bias",
     "instance-volumes",
     "group-volumes-without-bias",
     "layer-plain",

@@ -1,5 +1,6 @@
-"""What the layers are held against: the definition of a norm written out, and pairs with equal parameters."""
+"""What the layers are held against: the definition of a norm written out, and pairs with equal parameters; models."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -25,6 +26,17 @@ def pair(case: Case, dtype: torch.dtype = torch.float64) -> tuple[Any, Any]:
     ours = case.ours(dtype)
     ours.load_state_dict(theirs.state_dict())
     return ours, theirs
+
+
+class SideBySide(nn.Module):
+    """Layers, each with an input of its own: a model of which torch's compilers make one graph, not one of each."""
+
+    def __init__(self, parts: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, *inputs: Tensor) -> list[Tensor]:
+        return [part(x) for part, x in zip(self.parts, inputs, strict=True)]
 
 
 def random_mask(case: Case) -> Tensor:

@@ -11,37 +11,44 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from normzoo.layers import backend
-from normzoo.registry.backends import Backend
 
-from .cases import CASES, COMPILED, ONE_OF_EACH_POOL, Case, on_each_backend
-from .references import randomized
+from .cases import CASES, COMPILED, KINDS, ONE_OF_EACH, ONE_OF_EACH_POOL, Case
+from .references import SideBySide, randomized
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 
 
 @pytest.mark.slow_but_one
-@pytest.mark.parametrize("strict", [False, True], ids=["", "strict"])
-@on_each_backend(ONE_OF_EACH_POOL)
-def test_exported_program_computes_the_same(case: Case, strict: bool, name: Backend) -> None:
-    """``torch.export`` takes the layer whatever the backend, and what comes out gives its output."""
-    layer = randomized(case.ours()).eval()
-    with backend(name):
-        program = torch.export.export(layer, (case.input(torch.float32),), strict=strict)
-    x = case.input(torch.float32)
-    assert_close(program.module()(x), layer(x), rtol=1e-5, atol=1e-5)
+@pytest.mark.parametrize(
+    ("case", "training", "strict"),
+    [
+        *((case, True, False) for case in ONE_OF_EACH_POOL),
+        *((case, False, strict) for case in ONE_OF_EACH_POOL if case.tracked for strict in (False, True)),
+    ],
+    ids=lambda value: getattr(value, "id", str(value)),
+)
+def test_exported_program_computes_the_same(case: Case, training: bool, strict: bool, tmp_path: Path) -> None:
+    """``torch.export`` takes the layer whatever the backend, and what comes out, saved and loaded, gives its output."""
+    layer, x = randomized(case.ours()).train(training), case.input(torch.float32)
+    with backend("compiled"):
+        program = torch.export.export(copy.deepcopy(layer), (x,), strict=strict)
+    torch.export.save(program, tmp_path / "layer.pt2")
+    loaded: Any = torch.export.load(tmp_path / "layer.pt2")
+    assert_close(loaded.module()(x), layer(x), rtol=1e-5, atol=1e-5)
 
 
 def at_another_size(case: Case) -> tuple[dict[int, Any], Tensor]:
     """Return which dimensions of an input can have another size, and an input in which all of them have."""
     free = [0, *range(1, len(case.shape) - case.trailing)] if case.trailing else [0, *range(2, len(case.shape))]
     shape = [size + 2 + dim if dim in free else size for dim, size in enumerate(case.shape)]
-    names = {dim: torch.export.Dim(f"size{dim}", min=2, max=64) for dim in free}
+    names = {dim: torch.export.Dim(f"{case.id.replace('-', '_')}_{dim}", min=2, max=64) for dim in free}
     return names, (1 + 2 * torch.rand(shape)).float()
 
 
+OPEN = [case for case in CASES if (case in KINDS or case in ONE_OF_EACH) and not case.splits_batches]
 TRACED = [
-    *((case, True, False) for case in CASES if not case.splits_batches),
-    *((case, False, False) for case in CASES if case.tracked or case in ONE_OF_EACH_POOL),
+    *((case, True, False) for case in OPEN),
+    *((case, False, False) for case in OPEN if case.tracked),
     *((case, True, True) for case in COMPILED),
 ]
 """Cases, whether in training, and whether strictly. Without running statistics, training and evaluation are one."""
@@ -68,17 +75,6 @@ def test_exported_program_holds_no_size(case: Case, training: bool, strict: bool
         assert_close(buffer, layer.get_buffer(name), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.slow_but_one
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("case", ONE_OF_EACH_POOL, ids=lambda case: case.id)
-def test_exported_program_can_be_saved(case: Case, training: bool, tmp_path: Path) -> None:
-    """What was saved is loaded again, and computes the same."""
-    layer, x = randomized(case.ours()).train(training), case.input(torch.float32)
-    torch.export.save(torch.export.export(copy.deepcopy(layer), (x,)), tmp_path / "layer.pt2")
-    loaded: Any = torch.export.load(tmp_path / "layer.pt2")
-    assert_close(loaded.module()(x), layer(x), rtol=1e-5, atol=1e-5)
-
-
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace. is deprecated")
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace_method. is deprecated")
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
@@ -96,20 +92,22 @@ def test_jit_trace_holds_no_size(case: Case, training: bool) -> None:
         assert_close(dict(traced.named_buffers())[name], buffer, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.slow_but_one
-@pytest.mark.parametrize("case", COMPILED, ids=lambda case: case.id)
-def test_onnx(case: Case, tmp_path: Path) -> None:
-    """In ONNX the reference evaluator computes what the layer does, at the size of the example and at another."""
+@pytest.mark.slow
+def test_onnx(tmp_path: Path) -> None:
+    """In ONNX the reference evaluator computes what the layers do, at the sizes of the example and at others."""
     onnx: Any = pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     from onnx.reference import ReferenceEvaluator
 
-    model = nn.Sequential(randomized(case.ours()), nn.ReLU()).eval()
-    x, (sizes, another) = case.input(torch.float32), at_another_size(case)
+    model = SideBySide(nn.Sequential(randomized(case.ours()), nn.ReLU()) for case in COMPILED).eval()
+    example = tuple(case.input(torch.float32) for case in COMPILED)
+    sizes, others = zip(*(at_another_size(case) for case in COMPILED), strict=True)
     path = tmp_path / "model.onnx"
+    names = [f"x{index}" for index, _ in enumerate(COMPILED)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own
-        torch.onnx.export(model, (x,), path, dynamo=True, dynamic_shapes=(sizes,), verbose=False)
-    for values in (x, another):
-        (y,) = ReferenceEvaluator(onnx.load(path)).run(None, {"input": values.numpy()})
-        assert_close(torch.as_tensor(y), model(values).detach(), rtol=1e-4, atol=1e-5)
+        torch.onnx.export(model, example, path, dynamo=True, input_names=names, dynamic_shapes=(sizes,), verbose=False)
+    for inputs in (example, others):
+        given = {name: x.numpy() for name, x in zip(names, inputs, strict=True)}
+        found = [torch.as_tensor(y) for y in ReferenceEvaluator(onnx.load(path)).run(None, given)]
+        assert_close(found, [y.detach() for y in model(*inputs)], rtol=1e-4, atol=1e-5)

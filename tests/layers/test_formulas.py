@@ -14,6 +14,7 @@ from normzoo.layers import Norm
 from normzoo.templates._stack import stack
 
 from .formulas import FORMULAS, ONE_OF_EACH_FORMULA, FormulaCase
+from .references import SideBySide
 
 every_formula = pytest.mark.parametrize("case", FORMULAS, ids=lambda case: case.id)
 one_of_each = pytest.mark.parametrize("case", ONE_OF_EACH_FORMULA, ids=lambda case: case.id)
@@ -51,6 +52,7 @@ def test_is_a_norm_in_every_type(case: FormulaCase, training: bool) -> None:
         torch.testing.assert_close(y.double(), expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.slow_but_one
 @in_each_mode
 @every_formula
 def test_derivatives(case: FormulaCase, training: bool) -> None:
@@ -65,7 +67,7 @@ def test_derivatives(case: FormulaCase, training: bool) -> None:
 
     inputs = (x, *(parameter.detach().requires_grad_() for parameter in parameters))
     assert torch.autograd.gradcheck(output, inputs)
-    assert torch.autograd.gradgradcheck(output, inputs)
+    assert torch.autograd.gradgradcheck(output, inputs, fast_mode=True)
 
 
 @in_each_mode
@@ -193,8 +195,17 @@ def test_unfitting_inputs_are_refused(case: FormulaCase, spoil: Callable[[Tensor
     torch.testing.assert_close(dict(layer.state_dict()), dict(before))
 
 
-@in_each_mode
-@one_of_each
+@pytest.mark.slow_but_one
+@pytest.mark.parametrize(
+    ("case", "training"),
+    [
+        (case, training)
+        for case in ONE_OF_EACH_FORMULA
+        for training in (True, False)
+        if training or case.evaluation is not None
+    ],
+    ids=lambda value: getattr(value, "id", "train" if value is True else "eval"),
+)
 def test_exported_program_computes_the_same(case: FormulaCase, training: bool) -> None:
     """With a batch of any size."""
     layer, x = case.ours().train(training), case.input()
@@ -204,26 +215,23 @@ def test_exported_program_computes_the_same(case: FormulaCase, training: bool) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "case",
-    [
-        case
-        for case in ONE_OF_EACH_FORMULA
-        if case.layer.__name__ in ("SwitchableNorm", "BatchRenorm", "EvoNormB0", "GlobalResponseNorm", "Derf")
-    ],
-    ids=lambda case: case.id,
-)
-def test_compiled_is_eager(case: FormulaCase) -> None:
+def test_compiled_is_eager() -> None:
     """As one graph, forward and backward."""
-    torch.compiler.reset()  # the forward pass is one for all norms here, and torch gives up on it after eight
-    layer, x = case.ours(torch.float32), case.input(torch.float32).requires_grad_()
-    other = copy.deepcopy(layer)
-    compiled: Any = torch.compile(other, fullgraph=True)
+    torch.compiler.reset()
+    names = ("SwitchableNorm", "BatchRenorm", "EvoNormB0", "GlobalResponseNorm", "Derf")
+    cases = [case for case in ONE_OF_EACH_FORMULA if case.layer.__name__ in names]
+    assert len(cases) == len(names)
+    layers = SideBySide(case.ours(torch.float32) for case in cases)
+    inputs = [case.input(torch.float32).requires_grad_() for case in cases]
+    others = copy.deepcopy(layers)
+    compiled: Any = torch.compile(others, fullgraph=True)
+
+    def gradients(function: Any) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(sum(y.square().sum() for y in function(*inputs)), inputs)
+
     for _ in range(2):
-        (expected,) = torch.autograd.grad(layer(x).square().sum(), x)
-        (gradient,) = torch.autograd.grad(compiled(x).square().sum(), x)
-        torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(dict(other.state_dict()), dict(layer.state_dict()))
+        torch.testing.assert_close(gradients(compiled), gradients(layers), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(dict(others.state_dict()), dict(layers.state_dict()))
 
 
 @one_of_each

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call
 
@@ -22,7 +22,7 @@ every_mode = pytest.mark.parametrize("training", [True, False], ids=["train", "e
 def function_of_everything(case: Case, training: bool, masked: bool) -> tuple[Callable[..., Any], list[Tensor]]:
     """Return the layer as a function of its input, weight and bias, and where to evaluate it."""
     layer = randomized(case.ours(torch.float64)).train(training)
-    parameters = {name: parameter.detach().requires_grad_() for name, parameter in layer.named_parameters()}
+    parameters = {name: nn.Parameter(parameter.detach()) for name, parameter in layer.named_parameters()}
     mask = random_mask(case) if masked else None
 
     def function(x: Tensor, *values: Tensor) -> Any:

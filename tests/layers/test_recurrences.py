@@ -108,25 +108,28 @@ def vectors() -> list[str]:
     return [name for name in NORMS if not getattr(layers.make_norm(name, 8), "needs_positions", False)]
 
 
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("norm", [*vectors(), *OPTIONS])
+@pytest.mark.parametrize(
+    "norm",
+    [*AT_ONCE, *(pytest.param(norm, marks=pytest.mark.slow) for norm in (*vectors(), *OPTIONS) if norm not in AT_ONCE)],
+)
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_the_definition(kind: str, norm: str, training: bool, at_once: list[str]) -> None:
-    """Outputs, last states, every gradient and running statistics, of every norm that takes vectors."""
+def test_it_is_the_definition(kind: str, norm: str, at_once: list[str]) -> None:
+    """Outputs, last states, every gradient and running statistics, of every norm that takes vectors; in evaluation."""
     try:
-        layer, other = (layer_of(kind, norm).train(training) for _ in range(2))
+        layer, other = (layer_of(kind, norm) for _ in range(2))
     except Exception as error:
         if "contains an activation" in str(error):
             pytest.skip("has an activation of its own")
         raise
     other.load_state_dict(layer.state_dict())
-    for _ in range(2):
+    for training in (True, True, False):
         x = sequences()
-        found = results(layer, x)
+        found = results(layer.train(training), x)
         with by_definition():
-            expected = results(other, x)
+            expected = results(other.train(training), x)
         assert_same(found, expected)
-    assert at_once or norm not in AT_ONCE
+        assert at_once or norm not in AT_ONCE
+        at_once.clear()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -277,14 +280,13 @@ def test_memory_for_the_gradient_goes_with_it() -> None:
         y.backward()
 
 
-@pytest.mark.slow_but_one
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["layer", "group:affine=false"])
-def test_steps_can_be_compiled(norm: str, training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_can_be_compiled(norm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forward and backward; a backward pass by the backend of its forward pass."""
     variants: dict[object, Variant] = {}
     monkeypatch.setattr(dispatch, "_variants", variants)
-    layer, x = layer_of("LSTM", norm).train(training), sequences()
+    layer, x = layer_of("LSTM", norm), sequences()
     expected = results(layer, x)
     with backend("compiled"):
         assert_same(results(layer, x), expected)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, stack_module_state, vjp, vmap
@@ -15,7 +15,7 @@ from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
 from .cases import CASES, COMPILED, Case, on_each_backend
-from .references import random_mask, randomized
+from .references import SideBySide, random_mask, randomized
 
 
 def chosen(*ids: str) -> list[Case]:
@@ -126,7 +126,7 @@ def test_parameters_alone_can_be_mapped(case: Case) -> None:
         assert_close(found, torch.stack(one_by_one), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.slow_but_one
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")  # of that release alone
 @pytest.mark.parametrize("case", COMPILED, ids=lambda case: case.id)
 def test_compiled_is_eager(case: Case) -> None:
@@ -151,14 +151,17 @@ def test_compiled_is_eager(case: Case) -> None:
     assert_close(compiled(x), layer.eval()(x))
 
 
-@pytest.mark.slow_but_one
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
-@pytest.mark.parametrize("transform", ["vmap", "grad", "jvp"])
 @pytest.mark.parametrize(
-    "case",
-    [case for case in CASES if case.id in ("batch-maps-untracked", "group-maps", "rms-vectors")],
-    ids=lambda c: c.id,
+    ("case", "transform"),
+    [
+        *((case, transform) for case in chosen("group-maps") for transform in ("vmap", "grad", "jvp")),
+        *((case, "vmap") for case in chosen("batch-maps-untracked")),
+        *((case, "jvp") for case in chosen("rms-vectors")),
+    ],
+    ids=lambda value: getattr(value, "id", value),
 )
 def test_compiled_transforms(case: Case, transform: str) -> None:
     """``torch.compile`` of a transformed layer gives what the transform gives, in one graph."""
@@ -182,37 +185,35 @@ def test_compiled_transforms(case: Case, transform: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
-@pytest.mark.parametrize(
-    "case",
-    chosen("batch-sequences-cumulative", "group-maps", "layer-sequences"),
-    ids=lambda c: c.id,
-)
-def test_compiled_whole_by_the_real_compiler(case: Case) -> None:
+def test_compiled_whole_by_the_real_compiler() -> None:
     """Inside somebody's ``torch.compile`` a model is one graph, whatever the backend and the batch size."""
-    model: Any = torch.nn.Sequential(randomized(case.ours(torch.float64)), torch.nn.Tanh())
+    cases = chosen("batch-sequences-cumulative", "group-maps", "layer-sequences")
+    model = SideBySide(nn.Sequential(randomized(case.ours(torch.float64)), nn.Tanh()) for case in cases)
     twin = copy.deepcopy(model)
     torch.compiler.reset()
-    compiled = torch.compile(twin, fullgraph=True)
-    for samples in (3, 5, 8):
-        x = case.input()
-        x = x[torch.arange(samples) % len(x)] + torch.randn(samples, *x.shape[1:]).double()
+    compiled = torch.compile(twin, fullgraph=True, dynamic=True)
+    for samples in (3, 5):
+        inputs = [torch.randn(samples, *case.shape[1:]).double() + case.input()[:1] for case in cases]
         found = []
-        ways: list[tuple[Any, Any, Backend]] = [(model, model, "eager"), (compiled, twin, "compiled")]
+        ways: list[tuple[Any, nn.Module, Backend]] = [(model, model, "eager"), (compiled, twin, "compiled")]
         for function, module, name in ways:
             module.zero_grad()
-            leaf = x.clone().requires_grad_()
+            leaves = [x.clone().requires_grad_() for x in inputs]
             with backend(name):
-                y = function(leaf)
-                y.pow(3).sum().backward()
-            found.append((y.detach(), leaf.grad, [parameter.grad for parameter in module.parameters()]))
+                outputs = function(*leaves)
+                sum(y.pow(3).sum() for y in outputs).backward()
+            found.append((outputs, [leaf.grad for leaf in leaves], [each.grad for each in module.parameters()]))
         assert_close(found[1], found[0], rtol=1e-9, atol=1e-9)
         assert_close(twin.state_dict(), model.state_dict(), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.slow_but_one
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("case", COMPILED, ids=lambda case: case.id)
+@pytest.mark.parametrize(
+    ("case", "training"),
+    [*((case, True) for case in COMPILED), *((case, False) for case in COMPILED if case.tracked)],
+    ids=lambda value: getattr(value, "id", "train" if value is True else "eval"),
+)
 def test_many_sizes_are_compiled_for_once(case: Case, training: bool) -> None:
     """From the second size on a compiled layer is one for all sizes, whatever number of them follows."""
     free = range(1 if case.trailing else 2, len(case.shape) - case.trailing)

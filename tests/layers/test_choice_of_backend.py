@@ -1,0 +1,300 @@
+"""Is a backend chosen as promised, and what it compiles kept?"""
+
+import os
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from normzoo import layers
+from normzoo.errors import UnknownNameError
+from normzoo.layers import backend
+from normzoo.layers._kernels import autotune, dispatch, inductor, torch_internals
+from normzoo.registry.backends import Backend, backend_of_process
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> autotune._Accounts:
+    """Forget what was compiled, and compile as soon as something was called at all."""
+    accounts = autotune._Accounts()
+    monkeypatch.setattr(autotune, "_accounts", accounts)
+    monkeypatch.setattr(dispatch, "_kernels", {})
+    monkeypatch.setattr(autotune, "STARTUP_SECONDS", 0.0)
+    monkeypatch.setattr(autotune, "COMPILATION_SECONDS", 1e-9)
+    return accounts
+
+
+def count_compilations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Have functions "compiled" into themselves, and return the list that they are noted in."""
+    compiled: list[Any] = []
+
+    def compile_function(function: Any, _example: Any) -> Any:
+        compiled.append(function)
+        return function
+
+    monkeypatch.setattr(dispatch, "compile_function", compile_function)
+    return compiled
+
+
+def steps(layer: Any, count: int, shape: tuple[int, ...] = (4, 6)) -> None:
+    for _ in range(count):
+        layer(torch.randn(shape, requires_grad=True)).sum().backward()
+
+
+def test_auto_compiles_what_repays(fresh: autotune._Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind of call is compiled, forward and backward, once it has taken as long as compiling it would."""
+    compiled = count_compilations(monkeypatch)
+    with backend("auto"):
+        steps(layers.LayerNorm(6), 1)
+        assert compiled == []
+        steps(layers.LayerNorm(6), 1)
+        assert len(compiled) == 2
+        steps(layers.LayerNorm(6), 50)
+        assert len(compiled) == 2
+        fresh.compilation_seconds = 1e6
+        steps(layers.RMSNorm(6), 50)
+        assert len(compiled) == 2
+
+
+def test_auto_waits_for_what_the_compiler_costs_to_load(
+    fresh: autotune._Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first compilation, all norms together must have taken as long as that would."""
+    compiled = count_compilations(monkeypatch)
+    monkeypatch.setattr(autotune, "STARTUP_SECONDS", 1e6)
+    with backend("auto"):
+        steps(layers.LayerNorm(6), 50)
+        assert compiled == []
+        fresh.eager_seconds = 1e7
+        steps(layers.LayerNorm(6), 1)
+    assert len(compiled) == 2
+
+
+@pytest.mark.usefixtures("fresh")
+def test_auto_goes_back_to_what_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiled function that is slower than the eager one is dropped after some calls; `compiled` still takes it."""
+    calls, now = [], [0.0]
+
+    def compile_function(function: Any, _example: Any) -> Any:
+        def slow(*arguments: Any) -> Any:
+            calls.append(function)
+            now[0] += 1.0
+            return function(*arguments)
+
+        return slow
+
+    def clock() -> float:
+        now[0] += 1e-3
+        return now[0]
+
+    monkeypatch.setattr(dispatch, "compile_function", compile_function)
+    monkeypatch.setattr(autotune, "time", SimpleNamespace(perf_counter=clock))
+    layer = layers.LayerNorm(6)
+    with backend("auto"), torch.no_grad():
+        for _ in range(3 * autotune.TRIALS):
+            layer(torch.randn(4, 6))
+        assert len(calls) == autotune.TRIALS
+    with backend("compiled"), torch.no_grad():
+        layer(torch.randn(4, 6))
+        assert len(calls) == autotune.TRIALS + 1
+
+
+@pytest.mark.usefixtures("fresh")
+def test_auto_stays_put_where_results_must_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where deterministic algorithms are asked for, auto does not change over in the middle of a training."""
+    compiled = count_compilations(monkeypatch)
+    torch.use_deterministic_algorithms(True)
+    try:
+        with backend("auto"):
+            steps(layers.LayerNorm(6), 20)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert compiled == []
+
+
+@pytest.mark.usefixtures("fresh")
+def test_ever_new_shapes_are_not_kept_account_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a limit to the kinds of calls that are remembered; the rest runs eagerly."""
+    monkeypatch.setattr(dispatch, "MAX_KINDS", 5)
+    count_compilations(monkeypatch)
+    with backend("auto"), torch.no_grad():
+        for length in range(2, 40):
+            layers.InstanceNorm1d(3)(torch.randn(2, 3, length))
+    assert len(dispatch._kernels) == 5
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("name", ["auto", "compiled"])
+def test_without_a_compiler_it_is_eager_after_one_warning(name: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where compiling fails, everything runs eagerly, right, and with a single warning that says why."""
+
+    def compile_function(_function: Any, _example: Any) -> Any:
+        raise RuntimeError("no compiler\nand a long story")
+
+    monkeypatch.setattr(dispatch, "compile_function", compile_function)
+    layer = layers.LayerNorm(6)
+    with backend(name), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for width in (6, 6, 6, 12):
+            steps(layers.LayerNorm(width), 3, (4, width))
+        assert autotune._accounts.in_vain
+        y = layer(torch.ones(2, 6).cumsum(1))
+    assert [str(each.message) for each in caught] == ["norms cannot be compiled here and run eagerly: no compiler"]
+    assert_close(y.mean(1), torch.zeros(2), rtol=0, atol=1e-6)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_unusual_tensors_are_left_to_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sliced inputs, parameters elsewhere in memory and tensor subclasses are not compiled for."""
+
+    class Tagged(Tensor):
+        pass
+
+    compiled = count_compilations(monkeypatch)
+    layer = layers.LayerNorm(6)
+    with backend("compiled"):
+        assert type(layer(torch.randn(4, 6).as_subclass(Tagged))) is Tagged
+        layer(torch.randn(4, 12)[:, ::2])
+        layer.weight = torch.nn.Parameter(torch.ones(12)[::2])
+        layer(torch.randn(4, 6))
+    assert compiled == []
+
+
+def test_backend_is_the_calls_own() -> None:
+    """The context holds within and is undone after, also after an error; a backward pass keeps the forward pass's."""
+    before = dispatch._chosen.get()
+    with backend("eager"):
+        with backend("compiled"):
+            assert dispatch._chosen.get() == "compiled"
+        assert dispatch._chosen.get() == "eager"
+        with pytest.raises(KeyError), backend("auto"):
+            raise KeyError
+        assert dispatch._chosen.get() == "eager"
+    assert dispatch._chosen.get() == before
+    layer = layers.LayerNorm(6)
+    with backend("eager"):
+        y = layer(torch.randn(4, 6))
+    compilations = autotune._accounts.compilations
+    with backend("compiled"):
+        y.sum().backward()
+    assert autotune._accounts.compilations == compilations
+
+
+def test_threads_have_the_default_backend() -> None:
+    """A thread started within a context runs on the default, and norms work in it."""
+    seen = []
+
+    def run() -> None:
+        steps(layers.LayerNorm(6), 1)
+        seen.append(dispatch._chosen.get())
+
+    with backend("eager"):
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    assert seen == [dispatch._DEFAULT]
+
+
+def test_unknown_backend() -> None:
+    """A wrong name is refused with those there are."""
+    with pytest.raises(UnknownNameError) as refusal, backend("compile"):  # type: ignore[arg-type]
+        pass
+    message = "unknown backend 'compile'; did you mean 'compiled'? (known: eager, compiled, auto)"
+    assert str(refusal.value) == message
+
+
+def test_the_environment_variable_is_read_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is empty, a process has the default; a wrong one is refused at once."""
+    monkeypatch.setenv("NORMZOO_BACKEND", "compiled")
+    assert backend_of_process() == "compiled"
+    monkeypatch.setenv("NORMZOO_BACKEND", "")
+    assert backend_of_process() == "auto"
+    monkeypatch.setenv("NORMZOO_BACKEND", "fast")
+    with pytest.raises(UnknownNameError, match=r"unknown backend 'fast' \(known: eager, compiled, auto\)"):
+        backend_of_process()
+
+
+WIDTH = 67
+"""Of a layer that is asked about nowhere else, so that nothing was compiled for it before."""
+
+
+def in_a_process(count: int, **environment: str) -> str:
+    """Take some steps in a process of its own, and return what it says of a gradient and of what is loaded."""
+    code = f"""
+import sys, torch
+from normzoo.layers import LayerNorm
+layer = LayerNorm({WIDTH})
+for _ in range({count}):
+    layer(torch.randn(7, {WIDTH}, requires_grad=True)).sum().backward()
+print(float(layer.weight.grad.abs().sum()) > 0, "torch._inductor" in sys.modules, "torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert "norms cannot be compiled here" not in done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_short_program_never_loads_the_compiler() -> None:
+    """Neither does importing the layers, nor do a few hundred calls on the default backend."""
+    assert in_a_process(300, NORMZOO_BACKEND="auto") == "True False False\n"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fresh")
+def test_a_machine_without_a_compiler() -> None:
+    """Asked to compile where there is no C++ compiler, a norm works, and one warning says what is wrong."""
+    settings = torch_internals.compiler().settings
+    layer = layers.LayerNorm(WIDTH)
+    with backend("compiled"):
+        layers.LayerNorm(6)(torch.randn(4, 6))  # now torch knows what the processor can, which it tries by compiling
+        with settings.patch({"cpp.cxx": (None, "no-such-compiler")}), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            steps(layer, 3, (7, WIDTH))
+    assert ["norms cannot be compiled here and run eagerly" in str(each.message) for each in caught] == [True]
+    assert layer.weight.grad is not None
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fresh")
+def test_what_is_compiled_stays_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process, whose backend the environment says, takes what this one has compiled, and builds nothing."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")  # or each tries in this folder what the processor can
+
+    def built() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.so")}
+
+    with backend("compiled"):
+        steps(layers.LayerNorm(WIDTH), 2, (7, WIDTH))
+    before = built()
+    assert before
+    found = in_a_process(2, NORMZOO_BACKEND="compiled", TORCHINDUCTOR_VEC_ISA_OK="0")
+    assert (found, built()) == ("True True True\n", before)
+
+
+@pytest.mark.slow
+def test_compiled_functions_take_numbers_and_nothing() -> None:
+    """What the compiler's wrapper makes of numbers, of None, and of inputs that are changed."""
+
+    def function(x: Tensor, nothing: None, total: Tensor, factor: Tensor) -> list[Tensor]:
+        assert nothing is None
+        total.add_(x.sum() * factor)
+        return [x * factor]
+
+    x, total = torch.randn(3), torch.zeros(())
+    compiled = inductor.compile_function(function, (x, None, total, 2.0))
+    version = total._version
+    (y,) = compiled(x, None, total, 3.0)
+    assert_close(y, 3 * x)
+    assert_close(total, 3 * x.sum())
+    assert total._version > version
