@@ -192,7 +192,7 @@ def test_compiled_whole_by_the_real_compiler() -> None:
     twin = copy.deepcopy(model)
     torch.compiler.reset()
     compiled = torch.compile(twin, fullgraph=True, dynamic=True)
-    for samples in (3, 5):
+    for samples in (7, 9):  # as many as nothing else, or torch takes that to be the same number
         inputs = [torch.randn(samples, *case.shape[1:]).double() + case.input()[:1] for case in cases]
         found = []
         ways: list[tuple[Any, nn.Module, Backend]] = [(model, model, "eager"), (compiled, twin, "compiled")]
