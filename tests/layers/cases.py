@@ -295,13 +295,12 @@ VARIANTS = (
     "batch-maps-plain-frozen",
     "instance-volumes",
     "group-volumes-without-bias",
-    "layer-plain",
 )
 KINDS = [case for case in NORMS if case in ONE_OF_EACH_POOL or case.id in VARIANTS]
 """Beside one of each pool, every kind of parameters, statistics and shapes: of one pool or another, not of all."""
 
 
-COMPILED = [case for case in KINDS if case.id in ("batch-maps", "group-maps", "layer-plain", "instance-volumes")]
+COMPILED = [case for case in NORMS if case.id in ("batch-maps", "group-maps", "layer-plain", "instance-volumes")]
 """For what is asked of torch's whole compiler: with statistics that are kept, groups, no positions, three of them."""
 
 

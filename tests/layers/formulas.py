@@ -376,18 +376,10 @@ FORMULAS = [
         couples_samples=True,
     ),
     FormulaCase(
-        id="evonorm-s0-maps",
-        layer=layers.EvoNormS0,
-        options={"groups": 2},
-        shape=(3, 4, 2, 3),
-        training=_evonorm_s0(2),
+        id="evonorm-s0-maps", layer=layers.EvoNormS0, options={"groups": 2}, shape=(3, 4, 2, 3), training=_evonorm_s0(2)
     ),
     FormulaCase(
-        id="evonorm-s0-vectors",
-        layer=layers.EvoNormS0,
-        options={"groups": 1},
-        shape=(5, 4),
-        training=_evonorm_s0(1),
+        id="evonorm-s0-vectors", layer=layers.EvoNormS0, options={"groups": 1}, shape=(5, 4), training=_evonorm_s0(1)
     ),
     FormulaCase(id="grn-maps", layer=layers.GlobalResponseNorm, shape=(3, 4, 2, 3), training=_grn),
     FormulaCase(

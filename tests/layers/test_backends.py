@@ -32,9 +32,9 @@ def results(layer: Any, x: Tensor, cotangent: Tensor) -> list[Any]:
 
 STEPS = [
     *((case, True) for case in KINDS),
-    *((case, False) for case in KINDS if case.tracked and case.id != "batch-sequences-cumulative"),
+    *((case, False) for case in KINDS if case.id in ("batch-maps", "batch-maps-plain-frozen")),
 ]
-"""Cases, and whether in training. Evaluation by running statistics is of its own, and knows no momentum."""
+"""Cases, and whether in training. Only with running statistics is evaluation another, with parameters or without."""
 
 
 @pytest.mark.slow
@@ -123,8 +123,9 @@ def test_gradients_wanted_alone(name: Backend, wanted: str, training: bool, affi
     assert all(t is None or t.grad is None for source, t in sources.items() if source != wanted)
 
 
-@pytest.mark.parametrize("spelling", ["is_grads_batched", "torch.func.vmap"])
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize(
+    ("training", "spelling"), [(True, "is_grads_batched"), (False, "torch.func.vmap")], ids=["train", "eval"]
+)
 @on_each_backend(NORMS)
 def test_batched_gradients(case: Case, training: bool, spelling: str, name: Backend) -> None:
     """Many backward passes of one forward pass can be taken at once, as for a Jacobian."""

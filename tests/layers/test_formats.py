@@ -67,8 +67,17 @@ def test_channels_last_stays(case: Case, training: bool, masked: bool) -> None:
     assert layer(x.contiguous(), mask).is_contiguous()
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("single", [False, True], ids=["own-parameters", "float32-parameters"])
+@pytest.mark.parametrize(
+    ("dtype", "single"),
+    [
+        (torch.float64, False),
+        (torch.float32, True),
+        (torch.bfloat16, False),
+        (torch.bfloat16, True),
+        (torch.float16, True),
+    ],
+    ids=lambda value: str(value) if isinstance(value, torch.dtype) else f"{'float32' if value else 'own'}-parameters",
+)
 @every_case
 def test_statistics_are_float32_or_wider(case: Case, dtype: torch.dtype, single: bool) -> None:
     """The output has the input's type and is off by that type's rounding alone, in training and evaluation."""

@@ -46,17 +46,17 @@ def test_only_valid_values_count(case: Case) -> None:
     close(gradients, {"x": leaf.grad, **parameters})
 
 
-@pytest.mark.parametrize("garbage", [float("nan"), float("inf"), -1e30], ids=str)
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @every_norm
-def test_masked_values_leak_nowhere(case: Case, training: bool, garbage: float) -> None:
+def test_masked_values_leak_nowhere(case: Case, training: bool) -> None:
     """What stands in masked places reaches no output, no gradient and no running statistic."""
     mask = random_mask(case)
     layer = randomized(case.ours(torch.float64)).train(training)
     twin = case.ours(torch.float64).train(training)
     twin.load_state_dict(layer.state_dict())
     x, cotangent = case.input(), torch.randn(case.shape, dtype=torch.float64)
-    spoiled = torch.where(case.spread_out(mask), x, garbage)
+    garbage = torch.tensor([float("nan"), float("inf"), -1e30]).double().repeat(x.numel())[: x.numel()]
+    spoiled = torch.where(case.spread_out(mask), x, garbage.view_as(x))
     close(results(layer, spoiled, mask, cotangent), results(twin, x, mask, cotangent))
     close(layer.state_dict(), twin.state_dict())
 

@@ -59,8 +59,7 @@ def test_training_goes_torchs_way(case: Case) -> None:
     assert_same_state(ours, theirs)
 
 
-@pytest.mark.usefixtures("on_backend")
-@on_each_backend(PEERED)
+@pytest.mark.parametrize("case", PEERED, ids=lambda case: case.id)
 def test_single_precision_is_torchs(case: Case) -> None:
     """In float32, where kernels differ in the order of their sums, outputs agree to rounding."""
     ours, theirs = pair(case, torch.float32)

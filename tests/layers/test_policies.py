@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.ao.quantization import fuse_modules
 from torch.testing import assert_close
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from normzoo import layers
 from normzoo.errors import InputError
@@ -157,6 +156,7 @@ def test_the_biased_variance_may_be_remembered(name: str) -> None:
     assert_close(layer.eval()(x, mask), y)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", takes("unbiased"))
 def test_the_gradient_goes_through_the_unbiased_variance(name: str) -> None:
     """First and second, and under a mask."""
@@ -290,151 +290,13 @@ def test_nothing_to_skip_is_refused() -> None:
         layers.BatchNorm(3, track_running_stats=False, skip_nonfinite=True)
 
 
+@pytest.mark.slow
 def test_a_norm_that_skips_can_be_exported() -> None:
     """No value is asked for on the way."""
     layer, x = layers.BatchNorm1d(3, skip_nonfinite=True), torch.randn(4, 3)
     exported = torch.export.export(layer, (x,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
     exported.module()(torch.full((5, 3), float("nan")))
     assert dict(exported.module().named_buffers())["num_batches_skipped"] == 1
-
-
-# small_batch
-
-SMALL: dict[str, Build] = {
-    "batch": lambda **options: layers.BatchNorm1d(3, **options).double(),
-    "extended": lambda **options: layers.ExtendedBatchNorm(3, **options).double(),
-}
-every_small = pytest.mark.parametrize("build", SMALL.values(), ids=SMALL)
-
-
-def trained(layer: Any) -> Any:
-    """Return a layer whose running statistics and parameters are not those at the start."""
-    layer(1 + 2 * torch.randn(6, 3, 5, dtype=torch.float64))
-    nn.init.uniform_(layer.weight)
-    return layer
-
-
-@every_small
-def test_a_small_batch_by_the_running_statistics(build: Build) -> None:
-    """Output and gradients are those of evaluation, and nothing is remembered; a larger batch is as ever."""
-    layer, plain = trained(build(small_batch="running")), build()
-    plain.load_state_dict(layer.state_dict())
-    before = copy.deepcopy(layer.state_dict())
-    x = torch.randn(1, 3, dtype=torch.float64, requires_grad=True)
-    outputs = [norm(x) for norm in (layer, copy.deepcopy(plain).eval())]
-    assert_close(*outputs)
-    assert_close(*(torch.autograd.grad(y.pow(3).sum(), x) for y in outputs))
-    assert_close(layer.state_dict(), before, rtol=0, atol=0)
-    with pytest.raises(InputError, match="more than one value"):
-        plain(x)
-    many = torch.randn(2, 3, dtype=torch.float64)
-    assert_close(layer(many), plain(many))
-    assert_close(layer.state_dict(), plain.state_dict())
-
-
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-def test_a_small_batch_by_each_samples_own_statistics(training: bool) -> None:
-    """As instance norm, with the same parameters; in evaluation where there are no running ones."""
-    options: dict[str, Any] = {"track_running_stats": training}
-    layer = trained(layers.BatchNorm1d(3, small_batch="instance", min_values=16, **options).double()).train(training)
-    before = copy.deepcopy(layer.state_dict())
-    instance = layers.InstanceNorm1d(3, affine=True).double()
-    instance.load_state_dict(layer.state_dict(), strict=False)
-    x = torch.randn(3, 3, 5, dtype=torch.float64)
-    assert_close(layer(x), instance(x))
-    assert_close(layer.state_dict(), before, rtol=0, atol=0)
-    assert_close(layer(x[:1]), instance(x[:1]))
-    plain = layers.BatchNorm1d(3, **options).double().train(training)
-    plain.load_state_dict(layer.state_dict())
-    many = torch.randn(4, 3, 4, dtype=torch.float64)
-    assert_close(layer(many), plain(many))
-
-
-def test_extended_batch_norm_by_each_samples_own_statistics() -> None:
-    """Of a sample alone: its own means, and one variance of its own."""
-    layer = trained(SMALL["extended"](small_batch="instance", min_values=16))
-    before = copy.deepcopy(layer.state_dict())
-    alone = layers.ExtendedBatchNorm(3).double()
-    alone.load_state_dict(before)
-    x = torch.randn(3, 3, 5, dtype=torch.float64)
-    assert_close(layer(x), torch.cat([alone(sample) for sample in x[:, None]]))
-    assert_close(layer.state_dict(), before, rtol=0, atol=0)
-
-
-@every_small
-def test_small_batches_under_a_mask(build: Build) -> None:
-    """What counts is what the mask leaves; with one position in a sample, it has no statistics of its own."""
-    x = torch.randn(2, 3, 5, dtype=torch.float64)
-    mask = torch.zeros(2, 5, dtype=torch.bool)
-    mask[0, 2] = True
-    layer = trained(build(small_batch="running"))
-    evaluated = copy.deepcopy(layer).eval()(x, mask)
-    before = copy.deepcopy(layer.state_dict())
-    assert_close(layer(x, mask), evaluated)
-    assert_close(layer.state_dict(), before, rtol=0, atol=0)
-    layer = trained(build(small_batch="instance", min_values=6))
-    with pytest.raises(InputError, match="min_values=6 values, got fewer from shape"):
-        layer(x, mask)
-    mask[0, :3] = True
-    expected = copy.deepcopy(layer)(x[:1, :, :3])
-    assert_close(layer(x, mask)[:1, :, :3], expected)
-
-
-@every_small
-def test_too_small_batches_are_refused(build: Build) -> None:
-    """By the number that is asked for; samples without positions have no statistics of their own."""
-    layer, x = build(min_values=6), torch.randn(5, 3, dtype=torch.float64)
-    with pytest.raises(
-        InputError, match="a mean and variance are to be over min_values=6 values, got fewer from shape"
-    ):
-        layer(x)
-    assert layer.num_batches_tracked == 0
-    with pytest.raises(InputError, match="min_values=6"):
-        build(min_values=6, small_batch="instance")(x)
-    build(min_values=5)(x)
-
-
-def test_a_stack_normalizes_small_batches_as_its_members() -> None:
-    """By the running statistics of each."""
-    members = [trained(SMALL["batch"](small_batch="running")) for _ in range(2)]
-    stacked = stack(copy.deepcopy(members))
-    x = torch.randn(1, 2, 3, dtype=torch.float64)
-    assert_close(stacked(x), torch.stack([member(x[:, index]) for index, member in enumerate(members)], 1))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"small_batch": "skip"}, "small_batch is not known, got 'skip'; use one of error, running, instance"),
-        (
-            {"small_batch": "running", "track_running_stats": False},
-            "small_batch='running' needs running statistics, got track_running_stats=False; keep them, or use "
-            "small_batch='instance'",
-        ),
-        ({"min_values": 1}, "min_values must be a whole number of at least 2, got 1; use for example 16"),
-        ({"min_values": 2.5}, "min_values must be a whole number of at least 2, got 2.5; use for example 16"),
-    ],
-)
-@pytest.mark.parametrize("kind", [layers.BatchNorm2d, layers.ExtendedBatchNorm])
-def test_policies_for_small_batches_that_make_no_sense(kind: Any, options: dict[str, Any], message: str) -> None:
-    """Are refused when the layer is built."""
-    with pytest.raises(ValueError) as refusal:  # noqa: PT011
-        kind(3, **options)
-    assert str(refusal.value) == f"{kind.__name__}: {message}"
-
-
-def test_a_ghost_batch_of_small_parts() -> None:
-    """Where a part has too few values, ``small_batch`` is of the whole batch: none of it is remembered."""
-    x = torch.randn(5, 3, 2, dtype=torch.float64)  # parts of three and two samples: six values, and four
-    for policy in ("running", "instance"):
-        ghost: Any = make_norm(f"ghost:size=3,min_values=5,small_batch={policy}", 3).double()
-        expected = make_norm("instance", 3).double()(x) if policy == "instance" else copy.deepcopy(ghost).eval()(x)
-        assert_close(ghost(x), expected)
-        assert ghost.num_batches_tracked == 0
-        ghost(x[:3])
-        assert ghost.num_batches_tracked == 1
-    with pytest.raises(InputError, match=r"^GhostBatchNorm: .* min_values=5 values, got fewer"):
-        make_norm("ghost:size=3,min_values=5", 3)(x)
 
 
 def test_ghost_skips_the_parts_that_are_not_finite() -> None:
@@ -448,122 +310,6 @@ def test_ghost_skips_the_parts_that_are_not_finite() -> None:
     assert ghost.num_batches_tracked == 1
     assert ghost.get_buffer("num_batches_skipped") == 1
     assert_close(ghost.running_var, batch.running_var)
-
-
-# channel_dim
-
-
-def with_options(name: str, **options: object) -> Any:
-    """Return a norm of six channels in float64."""
-    given = {**({"groups": 2} if name in ("group", "group+ws") else {}), **options}
-    spec = ",".join(f"{key}={value}" for key, value in given.items())
-    return make_norm(f"{name}:{spec}" if spec else name, 6).double()
-
-
-def moved(layer: nn.Module, x: Tensor, dim: int, mask: Tensor | None = None) -> tuple[Tensor, ...]:
-    """Return the output for an input with channels second, which is given with them elsewhere, and all gradients."""
-    given = x.movedim(1, dim).contiguous().requires_grad_()
-    y = layer(given) if mask is None else layer(given, mask)
-    assert y.stride() == given.stride()
-    gradients = torch.autograd.grad(y.pow(3).sum(), [given, *layer.parameters()])
-    return y.movedim(dim, 1), gradients[0].movedim(dim, 1), *gradients[1:]
-
-
-PLACES = (
-    ((3, 6), -1),
-    ((3, 6, 4), -1),
-    ((3, 6, 4), 2),
-    ((3, 6, 4, 2), -1),
-    ((3, 6, 4, 2), 2),
-    ((3, 6, 2, 1, 2, 2), -1),
-)
-
-
-@pytest.mark.parametrize(
-    ("name", "shape", "dim"),
-    [(name, *place) for name in takes("channel_dim") for place in PLACES if name != "instance" or len(place[0]) > 2],
-    ids=str,
-)
-def test_channels_elsewhere(name: str, shape: tuple[int, ...], dim: int) -> None:
-    """Outputs, gradients and statistics are those of the channels put second; the output lies as the input does."""
-    plain, layer = with_options(name), with_options(name, channel_dim=dim)
-    x = torch.randn(shape, dtype=torch.float64)
-    mask = torch.rand(shape[0], *shape[2:]) < 0.7
-    mask.view(-1)[:] |= len(shape) == 2
-    mask[..., :2] = True
-    for each in (None, mask):
-        assert_close(moved(layer, x, dim, each), moved(plain, x, 1, each))
-    assert_close(dict(layer.named_buffers()), dict(plain.named_buffers()))
-    assert_close(layer.eval()(x.movedim(1, dim)).movedim(dim, 1), plain.eval()(x))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["batch", "layer", "rms", "extended"])
-def test_channels_last_in_all_ways(name: str) -> None:
-    """Half precision, no samples, changes in place, export and a stack."""
-    layer, x = with_options(name, channel_dim=-1), torch.randn(3, 4, 6, dtype=torch.float64)
-    y = copy.deepcopy(layer)(x)
-    assert_close(copy.deepcopy(layer).float()(x.bfloat16()).double(), y, rtol=0.05, atol=0.05)
-    assert layer(x[:0]).shape == (0, 4, 6)
-    loss: Any = torch.relu_(copy.deepcopy(layer)(x.clone().requires_grad_())).sum()
-    loss.backward()
-    exported = torch.export.export(copy.deepcopy(layer), (x,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
-    assert_close(exported.module()(x), y)
-    members = [with_options(name, channel_dim=-1) for _ in range(2)]
-    assert_close(stack(copy.deepcopy(members))(torch.stack([x, x], 1)), torch.stack([each(x) for each in members], 1))
-
-
-def test_nothing_is_moved_in_memory() -> None:
-    """Channels-last sequences are seen as maps of width one whose channels are last in memory."""
-    layer, x = layers.BatchNorm1d(6, channel_dim=-1).eval(), torch.randn(3, 4, 6)
-    with torch.no_grad(), Copies() as copies:
-        layer(x)
-    assert not copies.seen
-
-
-class Copies(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes what is copied."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.seen: list[str] = []
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if str(function.overloadpacket) in ("aten.clone", "aten.copy_", "aten._to_copy"):
-            self.seen.append(str(function))
-        return function(*args, **(kwargs or {}))
-
-
-LAST_BY_MISTAKE = "channels are its second dimension; for channels last use channel_dim=-1"
-
-
-@pytest.mark.parametrize("name", takes("channel_dim"))
-def test_channels_last_by_mistake(name: str) -> None:
-    """The error says how to ask for them; with the option it says what is seen, and what the input should be."""
-    with pytest.raises(InputError, match=LAST_BY_MISTAKE):
-        with_options(name)(torch.randn(3, 4, 6, dtype=torch.float64))
-    layer = with_options(name, channel_dim=-1)
-    with pytest.raises(InputError, match=r"written with the channels second; they are dimension -1\)$") as refusal:
-        layer(torch.randn(3, 6, 4, dtype=torch.float64))
-    assert LAST_BY_MISTAKE not in str(refusal.value)
-
-
-@pytest.mark.parametrize("dim", [0, 2.5, "last"])
-def test_what_is_no_dimension_of_channels_is_refused(dim: Any) -> None:
-    """When the layer is built; samples are first."""
-    with pytest.raises(ValueError, match=rf"channel_dim must be a dimension after the samples, got {dim!r}; use -1"):
-        layers.GroupNorm(2, 4, channel_dim=dim)
-
-
-@pytest.mark.parametrize(("dim", "shape"), [(2, (3, 4)), (-2, (4, 3)), (-4, (3, 4, 5))])
-def test_an_input_without_that_dimension_is_refused(dim: int, shape: tuple[int, ...]) -> None:
-    """As is one in which it would be that of the samples."""
-    with pytest.raises(InputError) as refusal:
-        layers.BatchNorm(4, channel_dim=dim)(torch.randn(shape))
-    assert str(refusal.value) == (
-        "BatchNorm: the input must have its channels after its samples, in dimension channel_dim, "
-        f"got shape {shape} and channel_dim={dim}; change the input or channel_dim"
-    )
 
 
 # Tools that take a norm for torch.nn's

@@ -132,6 +132,7 @@ def test_it_is_the_definition(kind: str, norm: str, at_once: list[str]) -> None:
         at_once.clear()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("norm", ["layer", "batch", "none"])
 def test_gradients_are_right_to_second_order(kind: str, norm: str) -> None:
@@ -213,7 +214,7 @@ def _packed(layer: nn.Module, x: Tensor) -> Any:
 
 CALLS = [
     _mapped,
-    _in_forward_mode,
+    pytest.param(_in_forward_mode, marks=pytest.mark.slow),
     _differentiated,
     pytest.param(_exported, marks=pytest.mark.slow),
     _autocast,

@@ -168,6 +168,7 @@ def test_state_has_the_names_of_a_member(name: str) -> None:
     assert_close(dict(norms[0].state_dict()), before, rtol=0, atol=0)
 
 
+@pytest.mark.slow_but_one
 @each_case
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 def test_each_member_has_a_mask_of_its_own(name: str, shape: tuple[int, ...], training: bool) -> None:

@@ -193,6 +193,7 @@ def test_the_table_of_what_quantization_fuses() -> None:
     assert (nn.Conv2d, layers.BatchNorm2d) in fusers
 
 
+@pytest.mark.slow
 def test_the_compiler() -> None:
     """Without its parts, the backend ``compiled`` would warn once and run eagerly."""
     parts = torch_internals.compiler()
