@@ -30,7 +30,6 @@ TOGETHER = {
             "backends",
             "checkpointing",
             "choice_of_backend",
-            "distributed",
             "formats",
             "gradients",
             "in_place",

@@ -290,13 +290,9 @@ ONE_OF_EACH_POOL = list(
 )
 """Maps for each way of pooling, which is what the compiler sees of a norm; each kind of call takes it seconds."""
 
-VARIANTS = (
-    "batch-sequences-cumulative",
-    "batch-maps-plain-frozen",
-    "instance-volumes",
-    "group-volumes-without-bias",
-)
-KINDS = [case for case in NORMS if case in ONE_OF_EACH_POOL or case.id in VARIANTS]
+KINDS = [
+    case for case in NORMS if case in ONE_OF_EACH_POOL or case.id in ("batch-sequences-cumulative", "instance-volumes")
+]
 """Beside one of each pool, every kind of parameters, statistics and shapes: of one pool or another, not of all."""
 
 

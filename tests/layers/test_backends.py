@@ -32,9 +32,9 @@ def results(layer: Any, x: Tensor, cotangent: Tensor) -> list[Any]:
 
 STEPS = [
     *((case, True) for case in KINDS),
-    *((case, False) for case in KINDS if case.id in ("batch-maps", "batch-maps-plain-frozen")),
+    *((case, False) for case in KINDS if case.id == "batch-maps"),
 ]
-"""Cases, and whether in training. Only with running statistics is evaluation another, with parameters or without."""
+"""Cases, and whether in training. Evaluation is another only with running statistics."""
 
 
 @pytest.mark.slow
@@ -58,9 +58,8 @@ IN_EACH_TYPE: list[tuple[str, tuple[int, ...], torch.dtype]] = [
     ("batch", VECTORS, torch.float16),
     ("layer", SEQUENCES, torch.bfloat16),
     ("group", MAPS, torch.float32),
-    ("rms", MAPS, torch.bfloat16),
 ]
-"""Each norm, each type and each shape; not all of them with all."""
+"""Each type, and each shape; not all of them with all."""
 
 
 @pytest.mark.slow
@@ -102,7 +101,6 @@ WANTED = [
         ("compiled", "input", True, True),
         ("compiled", "weight", True, True),
         ("compiled", "bias", False, True),
-        ("compiled", "input", False, False),
     ],
 )
 def test_gradients_wanted_alone(name: Backend, wanted: str, training: bool, affine: bool) -> None:
@@ -226,7 +224,7 @@ def test_inference_mode_first(case: Case, name: Backend) -> None:
 @pytest.mark.slow
 def test_threads_share_what_is_compiled() -> None:
     """Several threads that call the same kind of layer at once get right results."""
-    layer = randomized(layers.GroupNorm(2, 6).double())
+    layer = randomized(layers.LayerNorm(7).double())
     x, cotangent = torch.randn(5, 6, 7).double(), torch.randn(5, 6, 7).double()
     with backend("eager"):
         expected = results(layer, x, cotangent)[:2]

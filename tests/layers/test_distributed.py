@@ -12,43 +12,34 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
-from normzoo.layers import BatchNorm, SyncBatchNorm, backend
-from normzoo.registry.backends import Backend
+from normzoo.layers import BatchNorm, SyncBatchNorm
 
-from .cases import NORMS, Case
+from .cases import NORMS
 from .references import randomized
 
 RANKS, CHANNELS = 3, 3
 SAMPLES = [[2, 0, 3], [4, 1, 0], [0, 0, 6], [1, 2, 2]]
 """Of each rank in each step."""
 
-CASES: list[tuple[Case, Backend]] = [
-    *((case, "eager") for case in NORMS if case.layer is not SyncBatchNorm),
-    *((case, "compiled") for case in NORMS if case.id in ("batch-maps", "group-maps")),
-]
+CASES = [case for case in NORMS if case.layer is not SyncBatchNorm]
 
 
 class EveryNorm(nn.Module):
-    """Adds up what each norm makes of its input, on the backend of its case or on one for all."""
+    """Adds up what each norm makes of its input."""
 
-    def __init__(self, of_all: Backend | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.norms = nn.ModuleList(randomized(case.ours(torch.float64)) for case, _ in CASES)
-        self.backends = [of_all or name for _, name in CASES]
+        self.norms = nn.ModuleList(randomized(case.ours(torch.float64)) for case in CASES)
 
     def forward(self, inputs: list[Tensor]) -> Tensor:
-        outputs = []
-        for norm, name, x in zip(self.norms, self.backends, inputs, strict=True):
-            with backend(name):
-                outputs.append(norm(x).pow(3).mean())
-        return torch.stack(outputs).sum()
+        return torch.stack([norm(x).pow(3).mean() for norm, x in zip(self.norms, inputs, strict=True)]).sum()
 
 
 def inputs(rank: int) -> list[Tensor]:
     """Return this rank's own data."""
     torch.manual_seed(100 + rank)
-    return [(1 + rank) * case.input() for case, _ in CASES]
+    return [(1 + rank) * case.input() for case in CASES]
 
 
 def network(norm: type[nn.Module]) -> nn.Sequential:
@@ -116,7 +107,7 @@ def train(rank: int, folder: str) -> None:
     """Write what a rank finds: each norm by itself in two steps, averaged over the ranks, and synchronized ones."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS)
-    model = DistributedDataParallel(EveryNorm(None if rank == 0 else "eager"))  # what is compiled is so for each rank
+    model = DistributedDataParallel(EveryNorm())
     for _ in range(2):
         model.zero_grad()
         model(inputs(rank)).backward()
@@ -137,7 +128,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict[str, Any]
 @pytest.mark.slow  # processes of its own
 def test_gradients_are_the_mean_over_ranks(found: Sequence[Any]) -> None:
     """Each rank normalizes its own samples; gradients are averaged, and rank 0's running statistics are kept."""
-    alone = [EveryNorm("eager") for _ in range(RANKS)]
+    alone = [EveryNorm() for _ in range(RANKS)]
     for rank, model in enumerate(alone):
         for _ in range(2):
             model.zero_grad()

@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -66,7 +66,7 @@ def test_derivatives(case: FormulaCase, training: bool) -> None:
         return torch.func.functional_call(layer, tensors, (x,))
 
     inputs = (x, *(parameter.detach().requires_grad_() for parameter in parameters))
-    assert torch.autograd.gradcheck(output, inputs)
+    assert torch.autograd.gradcheck(output, inputs, fast_mode=True)
     assert torch.autograd.gradgradcheck(output, inputs, fast_mode=True)
 
 
@@ -215,16 +215,22 @@ def test_exported_program_computes_the_same(case: FormulaCase, training: bool) -
 
 
 @pytest.mark.slow
-def test_compiled_is_eager() -> None:
+@pytest.mark.parametrize(
+    ("compiler", "names"),
+    [
+        ("aot_eager", ("SwitchableNorm", "BatchRenorm", "EvoNormB0", "GlobalResponseNorm", "Derf")),
+        ("inductor", ("BatchRenorm", "EvoNormB0")),  # which takes longer
+    ],
+)
+def test_compiled_is_eager(compiler: str, names: Sequence[str]) -> None:
     """As one graph, forward and backward."""
     torch.compiler.reset()
-    names = ("SwitchableNorm", "BatchRenorm", "EvoNormB0", "GlobalResponseNorm", "Derf")
     cases = [case for case in ONE_OF_EACH_FORMULA if case.layer.__name__ in names]
     assert len(cases) == len(names)
     layers = SideBySide(case.ours(torch.float32) for case in cases)
     inputs = [case.input(torch.float32).requires_grad_() for case in cases]
     others = copy.deepcopy(layers)
-    compiled: Any = torch.compile(others, fullgraph=True)
+    compiled: Any = torch.compile(others, fullgraph=True, backend=compiler)
 
     def gradients(function: Any) -> tuple[Tensor, ...]:
         return torch.autograd.grad(sum(y.square().sum() for y in function(*inputs)), inputs)
