@@ -21,9 +21,16 @@ from normzoo.layers import (
     backend,
     make_norm,
 )
-from normzoo.layers._pool import OfEachMember, OverChannels, OverNothing, OverSamples, Pool, WithinGroups
-from normzoo.layers._pooled import PooledNorm
-from normzoo.layers._stack import stack_norms
+from normzoo.layers._pooled import (
+    OfEachMember,
+    OverChannels,
+    OverNothing,
+    OverSamples,
+    Pool,
+    PooledNorm,
+    WithinGroups,
+    stack_norms,
+)
 from normzoo.registry.backends import Backend
 
 from .references import randomized
