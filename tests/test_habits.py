@@ -134,3 +134,11 @@ def test_the_project_says_where_it_is() -> None:
     """On the package's page."""
     assert {"Homepage", "Issues", "Changelog"} <= PROJECT["urls"].keys()
     assert all(url.startswith(PROJECT["urls"]["Homepage"]) for url in PROJECT["urls"].values())
+
+
+def test_no_file_has_more_than_400_lines() -> None:
+    """One that grows beyond is cut along a concept, or says less."""
+    files = [path for folder in ("normzoo", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert len(lengths) > 100
+    assert {name: length for name, length in lengths.items() if length > 400} == {}

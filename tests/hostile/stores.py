@@ -11,6 +11,7 @@ from cli.in_process import fill
 from report.synthetic import filled
 
 from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.store import Store
 
 MATRIX = MatrixSpec(templates="cnn", norms="batch,none", batch_sizes="2", seeds=2)
 
@@ -204,3 +205,9 @@ def poison(path: Path, number: int) -> str:
     make_store(path)
     chance = random.Random(number)
     return f"{number}: {chance.choice(KINDS)(path, chance)}"
+
+
+def seeds(path: Path) -> list[int]:
+    """Return the seeds of the runs in a store."""
+    with Store(path, writable=False) as store:
+        return sorted(record.spec.seed for record in store.records(list(store.statuses())).values())
