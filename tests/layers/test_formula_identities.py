@@ -26,6 +26,7 @@ def _unlike_at_the_start(layer: nn.Module) -> Any:
     return layer.double()
 
 
+@pytest.mark.slow  # as is importing timm
 @pytest.mark.parametrize(
     ("name", "options", "ours"),
     [

@@ -59,7 +59,8 @@ def gradients(outputs: Any, inputs: list[Tensor]) -> list[Tensor]:
     return list(torch.autograd.grad(loss, inputs))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("norm", ["none", pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.slow_but_one
+@pytest.mark.parametrize("norm", ["none", None])
 @pytest.mark.parametrize(("kind", "options"), CASES, ids=str)
 def test_without_a_norm_it_is_torchs(kind: str, options: dict[str, Any], norm: str | None) -> None:
     """Outputs, last states and every gradient, from given states and for packed sequences; by our own loop, too."""
