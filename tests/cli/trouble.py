@@ -11,7 +11,7 @@ from .command import Outcome, compare_here, stored
 TROUBLES = ("Raising", "Killed", "Greedy", "Spoiling", "Sleeping")
 MATRIX = (
     *("--norms", ",".join(["none", *(f"troubled:{name}" for name in TROUBLES)])),
-    *("--seeds", "2", "--templates", "cnn", "--timeout", "5", "--strategy", "sequential"),
+    *("--seeds", "2", "--templates", "cnn", "--timeout", "8", "--strategy", "sequential"),
 )
 
 

@@ -41,7 +41,9 @@ for line in sys.stdin:
             told = repr(error)
         print(json.dumps(told), flush=True)
         os._exit(0)
-    os.wait()
+    _, status = os.wait()
+    if status:  # ended by what is no exception
+        print(json.dumps(f"it ended with status {status}"), flush=True)
 """
 """Loads a small file, then a large one with so many bytes more of memory; what is mapped from files takes none.
 

@@ -50,8 +50,10 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {
     "local": lambda: LocalExecutor(CPU),
     "in process": InProcessExecutor,
 }
-LOCAL, IN_PROCESS = pytest.param(EXECUTORS["local"], marks=pytest.mark.slow), EXECUTORS["in process"]
-each_executor = pytest.mark.parametrize("make", [LOCAL, IN_PROCESS], ids=EXECUTORS)
+SLOW = {"local": pytest.mark.slow}  # as it starts processes
+each_executor = pytest.mark.parametrize(
+    "make", [pytest.param(make, id=name, marks=SLOW.get(name, ())) for name, make in EXECUTORS.items()]
+)
 
 
 def on_device(**changes: Any) -> dict[str, Any]:

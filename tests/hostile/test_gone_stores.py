@@ -151,6 +151,15 @@ def test_a_rescue_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.
     assert seeds(tmp_path / "s-rescued.sqlite") == [0, 1, 2]
 
 
+def test_a_rescue_whose_name_is_too_long_says_so(tmp_path: Path) -> None:
+    """As the names of the files that SQLite puts beside it are."""
+    store = Store(tmp_path / f"{'x' * 239}.sqlite")
+    deleted(store.path)
+    with pytest.raises(StoreError, match=r"-rescued\.sqlite' cannot be opened or written"):
+        store.add(A)
+    store._database.close()
+
+
 def test_where_the_folder_is_gone_a_store_is_kept_among_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

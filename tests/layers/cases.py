@@ -293,7 +293,7 @@ ONE_OF_EACH_POOL = list(
 KINDS = [
     case for case in NORMS if case in ONE_OF_EACH_POOL or case.id in ("batch-sequences-cumulative", "instance-volumes")
 ]
-"""Beside one of each pool, every kind of parameters, statistics and shapes: of one pool or another, not of all."""
+"""One of each pool, a momentum of its own and three dimensions of positions."""
 
 
 COMPILED = [case for case in NORMS if case.id in ("batch-maps", "group-maps", "layer-plain", "instance-volumes")]

@@ -30,9 +30,13 @@ def results(layer: Any, x: Tensor, cotangent: Tensor) -> list[Any]:
     return [y.detach(), leaf.grad, [p.grad for p in layer.parameters()], copy.deepcopy(layer.state_dict())]
 
 
+WITHOUT = ("batch-maps-plain-frozen", "group-volumes-without-bias")
+"""Without parameters, by running statistics; and with a weight alone."""
+
 STEPS = [
     *((case, True) for case in KINDS),
-    *((case, False) for case in KINDS if case.id == "batch-maps"),
+    *((case, False) for case in KINDS if case.id in ("batch-maps", "instance-volumes")),
+    *((case, case.id != "batch-maps-plain-frozen") for case in NORMS if case.id in WITHOUT),
 ]
 """Cases, and whether in training. Evaluation is another only with running statistics."""
 

@@ -52,8 +52,13 @@ def states_of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, 
     folder = tmp_path_factory.mktemp("ranks")
     other = get_context("spawn").Process(target=train, args=(1, str(folder)))
     other.start()
-    train(0, str(folder))  # here, where torch is loaded
-    other.join()
+    try:
+        train(0, str(folder))  # here, where torch is loaded
+        other.join()
+    finally:
+        other.kill()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
     assert other.exitcode == 0
     return [torch.load(folder / f"rank{rank}.pt") for rank in range(RANKS)]
 

@@ -56,8 +56,13 @@ def test_ranks_end_with_the_statistics_of_all_batches(tmp_path: Path) -> None:
     """To the last digit the same on each, though one has three batches and the other one."""
     other = get_context("spawn").Process(target=run, args=(1, str(tmp_path)))
     other.start()
-    run(0, str(tmp_path))  # here, where torch is loaded
-    other.join()
+    try:
+        run(0, str(tmp_path))  # here, where torch is loaded
+        other.join()
+    finally:
+        other.kill()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
     assert other.exitcode == 0
     states = [torch.load(tmp_path / f"rank{rank}.pt") for rank in range(len(SIZES))]
     for mine, theirs in zip(*states, strict=True):

@@ -1,11 +1,12 @@
 """The file of a store: the tables in it, and what is opened and what is refused. Torch-free."""
 
+import itertools
 import shlex
 import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -127,7 +128,8 @@ def rescue(database: sqlite3.Connection, path: Path) -> tuple[sqlite3.Connection
         StoreError: it cannot be written.
     """
     folder = path.parent if path.parent.is_dir() else Path(tempfile.gettempdir())
-    names = (f"{path.stem}-rescued{number}{path.suffix}" for number in ("", *map("-{}".format, range(2, 1000))))
+    numbers = itertools.chain([""], map("-{}".format, itertools.count(2)))
+    names = (f"{path.stem}-rescued{number}{path.suffix}" for number in numbers)
     fresh = folder / next(names)
     try:
         with refusing(fresh):
@@ -140,7 +142,8 @@ def rescue(database: sqlite3.Connection, path: Path) -> tuple[sqlite3.Connection
             database.close()
     except StoreError:
         for part in ("", "-journal", "-wal", "-shm"):  # which are ours, and hold nothing whole
-            fresh.with_name(f"{fresh.name}{part}").unlink(missing_ok=True)
+            with suppress(OSError):
+                fresh.with_name(f"{fresh.name}{part}").unlink()
         raise
     return rescued, fresh
 
@@ -173,7 +176,7 @@ def _upgraded_copy(database: sqlite3.Connection, migrate: Migration) -> sqlite3.
 _HINTS = {
     sqlite3.SQLITE_BUSY: "; another program writes to it for too long: repeat the command when that has ended",
     sqlite3.SQLITE_FULL: "; what was kept before is whole: make room, and the same command goes on from there",
-    sqlite3.SQLITE_IOERR: "; what was kept before is whole unless the file was deleted, and can be gone on with",
+    sqlite3.SQLITE_IOERR: "; what was kept before is whole unless the file was deleted; repeat the command",
 }
 """What to do, by SQLite's code for what went wrong."""
 
