@@ -254,13 +254,20 @@ def can_be_evaluated(spec: str) -> bool:
     return names <= {"x", *FUNCTIONS, *statistics, *letters, *asked.options}
 
 
-FORMULAS = [spec for spec in EVERY if can_be_evaluated(spec)]
+BEYOND = {
+    *("batch-channel", "batch-instance", "batch-renorm", "domain", "evonorm-b0", "frn", "frn-tlu", "grn"),
+    *("local-response", "noisy-batch", "partial-rms", "switchable"),
+}
+"""Norms whose formula holds more than the test below knows; to find that out takes as long as to import all this."""
+
+FORMULAS = [spec for spec in EVERY if spec.partition(":")[0] not in BEYOND]
 
 
-def test_most_formulas_are_evaluated() -> None:
-    """All of norms with one pool."""
+@pytest.mark.slow
+def test_all_formulas_are_evaluated_but_of_those_beyond() -> None:
+    """Among them those of all norms with one pool."""
+    assert [spec for spec in EVERY if can_be_evaluated(spec)] == FORMULAS
     assert set(SPECS) <= set(FORMULAS)
-    assert {"dyt", "extended"} <= set(FORMULAS)
 
 
 @each_of(FORMULAS)
