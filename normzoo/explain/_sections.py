@@ -1,6 +1,7 @@
 """What is said of a norm: all of it under headings, or in brief."""
 
 import re
+import textwrap
 from collections.abc import Iterable
 from math import prod
 from typing import Final, NamedTuple
@@ -9,6 +10,9 @@ from normzoo.explain._pools import DIMENSIONS, Pools
 from normzoo.explain._subject import UNCHANGED, Subject, held, same_pools, tensor_shape, written_shape
 from normzoo.registry import NORMS, HeldTensor, Line
 from normzoo.registry._explanation import name_of_block
+
+LINES: Final = 2
+"""How many a sentence takes at most where little is said."""
 
 PRECISION: Final = (
     "Statistics and formula are computed in float32 or wider, of bfloat16 and float16 inputs and under autocast, too; "
@@ -49,15 +53,19 @@ def sections(subject: Subject) -> list[Section]:
     ]
 
 
-def brief(subject: Subject) -> list[Section]:
-    """Return what is said first: what a norm computes, where it fits, and how to use it."""
+def brief(subject: Subject, *, width: int = 80) -> list[Section]:
+    """Return what is said first: what a norm computes, where it fits, and how to use it.
+
+    Of where it fits, it is as much as two lines of ``width`` characters hold beside a heading.
+    """
     about = subject.about
     if about is None:
         return [*_found(subject), *_uses(subject, in_lines=True)]
+    room = width - len("to compare  ")
     return [
         Section("formula", (formula(subject),)),
-        Section("fits", (_in_short(about.fits),)),
-        Section("fits less", (_in_short(about.misfits),)),
+        Section("fits", (_in_short(about.fits, room),)),
+        Section("fits less", (_in_short(about.misfits, room),)),
         *_uses(subject, in_lines=True),
     ]
 
@@ -75,13 +83,18 @@ def _found(subject: Subject) -> list[Section]:
     ]
 
 
-def _in_short(sentences: Iterable[str]) -> str:
-    """Return what sentences begin with, without reasons and sources.
+def _in_short(sentences: Iterable[str], room: int) -> str:
+    """Return what sentences begin with, without reasons and sources; none is cut that does not fit in two lines.
 
-    >>> _in_short(["Small batches: its statistics get noisy (Wu & He 2018).", "Vectors (N, C)."])
-    'Small batches; Vectors'
+    >>> sentences = ["Small batches: its statistics get noisy (Wu & He 2018).", "Vectors (N, C)."]
+    >>> _in_short(sentences, 20), _in_short(sentences, 10)
+    ('Small batches; Vectors', 'Small batches')
     """
-    return "; ".join(re.split(r"[:;] |\. | \(|\.$", each)[0] for each in sentences)
+    first, *others = (re.split(r"[:;] |\. | \(|\.$", each)[0] for each in sentences)
+    for each in others:
+        if len(textwrap.wrap(f"{first}; {each}", room)) <= LINES:
+            first = f"{first}; {each}"
+    return first
 
 
 def _uses(subject: Subject, *, in_lines: bool = False) -> list[Section]:

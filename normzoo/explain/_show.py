@@ -13,7 +13,7 @@ from rich.text import Text
 
 from normzoo.explain._picture import INKS, ROWS, Layout, axes, channel_name, lay_out, plot, sample_name
 from normzoo.explain._pools import Pools
-from normzoo.explain._sections import Section, brief, sections, summary
+from normzoo.explain._sections import LINES, Section, brief, sections, summary
 from normzoo.explain._subject import Subject
 
 LEAST_COLUMNS: Final = 48
@@ -48,7 +48,7 @@ def to_rich(subjects: Sequence[Subject], *, width: int = 80) -> list[RenderableT
 
 def brief_to_rich(subject: Subject, *, width: int = 80) -> Text:
     """Return what fits one screen: a picture, as large as there is room for, and what is said first."""
-    said = _said([*brief(subject), *([MORE] if subject.about else [])], width)
+    said = _said([*brief(subject, width=width), *([MORE] if subject.about else [])], width)
     shown = said
     for height in range(ROWS, FEWEST - 1, -1):
         shown = [*_head(subject, width), *_beside(subject, width, height), Text(), *said]
@@ -64,7 +64,7 @@ def _said(said: Sequence[Section], width: int) -> list[Text]:
     for section in said:
         heading = section.heading.ljust(indented)
         for sentence in section.lines:
-            for part in textwrap.wrap(sentence, max(width - indented, 20), max_lines=2, placeholder=" ..."):
+            for part in textwrap.wrap(sentence, max(width - indented, 20), max_lines=LINES, placeholder=" ..."):
                 lines.append(Text(heading, style="bold").append(part, style="not bold"))
                 heading = " " * indented
     return lines

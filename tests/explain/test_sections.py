@@ -3,8 +3,9 @@
 import pytest
 
 from normzoo.explain import sections, subject
-from normzoo.explain._sections import code
+from normzoo.explain._sections import brief, code
 from normzoo.layers import make_norm
+from normzoo.registry import NORMS
 
 from .cases import EVERY, IN_OTHER_SHAPES, each_of, each_with_shapes
 
@@ -119,6 +120,19 @@ def test_of_several_statistics_each_is_counted() -> None:
         "mean: 8 pools of 16 values each (4 samples x 4 positions), one for each of 8 channels; "
         "variance: 1 pool of 128 values (4 samples x 8 channels x 4 positions)."
     )
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_what_is_said_in_short_stands_alone(name: str) -> None:
+    """At 80 columns: more than a word each, and none that needs what follows in full."""
+    about = NORMS[name].explanation
+    said = {each.heading: each.lines for each in brief(subject(name, MAPS))}
+    for heading, sentences in (("fits", about.fits), ("fits less", about.misfits)):
+        (line,) = said[heading]
+        begun = line.split("; ")
+        assert all(any(each.startswith(phrase) for each in sentences) for phrase in begun)
+        assert min(len(phrase.split()) for phrase in begun) > 1
+        assert not any(phrase.startswith(("With its", "The ", "As ")) for phrase in begun[:1])
 
 
 def test_what_pools_nothing_says_so() -> None:

@@ -118,6 +118,7 @@ def test_a_screen_holds_what_is_said_first(spec: str, shape: tuple[int, ...]) ->
     for heading in ("formula", "fits", "fits less", "in Python", "to compare"):
         assert headings.count(heading) == 1
     assert said[-1].split() == ["all", "of", "it", "--details"]
+    assert not any(line.endswith("...") for line in said[headings.index("formula") :])  # no sentence is cut
 
 
 def test_several_statistics_stand_beside_one_another() -> None:

@@ -76,7 +76,7 @@ FOLDED: Final = Line(
     needs=TRACKED,
 )
 STATE: Final = Line(text="State: a mean and a variance per channel.", needs=TRACKED)
-ANY_BATCH: Final = "Batches of any size, also of one sample, since samples do not act on one another."
+ANY_BATCH: Final = "Batches of any size, also of one sample: samples do not act on one another."
 
 
 SKIPPED: Final = HeldTensor(

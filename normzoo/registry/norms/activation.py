@@ -30,8 +30,8 @@ _FITS = (
     "(Liu et al. 2020)."
 )
 _NO_PLACE = (
-    "Networks with other activations, or norms where there is none, as in recurrent networks and transformers: its own "
-    "is part of it."
+    "Networks with another activation after the norm, or none: its own is part of it, and recurrent networks and "
+    "transformers have none there."
 )
 _COST = Line(text="Its gradient is that of the operations, and keeps several tensors of the size of the input.")
 

@@ -19,9 +19,9 @@ _NONE = Explanation(
     inference=(SAME,),
     cost=(Line(text="No pass over the values, nothing kept for backward, no state: the least there is."),),
     fits=(
-        "As the control: what a norm gives shows only beside a network without one.",
-        "Shallow networks, and networks made to do without, by their initialization (Zhang, Dauphin & Ma 2019) or by "
-        "clipped gradients and standardized weights (Brock et al. 2021).",
+        "Comparisons, as the control: what a norm gives shows only beside a network without one.",
+        "Shallow networks, and networks made to do without a norm: by their initialization (Zhang, Dauphin & Ma 2019) "
+        "or by clipped gradients and standardized weights (Brock et al. 2021).",
     ),
     misfits=(
         "Deep networks at high learning rates: without batch norm ResNet-110 diverges on CIFAR-10 at rates at which it "

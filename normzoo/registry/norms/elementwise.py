@@ -35,7 +35,7 @@ _DYT = Explanation(
         ANY_BATCH,
     ),
     misfits=(
-        "Convolutional networks in place of batch norm: in its own paper ResNet-50 on ImageNet falls from 76.2 % to "
+        "Convolutional networks, in place of batch norm: in its own paper ResNet-50 on ImageNet falls from 76.2 % to "
         "68.9 %, VGG-19 from 72.7 % to 71.0 % (Zhu et al. 2025).",
     ),
     paper=Paper(
@@ -68,7 +68,7 @@ _DERF = Explanation(
         "with layer norm (Chen et al. 2025).",
         ANY_BATCH,
     ),
-    misfits=("Convolutional networks in place of batch norm, as far as it is like dyt, which falls behind there.",),
+    misfits=("Convolutional networks, in place of batch norm: dyt, which is like it, falls behind there.",),
     paper=Paper(
         authors="Mingzhi Chen, Taiming Lu, Jiachen Zhu, Mingjie Sun, Zhuang Liu",
         year=2025,

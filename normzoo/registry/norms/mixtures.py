@@ -134,8 +134,8 @@ _SWITCHABLE = Explanation(
         STATE,
     ),
     fits=(
-        "Where it is not known which of the three fits: each place in the network learns its own mixture, over a wide "
-        "range of batch sizes (Luo et al. 2018).",
+        "Networks for which it is not known whether instance, layer or batch fits: each place in the network learns "
+        "its own mixture, over a wide range of batch sizes (Luo et al. 2018).",
     ),
     misfits=(
         "Inference that must be cheap: it takes statistics of its input, and folds into no convolution.",
@@ -250,8 +250,8 @@ _BATCH_CHANNEL = Explanation(
     ),
     cost=(Line(text="About that of batch and group together; its gradient keeps more."), STATE),
     fits=(
-        "With standardized weights, in place of group, to keep channels from the singularity at which they are never "
-        "active (Qiao et al. 2019).",
+        "Convolutional networks with standardized weights, in place of group: it keeps channels from the singularity "
+        "at which they are never active (Qiao et al. 2019).",
     ),
     misfits=(
         "Batches of one or two, with which its batch norm is as noisy as batch; the paper takes estimates there.",

@@ -91,16 +91,16 @@ _BATCH = Explanation(
     fits=(
         "Convolutional image networks at large batches: of batch, group, layer and instance it has the lowest error of "
         "ResNet-50 on ImageNet at 32 images per GPU, 23.6 % (Wu & He 2018).",
-        "Training at higher learning rates than without (Ioffe & Szegedy 2015; Bjorck et al. 2018).",
-        "Inference that must be cheap, as then it can be merged into its neighbour.",
+        "Training at higher learning rates than without a norm (Ioffe & Szegedy 2015; Bjorck et al. 2018).",
+        "Inference that must be cheap: then it can be merged into its neighbour.",
     ),
     misfits=(
         "Small batches: its statistics get noisy, and in the same experiment its error rises from 23.6 % at 32 images "
         "per GPU to 24.8 % at 8 and 34.7 % at 2 (Wu & He 2018).",
         "Data at inference unlike the batches of training: running statistics no longer match.",
-        "Recurrent networks tend to need care: statistics for each time step (Ba et al. 2016), and w starting at 0.1 "
-        "(Cooijmans et al. 2016).",
-        "Where samples must not act on one another, or batches vary in size.",
+        "Recurrent networks: they tend to need care, statistics for each time step (Ba et al. 2016) and w starting at "
+        "0.1 (Cooijmans et al. 2016).",
+        "Samples that must not act on one another: here they do, in batches of each size differently.",
     ),
     paper=Paper(
         authors="Sergey Ioffe, Christian Szegedy",
@@ -178,13 +178,14 @@ _LAYER = Explanation(
     inference=(SAME,),
     cost=(PASSES, KEPT, TWO_AGAIN, stateless("instance and group")),
     fits=(
-        "Recurrent networks, whose hidden states it steadies and whose training it tends to shorten (Ba et al. 2016); "
-        "also transformers, there over each token (Vaswani et al. 2017).",
+        "Recurrent networks: it steadies their hidden states and tends to shorten their training (Ba et al. 2016).",
+        "Transformers, there over each token (Vaswani et al. 2017).",
         ANY_BATCH,
     ),
     misfits=(
-        "Convolutional image networks tend to do better with batch or group: 25.3 % error against 23.6 % and 24.1 % in "
-        "ResNet-50 on ImageNet at 32 images per GPU (Wu & He 2018); Ba et al. (2016) also see batch ahead there.",
+        "Convolutional image networks, which tend to do better with batch or group: 25.3 % error against 23.6 % and "
+        "24.1 % in ResNet-50 on ImageNet at 32 images per GPU (Wu & He 2018); Ba et al. (2016) also see batch ahead "
+        "there.",
         "Channels of very different scale: the large ones set the mean and variance of all.",
     ),
     paper=Paper(
@@ -234,8 +235,8 @@ _POSITION = replace(
     training=(OWN, ZERO_CENTERED),
     cost=(PASSES, KEPT, TWO_AGAIN, Line(text="No state; what channel-layer costs, less its weight and bias.")),
     fits=(
-        "Generative networks that go from image to image, which get the means and deviations back in a later layer "
-        "(Li et al. 2019).",
+        "Generative networks from image to image: they get the means and deviations back in a later layer (Li et al. "
+        "2019).",
         ANY_BATCH,
     ),
     misfits=(

@@ -20,12 +20,12 @@ _GRN = Explanation(
     inference=(SAME,),
     cost=(Line(text="Two passes over the values forward, as the others; no state."),),
     fits=(
-        "ConvNeXt V2 with masked autoencoders, within its blocks and beside layer norm, against channels that die or "
+        "ConvNeXt V2 with masked autoencoders, within its blocks and beside layer norm: against channels that die or "
         "are alike (Woo et al. 2023).",
         ANY_BATCH,
     ),
     misfits=(
-        "In place of the norm of a network: large inputs stay large, and it starts as no norm at all.",
+        "Networks without another norm: large inputs stay large, and it starts as no norm at all.",
         "Plain vectors (N, C), which have no positions, and are refused.",
     ),
     paper=Paper(
@@ -50,7 +50,7 @@ _LOCAL = Explanation(
     cost=(Line(text="As many additions per value as there are neighbours; no parameters, no state."),),
     fits=("AlexNet, for which it was made (Krizhevsky et al. 2012).", ANY_BATCH),
     misfits=(
-        "As the only norm of a network: with the options that it has by itself, inputs of ordinary size stay nearly as "
+        "Networks without another norm: with the options that it has by itself, inputs of ordinary size stay nearly as "
         "they are.",
         "Where neighbouring channels have nothing to do with one another.",
     ),

@@ -70,10 +70,10 @@ _NOISY_BATCH = Explanation(
         STATE,
     ),
     fits=(
-        "As a study: where it trains about as well as batch, batch norm does not help by keeping distributions stable "
-        "(Santurkar et al. 2018).",
+        "Studies of why batch norm helps: where it trains about as well as batch, batch norm does not help by keeping "
+        "distributions stable (Santurkar et al. 2018).",
     ),
-    misfits=("Everything else: the noise is not made to help.",),
+    misfits=("Any other purpose: the noise is not made to help.",),
     paper=Paper(
         authors="Shibani Santurkar, Dimitris Tsipras, Andrew Ilyas, Aleksander Madry",
         year=2018,

@@ -35,9 +35,9 @@ _RMS = Explanation(
         Line(text="No state; as many passes as layer, with one statistic in place of two: somewhat less work."),
     ),
     fits=(
-        "In place of layer norm, of which it is the part that rescales: comparable results in less time in recurrent "
-        "networks, transformers and others (Zhang & Sennrich 2019). Large language models such as LLaMA use it, over "
-        "each token (Touvron et al. 2023).",
+        "Transformers, recurrent networks and others, in place of layer norm: as the part of it that rescales, it "
+        "gives comparable results in less time (Zhang & Sennrich 2019). Large language models such as LLaMA use it, "
+        "over each token (Touvron et al. 2023).",
         ANY_BATCH,
     ),
     misfits=(
@@ -73,7 +73,7 @@ _PARTIAL = Explanation(
     ),
     misfits=(
         "Few channels: of 16, the first alone sets the scale of all, and where it is small, outputs are large.",
-        "After a ReLU, as in the cnn and the mlp: the first channels may all be silent, and the others are then "
+        "Inputs after a ReLU, as in the cnn and the mlp: the first channels may all be silent, and the others are then "
         "divided by sqrt(eps) alone. The paper normalizes before the activation.",
     ),
     paper=_RMS.paper,
@@ -101,16 +101,16 @@ _FRN = Explanation(
     inference=(SAME,),
     cost=(Line(text="Two passes over the values forward, as the others; no state."),),
     fits=(
-        "With its threshold (frn-tlu), convolutional image networks: 0.7 to 1.0 points more than batch in InceptionV3 "
+        "Convolutional image networks, with its threshold, frn-tlu: 0.7 to 1.0 points more than batch in InceptionV3 "
         "and ResnetV2-50 on ImageNet at large batches, and over 1 point more than group at small ones (Singh & "
         "Krishnan 2020).",
         ANY_BATCH,
     ),
     misfits=(
-        "Before a ReLU, without the threshold: outputs keep a bias away from zero, which can leave units dead (Singh & "
+        "Without its threshold, before a ReLU: outputs keep a bias away from zero, which can leave units dead (Singh & "
         "Krishnan 2020).",
-        "The claim of its paper does not hold everywhere: under a common recipe of ResNet-50 another found 24.0 % "
-        "error where batch has 23.6 % (Wu, FRN-on-common-ImageNet-baseline).",
+        "Training by other recipes than its paper's: by a common one of ResNet-50 another found 24.0 % error where "
+        "batch has 23.6 % (Wu, FRN-on-common-ImageNet-baseline).",
         "One position, of which only the sign is left: refused in training, but with learn_eps. So are vectors (N, C).",
     ),
     paper=Paper(
@@ -126,6 +126,8 @@ _FRN_TLU = replace(
     _FRN,
     does="nothing: one root mean square per sample and channel, with an activation",
     options={name: value for name, value in _FRN.options.items() if name != "threshold"},
+    fits=(_FRN.fits[0].replace(", with its threshold, frn-tlu", ""), ANY_BATCH),
+    misfits=_FRN.misfits[1:],
     remark="It is frn:threshold=true. Its threshold, max(y, t), is the activation, and no other is put beside it.",
 )
 

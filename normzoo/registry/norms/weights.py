@@ -39,9 +39,10 @@ _WS = Explanation(
     cost=(_COST,),
     fits=(ANY_BATCH,),
     misfits=(
-        "Alone: it is described for use with a norm of activations, such as group (Qiao et al. 2019). Without one, "
-        "activations grow from layer to layer by about sqrt(fan_in), as all weights have a variance of one.",
-        "Networks without convolutions, in which it is none.",
+        "Networks without a norm of activations: it is described for use with one, such as group (Qiao et al. 2019). "
+        "Without one, activations grow from layer to layer by about sqrt(fan_in), as all weights have a variance of "
+        "one.",
+        "Networks without convolutions: there it does nothing.",
     ),
     paper=_PAPER,
     remark=_HOW,
@@ -56,7 +57,7 @@ _GROUP_WS = replace(
         ANY_BATCH,
     ),
     misfits=(
-        "Networks without convolutions, in which it is group.",
+        "Networks without convolutions: there it is no more than group.",
         "Numbers of channels that the groups do not divide.",
     ),
     paper=_PAPER,
@@ -77,13 +78,13 @@ _SCALED_WS = Explanation(
     inference=(SAME,),
     cost=(_COST, Line(text="State: none here; each convolution gets a gain per output channel.")),
     fits=(
-        "Residual networks without a norm of activations, made for it: they keep the variance from block to block by "
-        "their own scales (Brock et al. 2021).",
+        "Residual networks that are made to do without a norm of activations: they keep the variance from block to "
+        "block by their own scales (Brock et al. 2021).",
         ANY_BATCH,
     ),
     misfits=(
-        "Networks that are not made for it: here no residual branch is scaled, as the paper's are.",
-        "Networks without convolutions, in which it is none.",
+        "Networks that are not made to do without a norm: here no residual branch is scaled, as the paper's are.",
+        "Networks without convolutions: there it does nothing.",
     ),
     paper=Paper(
         authors="Andrew Brock, Soham De, Samuel L. Smith",
