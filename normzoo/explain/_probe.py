@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.errors import ComponentError
-from normzoo.explain._pools import Pools, Sizes
+from normzoo.explain._pools import DIMENSIONS, Pools, Sizes
 from normzoo.explain._subject import Curve, Probe, written_shape
 from normzoo.layers import make_norm
 from normzoo.registry import NORMS
@@ -50,12 +50,14 @@ def probe(spec: str, shape: tuple[int, ...]) -> Probe:
         x = torch.randn(shape, dtype=torch.float64)
         y = _output(layer, x, spec, training=True)
         moves = _moves(layer, shape, spec)
-        pools, overlaps = _pools(moves, (shape[0], shape[1], prod(shape[2:])))
+        sizes = (shape[0], shape[1], prod(shape[2:]))
+        pools, overlaps = _pools(moves, sizes)
         is_elementwise = bool((moves == torch.eye(len(moves), dtype=torch.bool)).all())
         target, _ = NORMS.load(spec)
         return Probe(
             pools=pools,
             overlaps=overlaps,
+            reach=_reach(moves, sizes),
             curve=_curve(made, shape) if is_elementwise else (),
             does=next(iter((getattr(target, "__doc__", "") or "").strip().splitlines()), ""),
             parameters=tuple(_described(name, each) for name, each in made.named_parameters()),
@@ -118,6 +120,12 @@ def _pools(moves: Tensor, sizes: Sizes) -> tuple[Pools, bool]:
         if tuple(blocks.number(*place) for place in places) == numbers:
             return blocks, False
     return Pools(sizes, None, numbers), False
+
+
+def _reach(moves: Tensor, sizes: Sizes) -> tuple[str, ...]:
+    """Return the dimensions along which some value moves an output elsewhere."""
+    places = (torch.unravel_index(indices, sizes) for indices in moves.nonzero(as_tuple=True))
+    return tuple(name for name, own, other in zip(DIMENSIONS, *places, strict=True) if not own.equal(other))
 
 
 def _curve(layer: nn.Module, shape: tuple[int, ...]) -> Curve:

@@ -7,7 +7,7 @@ from math import prod
 from typing import Final, NamedTuple
 
 from normzoo.explain._pools import DIMENSIONS, Pools
-from normzoo.explain._subject import UNCHANGED, Subject, held, same_pools, tensor_shape, written_shape
+from normzoo.explain._subject import UNCHANGED, Probe, Subject, held, same_pools, tensor_shape, written_shape
 from normzoo.registry import NORMS, HeldTensor, Line
 from normzoo.registry._explanation import name_of_block
 
@@ -138,14 +138,25 @@ def pools_in_numbers(subject: Subject) -> str:
     """Say how many pools there are, and of how many values."""
     if subject.probe and subject.probe.overlaps:
         return (
-            "There are no pools, as what acts on one output acts on others otherwise. Lettered is what moves with one "
-            "value."
+            f"There are no pools: outputs depend on sets of values that overlap but differ, {_within(subject.probe)}."
         )
     if subject.curve:
         return "There are no pools: each output depends on its own input alone."
     if len(subject.parts) == 1:
         return f"{_in_numbers(subject, subject.pools)}."
     return "; ".join(f"{name}: {_in_numbers(subject, pools)}" for name, pools in subject.parts.items()) + "."
+
+
+def _within(probe: Probe) -> str:
+    """Say how far the values lie apart on which an output depends.
+
+    >>> _within(Probe(pools=Pools((2, 4, 9), None), reach=("channels", "positions")))
+    'across channels and positions of one sample'
+    """
+    within = [name.removesuffix("s") for name in DIMENSIONS if name not in probe.reach]
+    *others, last = probe.reach or ("values",)
+    across = f"{', '.join(others)} and {last}" if others else last
+    return f"across {across}" + (f" of one {' and '.join(within)}" if probe.reach and within else "")
 
 
 def _in_numbers(subject: Subject, pools: Pools) -> str:

@@ -30,6 +30,26 @@ class Window(nn.Module):
         return x / (1 + squares[:, :-2] + squares[:, 1:-1] + squares[:, 2:]).sqrt()
 
 
+class Largest(nn.Module):
+    """Divide each sample by its largest absolute value."""
+
+    def __init__(self, channels: int) -> None:  # noqa: ARG002
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / x.abs().amax(tuple(range(1, x.ndim)), keepdim=True)
+
+
+class Median(nn.Module):
+    """Subtract the median of the positions of each channel."""
+
+    def __init__(self, channels: int) -> None:  # noqa: ARG002
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.flatten(2).median(-1).values.view(*x.shape[:2], *(1 for _ in x.shape[2:]))
+
+
 class Rectified(nn.Module):
     """Normalize each sample, and leave out what is negative; factors start at zero."""
 

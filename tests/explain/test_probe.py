@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from normzoo.errors import ComponentError
-from normzoo.explain import Subject, lay_out, picture_to_rich, sections, subject, to_svg
+from normzoo.explain import Subject, brief_to_rich, lay_out, picture_to_rich, sections, subject, to_svg
 from normzoo.explain._picture import axes, plot
 
 from .cases import SPECS
@@ -52,12 +52,29 @@ def test_pools_that_are_no_blocks_are_drawn_and_said() -> None:
 def test_what_overlaps_has_no_pools() -> None:
     """It is drawn what moves with one value."""
     asked = own("Window")
-    assert said(asked, "pools").startswith("There are no pools, as what acts on one output acts on others otherwise.")
+    assert said(asked, "pools") == (
+        "There are no pools: outputs depend on sets of values that overlap but differ, across channels of one "
+        "sample and position."
+    )
     labels = [asked.pools.label(*place) for place in itertools.product((0, 1), range(4), range(4))]
     marked = [index for index, label in enumerate(labels) if label == "A"]
     assert labels.count(".") == len(labels) - 3
     assert marked[1] - marked[0] == marked[2] - marked[1] == 4  # the same place of three channels
     assert axes(asked).startswith("A: what moves with one value; rows: samples")
+
+
+@pytest.mark.parametrize(
+    ("name", "across"),
+    [
+        ("Largest", "across channels and positions of one sample."),
+        ("Median", "across positions of one sample and channel."),
+    ],
+)
+def test_how_far_an_output_depends_on_others_is_said(name: str, across: str) -> None:
+    """Of norms by one of their values, which moves all others while they move themselves alone."""
+    asked = own(name)
+    assert said(asked, "pools").endswith(f"overlap but differ, {across}")
+    assert not any(line.endswith("...") for line in brief_to_rich(asked).plain.splitlines())
 
 
 def test_neither_an_activation_nor_a_factor_of_zero_hides_what_is_pooled() -> None:
