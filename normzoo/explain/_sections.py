@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from normzoo.explain._pools import DIMENSIONS, Pools
 from normzoo.explain._subject import UNCHANGED, Probe, Subject, held, same_pools, tensor_shape, written_shape
 from normzoo.registry import NORMS, HeldTensor, Line
-from normzoo.registry._explanation import name_of_block
+from normzoo.registry._explanation import UP_TO, name_of_block
 
 LINES: Final = 2
 """How many a sentence takes at most where little is said."""
@@ -211,18 +211,58 @@ def _count(number: int, name: str) -> str:
 
 def _likenesses(subject: Subject) -> list[str]:
     """Say which norms pool the same values here, and how to see a difference."""
-    same, pooling = same_pools(subject), subject.about.pooling if subject.about else None
-    lines = [f"On this shape {' and '.join(same)} pool{'s' * (len(same) == 1)} the same values."] if same else []
-    if pooling is None or subject.pools.blocks is None:
-        return lines
-    for share, name, blocks, size in zip(
-        pooling.shares, DIMENSIONS, subject.pools.blocks, subject.pools.sizes, strict=True
-    ):
-        if share in subject.options and blocks == size > 1:
-            together = next(each for each in range(2, size + 1) if size % each == 0)
-            fewer = f"{share}={size // together} would put {together} together"
-            lines.append(f"{share}={blocks} leaves each of {size} {name} for itself; {fewer}.")
-    return lines
+    same, divided = _alike(subject), _not_divided(subject)
+    return [*([f"{same}."] if same else []), *([divided.sentence] if divided else [])]
+
+
+def likeness(subject: Subject) -> str:
+    """Say in a line that other norms pool the same values here, and with which option this one would not.
+
+    >>> from normzoo.explain import subject
+    >>> likeness(subject("ghost", (4, 8, 2, 2)))
+    'On this shape batch and sync pool the same values; size=2 would differ.'
+    """
+    same, divided = _alike(subject), _not_divided(subject)
+    if same and divided:
+        return f"{same}; {divided.option} would differ."
+    return f"{same}." if same else divided.sentence if divided else ""
+
+
+class _NotDivided(NamedTuple):
+    """What is said of an option that divides nothing on this shape, or all, and a value of it that would show it."""
+
+    sentence: str
+    option: str
+
+
+def _alike(subject: Subject) -> str:
+    *others, last = same_pools(subject) or [""]
+    names = f"{', '.join(others)} and {last}" if others else last
+    return f"On this shape {names} pool{'s' * (not others)} the same values" if last else ""
+
+
+def _not_divided(subject: Subject) -> _NotDivided | None:
+    """Return what is to be said of groups of one channel, or of a single part of the samples."""
+    about = subject.about
+    poolings = [about.pooling] if about and about.pooling else [*about.parts.values()] if about else []
+    for pooling, pools in zip(poolings, subject.parts.values(), strict=False):  # others have no pooling
+        for share, name, blocks, size in zip(
+            pooling.shares, DIMENSIONS, pools.blocks or pools.sizes, pools.sizes, strict=True
+        ):
+            option, value = share.removeprefix(UP_TO), subject.options.get(share.removeprefix(UP_TO))
+            if value is None or size == 1:
+                continue
+            if share == option and blocks == size:
+                together = next(each for each in range(2, size + 1) if size % each == 0)
+                other = f"{option}={size // together}"
+                said = (
+                    f"{option}={value} leaves each of {size} {name} for itself; {other} would put {together} together."
+                )
+                return _NotDivided(said, other)
+            if share != option and blocks == 1:
+                other = f"{option}={-(-size // 2)}"
+                return _NotDivided(f"{option}={value} leaves {size} {name} in one part; {other} would make two.", other)
+    return None
 
 
 def _settings(subject: Subject) -> list[str]:

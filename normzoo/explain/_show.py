@@ -13,7 +13,7 @@ from rich.text import Text
 
 from normzoo.explain._picture import INKS, ROWS, Layout, axes, channel_name, lay_out, plot, sample_name
 from normzoo.explain._pools import Pools
-from normzoo.explain._sections import LINES, Section, brief, sections, summary
+from normzoo.explain._sections import LINES, Section, brief, likeness, sections, summary
 from normzoo.explain._subject import Subject
 
 LEAST_COLUMNS: Final = 48
@@ -51,7 +51,8 @@ def brief_to_rich(subject: Subject, *, width: int = 80) -> Text:
     said = _said([*brief(subject, width=width), *([MORE] if subject.about else [])], width)
     shown = said
     for height in range(ROWS, FEWEST - 1, -1):
-        shown = [*_head(subject, width), *_beside(subject, width, height), Text(), *said]
+        picture = [*_head(subject, width), *_beside(subject, width, height)]
+        shown = [*picture, *_folded(likeness(subject), width, "yellow"), Text(), *said]
         if len(shown) <= SCREEN:
             break
     return Text("\n").join(shown)

@@ -8,9 +8,10 @@ from math import prod
 import pytest
 
 from normzoo.errors import ComponentError, UnknownNameError
-from normzoo.explain import Pools, letters, sections, subject
+from normzoo.explain import Pools, brief_to_rich, letters, sections, subject
 from normzoo.explain._picture import INKS
 from normzoo.explain._pools import ALPHABET
+from normzoo.explain._sections import likeness
 from normzoo.explain._subject import same_pools
 from normzoo.layers import make_norm
 
@@ -90,6 +91,35 @@ def test_as_many_groups_as_channels_is_remarked() -> None:
     (pools,) = [section for section in sections(subject("group", (4, 8, 2, 2))) if section.heading == "pools"]
     assert pools.lines[-1] == "groups=8 leaves each of 8 channels for itself; groups=4 would put 2 together."
     subject("group:groups=4", (4, 8, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("spec", "line"),
+    [
+        ("ghost", "On this shape batch and sync pool the same values; size=2 would differ."),
+        ("group", "On this shape instance and group+ws pool the same values; groups=4 would differ."),
+        ("instance", "On this shape group and group+ws pool the same values."),
+        ("evonorm-s0", "groups=8 leaves each of 8 channels for itself; groups=4 would put 2 together."),
+        ("ghost:size=2", ""),
+        ("group:groups=4", ""),
+        ("layer", ""),
+    ],
+)
+def test_the_first_screen_says_which_norms_pool_alike(spec: str, line: str) -> None:
+    """In one line below the picture, with an option that shows the difference; nothing where there is one."""
+    asked = subject(spec, (4, 8, 2, 2))
+    shown = brief_to_rich(asked).plain.splitlines()
+    assert likeness(asked) == line
+    assert shown[shown.index("") - 1] == (
+        line or "letters: pools; rows: samples; columns: channels; in a cell: H x W positions"
+    )
+
+
+def test_what_is_said_to_differ_does() -> None:
+    """Under the option that is named."""
+    for spec, option in (("ghost", "size=2"), ("group", "groups=4"), ("group+ws", "groups=4")):
+        assert f"; {option} would differ." in likeness(subject(spec, (4, 8, 2, 2)))
+        assert same_pools(subject(f"{spec}:{option}", (4, 8, 2, 2))) == []
 
 
 def test_options_are_the_registrys_and_ones_own() -> None:
