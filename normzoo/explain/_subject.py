@@ -115,10 +115,10 @@ def subject(text: str, shape: Sequence[int]) -> Subject:
     options |= spec.options
     sizes = (shape[0], shape[1], prod(shape[2:]))
     probe: Probe | None = None
-    if about.pooling is not None:
-        parts = {"": pools_of(text, about.pooling, options, sizes)}
-    elif about.parts:
-        parts = {name: pools_of(text, pooling, options, sizes) for name, pooling in about.parts.items()}
+    poolings = {"": about.pooling} if about.pooling else about.parts
+    if poolings:
+        parts = {name: pools_of(text, pooling, options, sizes) for name, pooling in poolings.items()}
+        _check_values(text, about, options, parts, shape)
     elif about.normalized == UNCHANGED:
         parts = {"": Pools(sizes, None)}
     else:
@@ -127,11 +127,6 @@ def subject(text: str, shape: Sequence[int]) -> Subject:
         if not probe.curve and few != shape:
             probe = _known(text, shape)
         parts = {"": Pools(sizes, None) if probe.curve else probe.pools}
-    if about.centered and any(each.blocks and prod(each.extent) == 1 for each in parts.values()):
-        raise ComponentError(
-            f"norm '{text}': a mean and variance need more than one value, got one value for each from shape "
-            f"{written_shape(shape)}; use more samples, more positions (4,8,2,2) or fewer groups"
-        )
     return Subject(spec=NORMS.canonical(text), entry=entry, options=options, shape=shape, parts=parts, probe=probe)
 
 
@@ -203,6 +198,32 @@ def written_shape(shape: Iterable[int]) -> str:
     ('(8,)', '()')
     """
     return str(tuple(shape))
+
+
+def _check_values(
+    text: str, about: Explanation, options: Mapping[str, Option], parts: Mapping[str, Pools], shape: tuple[int, ...]
+) -> None:
+    """Refuse a shape of which a statistic is of one value, as the layer does."""
+    if not about.centered and (about.pooling or options.get("learn_eps")):  # rms, and the way out of frn
+        return
+    for name, pools in parts.items():
+        if prod(pools.extent) > 1:
+            continue
+        samples, channels, positions = (about.pooling or about.parts[name]).shares
+        ways = {
+            "a larger size": samples.startswith(UP_TO) and pools.count > shape[1],
+            "more samples": samples == "all" or (samples.startswith(UP_TO) and pools.count == shape[1]),
+            "more channels": channels == "all",
+            "fewer groups": channels == "groups",
+            "more positions (4,8,2,2)": positions == "all",
+        }
+        *others, last = [way for way, leads_out in ways.items() if leads_out]
+        way_out = f"{', '.join(others)} or {last}" if others else last
+        what = "a mean and variance" if about.centered else "statistics"
+        raise ComponentError(
+            f"norm '{text}': {what} need more than one value, got one value for each from shape "
+            f"{written_shape(shape)}; use {way_out}"
+        )
 
 
 def _check_option(

@@ -47,21 +47,47 @@ def test_it_is_refused(spec: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "shape"),
-    [("instance", (4, 8)), ("batch", (1, 8)), ("batch", (1, 8, 1, 1)), ("group", (4, 8)), ("layer", (4, 1))],
+    [
+        *((name, (4, 8)) for name in ("instance", "group", "switchable", "frn", "frn-tlu", "evonorm-b0", "evonorm-s0")),
+        *((name, (4, 8, 1)) for name in ("frn", "evonorm-b0")),
+        *((name, (1, 8)) for name in ("batch", "batch-channel")),
+        ("batch", (1, 8, 1, 1)),
+        ("layer", (4, 1)),
+    ],
 )
 def test_single_values_are_refused_as_by_the_layer(spec: str, shape: tuple[int, ...]) -> None:
-    """A mean and a variance need two; the way out is a shape that has them."""
+    """A statistic needs two; the way out is a shape that has them."""
     import torch
 
     with pytest.raises(ComponentError, match="need more than one value, got one value for each from shape"):
         subject(spec, shape)
-    with pytest.raises(ValueError, match="need more than one value"):
+    with pytest.raises(ValueError, match=r"needs? more than one value|needs positions"):
         make_norm(spec, shape[1])(torch.randn(shape))
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape", "way_out"),
+    [
+        ("instance", (4, 8), "more positions (4,8,2,2)"),
+        ("frn", (4, 8), "more positions (4,8,2,2)"),
+        ("group", (4, 8), "fewer groups or more positions (4,8,2,2)"),
+        ("batch", (1, 8), "more samples or more positions (4,8,2,2)"),
+        ("ghost", (1, 8), "more samples or more positions (4,8,2,2)"),
+        ("ghost:size=1", (4, 8), "a larger size or more positions (4,8,2,2)"),
+        ("layer", (4, 1), "more channels or more positions (4,8,2,2)"),
+        ("channel-layer", (4, 1, 2), "more channels"),
+    ],
+)
+def test_the_way_out_of_single_values_is_one_that_the_norm_has(spec: str, shape: tuple[int, ...], way_out: str) -> None:
+    """No groups where it has none, no samples where each is for itself."""
+    with pytest.raises(ComponentError, match=rf"; use {re.escape(way_out)}$"):
+        subject(spec, shape)
 
 
 def test_a_root_mean_square_is_taken_of_one_value() -> None:
     """As by the layer."""
     assert subject("rms", (4, 1)).pools.extent == (1, 1, 1)
+    assert subject("frn:learn_eps=true", (4, 8)).pools.extent == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
