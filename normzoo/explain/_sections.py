@@ -14,6 +14,9 @@ from normzoo.registry._explanation import UP_TO, name_of_block
 LINES: Final = 2
 """How many a sentence takes at most where little is said."""
 
+LEAST_ROOM: Final = 20
+"""Characters of a line beside a heading, however narrow the terminal is."""
+
 PRECISION: Final = (
     "Statistics and formula are computed in float32 or wider, of bfloat16 and float16 inputs and under autocast, too; "
     "the output has the input's type."
@@ -61,7 +64,7 @@ def brief(subject: Subject, *, width: int = 80) -> list[Section]:
     about = subject.about
     if about is None:
         return [*_found(subject), *_uses(subject, in_lines=True)]
-    room = width - len("to compare  ")
+    room = max(width - len("to compare  "), LEAST_ROOM)
     return [
         Section("formula", (formula(subject),)),
         Section("fits", (_in_short(about.fits, room),)),

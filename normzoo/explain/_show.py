@@ -13,7 +13,7 @@ from rich.text import Text
 
 from normzoo.explain._picture import INKS, ROWS, Layout, axes, channel_name, lay_out, plot, sample_name
 from normzoo.explain._pools import Pools
-from normzoo.explain._sections import LINES, Section, brief, likeness, sections, summary
+from normzoo.explain._sections import LEAST_ROOM, LINES, Section, brief, likeness, sections, summary
 from normzoo.explain._subject import Subject
 
 LEAST_COLUMNS: Final = 48
@@ -65,7 +65,7 @@ def _said(said: Sequence[Section], width: int) -> list[Text]:
     for section in said:
         heading = section.heading.ljust(indented)
         for sentence in section.lines:
-            for part in textwrap.wrap(sentence, max(width - indented, 20), max_lines=LINES, placeholder=" ..."):
+            for part in textwrap.wrap(sentence, max(width - indented, LEAST_ROOM), max_lines=LINES, placeholder=" ..."):
                 lines.append(Text(heading, style="bold").append(part, style="not bold"))
                 heading = " " * indented
     return lines

@@ -121,6 +121,13 @@ def test_a_screen_holds_what_is_said_first(spec: str, shape: tuple[int, ...]) ->
     assert not any(line.endswith("...") for line in said[headings.index("formula") :])  # no sentence is cut
 
 
+@pytest.mark.parametrize("width", [8, 40])
+def test_narrow_screens_hold_a_whole_phrase_or_two(width: int) -> None:
+    """Of where it fits, rather than an error; the first is there even where it takes more."""
+    words = " ".join(brief_to_rich(subject("position", (4, 8, 2, 2)), width=width).plain.split())
+    assert "fits Generative networks from image" in words
+
+
 def test_several_statistics_stand_beside_one_another() -> None:
     """Under their names; each letter in its place."""
     said = brief_to_rich(subject("extended", (2, 3, 2))).plain.splitlines()
