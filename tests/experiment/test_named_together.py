@@ -157,8 +157,17 @@ def test_a_template_says_which_norms_it_does_not_take() -> None:
 @pytest.mark.parametrize("norms", ["none,group", "family:pools,group"])
 def test_what_is_asked_for_by_its_name_is_refused(norms: str) -> None:
     """As an error, beside a family, too."""
-    with pytest.raises(ComponentError, match="norms: in the cnn:hidden=8,widths=4, norm 'group' cannot be built"):
+    message = r"norms: in the cnn:hidden=8,widths=4, norm 'group' cannot be built .*, --optional group$"
+    with pytest.raises(ComponentError, match=message):
         prepare(asked(norms, **NARROW), CPU)
+
+
+@pytest.mark.parametrize(("norms", "baseline"), [("none,group", "group"), ("group", None)])
+def test_what_no_network_may_do_without_is_not_said_to_be_optional(norms: str, baseline: str | None) -> None:
+    """The reference norm, and the only one."""
+    with pytest.raises(ComponentError, match="norm 'group' cannot be built") as refusal:
+        prepare(asked(norms, baseline=baseline, **NARROW), CPU)
+    assert "--optional" not in str(refusal.value)
 
 
 def test_a_template_that_takes_none_is_refused() -> None:

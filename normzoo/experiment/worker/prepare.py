@@ -118,8 +118,7 @@ def prepare(
     networks: dict[tuple[str, str], NetworkFacts] = {}
     for run in expand(smallest, facts, device=device, sources=sources):
         with attempt(f"trying norm '{run.norm}' in the {run.template}"):
-            is_optional = matrix.is_optional(run.norm)
-            networks[run.template, run.norm] = _tried(run, dataset, task, is_optional=is_optional)
+            networks[run.template, run.norm] = _tried(run, dataset, task, matrix)
     _refuse_empty_templates(matrix, networks)
     for (template, norm), network in networks.items():
         if matrix.strategy == "stacked" and network.unstackable:
@@ -196,14 +195,17 @@ def try_augmentations(specs: Sequence[str], dataset: Dataset) -> None:
             ) from error
 
 
-def _tried(run: RunSpec, dataset: Dataset, task: Task, *, is_optional: bool) -> NetworkFacts:
-    """Try a network; of a norm that may be left out, return why the template does not take it."""
+def _tried(run: RunSpec, dataset: Dataset, task: Task, matrix: MatrixSpec) -> NetworkFacts:
+    """Try a network; of an optional norm, return why the template does not take it, and of others say how it is one."""
     try:
         return try_network(run, dataset, task)
     except UnfitNormError as error:
-        if not is_optional:
+        if matrix.is_optional(run.norm):
+            return NetworkFacts(refusal=error.reason)
+        if run.norm == matrix.baseline or len(matrix.norms) == 1:
             raise
-        return NetworkFacts(refusal=error.reason)
+        way_out = f"to train the rest without it, --optional {run.norm}"
+        raise UnfitNormError(f"{error}; {way_out}", error.reason) from error
 
 
 def _refuse_empty_templates(matrix: MatrixSpec, networks: Networks) -> None:
