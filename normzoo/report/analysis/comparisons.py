@@ -13,7 +13,7 @@ from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import CellSummary, Estimate, VsReference, to_target
-from normzoo.report.analysis.selection import CellKey, LrSelection, diverged_or_failed, values_by_seed
+from normzoo.report.analysis.selection import CellKey, LrSelection, diverged_or_failed, stands_nowhere, values_by_seed
 from normzoo.report.statistics.differences import (
     PairedDifference,
     TwoWay,
@@ -165,17 +165,17 @@ def summarize_block(
         selections: the runs by norm.
         comparisons: of all blocks.
     """
-    sign, norms = metrics[0].sign, list(selections)
+    sign, runs = metrics[0].sign, {norm: each.runs for norm, each in selections.items()}
+    norms = [norm for norm, records in runs.items() if not stands_nowhere(norm, records)] or list(runs)
 
     def difference(left: int, right: int) -> PairedDifference | None:
         found = comparisons.between(template, batch_size, norms[left], norms[right])
         return None if found is None else found.scaled(sign)
 
-    runs = {norm: each.runs for norm, each in selections.items()}
     contenders = [
-        Contender(_scores(records, sign), is_whole=not any(map(diverged_or_failed, records)))
-        for records in runs.values()
+        Contender(_scores(runs[norm], sign), is_whole=not any(map(diverged_or_failed, runs[norm]))) for norm in norms
     ]
+    verdicts = dict(zip(norms, judge(contenders, difference), strict=True))
     ranks = mean_ranks([_scores(records, sign, with_diverged=True) for records in runs.values()])
     scale = collapse_scale([list(values_by_seed(records).values()) for records in runs.values()])
     return {
@@ -184,12 +184,12 @@ def summarize_block(
             metrics,
             batch_size,
             selections[norm],
-            verdict,
+            verdicts.get(norm, Verdict(None)),
             rank,
             scale,
             _vs_reference(matrix, sign, runs, norm, comparisons.between(template, batch_size, norm, matrix.reference)),
         )
-        for norm, verdict, rank in zip(norms, judge(contenders, difference), ranks, strict=True)
+        for norm, rank in zip(runs, ranks, strict=True)
     }
 
 
@@ -255,6 +255,7 @@ def _cell(
             and (estimate := _estimate(_evaluated(ok, stats, metrics[0].name))) is not None
         },
         places=next((record.places for record in records if record.places), ()),
+        stands_nowhere=bool(records) and stands_nowhere(records[0].spec.norm, records),
         to_target=None if matrix.target is None else to_target(records, metrics[0], matrix.target),
     )
 

@@ -32,7 +32,7 @@ def main_findings(summary: Summary, table: Table) -> list[str]:
     """Say how the norms of a template stand at the smallest and the largest batch size, and what changes between."""
     sizes = summary.matrix.batch_sizes
     sentences = [
-        f"At batch size {sizes[index]}, {_standings(summary, _results(table, index), len(table.rows))}."
+        f"At batch size {sizes[index]}, {_standings(summary, _results(table, index), len(table.ranked))}."
         for index in dict.fromkeys((0, len(sizes) - 1))
     ]
     return [*sentences, *_effect(summary, table), *_without_result(table)]
@@ -60,7 +60,7 @@ def _standings(summary: Summary, results: Results, n_norms: int) -> str:
         return "no norm has a result"
     norm, cell = leader
     if len(results) == 1:
-        return f"{norm} alone has a result"
+        return f"{norm} alone has a result" if n_norms > 1 else f"there is nothing to compare {norm} with"
     highest = f"{norm} is {'highest' if metric.higher_is_better else 'lowest'}"
     if any(
         metric.sign * ((other.mean or 0.0) - (cell.mean or 0.0)) > 0 for _, other in results if not other.is_partial
@@ -176,8 +176,8 @@ def _effect(summary: Summary, table: Table) -> Iterator[str]:
     sizes = summary.matrix.batch_sizes
     if len(sizes) < 2:
         return
-    partial = [row for row in table.rows if row.is_partial]
-    whole = {row.norm: row for row in table.rows if row.change is not None and not row.is_partial}
+    partial = [row for row in table.ranked if row.is_partial]
+    whole = {row.norm: row for row in table.ranked if row.change is not None and not row.is_partial}
     if partial:
         names = enumerated([f"{row.norm} ({_failed_at(row)})" for row in partial])
         yield f"The effect of the batch size is not compared for {names}: these runs failed or diverged."
@@ -203,13 +203,15 @@ def _largest_drop(summary: Summary, table: Table, whole: Mapping[str, Row]) -> s
     change = whole[steepest].change if more else None
     if change is not None and metric.sign * change.mean < 0:
         amount = _change(metric, whole[steepest])
-        others = [row.norm for row in table.rows if row.norm != steepest]
+        others = [row.norm for row in table.ranked if row.norm != steepest]
         whom = "every other norm" if more == others and len(more) > 1 else enumerated(more)
         p = at_most([tested[other].p_value or 0.0 for other in more])
         rest = [other for other in tested if other not in more]
         also = f"; not significantly worse than {enumerated(rest)}" if rest else ""
         return f"{steepest} changes by {amount}, its slope significantly worse than that of {whom} (p {p}){also}"
-    significant = [each for each in table.contrasts if each.difference.is_significant]
+    significant = [
+        each for each in table.contrasts if each.difference.is_significant and {each.first, each.second} <= {*whole}
+    ]
     text = _drop(metric, whole)
     if not tested:
         return text

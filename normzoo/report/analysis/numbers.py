@@ -142,7 +142,7 @@ class CellSummary:
         n_constant: how many seeds are no better than constant outputs.
         constant: what those reach; None where that is not known.
         n_collapsed: how many seeds lie far on the bad side of the median.
-        mark: how it stands to the best of its block; None where no run is ok.
+        mark: how it stands to the best of its block; None where no run is ok, and where it stands nowhere.
         behind: how much worse it is than the best of its block, paired by seed; None for the best itself.
         vs_reference: how it stands to the reference; None for the reference itself.
         rank: mean over seeds of its rank in the block, 1 the best, ties shared, a diverged run last; None without
@@ -155,6 +155,7 @@ class CellSummary:
         further: the other metrics of the task by name, on the test set after the last epoch.
         eval_stats: the metric on the test set by the statistics that it was evaluated with, where that was asked for.
         places: where the norm stands in the network, and at how many values it takes each statistic.
+        stands_nowhere: the network has no norm at all, as it does not fit in any place.
         to_target: when the target was reached; None where none was asked for.
     """
 
@@ -184,6 +185,7 @@ class CellSummary:
     further: Mapping[str, Estimate] = field(default_factory=dict)
     eval_stats: Mapping[str, Estimate] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
+    stands_nowhere: bool = False
     to_target: ToTarget | None = None
 
     @property
@@ -220,6 +222,11 @@ class Row:
         return any(cell.n_failed for cell in self.cells)
 
     @property
+    def stands_nowhere(self) -> bool:
+        """Whether the network has no norm at all, as this one does not fit in any place."""
+        return any(cell.stands_nowhere for cell in self.cells)
+
+    @property
     def least_mean(self) -> float:
         """The absolute mean that is closest to zero, by whose size differences are written; zero without any."""
         return min((abs(cell.mean) for cell in self.cells if cell.mean is not None), default=0.0)
@@ -243,6 +250,11 @@ class Table:
     notes: tuple[str, ...]
     contrasts: tuple[Contrast, ...] = ()
     powers: tuple[Power, ...] = ()
+
+    @property
+    def ranked(self) -> tuple[Row, ...]:
+        """The rows that are compared with one another: without those whose norm stands nowhere, if there are others."""
+        return tuple(row for row in self.rows if not row.stands_nowhere) or self.rows
 
     @property
     def cells(self) -> Iterator[CellSummary]:

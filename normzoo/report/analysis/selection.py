@@ -8,6 +8,7 @@ from typing import NamedTuple
 from normzoo.errors import UsageError
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import RunRecord, Status
+from normzoo.registry import FAMILIES, NORMS
 from normzoo.report.analysis.numbers import LrTrial
 
 
@@ -116,6 +117,17 @@ def _rank(trial: LrTrial, records: Sequence[RunRecord]) -> tuple[bool, bool, int
 def diverged_or_failed(record: RunRecord) -> bool:
     """Whether a run diverged or failed."""
     return record.status is Status.DIVERGED or record.status.is_lost
+
+
+WITHOUT_NORMS = frozenset({*FAMILIES["control"], *FAMILIES["weights"]})
+"""Norms that are to stand nowhere among the activations."""
+
+
+def stands_nowhere(norm: str, records: Sequence[RunRecord]) -> bool:
+    """Whether a norm was left without any place in the network, so that it is one without norms."""
+    places = next((record.places for record in records if record.places), ())
+    is_norm = NORMS.parse(norm).target not in WITHOUT_NORMS
+    return is_norm and bool(places) and not any(place.has_norm for place in places)
 
 
 def values_by_seed(records: Sequence[RunRecord]) -> dict[int, float]:

@@ -23,7 +23,7 @@ from normzoo.report.analysis.notes import (
     record_notes,
 )
 from normzoo.report.analysis.numbers import CellSummary, Contrast, Row, Summary, Table
-from normzoo.report.analysis.selection import CellKey, LrSelection, selected_runs, values_by_seed
+from normzoo.report.analysis.selection import CellKey, LrSelection, selected_runs, stands_nowhere, values_by_seed
 from normzoo.report.statistics.differences import PairedDifference, difference, paired
 from normzoo.report.statistics.family import MIN_SEEDS
 from normzoo.report.statistics.power import Power, power_hint
@@ -55,6 +55,7 @@ def summarize(
     """
     labels = canonical_labels(matrix, labels or {})
     selected = selected_runs(matrix, records)
+    matrix = _with_reference(matrix, selected)
     values = {cell: values_by_seed(each.runs) for cell, each in selected.items()}
     metrics = next((record.metrics for record in records.values()), (ACCURACY,))
     check_target(matrix.target, metrics[0])
@@ -76,6 +77,19 @@ def summarize(
         title=title,
         looks=tuple(sorted(seeds for seeds in set(earlier) if MIN_SEEDS <= seeds < matrix.seeds)),
     )
+
+
+def _with_reference(matrix: MatrixSpec, selected: Mapping[CellKey, LrSelection]) -> MatrixSpec:
+    """Have a norm that stands nowhere in some network be no reference, unless it was asked for or there is no other."""
+    nowhere = {cell.norm for cell, each in selected.items() if stands_nowhere(cell.norm, each.runs)}
+    if matrix.baseline is not None or matrix.reference not in nowhere:
+        return matrix
+    others = (
+        norm
+        for norm in matrix.norms
+        if norm not in nowhere and all(norm in matrix.norms_in(template) for template in matrix.templates)
+    )
+    return matrix.model_copy(update={"baseline": next(others, None)})
 
 
 def canonical_labels(matrix: MatrixSpec, labels: Mapping[str, str]) -> dict[str, str]:

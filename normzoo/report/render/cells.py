@@ -16,6 +16,9 @@ ARROW = "\N{RIGHTWARDS ARROW}"
 PARTIAL = "\N{DAGGER}"
 """Follows what is over completed runs only, as others diverged or failed."""
 
+NOWHERE = "\N{DOUBLE DAGGER}"
+"""Follows the value of a network in which its norm stands nowhere."""
+
 SAME = "same"
 """Instead of a difference that is zero in every run."""
 
@@ -27,7 +30,7 @@ def value_lines(metric: Metric, cell: CellSummary) -> list[str]:
     """Write a cell: mean, interval and mark; below it, where runs are lacking, how many and why."""
     if cell.mean is None:
         return [f"{name} {count}/{cell.planned}" for name, count in _failures(cell).items()] or [NOTHING]
-    signs = [PARTIAL] if cell.is_partial else []
+    signs = [sign for sign, holds in ((PARTIAL, cell.is_partial), (NOWHERE, cell.stands_nowhere)) if holds]
     signs += [sign for mark, sign in (("best", BEST), ("tied", TIED)) if cell.mark == mark]
     lines = [" ".join([value_text(metric, cell.mean, cell.half_width), *signs])]
     if cell.ok < cell.planned:

@@ -3,7 +3,7 @@ r"""The tables of the sections as LaTeX, for a paper: ``\input`` the file; it ne
 import re
 from collections.abc import Iterator, Sequence
 
-from normzoo.report.render.cells import BEST, NORM, NOTHING, PARTIAL, TIED, Grid
+from normzoo.report.render.cells import BEST, NORM, NOTHING, NOWHERE, PARTIAL, TIED, Grid
 from normzoo.report.render.sections import Part, Section
 from normzoo.visible import one_line, visible
 
@@ -11,6 +11,7 @@ SIGNS = {
     BEST: r"$\bullet$",
     TIED: r"$\circ$",
     PARTIAL: r"$\dagger$",
+    NOWHERE: r"$\ddagger$",
     NOTHING: "--",
     "\N{PLUS-MINUS SIGN}": r"$\pm$",
     "\N{LESS-THAN OR EQUAL TO}": r"$\le$",

@@ -21,6 +21,7 @@ from normzoo.report.analysis.wording import (
 from normzoo.report.render.cells import (
     BEST,
     NOTHING,
+    NOWHERE,
     PARTIAL,
     SAME,
     SIGNIFICANT,
@@ -152,6 +153,10 @@ def legend(summary: Summary) -> str:
         parts.append(
             f"{PARTIAL} completed runs only: runs that diverged or failed have no {metric.title}; such a norm ranks "
             "behind those without, and what leaves runs out is not tested."
+        )
+    if any(cell.stands_nowhere for cell in cells):
+        parts.append(
+            f"{NOWHERE} the norm stands nowhere in this network, which is one without norms, and is not ranked."
         )
     if len(summary.matrix.batch_sizes) > 1:
         parts.append(
