@@ -1,6 +1,7 @@
 """The command line: one file per subcommand, loaded when it is called; what each says of itself stands here."""
 
 import difflib
+import inspect
 import io
 import sys
 from collections.abc import Sequence
@@ -247,9 +248,11 @@ def _refuse(message: str) -> int:
 
 
 def _usage_message(error: CycloptsError) -> str:
-    """Return the error in one line; for stray words, how lists are written."""
+    """Return the error in one line; for stray words, how lists are written, or which flag a number may belong to."""
     if isinstance(error, UnusedCliTokensError):
         words = " ".join(error.unused_tokens or ())
+        if words.isdecimal() and error.target and "comparison" in inspect.signature(error.target).parameters:
+            return f"unexpected '{words}'; use --comparison {words}"
         return f"unexpected '{words}'; write lists with commas and without spaces, as in 2,8,32"
     if isinstance(error, UnknownOptionError):
         return _unknown_option(error)

@@ -48,6 +48,8 @@ AT_ONCE = {
     "subcommand": Refusal(("compar",), 'Unknown command "compar". Did you mean "compare"?'),
     "rerun": _compare("--rerun fail", 'Choose from: "failed", "all". Did you mean "failed"?'),
     "stray-words": _compare("--batch-sizes 2 8", "unexpected '8'; write lists with commas and without spaces"),
+    "stray-number": Refusal(("report", "2", "-o", "r.md"), "unexpected '2'; use --comparison 2"),
+    "stray-word": Refusal(("report", "two", "-o", "r.md"), "unexpected 'two'; write lists with commas"),
     "flag-without-value": _compare("--batch-sizes", "parameter --batch-sizes requires an argument"),
     "batch-size-0": _compare("--batch-sizes 0", "--batch-sizes: must be at least 1, got 0"),
     "batch-size-text": _compare("--batch-sizes 2,x", "--batch-sizes: expected a whole number, got 'x'"),
