@@ -35,6 +35,9 @@ __all__ = [
 MAX_LISTED = 20
 """How many names a message lists at most."""
 
+SHOWN_BY_LIST = ("norm", "template", "dataset", "augmentation", "task", "optimizer", "schedule")
+"""Of which kinds ``normzoo list`` shows all names."""
+
 MAX_PROBLEMS = 10
 """How many things that are wrong a message says."""
 
@@ -112,7 +115,8 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "", source: str = "") -> None:
         names = list(known)
-        listed = ", ".join(names if len(names) <= MAX_LISTED else [*names[:MAX_LISTED], "..."])
+        rest = f"... (all: normzoo list {kind}s)" if kind in SHOWN_BY_LIST else "..."
+        listed = ", ".join(names if len(names) <= MAX_LISTED else [*names[:MAX_LISTED], rest])
         where = f"{source}: " if source else ""
         super().__init__(f"{where}unknown {kind} '{name}'{nearest(name, names)} (known: {listed}{hint})")
 

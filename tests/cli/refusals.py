@@ -27,6 +27,7 @@ def _compare(arguments: str, message: str) -> Refusal:
 
 AT_ONCE = {
     "norm": _compare("--norms batch,bach", "--norms: unknown norm 'bach'; did you mean 'batch'?"),
+    "norm-unlike-any": _compare("--norms lstm", "... (all: normzoo list norms); your own: "),
     "template": _compare("--templates cn", "--templates: unknown template 'cn'; did you mean 'cnn'?"),
     "dataset": _compare("--dataset digit", "--dataset: unknown dataset 'digit'; did you mean 'digits'?"),
     "optimizer": _compare("--optimizer sdg", "--optimizer: unknown optimizer 'sdg'; did you mean 'sgd'?"),
