@@ -4,11 +4,14 @@ import math
 from collections.abc import Callable
 from statistics import fmean
 
+import numpy as np
 import pytest
 
 from normzoo.errors import UsageError
 from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import pack_hits
 from normzoo.report import CellSummary, Summary, summarize
+from normzoo.report.render.legends import samples_sentence
 
 from .synthetic import Outcome, by_key, column, filled, run
 
@@ -273,3 +276,21 @@ def test_what_lost_runs_is_measured_and_not_tested() -> None:
     assert told == {("batch", "layer"): True, ("batch", "none"): False, ("layer", "none"): True}
     against = summarize(matrix.model_copy(update={"baseline": "layer"}), filled(matrix, outcome))
     assert against.family.size == summary.family.size == 3 + 1 + 3 + 1
+
+
+def test_what_the_test_samples_leave_is_not_said_where_it_is_written_as_nothing() -> None:
+    """Of norms that are right on the same samples; of others it is said."""
+
+    def said(other: slice) -> str | None:
+        hits = {"batch": np.arange(40) < 30, "none": np.arange(40) < 30}
+        hits["none"][other] = False
+        matrix, records = column({"batch": (0.75,) * 3, "none": (0.75,) * 3})
+        shared = {
+            key: record.model_copy(update={"test_hits": pack_hits(hits[record.spec.norm]), "test_samples": 40})
+            for key, record in records.items()
+        }
+        summary = summarize(matrix, shared)
+        return samples_sentence(summary, summary.tables[0])
+
+    assert said(slice(0)) is None
+    assert "widest interval over both would still be about \u00b1" in str(said(slice(5)))

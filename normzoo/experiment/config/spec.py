@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal, Self
@@ -354,7 +355,7 @@ class MatrixSpec(BaseModel):
         for each in self.left_out:
             if each.template == template:
                 found.setdefault(each.reason, []).append(each.norm)
-        return found
+        return {re.sub("^it ", "each ", why) if len(norms) > 1 else why: norms for why, norms in found.items()}
 
     @property
     def reference(self) -> str:

@@ -321,10 +321,10 @@ def power_sentence(summary: Summary, table: Table) -> str | None:
 
 def samples_sentence(summary: Summary, table: Table) -> str | None:
     """Say how much of the uncertainty is that of the test samples, which more seeds do not lessen."""
-    metric, limits = summary.metric, dict[int, float]()
+    metric, limits, least = summary.metric, dict[int, float](), _least_mean(summary)
     for cell in table.cells:
         found = cell.vs_reference.with_samples if cell.vs_reference else None
-        if found is not None:
+        if found is not None and float(metric.write(found.limit, like=max(found.limit, least))):
             limits[cell.batch_size] = max(found.limit, limits.get(cell.batch_size, 0.0))
     if not limits:
         return None
@@ -360,8 +360,12 @@ def places_legend(matrix: MatrixSpec) -> str:
 
 
 def _amount(metric: Metric, difference: float, summary: Summary) -> str:
-    like = max(difference, min((abs(cell.mean) for cell in summary.cells if cell.mean is not None), default=0.0))
-    return with_difference_unit(metric, value_text(metric, difference, like=like))
+    text = value_text(metric, difference, like=max(difference, _least_mean(summary)))
+    return with_difference_unit(metric, text)
+
+
+def _least_mean(summary: Summary) -> float:
+    return min((abs(cell.mean) for cell in summary.cells if cell.mean is not None), default=0.0)
 
 
 def _target(metric: Metric, target: float) -> str:

@@ -24,11 +24,7 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
     """Say what was varied, what was held equal, how a choice was made, and by which tests."""
     matrix = summary.matrix
     checksums = ", ".join(provenance.dataset_checksums) or "unknown"
-    yield (
-        f"Varied: {counted(len(matrix.norms), 'norm')}, {counted(len(matrix.templates), 'template')}, "
-        f"{counted(len(matrix.batch_sizes), 'batch size')} and {counted(matrix.seeds, 'seed')}; with the batch size "
-        f"also {_follows(matrix)}."
-    )
+    yield _varied(matrix)
     for reason, norms in matrix.reasons().items():
         yield f"No part of {ALL}: {enumerated(norms)}: {reason}."
     yield f"Dataset: {dataset(matrix)}{_sizes(summary)}, checksum of its arrays and their split {checksums}."
@@ -55,6 +51,27 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
         "Diverged runs rank last and count as worse than all others; means and differences are over the seeds that "
         "have a result."
     )
+
+
+def _varied(matrix: MatrixSpec) -> str:
+    """Say what there are several of, and what one.
+
+    >>> _varied(MatrixSpec(norms="batch,none", templates="cnn", batch_sizes="8"))
+    'Varied: 2 norms and 8 seeds; one template and one batch size.'
+    """
+    numbers = {
+        "norm": len(matrix.norms),
+        "template": len(matrix.templates),
+        "batch size": len(matrix.batch_sizes),
+        "seed": matrix.seeds,
+    }
+    several = [counted(number, what) for what, number in numbers.items() if number > 1]
+    parts = [f"Varied: {enumerated(several or ['nothing'])}"]
+    if single := [f"one {what}" for what, number in numbers.items() if number == 1]:
+        parts.append(enumerated(single))
+    if len(matrix.batch_sizes) > 1:
+        parts.append(f"with the batch size also {_follows(matrix)}")
+    return f"{'; '.join(parts)}."
 
 
 def _sizes(summary: Summary) -> str:
