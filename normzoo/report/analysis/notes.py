@@ -109,9 +109,10 @@ def left_out_notes(matrix: MatrixSpec, template: str, labels: Mapping[str, str])
 def place_notes(norms: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Say at how many values the norms that pool over the batch take their statistics, at the smallest batch size."""
     return [
-        f"at batch size {row.cells[0].batch_size}, {row.norm} pools {_pools(row.cells[0])}"
+        f"at batch size {size}, {row.norm} pools {_pools(row.cells[0], is_least=_has_unequal_parts(norm, size))}"
         for norm, row in zip(norms, rows, strict=True)
         if _pools_the_batch(norm) and any(place.pooled for place in row.cells[0].places)
+        for size in [row.cells[0].batch_size]
     ]
 
 
@@ -123,8 +124,25 @@ def _pools_the_batch(norm: str) -> bool:
     return one != two
 
 
-def _pools(cell: CellSummary) -> str:
-    """Write how many values are pooled where."""
+def _has_unequal_parts(norm: str, batch_size: int) -> bool:
+    """Whether a batch is divided into parts of which some have fewer samples, whose number of values is recorded.
+
+    >>> _has_unequal_parts("ghost:size=3", 8), _has_unequal_parts("ghost:size=3", 9), _has_unequal_parts("batch", 8)
+    (True, False, False)
+    """
+    spec = NORMS.parse(norm)
+    if spec.is_own:
+        return False
+    entry = NORMS.entry(spec)
+    about = entry.explanation
+    if about.pooling is None:
+        return False
+    options = {**about.options, **entry.options, **spec.options}
+    return batch_size % about.pooling.blocks((batch_size, 1, 1), options)[0] > 0
+
+
+def _pools(cell: CellSummary, *, is_least: bool) -> str:
+    """Write how many values are pooled where, or are at least."""
     values: dict[str, dict[str, None]] = {}
     for place in cell.places:
         if place.has_norm and place.pooled is not None:
@@ -132,15 +150,16 @@ def _pools(cell: CellSummary) -> str:
     places: dict[str, list[str]] = {}
     for where, numbers in values.items():
         places.setdefault(" or ".join(numbers), []).append(where)
+    least = "at least " if is_least else ""
     if len(places) > MAX_PLACES:
         fewest, most = min(places, key=_number), max(places, key=_number)
-        return f"{fewest} to {most} values, the fewest {_places(places[fewest])}"
+        return f"{least}{fewest} to {most} values, the fewest {_places(places[fewest])}"
     parts = [
         f"{number}{' values' if index == 0 else ''} {_places(where)}"
-        f"{' (each becomes +1 or -1)' if number == '2' else ''}"
+        f"{' (each becomes +1 or -1)' if number == '2' and not is_least else ''}"
         for index, (number, where) in enumerate(places.items())
     ]
-    return " and ".join(parts)
+    return least + " and ".join(parts)
 
 
 MAX_PLACES = 3

@@ -1,0 +1,22 @@
+"""Is it said at how many values a norm takes each statistic?"""
+
+from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.experiment.results.records import Place
+from normzoo.report import Table, summarize
+
+from .synthetic import filled
+
+
+def table(norm: str, *, batch_size: int, pooled: int | None) -> Table:
+    """Summarize a norm that stands in one place."""
+    matrix = MatrixSpec(norms=norm, templates="mlp", batch_sizes=str(batch_size), seeds=2)
+    place = Place(where="after it", kind="vectors", channels=8, positions=1, has_norm=True, pooled=pooled)
+    return summarize(matrix, filled(matrix, lambda *_: 0.9, places=(place,))).tables[0]
+
+
+def test_of_unequal_parts_it_is_the_least() -> None:
+    """Of which not all values become one or minus one."""
+    said = "at batch size 8, ghost:size=3 pools at least 2 values after it"
+    assert said in table("ghost:size=3", batch_size=8, pooled=2).notes
+    said = "at batch size 8, ghost:size=2 pools 2 values after it (each becomes +1 or -1)"
+    assert said in table("ghost:size=2", batch_size=8, pooled=2).notes
