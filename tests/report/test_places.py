@@ -1,8 +1,11 @@
 """Is it said at how many values a norm takes each statistic?"""
 
+import pytest
+
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.records import Place
 from normzoo.report import Table, summarize
+from normzoo.report.render.cells import places_grid
 
 from .synthetic import filled
 
@@ -20,3 +23,10 @@ def test_of_unequal_parts_it_is_the_least() -> None:
     assert said in table("ghost:size=3", batch_size=8, pooled=2).notes
     said = "at batch size 8, ghost:size=2 pools 2 values after it (each becomes +1 or -1)"
     assert said in table("ghost:size=2", batch_size=8, pooled=2).notes
+
+
+@pytest.mark.parametrize(("norm", "cell"), [("dyt", "–"), ("derf", "–"), ("extended", "?")])  # noqa: RUF001
+def test_nothing_pooled_is_not_the_same_as_not_known(norm: str, cell: str) -> None:
+    """Of norms that take each value for itself, and of those of which no single number is known."""
+    grid = places_grid(table(norm, batch_size=8, pooled=None), [norm])
+    assert [column.cells for column in grid.columns] == [[[cell]]]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from normzoo.metric import Metric
+from normzoo.registry import FAMILIES, NORMS
 from normzoo.report.analysis.numbers import CellSummary, Estimate, LrTrial, Row, Summary, Table, VsReference
 from normzoo.report.analysis.wording import difference_text, interval_text, p_value_text, value_text, with_unit
 from normzoo.report.statistics.differences import PairedDifference
@@ -304,24 +305,29 @@ def reference_grid(summary: Summary, table: Table) -> Grid:
     return Grid([norm for norm, _ in rows], columns, [f"batch {cell.batch_size}" for _, cell in rows])
 
 
-def places_grid(table: Table) -> Grid:
-    """Return the table of the values per statistic: a row per norm, a column per place, a number per batch size."""
+def places_grid(table: Table, norms: Sequence[str]) -> Grid:
+    """Return the table of the values per statistic: a row per norm, a column per place, a number per batch size.
+
+    ``norms`` are the specs of the rows, of which those that take each value for itself have no statistics.
+    """
+    unknown = ["?" if NORMS.parse(norm).target not in FAMILIES["elementwise"] else NOTHING for norm in norms]
     places = dict.fromkeys((place.where, place.positions) for row in table.rows for place in row.cells[0].places)
     columns = []
     for where, positions in places:
         header = f"{where}, {positions} positions" if positions > 1 else where
-        columns.append(TextColumn(header, [[_pooled(row, where, positions)] for row in table.rows]))
+        cells = [[_pooled(row, where, positions, each)] for row, each in zip(table.rows, unknown, strict=True)]
+        columns.append(TextColumn(header, cells))
     return Grid([row.norm for row in table.rows], columns)
 
 
-def _pooled(row: Row, where: str, positions: int) -> str:
+def _pooled(row: Row, where: str, positions: int, unknown: str) -> str:
     """Write at how many values a norm takes each statistic in a place, once if that is the same at every batch size."""
     numbers: list[str] = []
     for cell in row.cells:
         found = next((each for each in cell.places if (each.where, each.positions) == (where, positions)), None)
         if found is None or not found.has_norm:
             return NOTHING
-        numbers.append("?" if found.pooled is None else f"{found.pooled:,}")
+        numbers.append(unknown if found.pooled is None else f"{found.pooled:,}")
     return " / ".join(numbers if len(set(numbers)) > 1 else numbers[:1])
 
 

@@ -157,8 +157,8 @@ def _eval_stats(summary: Summary) -> Iterator[Section]:
 
 def _places(summary: Summary) -> Iterator[Section]:
     parts = [
-        Part(title=table.template, grid=places_grid(table))
-        for table in summary.tables
+        Part(title=table.template, grid=places_grid(table, summary.matrix.norms_in(template)))
+        for template, table in zip(summary.matrix.templates, summary.tables, strict=True)
         if any(cell.places for cell in table.cells)
     ]
     if parts:
