@@ -328,7 +328,9 @@ def samples_sentence(summary: Summary, table: Table) -> str | None:
             limits[cell.batch_size] = max(found.limit, limits.get(cell.batch_size, 0.0))
     if not limits:
         return None
-    amounts = enumerated([f"{_amount(metric, limit, summary)} at batch size {size}" for size, limit in limits.items()])
+    amounts = enumerated(
+        [f"{_amount(metric, limit, summary)} at batch size {size}" for size, limit in sorted(limits.items())]
+    )
     return (
         "On other test samples differences vary, too. With ever more seeds the widest interval over both would still "
         f"be about {PLUS_MINUS}{amounts}."
