@@ -50,6 +50,7 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
         exec(text, {})  # noqa: S102  # our own lines
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("command", commands())
 def test_each_command_of_the_pages_reads(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -73,6 +74,7 @@ def test_the_page_on_commands_has_an_example_of_each() -> None:
     assert {each for each in names if f"\nnormzoo {each}" not in COMMANDS} == set()
 
 
+@pytest.mark.slow
 def test_the_keys_in_examples_are_of_runs_that_there_are() -> None:
     """Whoever has run the first command can type them: its runs are those of the report, but for their seeds."""
     with Store(REPORTS / "digits.sqlite", writable=False) as store:

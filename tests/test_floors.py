@@ -341,6 +341,7 @@ NOT_FOR_HELP = HEAVY | {
 }
 
 
+@pytest.mark.slow
 def test_help_comes_at_once(tmp_path: Path) -> None:
     """What takes time is importing: five hundred modules take half a second, and torch alone has thousands."""
     code = (

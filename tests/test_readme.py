@@ -32,6 +32,7 @@ def _compare_commands() -> list[str]:
     return [part for part in parts if re.match(r"(\.venv/bin/)?normzoo compare", part)]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("command", _compare_commands())
 def test_each_comparison_in_the_readme_reads(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -40,6 +40,7 @@ def results(network: nn.Module, images: Tensor) -> list[Tensor]:
     return [logits, *torch.autograd.grad((logits * weights).sum(), [images, *network.parameters()])]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", get_args(Norm))
 @pytest.mark.parametrize("template", get_args(Template))
 def test_a_peers_network_is_normzoos(template: str, norm: str) -> None:
@@ -53,6 +54,7 @@ def test_a_peers_network_is_normzoos(template: str, norm: str) -> None:
     torch.testing.assert_close(theirs(images), ours(images), rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", get_args(Norm))
 @pytest.mark.parametrize("template", get_args(Template))
 def test_a_peers_network_starts_as_normzoos(template: str, norm: str) -> None:

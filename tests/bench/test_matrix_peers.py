@@ -41,6 +41,7 @@ def test_a_job_comes_out_of_its_json_as_it_went_in() -> None:
     assert Job.from_json(JOB.to_json()) == JOB
 
 
+@pytest.mark.slow
 def test_the_bare_loop_learns() -> None:
     """Digits are mostly told apart after two epochs, hardly with a learning rate of next to nothing."""
     digits = load_dataset("digits")

@@ -53,6 +53,7 @@ def flags(command: list[str]) -> dict[str, str]:
     return dict(zip(command[::2], command[1::2], strict=True))
 
 
+@pytest.mark.slow
 def test_all_ways_do_the_same_work(stopwatch: Stopwatch) -> None:
     """Norms, batch size, epochs and learning rate of the command are those of the jobs; seeds are those asked for."""
     spec = MatrixBenchSpec.model_validate(

@@ -72,6 +72,7 @@ def test_peers_have_the_same_parameters(norm: str) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_copy_has_a_speed() -> None:
     """Between a tenth and ten thousand gigabytes a second."""
     assert 1e8 < copy_bandwidth(CPU) < 1e13

@@ -117,6 +117,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Check], str, str]] = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_wrong_is_found_and_has_a_way_out(name: str, tmp_path: Path) -> None:
     """Every problem names the thing, and what to do."""

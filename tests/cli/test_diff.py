@@ -70,6 +70,7 @@ def test_that_only_times_differ_is_said(capsys: pytest.CaptureFixture[str], tmp_
     ]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("a", "b", "told"),
     [

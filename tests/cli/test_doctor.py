@@ -170,6 +170,7 @@ TROUBLES = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", TROUBLES)
 def test_what_is_wrong_is_marked_told_and_exit_code_1(
     name: str, capsys: pytest.CaptureFixture[str], healthy: Path, monkeypatch: pytest.MonkeyPatch

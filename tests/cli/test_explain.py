@@ -51,6 +51,7 @@ def test_ones_own_is_explained_by_trying_it(tmp_path: Path, capsys: Capture) -> 
     assert (tmp_path / "mine.svg").exists()
 
 
+@pytest.mark.slow
 def test_a_family_is_explained(capsys: Capture) -> None:
     """One after the other, with a blank line between them."""
     assert main(["explain", "family:uncentered,none"]) == 0
@@ -65,6 +66,7 @@ def test_the_picture_is_that_of_the_shape(capsys: Capture) -> None:
     assert ["n1", *"CCCCDDDD"] in lines
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("words", [["batch,group:groups=4,eps=1e-3"], ["batch", "group:groups=4,eps=1e-3"]], ids=len)
 def test_several_are_explained(words: list[str], capsys: Capture) -> None:
     """With commas or blanks between them; an option after a comma belongs to its norm."""

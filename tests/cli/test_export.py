@@ -173,6 +173,7 @@ def seeds_of(**changes: Any) -> list[RunRecord]:
     return [run_record(run_spec(seed=seed, **changes), losses=(1.0,) * (seed + 1)) for seed in (0, 1)]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", ["x.csv", "x.json", "x.parquet"])
 def test_a_summary_has_a_row_for_every_cell(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
     """Those of the library, in every format; what is not there is nothing."""
@@ -189,6 +190,7 @@ def test_a_summary_has_a_row_for_every_cell(capsys: pytest.CaptureFixture[str], 
     assert frame["mean"].notna().sum() == 2
 
 
+@pytest.mark.slow
 def test_a_summary_is_of_the_latest_comparison_or_of_several_as_one(
     capsys: pytest.CaptureFixture[str], store: Path
 ) -> None:
@@ -222,6 +224,7 @@ def test_an_empty_store_makes_a_file_without_rows(
         assert (tmp_path / name).read_text().replace("[\n\n]\n", "[]") == text
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -65,6 +65,7 @@ COMMANDS = [("bench", "layers")] + [
 ]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_has_an_example_that_reads(command: tuple[str, ...], capsys: Capture) -> None:
     """Word by word as its help prints it, up to where it would be carried out."""
@@ -104,6 +105,7 @@ def test_every_setting_is_a_flag_with_its_default(capsys: Capture) -> None:
     assert "Exit code" in outcome.stdout
 
 
+@pytest.mark.slow
 def test_python_m_normzoo_is_the_command(tmp_path: Path) -> None:
     """Without a script on the path; its version is the package's, one number for a bug report."""
     command = [sys.executable, "-m", "normzoo", "--version"]
@@ -121,6 +123,7 @@ def test_the_installed_script_is_the_command(tmp_path: Path) -> None:
     assert done.stdout == f"{normzoo.__version__}\n"
 
 
+@pytest.mark.slow
 def test_list_shows_everything_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """Every norm with what it pools and its source, every template and every dataset."""
     monkeypatch.chdir(tmp_path)
@@ -154,6 +157,7 @@ def test_list_shows_one_kind(capsys: Capture) -> None:
     assert "unknown kind of component 'norm'; did you mean 'norms'?" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_shown_configuration_is_one_for_config(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

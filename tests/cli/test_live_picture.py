@@ -195,6 +195,7 @@ def test_failures_stand_above_the_table() -> None:
     assert [line.partition(":")[0] for line in low[:2]] == ["failed", ""]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("n_failed", [0, 1, 9])
 def test_the_picture_fits_any_terminal(n_failed: int) -> None:
     """From one character up: never more lines than there are, never one that wraps."""
@@ -208,6 +209,7 @@ def test_the_picture_fits_any_terminal(n_failed: int) -> None:
             shown(state, width, height)
 
 
+@pytest.mark.slow
 def test_a_matrix_far_larger_than_the_terminal_is_cut_to_it() -> None:
     """50 norms x 20 batch sizes x 2 templates at every size of terminal."""
     asked = matrix(norms=tuple(f"group:groups={number}" for number in range(1, 51)), batch_sizes=range(2, 22), seeds=2)

@@ -10,6 +10,7 @@ from .in_process import call
 from .refusals import AT_ONCE, check
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", AT_ONCE)
 def test_it_is_refused(name: str, materials: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Flags, names, files of settings and stores."""

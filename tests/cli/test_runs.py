@@ -70,6 +70,7 @@ def test_a_run_is_listed_with_all_its_columns_where_there_is_room(
     assert [line["test"] for line in shown] == ["25.0 %", "-", "-"]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [

@@ -48,13 +48,7 @@ def test_a_run_keeps_all_that_is_known_of_it() -> None:
     assert "clip_norm" not in run.parameters
     assert [point.epoch for point in run.curve] == [1, 2]
     assert run.curve[1].values == pytest.approx(
-        {
-            "train/loss": 0.5,
-            "validation/loss": 1.0,
-            "validation/accuracy": 0.6,
-            "test/loss": 1.5,
-            "test/accuracy": 0.3,
-        }
+        {"train/loss": 0.5, "validation/loss": 1.0, "test/loss": 1.5, "validation/accuracy": 0.6, "test/accuracy": 0.3}
     )
     assert [point.time - BEGAN for point in run.curve] == pytest.approx([0.1, 0.2])
     assert run.result == pytest.approx({"final/accuracy": 0.3})
@@ -94,6 +88,7 @@ def read_tensorboard(folder: Path) -> dict[str, Any]:
     return {name: multiplexer.GetAccumulator(name) for name in multiplexer.Runs()}
 
 
+@pytest.mark.slow
 @warnings_are_theirs
 def test_tensorboard_reads_curves_and_hyperparameters(capsys: pytest.CaptureFixture[str], store: Path) -> None:
     """Each run by itself; its table of hyperparameters has all parameters, the status, and the result for a metric."""
@@ -305,6 +300,7 @@ def test_wandb_itself_takes_them_offline(
     assert (kept / f"run-{OK.spec.key}.wandb").stat().st_size > 0
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", TRACKERS)
 def test_without_its_library_the_way_out_is_named(
     capsys: pytest.CaptureFixture[str], store: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -332,6 +328,7 @@ MISTAKES: Mapping[str, str] = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("arguments", MISTAKES)
 def test_mistakes_are_told_before_anything_is_written(
     capsys: pytest.CaptureFixture[str], store: Path, arguments: str
@@ -370,6 +367,7 @@ def others_database(path: Path) -> None:
     database.close()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     "make",
     [others_database, lambda path: fill(path, OK), lambda path: path.write_text("notes")],

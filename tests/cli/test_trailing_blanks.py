@@ -37,6 +37,7 @@ def test_every_command_is_asked() -> None:
         assert any(line.startswith(" ".join(command)) for line in LINES), command
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("line", LINES)
 def test_no_line_ends_in_blanks(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str

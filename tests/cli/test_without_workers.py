@@ -60,6 +60,7 @@ def _all_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LocalExecutor, "start", refuse)
 
 
+@pytest.mark.slow_but_one
 @each_way
 def test_no_worker_is_started(way: Callable[[], object]) -> None:
     """However often."""
@@ -67,6 +68,7 @@ def test_no_worker_is_started(way: Callable[[], object]) -> None:
         way()
 
 
+@pytest.mark.slow_but_one
 @each_way
 def test_a_worker_is_started_where_nothing_is_kept(way: Callable[[], object]) -> None:
     """Otherwise no test here could fail."""
@@ -76,6 +78,7 @@ def test_a_worker_is_started_where_nothing_is_kept(way: Callable[[], object]) ->
         way()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("rerun", ["failed", "all"])
 def test_a_worker_is_started_where_something_is_trained_again(rerun: str) -> None:
     """By the command, its dry run and the library."""

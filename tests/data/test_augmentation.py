@@ -99,6 +99,7 @@ CASES: dict[str, tuple[Augmentation, Callable[[Tensor, list[float]], Tensor]]] =
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", CASES)
 def test_each_does_to_every_image_what_a_loop_does(name: str) -> None:
     """To the last bit, on images that are no squares, with several channels; what is given stays as it is."""

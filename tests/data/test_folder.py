@@ -87,6 +87,7 @@ def test_a_fifth_is_held_out_class_by_class_and_always_the_same(tmp_path: Path) 
     assert torch.equal(load_dataset(f"folder:{tmp_path}").test.inputs, dataset.test.inputs)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("names", "lengths"),
     [
@@ -160,6 +161,7 @@ def test_grayscale_pictures_have_one_channel(tmp_path: Path) -> None:
     assert load_dataset(f"folder:{tmp_path}:channels=3").shape == (3, 6, 5)
 
 
+@pytest.mark.slow
 def test_what_was_decoded_is_not_decoded_again_until_a_file_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,6 +355,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_folder_of_classes_is_refused(case: str, tmp_path: Path) -> None:
     spoil, message = REFUSED[case]

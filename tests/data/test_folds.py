@@ -68,6 +68,7 @@ def test_targets_of_a_regression_are_standardized_likewise(tmp_path: Path) -> No
     assert len(scales) > 1
 
 
+@pytest.mark.slow
 def test_folds_keep_the_shares_of_classes() -> None:
     """Of the digits, of which there are 174 to 183 of each."""
     for fold in range(3):

@@ -91,6 +91,7 @@ INPUTS: dict[str, tuple[Any, tuple[int, ...], str]] = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", INPUTS)
 def test_items_of_datasets_become_arrays_with_channels_last(name: str) -> None:
     dataset, shape, dtype = INPUTS[name]

@@ -171,6 +171,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     assert [str(each) for each in found] == ["no regular file", "No such file or directory", "no regular file"]
 
 
+@pytest.mark.slow
 def test_files_are_read_in_their_order(tmp_path: Path) -> None:
     """However many there are at a time."""
     paths = [saved(tmp_path / f"{index}.png", np.full((2, 2), index, dtype=np.uint8)) for index in range(150)]

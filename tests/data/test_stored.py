@@ -85,6 +85,7 @@ def test_a_stored_dataset_says_of_itself_what_a_resident_one_does(both: Both) ->
         assert len(other.samples) == len(one.inputs)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("index", [slice(3), slice(1, 3), slice(None), slice(2, 99)], ids=str)
 def test_a_slice_of_the_samples_is_that_of_the_tensor(both: Both, index: slice) -> None:
     for one, other in splits(both):
@@ -106,6 +107,7 @@ READERS: dict[str, Callable[[Split], Any]] = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("block_bytes", [1, 2**21], ids=["a step a block", "all in a block"])
 def test_epochs_are_read_alike(both: Both, reader: str, block_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:

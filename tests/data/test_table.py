@@ -77,6 +77,7 @@ def splits_by_hand(table: pd.DataFrame, classes: bool) -> list[pd.DataFrame]:
     return [table.iloc[kept[train]], table.iloc[kept[validation]], table.iloc[tested]]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_numbers_are_those_of_scikit_learns_own_pipeline(suffix: str, tmp_path: Path) -> None:
     """Fitted on the training rows alone, after both hold-outs; a missing category is one of its own."""
@@ -167,6 +168,7 @@ def test_a_column_that_counts_the_rows_and_one_of_many_categories_are_noted(tmp_
     assert "target 'class': 3 different texts" in notes
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(("values", "note"), [([0, 5], "0 = 0, 1 = 5"), ([3, 1, 2, 10], "0 = 1, 1 = 2, 2 = 3, 3 = 10")])
 def test_whole_numbers_are_classes_whatever_their_gaps(values: list[int], note: str, tmp_path: Path) -> None:
     table = frame().assign(rating=np.resize(values, ROWS))
@@ -182,6 +184,7 @@ def test_a_column_of_truth_is_a_target(tmp_path: Path) -> None:
     assert "classes by their labels: 0 = False, 1 = True" in load(write(tmp_path, frame()), "target=alone").notes
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(("sep", "sign"), [("semicolon", ";"), ("tab", "\t"), ("bar", "|")])
 def test_files_are_read_as_they_are_written(sep: str, sign: str, tmp_path: Path) -> None:
     """With another separator, decimal commas, a byte order mark, and lines that end as on Windows."""
@@ -312,6 +315,7 @@ COLUMNS: dict[str, tuple[pd.DataFrame, str]] = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("case", COLUMNS)
 def test_columns_that_are_not_what_they_seem_are_refused(case: str, tmp_path: Path) -> None:
     """With the column, how many of its rows, the first of them, and the way out."""
@@ -342,6 +346,7 @@ TESTS: dict[str, tuple[pd.DataFrame, str]] = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("case", TESTS)
 def test_a_test_file_that_does_not_fit_is_refused(case: str, tmp_path: Path) -> None:
     test, message = TESTS[case]

@@ -35,6 +35,7 @@ def varied() -> pd.DataFrame:
     return table
 
 
+@pytest.mark.slow
 def test_a_dataset_is_the_same_however_many_rows_are_read_at_a_time(few: Callable[[], None], tmp_path: Path) -> None:
     """Texts stay as they are written, also in rows in which all of them read as numbers."""
     path = write(tmp_path, varied())
@@ -53,6 +54,7 @@ def test_so_is_one_of_parquet(few: Callable[[], None], tmp_path: Path) -> None:
     assert load(tmp_path / "mine.parquet").checksum == expected.checksum
 
 
+@pytest.mark.slow
 def test_so_are_folds(few: Callable[[], None], tmp_path: Path) -> None:
     """Whose checksum is that of all rows; another name of a category makes another one."""
     path, other = write(tmp_path, varied()), write(tmp_path, frame(20, seed=1), "test.csv")
@@ -64,6 +66,7 @@ def test_so_are_folds(few: Callable[[], None], tmp_path: Path) -> None:
     assert load_dataset(spec, folds=3).checksum != expected
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
@@ -112,6 +115,7 @@ def test_far_too_many_texts_are_refused_before_all_is_read(
     assert message in refusal(write(tmp_path, table))
 
 
+@pytest.mark.slow
 def test_of_numbers_among_texts_few_are_kept_and_the_rest_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

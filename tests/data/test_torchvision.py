@@ -60,6 +60,7 @@ def test_an_unpacked_file_that_was_cut_short_is_unpacked_anew(
     assert load_dataset("mnist", root=tmp_path).checksum == whole
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(("name", "loader"), [("cifar10", load_cifar10), ("cifar100", load_cifar100)])
 def test_cifar_is_unpacked_without_a_network_and_its_channels_stay_apart(
     name: str, loader: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -69,6 +69,7 @@ WRITTEN = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", WRITTEN)
 def test_the_same_is_read_however_it_is_written(name: str, tmp_path: Path) -> None:
     raw, plain = read(tmp_path, WRITTEN[name]), read(tmp_path, text(CASES))

@@ -72,6 +72,7 @@ def test_both_strategies_train_on_the_same_images(digits: Dataset, augment: tupl
     assert not torch.equal(together[:, :, 0], together[:, :, 1])
 
 
+@pytest.mark.slow
 def test_a_run_of_a_stack_is_the_run_alone(digits: Dataset) -> None:
     """Its parameters after an epoch, as without augmentation; and they are others than without."""
     train = Split(digits.train.inputs[:160].double(), digits.train.targets[:160])
@@ -199,6 +200,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Callable[[Tensor], Tensor]:
     return wait
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize("strategy", ["stacked", "sequential"])
 def test_the_time_of_a_step_includes_augmenting_it(digits: Dataset, strategy: Strategy) -> None:

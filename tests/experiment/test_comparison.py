@@ -55,6 +55,7 @@ def statuses(outcome: Outcome, store: Store) -> list[str]:
     return [found.get(key, "nothing") for key in outcome.keys]
 
 
+@pytest.mark.slow
 @each_executor
 def test_what_is_trained_is_kept_and_not_trained_again(make: Callable[[], Executor], tmp_path: Path) -> None:
     """The second call trains nothing; a larger matrix only what it adds; ``rerun="all"`` everything."""
@@ -108,6 +109,7 @@ def test_an_interrupt_by_the_listener_keeps_what_is_finished(make: Callable[[], 
         assert trained == [f"ok {seed}" for seed, status in enumerate(kept) if status != "ok"]
 
 
+@pytest.mark.slow
 @each_executor
 def test_an_interrupt_while_waiting_keeps_what_is_finished(
     make: Callable[[], Executor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -151,6 +151,7 @@ def test_a_time_limit_is_a_positive_number() -> None:
     assert resolve([], [], {"timeout": "2.5"}).execution.timeout == 2.5
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("key", "value"),
     list(

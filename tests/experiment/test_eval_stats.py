@@ -162,6 +162,7 @@ def test_what_is_asked_for_besides_changes_nothing_else(train_all: TrainAll, tem
             assert mine.model_dump(exclude={"seconds"}) == theirs.model_dump(exclude={"seconds"})
 
 
+@pytest.mark.slow
 def test_a_member_that_diverged_is_left_out(train_all: TrainAll) -> None:
     """In whichever epoch; the others have what they have without it."""
     settings: dict[str, Any] = {"norm": "batch", "strategy": "stacked", "further_eval_stats": BOTH, "epochs": 2}
@@ -224,6 +225,7 @@ def test_only_norms_that_keep_statistics_have_other_keys_where_more_is_asked_for
     assert keys("batch", "running", "recalibrated") == keys(*BOTH)
 
 
+@pytest.mark.slow
 def test_whether_a_network_keeps_statistics_is_found_out() -> None:
     """By the trial of each network, whatever its norm is called."""
     kept = {"batch": True, "torch.nn:BatchNorm2d": True, "batch:track_running_stats=False": False, "layer": False}

@@ -102,6 +102,7 @@ def shapes(messages: Sequence[Message]) -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 @each_executor
 def test_a_preparation_is_answered_once_and_then_over(make: Callable[[], Executor]) -> None:
     """By what was found out, or by why the matrix cannot be carried out; the one does not spoil the other."""
@@ -116,6 +117,7 @@ def test_a_preparation_is_answered_once_and_then_over(make: Callable[[], Executo
         assert (checked[0].prepared.dataset.train, checked[0].prepared.device) == (1078, "cpu")
 
 
+@pytest.mark.slow
 @each_executor
 def test_training_is_told_in_the_order_in_which_it_happens(make: Callable[[], Executor]) -> None:
     """A start, its epochs, its record; of a stack, each for all before the next."""
@@ -144,6 +146,7 @@ def test_steps_are_timed_group_by_group(make: Callable[[], Executor]) -> None:
     assert [first.timing.key, second.timing.key, last] == ["a", "b", TaskDone()]
 
 
+@pytest.mark.slow
 @each_executor
 def test_each_message_is_told_once(make: Callable[[], Executor]) -> None:
     """Nothing is left over, and asking again makes nothing of nothing; waiting for nothing ends in time."""
@@ -166,6 +169,7 @@ def wait_for_an_epoch(executor: Executor) -> None:
 ENDLESS = tiny_spec(epochs=1_000_000)
 
 
+@pytest.mark.slow
 @each_executor
 def test_a_cancelled_task_is_heard_of_no_more(make: Callable[[], Executor]) -> None:
     """Not even of what it had said and nobody had asked for; the next task is carried out as ever."""
@@ -181,6 +185,7 @@ def test_a_cancelled_task_is_heard_of_no_more(make: Callable[[], Executor]) -> N
             ]
 
 
+@pytest.mark.slow
 @each_executor
 def test_a_task_that_is_cancelled_at_once_is_not_heard_of(make: Callable[[], Executor]) -> None:
     """Before anything began."""
@@ -189,6 +194,7 @@ def test_a_task_that_is_cancelled_at_once_is_not_heard_of(make: Callable[[], Exe
         assert shapes(carried_out(executor, training(tiny_spec())))[-1] is TaskDone
 
 
+@pytest.mark.slow
 @each_executor
 def test_two_tasks_are_kept_apart(make: Callable[[], Executor]) -> None:
     """What is told of each is told of no other, whether they are carried out at once or one after the other."""
@@ -235,6 +241,7 @@ def test_a_death_is_the_last_that_is_told(where: str, norm: str, reason: str) ->
         assert shapes(carried_out(executor, training(runs[2]))) == [("started", 2), (1, 2), ("ok", 2), TaskDone]
 
 
+@pytest.mark.slow
 @each_executor
 def test_leaving_the_context_ends_what_is_carried_out(make: Callable[[], Executor]) -> None:
     """And what waits behind it; the one that is there afterwards is not disturbed."""

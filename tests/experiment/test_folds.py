@@ -91,6 +91,7 @@ def test_a_number_of_seeds_that_is_uneven_is_said() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_batch_must_fit_into_the_smallest_fold() -> None:
     """Digits in five folds leave 1295 or 1296 samples; the facts are those of the first."""
     matrix = MatrixSpec(norms="none", templates="cnn:widths=4,hidden=8", batch_sizes="1295", folds=5)
@@ -137,6 +138,7 @@ def test_a_stack_of_a_fold_is_what_its_runs_are_alone() -> None:
         assert ours.test["accuracy"] == pytest.approx(theirs.test["accuracy"], abs=0.02)
 
 
+@pytest.mark.slow
 def test_runs_of_any_fold_are_timed_on_the_first() -> None:
     """So that no other has to be loaded for it."""
     told: list[Message] = []

@@ -148,6 +148,7 @@ def test_a_comparison_of_which_all_is_stored_starts_nothing(place: Place) -> Non
         assert set(outcome.keys) == set(store.statuses())
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     "changes",
     [
@@ -210,6 +211,7 @@ CHANGES: dict[str, Callable[[Place, pytest.MonkeyPatch], object]] = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_worker_is_asked_again_after(
     change: Callable[[Place, pytest.MonkeyPatch], object], place: Place, monkeypatch: pytest.MonkeyPatch
@@ -240,6 +242,7 @@ def test_a_worker_is_asked_again_after_data_has_changed(dataset: str, change: st
     assert place.ask(dataset=name)[1]
 
 
+@pytest.mark.slow
 def test_a_folder_is_looked_at_by_way_of_links(place: Place) -> None:
     """But not in circles: of one with such a link nothing is kept."""
     photos = place.folder / "photos"
@@ -264,6 +267,7 @@ def test_a_dataset_of_ones_own_is_loaded_each_time(place: Place) -> None:
     assert all(place.ask(dataset="my_data:load")[1] for _ in range(2))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("dataset", ["mnist", "npz:nowhere.npz"])
 def test_data_that_was_not_there_before_is_looked_at_once_more(dataset: str, place: Place) -> None:
     """What was found out after a download is not kept for a folder that is empty again."""
@@ -272,6 +276,7 @@ def test_data_that_was_not_there_before_is_looked_at_once_more(dataset: str, pla
     assert all(place.ask(dataset=dataset)[1] for _ in range(2))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     "changes", [{"batch_sizes": (4,)}, {"norms": ("none",)}, {"device": "auto"}, {"strategy": "sequential"}], ids=str
 )

@@ -145,6 +145,7 @@ def test_the_command_asks_for_the_same(norms: str, words: list[str]) -> None:
 NARROW = {"templates": "cnn:hidden=8,widths=4", "batch_sizes": "1,4"}
 
 
+@pytest.mark.slow
 def test_a_template_says_which_norms_it_does_not_take() -> None:
     """Of those that may be left out: groups that do not divide its channels, and a batch of one without a variance."""
     prepared, _ = prepare(asked("family:pools", **NARROW), CPU)
@@ -154,6 +155,7 @@ def test_a_template_says_which_norms_it_does_not_take() -> None:
     assert refusals["batch"].startswith("it cannot be trained at batch size 1: BatchNorm: a mean and variance need")
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norms", ["none,group", "family:pools,group"])
 def test_what_is_asked_for_by_its_name_is_refused(norms: str) -> None:
     """As an error, beside a family, too."""

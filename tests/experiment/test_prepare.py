@@ -29,6 +29,7 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_facts_are_those_of_the_dataset() -> None:
     """Sizes of the splits, shape, outputs and checksum; the worker keeps the data itself."""
     prepared, dataset = prepare(MatrixSpec(norms=("none",)), CPU)
@@ -40,6 +41,7 @@ def test_the_facts_are_those_of_the_dataset() -> None:
     assert prepared.environment["torch"] == torch.__version__.partition("+")[0]
 
 
+@pytest.mark.slow
 def test_where_the_norms_of_each_network_stand_is_found_out() -> None:
     """In the trial of each template with each norm, whatever the smallest batch size."""
     prepared, _ = prepare(MatrixSpec(norms=("batch", "none"), batch_sizes=(3, 8)), CPU)
@@ -68,6 +70,7 @@ def test_registered_norms_have_no_source(own_module: Path) -> None:
     assert NORMS.source("own_norm_to_prepare:NUMBER") is None
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("settings", "kind", "message"),
     [
@@ -90,6 +93,7 @@ def test_what_cannot_be_built_is_refused_before_anything_is_trained(
         prepare(MatrixSpec(**settings), CPU)
 
 
+@pytest.mark.slow
 def test_a_matrix_at_the_limit_is_accepted() -> None:
     """All training samples in one batch."""
     assert prepare(MatrixSpec(norms=("none",), batch_sizes=(1078,)), CPU)[0].dataset.train == 1078
@@ -150,6 +154,7 @@ class Asserting(nn.Module):
 """
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("norm", "message"),
     [
@@ -226,6 +231,7 @@ def probing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "probing_networks", raising=False)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.usefixtures("probing")
 @pytest.mark.parametrize(
     ("name", "reason"),
@@ -242,6 +248,7 @@ def test_why_a_network_of_ones_own_is_not_stacked_is_found_out(name: str, reason
     assert prepared.networks[template, "batch"].unstackable == reason
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.usefixtures("probing")
 @pytest.mark.parametrize(
     ("name", "message"),

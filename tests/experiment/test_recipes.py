@@ -85,6 +85,7 @@ def test_decay_on_all_is_another_training(train_all: TrainAll) -> None:
     assert losses(train_all([weights])) != losses(train_all([everything]))
 
 
+@pytest.mark.slow
 def test_what_is_evaluated_has_labels_as_they_are(train_all: TrainAll) -> None:
     """A smoothed loss cannot be small; that of the test set can, where the network has learned."""
     (record,) = train_all([run_spec(**{**SMALL, "task": "classification:smoothing=0.8", "epochs": 4, "lr": 0.2})])
@@ -109,6 +110,7 @@ def test_own_parts_are_trained_with_like_any_other(own: Path, tmp_path: Path) ->
     assert carried_out(matrix, tmp_path / "s", InProcessExecutor()) == records
 
 
+@pytest.mark.slow
 def test_what_looks_at_whole_parameters_is_trained_one_by_one(own: Path) -> None:
     """And where a stack is asked for, that is refused with the reason."""
     matrix = matrix_of(optimizer=f"{own.stem}:Normalized")
@@ -135,11 +137,13 @@ def test_changing_the_file_of_an_optimizer_changes_the_keys(own: Path) -> None:
     assert not set(keys()) & set(first)
 
 
+@pytest.mark.slow
 def test_a_schedule_is_tried_over_the_steps_that_there_will_be(own: Path) -> None:
     """One that would be no rate over more steps is one over these."""
     prepare(matrix_of(schedule=f"{own.stem}:falling", epochs="3"), CPU)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -122,6 +122,7 @@ def test_in_double_precision_runs_part_by_rounding_alone(images: Dataset) -> Non
     assert all(one < 1000 * max(other, 1e-15) for one, other in zip(stacked, nudged, strict=True)), message
 
 
+@pytest.mark.slow_but_one
 def test_in_single_precision_a_step_parts_them_by_rounding_alone(images: Dataset) -> None:
     """As far as can be told of single precision, which soon is another run."""
     both = steps(specs("stacked"), images, torch.float32), alone(images, torch.float32)

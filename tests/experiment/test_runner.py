@@ -250,6 +250,7 @@ EPOCH = EpochDone(A, run_record(A).epochs[0])
 TOLD: Sequence[Message] = [Started(A), EPOCH, done(A), Started(B), done(B), Started(C), EpochDone(C, EPOCH.epoch)]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("at", ["started 0", "epoch 1 of 0", "ok 0", "started 1", "ok 1", "started 2", "epoch 1 of 2"])
 def test_an_interrupt_by_the_listener_loses_nothing_that_was_told(at: str, tmp_path: Path) -> None:
     """All of it was told at once: what is behind the moment of the interrupt is kept no less."""

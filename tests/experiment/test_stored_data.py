@@ -151,6 +151,7 @@ def tell(server: Server, told: list[Message], task: Any) -> list[Message]:
     return [message for message in told if not isinstance(message, Trying)]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("folds", [1, 3])
 @pytest.mark.parametrize("kind", [Train, TimeSteps])
 def test_data_that_is_replaced_after_planning_is_refused(kind: type, folds: int, tmp_path: Path) -> None:
@@ -175,6 +176,7 @@ def test_data_that_is_replaced_after_planning_is_refused(kind: type, folds: int,
     ]
 
 
+@pytest.mark.slow
 def test_where_data_does_not_fit_is_said_before_it_is_trained_on(tmp_path: Path) -> None:
     """And it is trained on as it was prepared."""
     matrix = MatrixSpec(dataset=write(tmp_path / "mine.npz"), templates=("cnn:hidden=4,widths=4",), norms=("none",))

@@ -114,6 +114,7 @@ def test_strategy_and_compiling_are_in_the_key() -> None:
     assert len(set(keys)) == 4
 
 
+@pytest.mark.slow
 def test_a_norm_that_cannot_be_stacked_is_alone_in_that() -> None:
     """It is found out in preparation; the others are stacked with the keys that they have without it."""
     asked = MatrixSpec(**{**SMALL, "norms": ("none", LOOKING)})

@@ -137,6 +137,7 @@ def test_a_run_that_diverges_leaves_the_others_of_its_stack_alone(
             assert mine.test["accuracy"] == pytest.approx(theirs.test["accuracy"], abs=0.006)
 
 
+@pytest.mark.slow
 def test_a_stack_in_which_all_diverge_ends(train_all: TrainAll) -> None:
     """Nobody is left to train: each run has its record, and no further epoch."""
     records = train_all([tiny_spec(seed=seed, lr=1e9, epochs=5, strategy="stacked") for seed in range(2)])

@@ -132,11 +132,13 @@ def test_random_numbers_in_a_network_are_the_same_in_both_strategies(digits: Dat
         assert [other == pytest.approx(first, rel=1e-4) for other in others] == [True] * len(others)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_metrics(train: Train) -> None:
     """Otherwise seeds would be no replicates."""
     assert metrics(train(seed=0)) != metrics(train(seed=1))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", CLASSIC)
 @pytest.mark.parametrize("template", ["cnn", "lstm"])
 def test_the_same_seed_gives_every_norm_the_same_initial_weights(template: str, norm: str, digits: Dataset) -> None:

@@ -105,6 +105,7 @@ def test_the_group_of_the_registry_pools_what_is_said() -> None:
     assert (pool.axes, pool.groups) == layers_pool(entry.explanation.pooling, entry.options)
 
 
+@pytest.mark.slow_but_one
 @each_in_all_shapes
 def test_a_value_moves_the_outputs_of_its_letter_and_no_others(spec: str, shape: tuple[int, ...]) -> None:
     """In training, for every value of the input."""
@@ -147,6 +148,7 @@ def test_values_per_statistic_of_known_cases(norm: str, sizes: tuple[int, int, i
     assert values_per_statistic(norm, samples=samples, channels=channels, positions=positions) == values
 
 
+@pytest.mark.slow_but_one
 @each_of(SPECS)
 def test_what_is_said_of_inference_holds(spec: str) -> None:
     """With running statistics an output depends on its own value alone; without, on its pool, as in training."""

@@ -25,6 +25,7 @@ def said(asked: Subject, heading: str) -> str:
     return "\n".join(next(each.lines for each in sections(asked) if each.heading == heading))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("spec", ["batch", "layer", "channel-layer", "instance", "group:groups=2", "rms"])
 def test_the_pools_of_a_known_norm_are_found(spec: str) -> None:
     """As equal blocks, where its class is given by its path."""
@@ -77,6 +78,7 @@ def test_how_far_an_output_depends_on_others_is_said(name: str, across: str) -> 
     assert not any(line.endswith("...") for line in brief_to_rich(asked).plain.splitlines())
 
 
+@pytest.mark.slow
 def test_neither_an_activation_nor_a_factor_of_zero_hides_what_is_pooled() -> None:
     """Outputs that are constant on one input are tried on others."""
     asked = own("Rectified")
@@ -84,6 +86,7 @@ def test_neither_an_activation_nor_a_factor_of_zero_hides_what_is_pooled() -> No
     assert said(asked, "parameters") == "norm.weight (4,): starts at 0\nnorm.bias (4,): starts at 0"
 
 
+@pytest.mark.slow
 def test_parameters_buffers_and_evaluation_are_found() -> None:
     """Of batch norm as torch has it."""
     asked = subject("torch.nn:BatchNorm2d", MAPS)

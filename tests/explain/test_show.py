@@ -73,6 +73,7 @@ def shown(spec: str, width: int, **options: bool | str) -> str:
     return captured.get()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_nothing_is_lost_or_too_wide(width: int) -> None:
     """Every sentence is there, and no line is longer than the terminal."""
@@ -94,6 +95,7 @@ def test_colours_are_told_from_plain_text() -> None:
     assert re.sub("\x1b\\[[0-9;]*m", "", colored) == plain
 
 
+@pytest.mark.slow
 def test_several_stand_beside_one_another_where_they_fit() -> None:
     """Two pictures in a row of 120 columns, below one another in 80; what is said follows under each title."""
     for width, rows in ((120, 1), (80, 2)):
@@ -103,6 +105,7 @@ def test_several_stand_beside_one_another_where_they_fit() -> None:
         assert sum(line.rstrip() == "layer on shape (4, 8, 2, 2)" for line in said) == rows
 
 
+@pytest.mark.slow_but_one
 @each_with_shapes(
     [
         *((name, (4, 8, 2, 2)) for name in NORMS),

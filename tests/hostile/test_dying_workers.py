@@ -76,6 +76,7 @@ def test_any_error_can_be_told(error: BaseException, line: str) -> None:
     assert error_line(error) == line
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("norm", "said"),
     [

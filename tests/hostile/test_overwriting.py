@@ -85,6 +85,7 @@ DATABASES: list[Callable[[Path], None]] = [
 ]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("suffix", "make"),
     [*((suffix, a_store) for suffix in COMMANDS), *((".csv", make) for make in DATABASES)],
@@ -121,6 +122,7 @@ def test_a_report_does_not_take_the_place_of_a_store_to_be_made(
     assert not (folder / "new.md").exists()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("suffix", [pytest.param(".md", marks=pytest.mark.slow), *sorted(COMMANDS.keys() - {".md"})])
 def test_what_a_user_wrote_is_overwritten_only_by_force(
     capsys: pytest.CaptureFixture[str], folder: Path, suffix: str

@@ -66,6 +66,7 @@ def cases(folder: Path, numbers: range) -> Iterator[tuple[str, Callable[[], Verd
         yield f"{number}: {shown!r} {settings[:200]!r}", partial(ask, folder, number)
 
 
+@pytest.mark.slow
 def test_all_that_commands_take_is_asked() -> None:
     """By what they themselves say that they take."""
     assert {"compare", "report", "runs", "show", "diff", "export", "merge"} < {path[0] for path in commands()}
@@ -94,6 +95,7 @@ def test_of_a_long_message_both_ends_are_shown(folder: Path, monkeypatch: pytest
     assert stderr.endswith(" a (here.py:3)\n")
 
 
+@pytest.mark.slow
 def test_a_request_is_answered(
     folder: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:

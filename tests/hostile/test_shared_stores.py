@@ -59,6 +59,7 @@ def test_what_is_trained_again_takes_the_place_of_a_result(tmp_path: Path) -> No
             assert store.record(A.spec.key).epochs[0].train_loss == loss
 
 
+@pytest.mark.slow
 def test_five_may_begin_a_store_at_once(tmp_path: Path) -> None:
     """And write to it: nothing is refused, and nothing lost. What all of them asked for is there once."""
     for attempt in range(4):

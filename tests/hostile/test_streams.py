@@ -67,6 +67,7 @@ def test_what_was_trained_is_kept_though_nothing_can_be_said_of_it(tmp_path: Pat
 LONG = "x" * 5000
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     "words",
     [
@@ -142,6 +143,7 @@ def test_what_cannot_be_said_on_the_side_is_lost(monkeypatch: pytest.MonkeyPatch
     assert _Forgiving(io.StringIO()).write("abc") == 3
 
 
+@pytest.mark.slow
 def test_what_is_closed_leads_nowhere() -> None:
     """No file that is opened takes its number."""
     code = (

@@ -52,6 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     "command",
     ["runs", "show {failed}", "show {ok}", "diff {ok} {failed}", "export", "export --kind epochs", "report -o r.tex"],
@@ -153,6 +154,7 @@ def shell(folder: Path, lines: list[str]) -> None:
 COMMANDS = ["normzoo compare", "loop", "normzoo compare --norms 'batch", "$(loop)", "`loop`", "normzoo\ncompare"]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_stored_command_that_is_pasted_is_one_command(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
@@ -167,6 +169,7 @@ def test_a_stored_command_that_is_pasted_is_one_command(
         assert not (tmp_path / "PWNED").exists()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     "change_it",
     [
@@ -193,6 +196,7 @@ def test_the_command_that_trains_a_run_again_has_known_words_alone(
     assert not (tmp_path / "PWNED").exists()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("value", [COMMAND, "$(touch PWNED)", "`touch PWNED`", "a'; touch PWNED; '"])
 def test_how_to_reproduce_is_one_command(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str

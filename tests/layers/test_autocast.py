@@ -15,6 +15,7 @@ from .cases import CASES, Case
 from .references import randomized
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("case", "name"),
     [*((case, "eager") for case in CASES), *((case, "compiled") for case in CASES if case.id == "batch-maps")],

@@ -125,6 +125,7 @@ def test_gradients_wanted_alone(name: Backend, wanted: str, training: bool, affi
     assert all(t is None or t.grad is None for source, t in sources.items() if source != wanted)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("training", "spelling"), [(True, "is_grads_batched"), (False, "torch.func.vmap")], ids=["train", "eval"]
 )
@@ -197,6 +198,7 @@ def test_parts_are_for_a_processor_with_a_cache() -> None:
     assert eager._samples_at_a_time(spec, torch.empty(64, 2**16, device="meta")) == 0
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", ["layer", "group", "instance", "rms"])
 def test_parts_are_the_whole(name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:

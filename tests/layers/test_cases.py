@@ -91,6 +91,7 @@ def test_exports_are_the_public_names() -> None:
     assert len(layers.__all__) == len(public)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("source", [path for path in SOURCES if path != INTERNALS], ids=lambda path: path.name)
 def test_written_from_scratch(source: Path) -> None:
     """No file uses a normalization of torch's but as the base of a class, whose methods are ours."""
@@ -124,6 +125,7 @@ def test_no_kernel_of_torch_normalizes(case: Case, training: bool, masked: bool)
     assert any("norm" in name for name in operations.seen)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_names_that_torch_keeps_to_itself_are_in_one_file(source: Path) -> None:
     """Only ``torch_internals`` uses a name that begins with an underscore, each tested in a file of its own."""

@@ -17,6 +17,7 @@ from .cases import NORMS, Case, on_each_backend
 from .references import randomized
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("reentrant", [False, True], ids=["", "reentrant"])
 @on_each_backend(NORMS)
 def test_running_statistics_are_updated_once(case: Case, reentrant: bool, name: Backend) -> None:

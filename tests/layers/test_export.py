@@ -75,6 +75,7 @@ def test_exported_program_holds_no_size(case: Case, training: bool, strict: bool
         assert_close(buffer, layer.get_buffer(name), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace. is deprecated")
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace_method. is deprecated")
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])

@@ -33,6 +33,7 @@ def expanded(x: Tensor) -> Tensor:
     return x[:1].expand_as(x)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("lay_out", [transposed, sliced, expanded])
 @every_case
 def test_layout_does_not_matter(case: Case, lay_out: Callable[[Tensor], Tensor]) -> None:
@@ -50,6 +51,7 @@ def test_layout_does_not_matter(case: Case, lay_out: Callable[[Tensor], Tensor])
     assert_close(results[0], results[1], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("case", [case for case in CASES if len(case.shape) in (4, 5)], ids=lambda case: case.id)
@@ -67,6 +69,7 @@ def test_channels_last_stays(case: Case, training: bool, masked: bool) -> None:
     assert layer(x.contiguous(), mask).is_contiguous()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("dtype", "single"),
     [

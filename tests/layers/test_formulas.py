@@ -70,6 +70,7 @@ def test_derivatives(case: FormulaCase, training: bool) -> None:
     assert torch.autograd.gradgradcheck(output, inputs, fast_mode=True)
 
 
+@pytest.mark.slow_but_one
 @in_each_mode
 @every_formula
 def test_what_is_masked_counts_nowhere(case: FormulaCase, training: bool) -> None:
@@ -136,6 +137,7 @@ def test_channels_last_stays(case: FormulaCase) -> None:
     torch.testing.assert_close(y, layer(x))
 
 
+@pytest.mark.slow_but_one
 @in_each_mode
 @every_formula
 def test_a_stack_is_its_members(case: FormulaCase, training: bool) -> None:
@@ -148,6 +150,7 @@ def test_a_stack_is_its_members(case: FormulaCase, training: bool) -> None:
     torch.testing.assert_close(y, torch.stack(expected, 1))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])  # noqa: S301
 @every_formula
 def test_copies_are_equal_and_apart(case: FormulaCase, duplicate: Callable[[nn.Module], nn.Module]) -> None:
@@ -240,6 +243,7 @@ def test_compiled_is_eager(compiler: str, names: Sequence[str]) -> None:
     torch.testing.assert_close(dict(others.state_dict()), dict(layers.state_dict()))
 
 
+@pytest.mark.slow_but_one
 @one_of_each
 def test_fx_keeps_it_whole(case: FormulaCase) -> None:
     """As a leaf of the graph."""
@@ -247,6 +251,7 @@ def test_fx_keeps_it_whole(case: FormulaCase) -> None:
     assert [node.op for node in traced.graph.nodes] == ["placeholder", "call_module", "output"]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("reentrant", [False, True], ids=["", "reentrant"])
 @one_of_each
 def test_checkpointing_remembers_once(case: FormulaCase, reentrant: bool) -> None:

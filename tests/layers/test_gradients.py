@@ -42,6 +42,7 @@ def test_first_derivatives(case: Case, name: Backend, training: bool) -> None:
         assert gradcheck(function, inputs)
 
 
+@pytest.mark.slow_but_one
 @every_mode
 @on_each_backend()
 def test_second_derivatives(case: Case, name: Backend, training: bool) -> None:

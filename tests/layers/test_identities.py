@@ -130,6 +130,7 @@ def test_ghost_batch_norm_of_at_least_the_batch_is_batch_norm(shape: tuple[int, 
     assert_close(ghost.state_dict(), batch.state_dict(), rtol=0, atol=0)
 
 
+@pytest.mark.slow_but_one
 @every_shape
 @pytest.mark.parametrize("momentum", [0.3, None])
 def test_ghost_batch_norm_is_batch_norm_of_each_part_in_turn(shape: tuple[int, ...], momentum: float | None) -> None:

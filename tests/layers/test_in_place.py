@@ -33,6 +33,7 @@ def changed(layer: nn.Module, x: Tensor) -> list[Any]:
     return [y.detach(), z.detach(), leaf.grad, [parameter.grad for parameter in layer.parameters()]]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @on_each_backend(PEERED)
 def test_changes_in_place_are_torchs(case: Case, training: bool, name: Backend) -> None:

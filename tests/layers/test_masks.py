@@ -30,6 +30,7 @@ def results(layer: Any, x: Tensor, mask: Tensor | None, cotangent: Tensor) -> tu
     return y.detach(), {"x": leaf.grad, **{name: parameter.grad for name, parameter in layer.named_parameters()}}
 
 
+@pytest.mark.slow_but_one
 @every_norm
 def test_only_valid_values_count(case: Case) -> None:
     """Output and gradients are those of the valid values normalized by hand; masked values come out zero."""
@@ -197,6 +198,7 @@ def test_a_single_row_takes_a_mask() -> None:
     assert torch.all(layers.LayerNorm(4)(x, torch.tensor(False)) == 0)
 
 
+@pytest.mark.slow
 def test_masks_without_values() -> None:
     """On the meta device and with fake tensors a masked call gives shapes, as an unmasked one does."""
     layer = layers.BatchNorm1d(3, device="meta")

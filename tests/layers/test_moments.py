@@ -118,6 +118,7 @@ def pooled(x: Tensor, pool: Pool, mask: Tensor | None) -> list[Tensor]:
     return [torch.as_tensor(t, dtype=x.dtype).expand(grid).reshape(x.shape[:2]) for t in (count, mean, var)]
 
 
+@pytest.mark.slow_but_one
 @every_pool
 @every_shape
 @pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])

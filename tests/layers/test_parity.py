@@ -40,6 +40,7 @@ def test_output_and_gradients_are_torchs(case: Case, training: bool) -> None:
     assert_close(gradients, expected_gradients, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.usefixtures("on_backend")
 @on_each_backend(PEERED)
 def test_training_goes_torchs_way(case: Case) -> None:

@@ -108,6 +108,7 @@ def vectors() -> list[str]:
     return [name for name in NORMS if not getattr(layers.make_norm(name, 8), "needs_positions", False)]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     "norm",
     [*AT_ONCE, *(pytest.param(norm, marks=pytest.mark.slow) for norm in (*vectors(), *OPTIONS) if norm not in AT_ONCE)],
@@ -223,6 +224,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by which torch.func finds some derivatives
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("kind", KINDS)
@@ -320,6 +322,7 @@ def test_steps_that_remember_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -
     assert not variants
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", AT_ONCE)
 def test_members_of_a_stack_are_as_alone(norm: str, at_once: list[str]) -> None:
     """Side by side, by batched products, each does what it does by itself; its gradients, too."""

@@ -141,6 +141,7 @@ def gru_by_hand(gru: Any, x: Tensor) -> Tensor:
     return torch.stack(states)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("norm", ["layer", "batch"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -172,6 +173,7 @@ def test_batch_norm_starts_as_its_paper_says() -> None:
     assert int(lstm.norm_ih_l0[1].num_batches_tracked) == 0
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("norm", ["layer", "group:groups=4", "rms", "torch.nn:LayerNorm"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -188,6 +190,7 @@ def test_in_a_packed_sequence_a_sample_is_as_alone(kind: str, norm: str, bidirec
         assert_close([each[:, index] for each in tensors_of(last)], tensors_of(last_alone))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_batch_norm_sees_the_samples_that_have_not_ended(kind: str, bidirectional: bool) -> None:

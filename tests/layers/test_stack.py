@@ -135,6 +135,7 @@ def test_backends_agree(name: str, shape: tuple[int, ...]) -> None:
     assert_steps_agree(name, [values(shape) for _ in range(2)], training=True, on="compiled")
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", MAPS_TOO)
 def test_channels_last_inputs_are_seen_as_they_are(name: str) -> None:
     """Maps of each sample and member with their channels last give what contiguous ones give."""

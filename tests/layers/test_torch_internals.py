@@ -38,6 +38,7 @@ def test_forward_mode_is_noticed() -> None:
     assert not torch_internals.must_be_transformable()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace. is deprecated")
 def test_tracing_and_compiling_are_noticed() -> None:
     """Without it, kernels that write into memory would stand in somebody's graph."""

@@ -83,6 +83,7 @@ def trained(first: nn.Module, norm: nn.Module, shape: tuple[int, ...], *rest: nn
     return model.eval(), x
 
 
+@pytest.mark.slow_but_one
 @every_fused
 def test_fx_fuses_it_into_what_stands_before(first: nn.Module, norm: nn.Module, shape: tuple[int, ...]) -> None:
     """``torch.fx.experimental.optimization.fuse`` leaves no batch norm, the outputs, and the model as they were."""
@@ -125,6 +126,7 @@ def test_fusing_by_hand() -> None:
     assert_close(fused(x), model(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated")
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
@@ -259,6 +261,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(("id", "values"), CHANGES.values(), ids=CHANGES)
 def test_attributes_set_after_construction(id: str, values: dict[str, Any]) -> None:  # noqa: A002
     """What is set on a finished layer holds from the next call on, as in torch.nn, in training and evaluation."""

@@ -15,6 +15,7 @@ from .cases import CASES, PEERED, Case
 from .references import randomized
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_symbolic_trace(case: Case, training: bool) -> None:

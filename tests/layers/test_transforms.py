@@ -25,6 +25,7 @@ def chosen(*ids: str) -> list[Case]:
     return found
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -69,6 +70,7 @@ def function_of(case: Case) -> tuple[Any, list[Tensor]]:
     return function, [case.input(), *parameters.values()]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own rules for forward mode
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_jvp_is_the_transpose_of_vjp(case: Case) -> None:
@@ -82,6 +84,7 @@ def test_jvp_is_the_transpose_of_vjp(case: Case) -> None:
     assert_close((tangent * cotangent).sum(), inner, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own rules for forward mode
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_dual_numbers(case: Case) -> None:
@@ -96,6 +99,7 @@ def test_dual_numbers(case: Case) -> None:
         assert_close(undual(function(*duals)).tangent, expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow_but_one
 @on_each_backend()
 def test_grad_is_that_of_autograd(case: Case, name: Backend) -> None:
     """``torch.func.grad`` gives what a backward pass gives, whatever the backend."""
@@ -112,6 +116,7 @@ def test_grad_is_that_of_autograd(case: Case, name: Backend) -> None:
     assert_close(found, expected, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("case", [case for case in CASES if list(case.ours().parameters())], ids=lambda case: case.id)
 def test_parameters_alone_can_be_mapped(case: Case) -> None:
     """One input under many parameters, also where only the last of them is mapped."""

@@ -52,6 +52,7 @@ def test_it_takes_every_setting_of_the_command() -> None:
     assert taken == {*KEYS, "rerun", "progress", "executor"}
 
 
+@pytest.mark.slow
 def test_it_is_the_command_to_the_digit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The same runs under the same keys: what one has trained, the other does not train again."""
     monkeypatch.setattr("normzoo.cli.compare.LocalExecutor", lambda *_, **__: InProcessExecutor())
@@ -65,6 +66,7 @@ def test_it_is_the_command_to_the_digit(capsys: pytest.CaptureFixture[str], monk
     assert all(re.search(rf"\b({100 * mean:.1f}|{100 * mean:.0f}) ", shown) for mean in means)
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_not_trained_again() -> None:
     """Record by record the same; with ``rerun`` it is."""
     first, again = in_process(norms=["none"]), in_process(norms=["none"])
@@ -121,6 +123,7 @@ def test_an_optimizer_and_a_schedule_come_as_they_are() -> None:
     assert (record.status, set(record.spec.sources)) == ("ok", {"optimizer", "schedule"})
 
 
+@pytest.mark.slow
 def test_a_template_and_arrays_come_as_they_are() -> None:
     """A function of this session, and a regression on arrays that are nowhere on disk."""
 
@@ -187,6 +190,7 @@ def test_objects_are_named_by_what_they_are(dataset: Any, name: str) -> None:
     assert _name(dataset) == name
 
 
+@pytest.mark.slow
 def test_a_function_of_this_session_is_read_in_this_process() -> None:
     """By the executor that is chosen where none is given."""
     comparison = normzoo.compare(
@@ -290,6 +294,7 @@ def test_a_script_needs_no_guard() -> None:
     assert len(done.stderr.splitlines()) < 6
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is raised, and the same call trains the rest."""
     keep = Runner._keep
@@ -310,6 +315,7 @@ def test_an_interrupt_keeps_what_is_finished(monkeypatch: pytest.MonkeyPatch) ->
     assert finished in comparison.records.items()
 
 
+@pytest.mark.slow
 def test_the_session_keeps_its_random_numbers() -> None:
     """Training in this process draws from a state of its own."""
     torch.manual_seed(5)

@@ -27,6 +27,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> normzoo.Comparison:
     return in_process(norms=["batch", "none"], epochs=2, batch_sizes=[64, 128], store=store)
 
 
+@pytest.mark.slow
 def test_frames_hold_runs_epochs_and_the_summary(trained: normzoo.Comparison) -> None:
     """A row for each; numbers as they are recorded, missing ones as missing."""
     summary, runs, epochs = (trained.to_frame(kind) for kind in ("summary", "runs", "epochs"))
@@ -42,6 +43,7 @@ def test_frames_hold_runs_epochs_and_the_summary(trained: normzoo.Comparison) ->
         trained.to_frame("run")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("kind", ["summary", "runs", "epochs"])
 def test_what_is_in_a_frame_goes_to_a_file(tmp_path: Path, kind: Any, trained: normzoo.Comparison) -> None:
     """By its name as CSV, JSON or Parquet; a name that says no format is refused."""
@@ -95,6 +97,7 @@ def test_several_comparisons_of_a_store_are_loaded_as_one() -> None:
         normzoo.Comparison.load(numbers="all")
 
 
+@pytest.mark.slow
 def test_a_comparison_prints_what_is_to_know_of_the_data_and_fits_in_eighty_characters() -> None:
     random = np.random.default_rng(0)
     x, y = random.random((80, 5)), np.arange(80) % 2

@@ -17,6 +17,7 @@ from .pairs import loss_of, pair
 AVERAGED = [case for case in ARCHITECTURES if case.id in ("resnet", "resnet-group", "densenet", "mnasnet", "swin")]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("use_buffers", [False, True], ids=["parameters", "parameters-and-buffers"])
 @pytest.mark.parametrize("architecture", AVERAGED, ids=lambda case: case.id)
 def test_averaged_model(architecture: Architecture, use_buffers: bool) -> None:
@@ -58,6 +59,7 @@ class Training(lightning.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Lightning's advice on workers, logging and its own dependencies
 def test_lightning_averages_weights() -> None:
     """``StochasticWeightAveraging`` leaves a network with the published one's averages and statistics."""

@@ -18,6 +18,7 @@ def pickled(model: nn.Module) -> nn.Module:
     return loaded
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled])
 @pytest.mark.parametrize("architecture", OF_EACH_KIND, ids=lambda case: case.id)
 def test_copy_trains_alike_and_apart(architecture: Architecture, duplicate: Callable[[nn.Module], nn.Module]) -> None:

@@ -35,6 +35,7 @@ def calls(traced: fx.GraphModule) -> Counter[str]:
     return counted
 
 
+@pytest.mark.slow_but_one
 @every_architecture
 def test_traced_network_trains_the_same(architecture: Architecture) -> None:
     """A symbolic trace computes, and learns, as the published network does; in evaluation it is fused below."""
@@ -80,6 +81,7 @@ def batch_norms_in(model: nn.Module) -> int:
     return sum(isinstance(norm, _BatchNorm) for norm in norms_in(model))
 
 
+@pytest.mark.slow_but_one
 @every_architecture
 def test_fusing_leaves_as_few_norms(architecture: Architecture) -> None:
     """``fuse`` merges as many batch norms into convolutions as in the published network, and the output stays."""
@@ -99,6 +101,7 @@ def test_fusing_removes_norms_at_all() -> None:
     assert len(norms_in(fuse(vgg.ours().eval()))) == 0
 
 
+@pytest.mark.slow
 @named("resnet", "densenet", "swin")
 def test_features_can_be_taken_out(architecture: Architecture) -> None:
     """Torchvision's feature extractor finds the same nodes under the same names, and takes the same values there."""

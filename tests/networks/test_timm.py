@@ -65,6 +65,7 @@ def pair_of(build: Build) -> tuple[nn.Module, nn.Module]:
     return ours, stock
 
 
+@pytest.mark.slow_but_one
 @every_network
 def test_network_trains_as_with_torch(build: Build) -> None:
     """A step's output, gradients and running statistics are those with torch.nn's norms, which are all exchanged."""
@@ -79,6 +80,7 @@ def test_network_trains_as_with_torch(build: Build) -> None:
         assert theirs.input_gradient.abs().max() > 1e-6
 
 
+@pytest.mark.slow_but_one
 @every_network
 def test_weight_decay_spares_the_same_parameters(build: Build) -> None:
     """``param_groups_weight_decay`` makes the same groups."""

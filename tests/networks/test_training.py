@@ -28,6 +28,7 @@ def assert_equal_to_1e_10(value: Values, expected: Values) -> None:
     assert_close(value, expected, rtol=1e-10, atol=1e-10 * min(1.0, largest))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @every_architecture
 def test_step_is_that_of_the_published_network(architecture: Architecture, training: bool) -> None:
@@ -66,6 +67,7 @@ def trained(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
     return dict(model.state_dict())
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("channels_last", [False, True], ids=["rows", "channels-last"])
 @every_architecture
 def test_optimizer_step_in_float32(architecture: Architecture, channels_last: bool) -> None:

@@ -82,6 +82,7 @@ def test_every_spec_of_a_command_loads(command: str) -> None:
             assert registry.source(spec)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("template", [Cnn, Lstm])
 def test_the_norm_is_one(template: Any) -> None:
     """It takes what it says, keeps to itself what it says, and is left out of nothing."""
@@ -96,6 +97,7 @@ def test_the_norm_is_one(template: Any) -> None:
     assert torch.tensor(step(network, load_dataset("digits"), "classification", 1)).isfinite().all()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("norm", ["batch", "my_norms:MyNorm", "torch.nn:BatchNorm2d", "timm.layers:BatchNormAct2d"])
 def test_the_template_is_one(norm: str, members: int) -> None:
@@ -108,6 +110,7 @@ def test_the_template_is_one(norm: str, members: int) -> None:
     assert torch.tensor(step(network, dataset, "classification", members)).isfinite().all()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("members", [1, 2])
 def test_the_plain_network_has_its_norms_exchanged(members: int) -> None:
     dataset = load_dataset("digits")
@@ -125,6 +128,7 @@ def test_the_template_says_what_it_leaves_out() -> None:
         target(norm_factory("torch.nn:LayerNorm"), shape=(1, 8, 8), outputs=3, **options)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize(
     ("spec", "task", "outputs"),
@@ -151,6 +155,7 @@ def test_the_augmentations_are_ones(spec: str) -> None:
     assert torch.equal(augmentations(images, random, random), augmented)
 
 
+@pytest.mark.slow
 def test_the_task_is_learned() -> None:
     """Tags that show are found."""
     task = make_task("my_task:MyTask:smoothing=0.1")

@@ -93,6 +93,7 @@ def test_every_option_is_in_its_entry() -> None:
             assert entry.takes_more == (len(named) < len(parameters))
 
 
+@pytest.mark.slow
 def test_listing_needs_no_torch() -> None:
     """Names of every kind are listed and checked without importing torch, so that the command line answers at once."""
     code = (

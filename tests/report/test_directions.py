@@ -74,6 +74,7 @@ def differences(summary: Summary) -> Iterator[PairedDifference | None]:
     yield from (contrast.difference for contrast in summary.tables[0].contrasts)
 
 
+@pytest.mark.slow_but_one
 def test_marks_ranks_wins_and_correlations_are_the_same(pair: tuple[Summary, Summary]) -> None:
     for up, down in zip(*map(cells, pair), strict=True):
         assert up.mark == down.mark
@@ -161,6 +162,7 @@ def test_a_diverged_run_ranks_last_in_both_directions(metric: Metric) -> None:
     assert [cell.vs_reference.wins for cell in cells(summary) if cell.vs_reference] == [2, 2]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("scale", [1e-9, 1e-4, 1.0, 12345.6, 1e9])
 def test_what_is_significant_does_not_depend_on_the_scale(scale: float) -> None:
     matrix = MatrixSpec(norms=tuple(MEANS), templates="cnn", seeds=9)

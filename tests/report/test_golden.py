@@ -56,6 +56,7 @@ def shown(name: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_what_is_said_is_what_was_agreed_on(name: str, request: pytest.FixtureRequest) -> None:
     for file, text in shown(name).items():

@@ -62,6 +62,7 @@ def test_a_label_that_the_command_is_given_is_split_at_its_last_equals_sign() ->
             _label(text)
 
 
+@pytest.mark.slow
 def test_seeds_that_were_added_after_a_look_are_said_to_be() -> None:
     """Looks at fewer seeds than a test needs tested nothing, and the same number is the same look."""
     summary = summarize(MATRIX, RECORDS, earlier=[3, 6, 8, 7, 6, 20])

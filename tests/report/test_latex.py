@@ -20,6 +20,7 @@ def latex(name: str) -> str:
     return to_latex(heading(summary), sections(summary))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_rows_have_as_many_cells_as_there_are_columns(name: str) -> None:
     text = latex(name)
@@ -33,6 +34,7 @@ def test_rows_have_as_many_cells_as_there_are_columns(name: str) -> None:
         assert [body.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_labels_are_unique_and_signs_are_commands(name: str) -> None:
     text = latex(name)

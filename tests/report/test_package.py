@@ -34,6 +34,7 @@ def imported(path: Path) -> set[str]:
     return {module[2] for module in modules if module[:2] == ["normzoo", "report"] and len(module) > 2}
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("room", ROOMS)
 def test_imports_go_one_way(room: str) -> None:
     files = list(Path(normzoo.report.__file__).parent.joinpath(room).glob("*.py"))

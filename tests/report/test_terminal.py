@@ -74,6 +74,7 @@ def test_counts_wrap_before_a_number_or_a_name_does() -> None:
     assert lines.count(["diverged, 1", "diverged, 1"]) == 2
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 def test_what_does_not_fit_is_continued_below_and_nothing_is_cut(width: int) -> None:
     matrix = MatrixSpec(batch_sizes="1,2,4,8,16,32,64", norms="batch,layer", templates="cnn", seeds=2)
@@ -173,6 +174,7 @@ def test_the_best_are_coloured_in_addition_to_their_sign() -> None:
     assert styles == {"●": "bold green", "○": "green"}
 
 
+@pytest.mark.slow
 def test_the_notes_of_the_runs_are_shown_below_their_table() -> None:
     matrix = MatrixSpec(seeds=2)
     text = terminal(summarize(matrix, filled(matrix, lambda *_: 0.5, notes=("no norm [here]",))))
@@ -192,6 +194,7 @@ def drawn(summary: Summary, **options: Any) -> str:
     return terminal(summary, force_terminal=True, color_system="truecolor", **options)
 
 
+@pytest.mark.slow
 def test_without_colour_the_same_words_and_signs_are_there() -> None:
     """As under NO_COLOR, by which rich's console is made so."""
     colour = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|9\d)[;m]")

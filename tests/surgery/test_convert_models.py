@@ -32,6 +32,7 @@ def stock(architecture: Architecture) -> nn.Module:
     return randomized(architecture, architecture.stock(torch.float64))
 
 
+@pytest.mark.slow_but_one
 @every_architecture
 def test_a_network_with_the_same_norm_is_the_same(architecture: Architecture) -> None:
     """Output, gradients and running statistics of a step are those of the network as published, as is the state."""
@@ -54,6 +55,7 @@ def test_a_network_with_the_same_norm_is_the_same(architecture: Architecture) ->
         assert_close(list(mine.buffers.values()), list(theirs.buffers.values()), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.slow_but_one
 @every_architecture
 def test_a_network_comes_back_from_another_norm(architecture: Architecture) -> None:
     """It trains with group norm; with its own norm again its step is that of the network as published."""

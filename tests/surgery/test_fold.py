@@ -46,6 +46,7 @@ def assert_same(folded: nn.Module, model: nn.Module, x: Tensor) -> None:
         assert_close(folded(x), expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
 
 
+@pytest.mark.slow_but_one
 @each_published
 def test_published_networks(architecture: Architecture, ours: bool) -> None:
     """No batch norm is left but those of densenet that stand before convolutions; the model stays as it was."""
@@ -88,6 +89,7 @@ class Untraceable(nn.Module):
         return y if x.sum() > -1e9 else -y
 
 
+@pytest.mark.slow_but_one
 @each_library
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("build", [nn.Sequential, Untraceable])
@@ -119,6 +121,7 @@ class Net(nn.Module):
         return y if scale is None else scale * y
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("use", "reason"),
     [
@@ -174,6 +177,7 @@ def hooked(layer: nn.Module) -> nn.Module:
     return layer
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("layer", "norm", "reason"),
     [

@@ -44,6 +44,7 @@ def trained(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
     return {name: value for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
 
 
+@pytest.mark.slow_but_one
 @each_published
 def test_published_networks_train_on_with_frozen_norms(architecture: Architecture, ours: bool) -> None:
     """Everything else changes in a step, nothing of the norms; batch norms normalize by what they have seen before."""
@@ -103,6 +104,7 @@ def reloaded(model: nn.Module) -> nn.Module:
     return model
 
 
+@pytest.mark.slow_but_one
 @each_library
 @pytest.mark.parametrize("copied", [deep, pickled, saved, reloaded])
 def test_copies_are_frozen(library: Any, copied: Callable[[nn.Module], nn.Module]) -> None:

@@ -70,6 +70,7 @@ def everything(model: nn.Module) -> Iterator[Any]:
             yield name, id(tensor), None if tensor is None else tensor.tolist(), getattr(tensor, "requires_grad", None)
 
 
+@pytest.mark.slow_but_one
 @each_published
 def test_published_networks(architecture: Architecture, ours: bool) -> None:
     """Each batch norm gets the mean and variance of all that it sees, over batches of unequal sizes."""

@@ -123,6 +123,7 @@ def test_far_from_zero_metrics_keep_their_digits(random: Random) -> None:
     assert found["r2"] == pytest.approx(r2_score(targets, outputs), rel=1e-6)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("task", [Classification(), Regression()], ids=["classification", "regression"])
 def test_several_members_are_evaluated_each_as_alone(random: Random, task: Task) -> None:
     """On the same targets; outputs of one do not enter what is said of another."""
@@ -157,6 +158,7 @@ def test_targets_in_units_are_those_of_the_data(random: Random) -> None:
     assert Classification().in_units(logits, Scale()) is logits
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_stack_learns_numbers_as_each_network_alone(random: Random, optimizer: Any) -> None:
     """In float64: losses of training, parameters and evaluations after three steps."""

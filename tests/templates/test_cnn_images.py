@@ -7,6 +7,7 @@ from normzoo.layers import norm_factory
 from normzoo.templates import Cnn, stack
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("size", [8, 28, 32])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("placement", ["post", "pre"])

@@ -43,6 +43,7 @@ def test_it_learns(template: str, norm: str) -> None:
     assert losses[-1] < 0.8 * losses[0]
 
 
+@pytest.mark.slow_but_one
 def test_in_evaluation_a_sample_does_not_depend_on_the_others(template: str, norm: str) -> None:
     """Whatever a norm pools in training, a test image's logits are its own."""
     network = network_of(template, norm)
@@ -54,6 +55,7 @@ def test_in_evaluation_a_sample_does_not_depend_on_the_others(template: str, nor
     torch.testing.assert_close(together[:1], alone)
 
 
+@pytest.mark.slow_but_one
 def test_it_can_be_saved_and_loaded(template: str, norm: str) -> None:
     """The state of one network makes another compute the same."""
     first, second = network_of(template, norm), network_of(template, norm)

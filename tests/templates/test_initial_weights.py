@@ -62,6 +62,7 @@ def shared(network: nn.Module) -> list[Tensor]:
     ]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("build", [cnn, lstm, resnet, vgg, mlp, transformer])
 @pytest.mark.parametrize("norm", FACTORIES)
 def test_the_same_seed_gives_the_same_shared_weights_under_every_norm(build: Build, norm: str) -> None:

@@ -134,6 +134,7 @@ def notes(network: nn.Module) -> tuple[str, ...]:
     return tuple(found)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", ["Plain:width=16", "function", "pairs", "both", "Tokens", "nothing_given"])
 def test_each_is_given_what_it_declares(name: str) -> None:
     """Whatever it is called, of the images and of the outputs."""
@@ -150,6 +151,7 @@ def test_norms_that_a_network_has_are_exchanged_with_their_parameters() -> None:
     assert network[1].weight.tolist() == [0.5] * 8
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", ["Plain", "function", "pairs", "Tokens"])
 def test_a_seed_gives_every_norm_the_same_start(name: str) -> None:
     """Also where layers make their weights at a first input."""
@@ -183,6 +185,7 @@ def test_norm_act_leaves_out_and_says_so() -> None:
     assert network(torch.randn(4, *SHAPE)).isfinite().all()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("name", "norm", "kind", "message"),
     [

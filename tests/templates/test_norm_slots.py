@@ -150,6 +150,7 @@ def test_a_norm_and_its_activation_come_in_their_order(placement: Any) -> None:
     assert isinstance(instead[0], nn.Tanh) == (placement == "post")
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize(
     ("norm", "expected", "notes"), [(MapsOnly, 3, 1), (VectorsOnly, 3, 1), (Activated, 0, 0), (ActivatedMaps, 1, 1)]

@@ -72,6 +72,7 @@ def step(module: MemberModule, inputs: Tensor, targets: Tensor) -> list[float]:
     return module.train_losses
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("placement", ["post", "pre"])
 @each_of(NORMS)
 def test_it_trains_in_the_cnn(spec: str, placement: Any) -> None:
@@ -88,6 +89,7 @@ def test_it_trains_in_the_cnn(spec: str, placement: Any) -> None:
     assert [note[: len(start)] for note, start in zip(network.notes, expected, strict=True)] == expected
 
 
+@pytest.mark.slow_but_one
 @each_of(spec for spec in NORMS if "Lazy" not in spec)
 def test_it_trains_stacked_as_alone(spec: str) -> None:
     """Two members side by side end where each ends by itself, to what float64 leaves."""

@@ -77,6 +77,7 @@ def each_with(norms: Iterable[str]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("template", "norm"), [*cases, *others])
 
 
+@pytest.mark.slow_but_one
 @each_with(SPECS)
 def test_a_padded_batch_gives_what_each_sample_gives_alone(template: str, norm: str) -> None:
     """Each is cut to its own length, and evaluated by itself."""
@@ -86,6 +87,7 @@ def test_a_padded_batch_gives_what_each_sample_gives_alone(template: str, norm: 
     assert_close(network(x), torch.cat(alone), rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow_but_one
 @each_with(name for name in SPECS if is_batch_independent(make_norm(name, 8)))
 def test_so_do_gradients_of_norms_that_look_at_one_sample(template: str, norm: str) -> None:
     """The gradient of a padded batch in training is the sum of those of the samples."""
@@ -100,6 +102,7 @@ def test_so_do_gradients_of_norms_that_look_at_one_sample(template: str, norm: s
     assert_close(together, tuple(map(sum, zip(*alone, strict=True))), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow_but_one
 @each_with(SPECS)
 def test_more_padding_changes_nothing_in_training(template: str, norm: str) -> None:
     """Neither outputs, nor gradients, nor running statistics."""
@@ -160,6 +163,7 @@ def test_where_one_sample_is_left_batch_norm_gives_its_bias_and_remembers_nothin
         assert moved == [True] * 3 + [False] * 4
 
 
+@pytest.mark.slow_but_one
 @each_template
 @pytest.mark.parametrize("norm", ["batch", "layer", "instance"])
 def test_a_stack_does_what_its_members_do(template: str, norm: str) -> None:

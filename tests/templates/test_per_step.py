@@ -20,6 +20,7 @@ def tokens(*more: int) -> Tensor:
     return torch.randint(VOCABULARY, (4, *more, STEPS))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", ["batch", "layer", "channel-layer", "group:groups=2", "rms", "none"])
 @pytest.mark.parametrize("template", SPECS)
 def test_what_follows_changes_nothing(template: str, norm: str) -> None:
@@ -34,6 +35,7 @@ def test_what_follows_changes_nothing(template: str, norm: str) -> None:
     assert not torch.allclose(first[:, -1], second[:, -1])
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("template", SPECS)
 def test_a_stack_does_what_its_members_do(template: str) -> None:
     """Tokens of its own for each member, in training."""

@@ -24,6 +24,7 @@ def convolutions(network: nn.Module) -> list[nn.Conv2d]:
     return [part for part in network.modules() if isinstance(part, nn.Conv2d)]
 
 
+@pytest.mark.slow
 def test_a_network_is_as_published() -> None:
     """But for the number of classes and its norms, which compute what they computed."""
     from torchvision.models import shufflenet_v2_x0_5
@@ -38,6 +39,7 @@ def test_a_network_is_as_published() -> None:
     network.load_state_dict(stock.state_dict())
 
 
+@pytest.mark.slow
 def test_its_first_convolution_takes_the_channels_of_the_images() -> None:
     network = made(NARROW, shape=(1, 32, 32))
     assert convolutions(network)[0].in_channels == 1
@@ -58,6 +60,7 @@ def test_a_stem_for_small_images() -> None:
     assert without_pooling.notes[0] == "its first convolution is 3x3 without a stride (stem=small)"
 
 
+@pytest.mark.slow
 def test_options_are_those_of_its_constructor() -> None:
     narrow = made("torchvision:mobilenet_v2:width_mult=0.25,dropout=0.5")
     assert (convolutions(narrow)[0].out_channels, narrow.classifier[0].p) == (8, 0.5)

@@ -48,6 +48,7 @@ def stacked(modules: list[nn.Module], seeds: tuple[int, ...]) -> nn.Module:
     return together
 
 
+@pytest.mark.slow_but_one
 @each_module
 def test_a_member_draws_what_it_draws_alone(name: str) -> None:
     """From torch's generator, seeded alike; over several steps, with the gradients of its input."""
@@ -64,6 +65,7 @@ def test_a_member_draws_what_it_draws_alone(name: str) -> None:
         assert_close(gradient[:, index], expected_gradient, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.slow_but_one
 @each_module
 def test_a_member_draws_the_same_beside_others(name: str) -> None:
     """However many there are, in whatever place, and after some were taken out."""
@@ -78,6 +80,7 @@ def test_a_member_draws_the_same_beside_others(name: str) -> None:
     assert_close(whole(first[:, :1]), part(first[:, :1]))
 
 
+@pytest.mark.slow_but_one
 @each_module
 def test_nothing_is_drawn_in_evaluation(name: str) -> None:
     """So that what is evaluated in between changes no training; outputs are always the same."""
@@ -92,6 +95,7 @@ def test_nothing_is_drawn_in_evaluation(name: str) -> None:
     assert_close(evaluated.train()(x), straight(x))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", ["dropout", "channels dropped", "noise", "network", "sandwich"])
 def test_steps_and_seeds_differ(name: str) -> None:
     """Or the tests above could not fail."""

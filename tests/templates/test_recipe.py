@@ -89,6 +89,7 @@ TORCHS: dict[str, Make] = {
 }
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step")  # SequentialLR's own doing
 @pytest.mark.parametrize("steps", [7, 100])
 @pytest.mark.parametrize("spec", TORCHS)
@@ -169,6 +170,7 @@ def test_an_optimizer_that_cannot_be_is_refused(spec: str, decay: float, message
         make_optimizer(spec, [nn.Parameter(torch.zeros(2))], 0.1, weight_decay=decay)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("spec", "decay", "expected"),
     [
@@ -234,6 +236,7 @@ def lstm() -> nn.Module:
     return Lstm(norm_factory("batch"), shape=(1, 8, 8), outputs=3, hidden=4)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("rates", [(0.1, 0.1), (0.1, 0.2)], ids=["one rate", "two rates"])
 @pytest.mark.parametrize("stacked", [True, False], ids=["stacked", "alone"])
 @pytest.mark.parametrize("make", [Own, cnn, lstm])

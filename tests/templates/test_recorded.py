@@ -135,6 +135,7 @@ class Graph(Tape):
         super().replay()
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_replayed_step_has_the_rate_of_its_own_step(optimizer: str) -> None:
     """A graph reads the tensor of the rate, which is filled before; a number in it would stay what it was."""
@@ -213,6 +214,7 @@ def test_what_cannot_be_recorded_is_taken_as_it_is() -> None:
     assert Tape.made[0].did == ["run"] * WARM_UP + ["record"] + ["run"] * 3
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", CLASSIC)
 @pytest.mark.parametrize("template", SMALL)
 def test_networks_of_normzoos_norms_can_be_recorded(template: str, norm: str) -> None:

@@ -20,6 +20,7 @@ def count(module: nn.Module, kind: type[nn.Module]) -> int:
     return sum(isinstance(part, kind) for part in module.modules())
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(("depth", "millions"), [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85), (110, 1.7)])
 def test_it_has_as_many_parameters_as_in_the_paper(depth: int, millions: float) -> None:
     """By its table 6, and as many layers with weights as its depth says."""
@@ -99,6 +100,7 @@ def test_a_norm_that_contains_its_activation_gets_none_beside_it() -> None:
     assert made.notes == ("no norm on the shortcuts, as it contains an activation",)
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("shape", [(1, 4, 4), (3, 5, 9), (1, 28, 28), (4, 32, 32)])
 @pytest.mark.parametrize("shortcut", ["A", "B"])
 def test_images_of_any_size_that_survives_two_halvings(shape: tuple[int, int, int], shortcut: Any) -> None:

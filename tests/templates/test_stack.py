@@ -161,6 +161,7 @@ def test_embeddings_have_tables_of_their_own() -> None:
         together(torch.full((SAMPLES, 2, 6), 5))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", OWN, ids=lambda norm: norm.__name__)
 def test_a_norm_of_the_users_own(norm: NormFactory) -> None:
     """On vectors and, where it takes them, maps: parameters, gradients and buffers are as alone."""
@@ -187,6 +188,7 @@ def test_a_norm_of_the_users_own_in_every_template(template: str, norm: NormFact
     assert_stack_is_its_members([network_of(template, norm) for _ in range(2)], (1, 8, 8))
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     "build",
     [
@@ -228,6 +230,7 @@ def test_what_a_member_shares_the_stack_shares() -> None:
     assert [name for name, _ in together.named_parameters()] == [name for name, _ in members[0].named_parameters()]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize("norm", CLASSIC)
 @pytest.mark.parametrize("template", SMALL)
 def test_state_has_the_names_of_a_member(template: str, norm: str) -> None:

@@ -97,6 +97,7 @@ def test_each_member_is_recalibrated_and_evaluated_as_alone(name: str) -> None:
     assert_close(dict(stacked.state_dict()), dict(before), rtol=0, atol=0)
 
 
+@pytest.mark.slow_but_one
 @each_network
 def test_the_outputs_are_those_of_the_stack(name: str) -> None:
     """Whose modules are left as they are."""

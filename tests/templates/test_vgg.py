@@ -21,6 +21,7 @@ def kinds(made: Vgg) -> list[str]:
     return [type(layer).__name__ for layer in made.layers]
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(("depth", "configuration"), [(11, "A"), (13, "B"), (16, "D"), (19, "E")])
 def test_its_convolutions_are_those_of_torchvision(depth: Any, configuration: str) -> None:
     """With the weights of ``vgg11_bn`` and so on, of fewer channels, the same maps of 32x32 images, in training."""
@@ -55,6 +56,7 @@ def test_noise_follows_each_norm(placement: str, expected: list[str]) -> None:
     assert {noise.strength for noise in noises} == {0.5}
 
 
+@pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("shape", "poolings", "features"),
     [

@@ -74,6 +74,7 @@ def plain(markdown: str) -> str:
     return re.sub(r"`|\\(?=\|)", "", markdown).strip()
 
 
+@pytest.mark.slow
 def test_every_cell_of_every_table_is_there_in_order(given: Given, text: str) -> None:
     found = Page(text)
     cells = [
@@ -152,11 +153,13 @@ def test_an_image_is_drawn_where_it_stands_and_says_what_it_shows() -> None:
     assert "img" not in found.texts
 
 
+@pytest.mark.slow
 def test_the_same_image_twice_has_ids_of_its_own_each_time() -> None:
     ids = page("![a](a.svg) ![b](a.svg)", {"a.svg": plot("a")}).having("id")
     assert len(ids) == len(set(ids)) > 10
 
 
+@pytest.mark.slow
 def test_the_text_axes_and_grid_of_a_plot_take_the_colours_of_the_page() -> None:
     """The lines keep theirs."""
     source = plot("batch")
@@ -191,6 +194,7 @@ def test_an_image_that_is_not_given_stays_a_link() -> None:
     assert not found.having("src")
 
 
+@pytest.mark.slow
 def test_an_image_that_the_markdown_does_not_show_is_refused() -> None:
     with pytest.raises(ValueError, match=r"to_html: the markdown does not show the images 'b\.svg'"):
         to_html("![a](a.svg)", images={"a.svg": plot("a"), "b.svg": plot("b")})

@@ -11,6 +11,7 @@ from ..synthetic import epoch
 from .cases import CASES, heading, heights, learned, legend, lines, numbers, summary, texts
 
 
+@pytest.mark.slow
 def test_there_is_a_panel_per_template_with_the_batch_sizes_as_ticks() -> None:
     made = CASES["whole"]
     for draw, label in ((values, "test accuracy (%)"), (error, "test error (%)")):
@@ -36,6 +37,7 @@ def test_lines_dots_and_bands_stand_at_the_numbers() -> None:
     assert numbers(dots.get_offsets()) == pytest.approx([2, 52, 2, 54, 2, 56, 32, 82, 32, 84, 32, 86])
 
 
+@pytest.mark.slow
 def test_the_error_is_what_lacks_to_100_percent() -> None:
     matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2,32", seeds=3)
     made = summary(matrix, lambda _, size, seed: 0.5 + 0.01 * size + 0.02 * seed)
@@ -166,6 +168,7 @@ def test_there_is_a_panel_per_template_and_batch_size() -> None:
     assert len({axis.get_ylim() for axis in figure.axes}) == 1
 
 
+@pytest.mark.slow
 def test_a_row_of_batch_sizes_that_is_too_long_goes_on_below() -> None:
     matrix = MatrixSpec(norms="batch", batch_sizes="1,2,4,8,16", seeds=2, epochs=2)
     figure = curves(climbing(matrix))
@@ -177,6 +180,7 @@ def test_a_row_of_batch_sizes_that_is_too_long_goes_on_below() -> None:
     assert sum(bool(axis.get_xlabel()) for axis in figure.axes) == 3
 
 
+@pytest.mark.slow
 def test_of_very_many_batch_sizes_some_are_shown() -> None:
     """Spread over all of them, the smallest and the largest among them; and the heading says so."""
     sizes = ",".join(str(2**power) for power in range(12))

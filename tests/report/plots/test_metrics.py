@@ -25,6 +25,7 @@ def summary(metric: Metric, matrix: MatrixSpec, *reached: float) -> Summary:
     return summarize(matrix, filled(matrix, outcome, metric=metric, epoch_seconds_alone=0.5))
 
 
+@pytest.mark.slow
 def test_the_axis_names_the_metric_and_the_direction() -> None:
     assert values(summary(RMSE, PAIR, 0.5, 0.6)).axes[0].get_ylabel() == "test RMSE, lower is better"
     assert curves(summary(RMSE, PAIR, 0.5, 0.6)).get_supylabel() == "test RMSE, lower is better"
@@ -69,6 +70,7 @@ def test_the_error_is_what_lacks_to_the_best_value() -> None:
     assert text.endswith("The error is 1 minus the test R2, on a logarithmic axis with zero at its foot.")
 
 
+@pytest.mark.slow
 def test_what_has_no_upper_bound_and_spans_decades_is_drawn_on_a_logarithmic_axis() -> None:
     wide, narrow = summary(RMSE, ONE, 0.5, 5000.0), summary(RMSE, ONE, 0.5, 0.6)
     assert values(wide).axes[0].get_yscale() == curves(wide).axes[0].get_yscale() == "symlog"

@@ -41,6 +41,7 @@ def test_that_some_folds_are_harder_than_others_makes_no_norm_differ() -> None:
     assert share_with_claims(10, 5, of_norms=0.0) <= limit(COMPARISONS)
 
 
+@pytest.mark.slow
 def test_with_a_fold_for_each_seed_the_test_covers_the_split() -> None:
     """Norms that suit some samples better than others do not differ over many."""
     assert share_with_claims(10, 10, of_norms=1.0) <= limit(COMPARISONS)

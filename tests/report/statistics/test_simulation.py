@@ -47,6 +47,7 @@ def test_what_does_not_differ_is_left_alone_where_something_else_does(name: str)
     assert share_with_false_claims(PARTIAL[name], COUNT) <= limit(COUNT)
 
 
+@pytest.mark.slow
 def test_the_simulation_can_tell_a_test_of_each_difference_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the largest of all statistics the share is far beyond the limit that the tests above hold."""
     monkeypatch.setattr(family, "largest_so_far", lambda statistics: statistics)
