@@ -45,7 +45,7 @@ def test_each_trouble_has_its_status_and_the_next_seed_goes_on(
         ),
         ("Greedy", "RuntimeError: .*can't allocate memory.*"),
         ("Spoiling", "the loss is no longer finite in epoch 1"),
-        ("Sleeping", "the run took longer than 5 s"),
+        ("Sleeping", "the run took longer than 8 s"),
     ],
 )
 def test_each_record_says_why(norm: str, error: str, trouble: Trouble) -> None:
