@@ -44,20 +44,28 @@ TOGETHER = {
 
 LONGEST = (
     "compiled",
-    "tests/layers/test_transforms.py",
-    "tests/networks/test_compile.py",
     "played",
-    "tests/layers/test_distributed.py",
-    "tests/layers/test_accuracy.py",
-    "tests/layers/test_recurrences.py",
-    "tests/layers/test_export.py",
-    "tests/bench/test_matrix_running.py",
-    "tests/experiment/test_stacked_parity.py",
-    "tests/report/statistics/test_simulation.py",
-    "tests/experiment/test_executors.py",
-    "tests/experiment/test_training_outcomes.py",
-    "tests/library/test_compare.py",
-    "tests/test_docs.py",
+    *(
+        f"tests/{name}.py"
+        for name in (
+            "experiment/test_executors",
+            "layers/test_transforms",
+            "hostile/test_interrupts",
+            "library/test_your_data_page",
+            "experiment/test_training_outcomes",
+            "test_docs",
+            "networks/test_compile",
+            "data/test_loading_memory",
+            "cli/test_interruption",
+            "layers/test_recurrences",
+            "bench/test_measuring",
+            "layers/test_formulas",
+            "layers/test_accuracy",
+            "hostile/test_processes",
+            "report/plots/test_files",
+            "experiment/test_training_pairs",
+        )
+    ),
 )
 """Groups and files that take longest, in the order in which they are begun, so that none is left for one process."""
 

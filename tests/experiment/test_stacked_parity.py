@@ -31,12 +31,12 @@ ACTIVATED = ("evonorm-b0", "evonorm-s0", "frn-tlu")
 PAIRED = sorted(
     {(template, "batch", *way) for template, way in product(TEMPLATES, WAYS)}
     | {
-        (template, norm, *WAYS[(index + TEMPLATES.index(template)) % len(WAYS)])
-        for template, (index, norm) in product(TEMPLATES, enumerate(NORMS))
-        if norm != "noisy-batch" and not (template == "lstm" and norm in ACTIVATED)
+        (TEMPLATES[index % len(TEMPLATES)], norm, *WAYS[index // len(TEMPLATES) % len(WAYS)])
+        for index, norm in enumerate(each for each in NORMS if each not in {"noisy-batch", *ACTIVATED})
     }
+    | {("cnn", norm, *WAYS[index % len(WAYS)]) for index, norm in enumerate(ACTIVATED)}
 )
-"""Each norm in each template in one of the ways to train, and one norm in all of them: a way knows of no norm.
+"""Each norm in one of the templates and ways to train, and one norm in all of them: a way knows of no norm.
 
 But noisy batch norm, whose numbers are drawn elsewhere, and in the lstm those with an activation, which it refuses."""
 
