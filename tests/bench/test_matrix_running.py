@@ -117,7 +117,7 @@ def timed_here(command: Sequence[str], *, name: str, environment: Mapping[str, s
         with redirect_stdout(StringIO()):
             assert compare(list(command[3:])) == 0
     elif (job := Job.from_json(command[-1])).norms:
-        with chdir(job.folder):
+        with chdir(job.folder), redirect_stdout(StringIO()):
             peer.main(job)
     else:
         return timed_process(command, name=name, environment=environment)
