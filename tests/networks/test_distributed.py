@@ -1,12 +1,11 @@
 """Does a network with our norms train under DistributedDataParallel as the published one does?"""
 
-from datetime import timedelta
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, distributed, nn
+from ranks import RANKS, in_two_ranks
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
@@ -14,7 +13,6 @@ from .architectures import ARCHITECTURES, Architecture
 from .pairs import loss_of, pair
 
 pytestmark = pytest.mark.slow  # processes of its own
-RANKS = 2
 CHOSEN = [architecture for architecture in ARCHITECTURES if architecture.id in ("mobilenet-v2", "densenet", "swin")]
 
 
@@ -32,9 +30,6 @@ def trained(model: nn.Module, architecture: Architecture, rank: int) -> dict[str
 
 def train(rank: int, folder: str) -> None:
     """Train each network with our norms and as published, and write the states where this rank ended."""
-    torch.set_num_threads(1)
-    meeting = f"file://{folder}/meeting"
-    distributed.init_process_group("gloo", meeting, timedelta(minutes=5), rank=rank, world_size=RANKS)
     states = {}
     for architecture in CHOSEN:
         torch.manual_seed(0)
@@ -43,23 +38,13 @@ def train(rank: int, folder: str) -> None:
         ended = [trained(model, architecture, rank) for model in (ours, stock)]
         states[architecture.id] = (*ended, started)
     torch.save(states, Path(folder) / f"rank{rank}.pt")
-    distributed.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
 def states_of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, tuple[dict[str, Tensor], ...]]]:
     """Train in two processes, and return what each has written."""
     folder = tmp_path_factory.mktemp("ranks")
-    other = get_context("spawn").Process(target=train, args=(1, str(folder)))
-    other.start()
-    try:
-        train(0, str(folder))  # here, where torch is loaded
-        other.join()
-    finally:
-        other.kill()
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
-    assert other.exitcode == 0
+    in_two_ranks(train, folder)
     return [torch.load(folder / f"rank{rank}.pt") for rank in range(RANKS)]
 
 

@@ -1,12 +1,11 @@
 """Do all processes that train together end with the same recalibrated statistics, those of all their batches?"""
 
-from datetime import timedelta
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, distributed, nn
+from ranks import RANKS, in_two_ranks
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
@@ -42,29 +41,16 @@ def batches(rank: int) -> list[Tensor]:
 
 def run(rank: int, folder: str) -> None:
     """Recalibrate on this rank's batches, alone and wrapped, and write the states."""
-    torch.set_num_threads(1)
-    meeting = f"file://{folder}/meeting"
-    distributed.init_process_group("gloo", meeting, timedelta(minutes=5), rank=rank, world_size=len(SIZES))
     plain, wrapped = network(), DistributedDataParallel(nn.Sequential(network(), nn.Conv2d(3, 3, 1).double()))
     recalibrate(plain, batches(rank))
     recalibrate(wrapped, batches(rank))
     torch.save((plain.state_dict(), wrapped.module[0].state_dict()), Path(folder) / f"rank{rank}.pt")
-    distributed.destroy_process_group()
 
 
 def test_ranks_end_with_the_statistics_of_all_batches(tmp_path: Path) -> None:
     """To the last digit the same on each, though one has three batches and the other one."""
-    other = get_context("spawn").Process(target=run, args=(1, str(tmp_path)))
-    other.start()
-    try:
-        run(0, str(tmp_path))  # here, where torch is loaded
-        other.join()
-    finally:
-        other.kill()
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
-    assert other.exitcode == 0
-    states = [torch.load(tmp_path / f"rank{rank}.pt") for rank in range(len(SIZES))]
+    in_two_ranks(run, tmp_path)
+    states = [torch.load(tmp_path / f"rank{rank}.pt") for rank in range(RANKS)]
     for mine, theirs in zip(*states, strict=True):
         assert_close(dict(mine), dict(theirs), rtol=0, atol=0)
     expected = recalibrate(network(), [each for rank in range(len(SIZES)) for each in batches(rank)]).state_dict()
