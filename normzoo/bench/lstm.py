@@ -13,8 +13,8 @@ from normzoo.bench.summary import Aim, TableData, aims_table, machine, section, 
 from normzoo.errors import NormzooError, UsageError
 from normzoo.experiment.config.execution import DeviceChoice
 
-LOOP = "loop"
-"""The contender that is written out over torch.nn's layers, step by step."""
+LOOP, PRODUCTS = "loop", "products"
+"""The contender that is written out over torch.nn's layers, step by step; and what no LSTM can do without."""
 
 
 class LstmBenchSpec(BaseModel):
@@ -87,6 +87,7 @@ def table(bench: LstmBench) -> TableData:
         LOOP: "a loop over torch.nn's layers",
         AUTO: "normzoo.layers.LSTM, backend auto",
         EAGER: "normzoo.layers.LSTM, backend eager",
+        PRODUCTS: "the matrix products of an LSTM, and nothing else",
     }
     rows = tuple(
         (

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from normzoo.bench.lstm import LOOP, LstmBenchSpec
+from normzoo.bench.lstm import LOOP, PRODUCTS, LstmBenchSpec
 from normzoo.bench.measure import TOLERANCES, quartiles, relative_error, wait_for
 from normzoo.bench.spec import AUTO, EAGER, REFERENCE, Timing
 from normzoo.layers import LSTM, backend
@@ -46,6 +46,41 @@ class PlainLoop(nn.Module):
             h = o.sigmoid() * norm_cell(c).tanh()
             states.append(h)
         return torch.stack(states), None
+
+
+class Products:
+    """The matrix products of a forward and backward pass, as few as there can be: below what any LSTM takes.
+
+    Those of the inputs and of both weights' gradients are of all steps at once.
+    """
+
+    def __init__(self, spec: LstmBenchSpec, device: torch.device) -> None:
+        rows, gates = spec.steps * spec.batch_size, 4 * spec.hidden
+
+        def drawn(*shape: int) -> Tensor:
+            return torch.randn(*shape, device=device)
+
+        self.inputs, self.weight_ih, self.driven = (
+            drawn(rows, spec.inputs),
+            drawn(gates, spec.inputs),
+            drawn(rows, gates),
+        )
+        self.weight_hh, self.states = drawn(gates, spec.hidden), drawn(rows, spec.hidden)
+        self.states_at, self.driven_at = (
+            each.view(spec.steps, spec.batch_size, -1).unbind(0) for each in (self.states, self.driven)
+        )
+        self.state, self.gates = drawn(spec.batch_size, spec.hidden), drawn(spec.batch_size, gates)
+
+    def __call__(self) -> None:
+        """Multiply."""
+        torch.mm(self.inputs, self.weight_ih.t(), out=self.driven)
+        for states in self.states_at:
+            torch.mm(states, self.weight_hh.t(), out=self.gates)
+        for gates in self.driven_at:
+            torch.mm(gates, self.weight_hh, out=self.state)
+        torch.mm(self.driven, self.weight_ih)
+        for each in (self.inputs, self.states):
+            torch.mm(self.driven.t(), each)
 
 
 def same_as(lstm: LSTM, spec: LstmBenchSpec) -> PlainLoop:
@@ -93,7 +128,7 @@ def measure_lstm(spec: LstmBenchSpec, device: torch.device) -> tuple[dict[str, T
 
         return run
 
-    steps = {name: step(name) for name in (REFERENCE, LOOP, AUTO, EAGER)}
+    steps = {name: step(name) for name in (REFERENCE, LOOP, AUTO, EAGER)} | {PRODUCTS: Products(spec, device)}
     with backend("compiled"):
         modules[AUTO](x)[0].backward(grad)
     slowest = max(_seconds(run, device) for run in steps.values() for _ in range(WARM_UP))

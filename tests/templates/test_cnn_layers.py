@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from normzoo.errors import ComponentError
 from normzoo.layers import BatchNorm, GroupNorm, InstanceNorm, norm_factory
 from normzoo.templates import Cnn
+from normzoo.templates._cnn import CONVERSION_REPAYS_AFTER, MaxPool
 
 from .own_norms import Positional
 
@@ -132,3 +133,27 @@ def test_a_norm_of_the_users_own_may_declare_that_it_needs_positions() -> None:
 def test_where_every_place_has_its_norm_there_is_no_note(norm: str) -> None:
     """A note is only about what is missing."""
     assert Cnn(norm_factory(norm), shape=(1, 8, 8), outputs=10).notes == ()
+
+
+@pytest.mark.parametrize("size", [4, 40])
+@pytest.mark.parametrize(
+    "options", [{"kernel_size": 2}, {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 0), "ceil_mode": True}]
+)
+def test_max_pooling_is_that_of_torch_to_the_bit(options: dict[str, Any], size: int) -> None:
+    """Few values and many, in either layout, with ties and NaN; gradients, and gradients of those."""
+    x = torch.randint(-3, 3, (2, 16, size, size)).float()
+    x[0, 0, 0, 0] = torch.nan
+    assert (x.numel() > CONVERSION_REPAYS_AFTER) == (size == 40)
+    grad = torch.randn_like(nn.MaxPool2d(**options)(x))
+    for layout in (torch.contiguous_format, torch.channels_last):
+        found, expected = (_differentiated(pool(**options), x, grad, layout) for pool in (MaxPool, nn.MaxPool2d))
+        for one, other in zip(found, expected, strict=True):
+            assert torch.equal(one.nan_to_num(9.0), other.nan_to_num(9.0))
+
+
+def _differentiated(pool: nn.Module, x: Tensor, grad: Tensor, layout: torch.memory_format) -> tuple[Tensor, ...]:
+    x, grad = x.contiguous(memory_format=layout).requires_grad_(), grad.clone().requires_grad_()
+    y = pool(x)
+    (of_x,) = torch.autograd.grad(y, x, grad, create_graph=True)
+    (of_grad,) = torch.autograd.grad(of_x.square().sum(), grad)
+    return y, of_x, of_grad

@@ -54,7 +54,7 @@ def _timing(runs: Sequence[RunSpec], dataset: Dataset, device: Device, key: str)
 
 
 def _step_seconds(specs: Sequence[RunSpec], dataset: Dataset, device: Device) -> float:
-    networks = [build_network(spec, dataset) for spec in specs]
+    networks = [build_network(specs[0], dataset)] * len(specs)  # a stack takes copies of their tensors
     module = make_module(specs, networks, dataset, device, compiled=False).to(device)
     module.on_train_epoch_start()
     (inputs, targets), augmenting = _block(specs, dataset, device)
