@@ -22,6 +22,10 @@ Placement = Literal["pre", "post"]
 STEM, INNER, OUTER = "after the first convolution", "between the convolutions of a block", "before the sum of a block"
 SHORTCUT = "on the shortcuts"
 
+_VECTOR = 16
+"""Values that a processor handles at once, at most. Of fewer channels, channels-last, a 1x1 convolution with a stride
+writes where it must not in its backward pass: oneDNN's issue 6035, which is open."""
+
 
 class ResNet(nn.Module):
     """A 3x3 convolution, 3 stages of n blocks of two such convolutions each, the mean of each map, and a classifier.
@@ -93,7 +97,8 @@ class ResNet(nn.Module):
         self.notes = left_out(norm, list(dict.fromkeys(slots)))
         if shortcut == "B" and sites != "stem" and contains_activation(build(norm, width)):
             self.notes += (f"no norm {SHORTCUT}, as it contains an activation",)
-        self.to(memory_format=torch.channels_last)  # of its weights; maps follow, and a processor takes less time
+        if shortcut == "A" or width >= _VECTOR:
+            self.to(memory_format=torch.channels_last)  # of its weights; maps follow, and a processor takes less time
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``(N, C, H, W)`` to outputs ``(N, outputs)``."""
