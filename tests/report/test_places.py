@@ -25,6 +25,12 @@ def test_of_unequal_parts_it_is_the_least() -> None:
     assert said in table("ghost:size=2", batch_size=8, pooled=2).notes
 
 
+def test_two_values_become_one_and_minus_one_if_nothing_follows() -> None:
+    """Batch renormalization corrects what batch norm makes of them."""
+    said = "at batch size 2, batch-renorm pools 2 values after it"
+    assert said in table("batch-renorm", batch_size=2, pooled=2).notes
+
+
 @pytest.mark.parametrize(("norm", "cell"), [("dyt", "–"), ("derf", "–"), ("extended", "?")])  # noqa: RUF001
 def test_nothing_pooled_is_not_the_same_as_not_known(norm: str, cell: str) -> None:
     """Of norms that take each value for itself, and of those of which no single number is known."""

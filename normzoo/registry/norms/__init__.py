@@ -83,8 +83,8 @@ def named_together(word: str) -> tuple[str, ...] | None:
 def values_per_statistic(norm: str, *, samples: int, channels: int, positions: int = 1) -> int | None:
     """Return at how many values a norm takes each of its statistics in training.
 
-    Of unequal parts, it is that of the smallest. None where nothing is measured, as by the control, and for norms that
-    are not of the registry.
+    Of unequal blocks, it is that of the smallest. None where nothing is measured, as by the control, where there are
+    several kinds of pools, and for norms that are not of the registry.
 
     >>> values_per_statistic("batch", samples=2, channels=32, positions=8 * 8)
     128
@@ -96,8 +96,9 @@ def values_per_statistic(norm: str, *, samples: int, channels: int, positions: i
         return None
     entry = NORMS.entry(spec)
     about = entry.explanation
-    if about.pooling is None:
+    pools = [about.pooling] if about.pooling else [*about.parts.values()]
+    if len(pools) != 1:
         return None
     sizes = (samples, channels, positions)
-    blocks = about.pooling.blocks(sizes, {**about.options, **entry.options, **spec.options})
+    blocks = pools[0].blocks(sizes, {**about.options, **entry.options, **spec.options})
     return prod(max(1, size // count) for size, count in zip(sizes, blocks, strict=True))

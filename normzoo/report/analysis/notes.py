@@ -109,7 +109,7 @@ def left_out_notes(matrix: MatrixSpec, template: str, labels: Mapping[str, str])
 def place_notes(norms: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Say at how many values the norms that pool over the batch take their statistics, at the smallest batch size."""
     return [
-        f"at batch size {size}, {row.norm} pools {_pools(row.cells[0], is_least=_has_unequal_parts(norm, size))}"
+        f"at batch size {size}, {row.norm} pools {_pools(norm, row.cells[0])}"
         for norm, row in zip(norms, rows, strict=True)
         if _pools_the_batch(norm) and any(place.pooled for place in row.cells[0].places)
         for size in [row.cells[0].batch_size]
@@ -141,8 +141,15 @@ def _has_unequal_parts(norm: str, batch_size: int) -> bool:
     return batch_size % about.pooling.blocks((batch_size, 1, 1), options)[0] > 0
 
 
-def _pools(cell: CellSummary, *, is_least: bool) -> str:
+def _is_of_one_pool(norm: str) -> bool:
+    """Whether a norm subtracts a pool's mean and divides by its deviation; others' norms that are known do."""
+    spec = NORMS.parse(norm)
+    return spec.is_own or NORMS.entry(spec).explanation.pooling is not None
+
+
+def _pools(norm: str, cell: CellSummary) -> str:
     """Write how many values are pooled where, or are at least."""
+    is_least = _has_unequal_parts(norm, cell.batch_size)
     values: dict[str, dict[str, None]] = {}
     for place in cell.places:
         if place.has_norm and place.pooled is not None:
@@ -156,7 +163,7 @@ def _pools(cell: CellSummary, *, is_least: bool) -> str:
         return f"{least}{fewest} to {most} values, the fewest {_places(places[fewest])}"
     parts = [
         f"{number}{' values' if index == 0 else ''} {_places(where)}"
-        f"{' (each becomes +1 or -1)' if number == '2' and not is_least else ''}"
+        f"{' (each becomes +1 or -1)' if number == '2' and _is_of_one_pool(norm) and not is_least else ''}"
         for index, (number, where) in enumerate(places.items())
     ]
     return least + " and ".join(parts)
