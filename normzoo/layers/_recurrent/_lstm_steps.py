@@ -218,6 +218,7 @@ def backward(
         torch.empty_like(squashed[0]),
         torch.zeros_like(squashed[:1]),
     )
+    grad_c_of_three = grad_c.unsqueeze(-2)
     grad_products: Tensor = grad_gates if norm_hh is None else norm_hh.values
     grad_products_at, (_, add_product) = grad_products.unbind(0), products_of(weight)
     slopes_of_three, grads_of_three = (
@@ -240,7 +241,7 @@ def backward(
             torch.add(norm_cell.through(step), passed, out=grad_c)
         if grad_cells is not None:
             grad_c.add_(grad_cells[step])
-        torch.mul(grad_c.unsqueeze(-2), slopes_of_three[step], out=grads_of_three[step])
+        torch.mul(grad_c_of_three, slopes_of_three[step], out=grads_of_three[step])
         torch.mul(grad_c, forget, out=passed)
         if norm_hh is not None:
             torch.mul(dgates, factors[step], out=norm_hh.at[step])

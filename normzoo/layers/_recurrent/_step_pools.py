@@ -107,7 +107,7 @@ class NormalizedSteps:
         self.pool, self.values = pool, like.new_empty(like.shape)
         self.at = self.values.unbind(0)
         blocks = pool.blocks(self.values)
-        self._blocks = blocks.unbind(0)
+        self._blocks = self.at if blocks is self.values else blocks.unbind(0)
         if pool.given is not None:
             self.rstd = (pool.given[1] + pool.eps).rsqrt_()
             self._means_at, self._rstds = pool.given[0].unbind(0), self.rstd.unbind(0)
@@ -117,9 +117,11 @@ class NormalizedSteps:
         self._eps = like.new_full((), pool.eps)
         self.rstd = like.new_empty(shape)
         self._rstds = self.rstd.unbind(0)
-        kept = shape if pool.memory else [1, *shape[1:]]  # those that nobody asks for later overwrite one another
+        kept = shape if pool.memory else shape[1:]  # those that nobody asks for later overwrite one another
         self._sums, self._squares = like.new_empty(kept), like.new_empty(kept)
-        self._sums_at, self._squares_at = (each.expand(shape).unbind(0) for each in (self._sums, self._squares))
+        self._sums_at, self._squares_at = (
+            each.unbind(0) if pool.memory else (each,) * len(self.at) for each in (self._sums, self._squares)
+        )
         is_norm_fast = not pool.is_over_samples and MIN_SUMMED <= self._count <= MAX_SUMMED
         self._products = None if is_norm_fast else torch.empty_like(self._blocks[0])
 
@@ -171,8 +173,9 @@ class StepGradients:
     def __init__(self, pool: StepPool, xhat: Tensor, *, values: Tensor | None = None) -> None:
         self.pool, self.values = pool, torch.empty_like(xhat) if values is None else values
         self.at = self.values.unbind(0)
-        blocks = pool.blocks(xhat)
-        self._blocks, self._xhat = pool.blocks(self.values).unbind(0), blocks.unbind(0)
+        blocks = pool.blocks(self.values)
+        self._blocks = self.at if blocks is self.values else blocks.unbind(0)
+        self._xhat = pool.blocks(xhat).unbind(0)
         if pool.given is None:
             shape = list(self._blocks[0].shape)
             count, shape[pool.dim] = shape[pool.dim], 1
