@@ -40,6 +40,16 @@ def test_it_is_not_among_what_is_ranked(seeds: int) -> None:
     assert "frn" not in found
 
 
+def test_it_has_no_rank() -> None:
+    """Those of the others are counted without it."""
+    rows = summary("frn,batch,layer").tables[0].rows
+    assert {row.norm: [cell.rank for cell in row.cells] for row in rows} == {
+        "frn": [None, None],
+        "batch": [1.0, 1.0],
+        "layer": [2.0, 2.0],
+    }
+
+
 def test_it_is_not_the_reference_by_itself() -> None:
     """The next norm is, unless it is asked for."""
     assert summary("frn,layer,batch").reference == "layer"

@@ -176,7 +176,7 @@ def summarize_block(
         Contender(_scores(runs[norm], sign), is_whole=not any(map(diverged_or_failed, runs[norm]))) for norm in norms
     ]
     verdicts = dict(zip(norms, judge(contenders, difference), strict=True))
-    ranks = mean_ranks([_scores(records, sign, with_diverged=True) for records in runs.values()])
+    ranks = dict(zip(norms, mean_ranks([_scores(runs[norm], sign, with_diverged=True) for norm in norms]), strict=True))
     scale = collapse_scale([list(values_by_seed(records).values()) for records in runs.values()])
     return {
         norm: _cell(
@@ -185,11 +185,11 @@ def summarize_block(
             batch_size,
             selections[norm],
             verdicts.get(norm, Verdict(None)),
-            rank,
+            ranks.get(norm),
             scale,
             _vs_reference(matrix, sign, runs, norm, comparisons.between(template, batch_size, norm, matrix.reference)),
         )
-        for norm, rank in zip(runs, ranks, strict=True)
+        for norm in runs
     }
 
 

@@ -146,7 +146,7 @@ class CellSummary:
         behind: how much worse it is than the best of its block, paired by seed; None for the best itself.
         vs_reference: how it stands to the reference; None for the reference itself.
         rank: mean over seeds of its rank in the block, 1 the best, ties shared, a diverged run last; None without
-            a seed in which all norms of the block that have a result have one.
+            a seed in which all norms of the block that have a result have one, and where it stands nowhere.
         seconds_per_epoch: median over the ok runs of their training seconds an epoch, timed while nothing else was
             trained; None where nothing was.
         epochs: the metrics of every epoch by seed, of the ok runs.
