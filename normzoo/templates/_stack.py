@@ -10,12 +10,13 @@ batched product, a norm one whose pools never hold two members. A module that is
 
 import copy
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.nn.functional import conv1d, conv2d, conv3d
+from torch.nn.functional import conv1d, conv2d, conv3d, pad
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization, type_before_parametrizations
 
 from normzoo.layers import NoNorm
@@ -204,7 +205,10 @@ AnyConv = nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 
 class StackedConv(nn.Module):
-    """A convolution of every member: one convolution, whose channels fall into groups."""
+    """A convolution of every member: one convolution, whose channels fall into groups.
+
+    Of images, on a processor, a product with what each output sees: groups of one channel take several times as long.
+    """
 
     weight: Tensor
     bias: Tensor | None
@@ -218,15 +222,38 @@ class StackedConv(nn.Module):
             raise ValueError(f"stack: {name} must pad with zeros, got padding_mode={first.padding_mode!r}; use 'zeros'")
         self.groups = first.groups
         self.geometry: dict[str, Any] = {"stride": first.stride, "padding": first.padding, "dilation": first.dilation}
+        # No more values than there are outputs.
+        are_patches_small = first.in_channels * prod(first.kernel_size) <= first.out_channels
+        self.is_of_images = first.in_channels <= 3 and are_patches_small and isinstance(first.padding, tuple)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, M, I, *)`` to ``(N, M, O, *)``."""
         weight = self.weight  # which a parametrization makes each time
+        if self.is_of_images and x.device.type == "cpu" and not x.requires_grad:
+            return self._by_product(x, weight)
         bias = None if self.bias is None else self.bias.flatten()
         groups = len(weight) * self.groups
         convolve = _CONVOLUTIONS[x.ndim - 4]
         y = convolve(x.flatten(1, 2), weight.flatten(0, 1), bias, groups=groups, **self.geometry)
         return y.view(len(y), *weight.shape[:2], *y.shape[2:])
+
+    def _by_product(self, x: Tensor, weight: Tensor) -> Tensor:
+        sizes = weight.shape[3:]
+        x = pad(x, [each for padding in self.geometry["padding"][::-1] for each in (padding, padding)])
+        for dim, (size, stride, dilation) in enumerate(
+            zip(sizes, self.geometry["stride"], self.geometry["dilation"], strict=True), start=3
+        ):
+            x = x.unfold(dim, dilation * (size - 1) + 1, stride)[..., ::dilation]
+        seen = x.permute(0, 1, 2, *range(3 + len(sizes), x.ndim), *range(3, 3 + len(sizes)))
+        shape = (*x.shape[:2], len(weight[0]), *x.shape[3 : 3 + len(sizes)])
+
+        def for_all(parameter: Tensor) -> Tensor:
+            return parameter.expand(len(x), *parameter.shape).flatten(0, 1)
+
+        patches, matrices = seen.flatten(2, 2 + len(sizes)).flatten(3).flatten(0, 1), for_all(weight.flatten(2))
+        if self.bias is None:
+            return torch.bmm(matrices, patches).view(shape)
+        return torch.baddbmm(for_all(self.bias.unsqueeze(-1)), matrices, patches).view(shape)
 
 
 class StackedEmbedding(nn.Module):

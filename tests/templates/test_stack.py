@@ -214,6 +214,31 @@ def test_a_single_module(build: Callable[[], nn.Module]) -> None:
         assert_stack_is_its_members([build().double() for _ in range(MEMBERS)], (4,))
 
 
+@pytest.mark.parametrize(
+    ("build", "shape"),
+    [
+        (lambda: nn.Conv1d(2, 6, 3, stride=2), (2, 9)),
+        (lambda: nn.Conv2d(1, 6, (2, 3), stride=(1, 2), padding=(2, 1)), (1, 5, 4)),
+        (lambda: nn.Conv2d(3, 32, 3, dilation=(1, 2), padding=2, bias=False), (3, 5, 4)),
+        (lambda: nn.Conv3d(1, 8, 2, padding=1), (1, 3, 4, 2)),
+    ],
+)
+def test_images_that_need_no_gradient(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> None:
+    """Are convolved by a product, in which the geometry is the same, and so are the gradients of weights."""
+    members = [build().double() for _ in range(MEMBERS)]
+    together = stack(members)
+    assert getattr(together, "is_of_images", False)
+    x = torch.randn(SAMPLES, MEMBERS, *shape, dtype=torch.float64)
+    y = together(x)
+    cotangent = torch.randn_like(y)
+    found = torch.autograd.grad(y, list(together.parameters()), cotangent)
+    for index, member in enumerate(members):
+        alone = member(x[:, index])
+        assert_close(y[:, index], alone, rtol=1e-9, atol=1e-12)
+        expected = torch.autograd.grad(alone, list(member.parameters()), cotangent[:, index])
+        assert_close([each[index] for each in found], list(expected), rtol=1e-9, atol=1e-12)
+
+
 def test_one_member_is_a_stack_too() -> None:
     """Of one, with a dimension of its own."""
     assert_stack_is_its_members([network_of("cnn", norm_factory("batch"))], (1, 8, 8))
