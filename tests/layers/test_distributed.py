@@ -1,14 +1,15 @@
 """Does a layer in several processes do what it is to: each alone, or synchronized, as over all of their samples?"""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.multiprocessing
 from torch import Tensor, distributed, nn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
@@ -105,8 +106,8 @@ def synchronized(rank: int) -> dict[str, Any]:
 
 def train(rank: int, folder: str) -> None:
     """Write what a rank finds: each norm by itself in two steps, averaged over the ranks, and synchronized ones."""
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS)
+    meeting = f"file://{folder}/meeting"
+    distributed.init_process_group("gloo", meeting, timedelta(minutes=5), rank=rank, world_size=RANKS)
     model = DistributedDataParallel(EveryNorm())
     for _ in range(2):
         model.zero_grad()
@@ -117,11 +118,30 @@ def train(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+def train_others(_: int, folder: str) -> None:
+    """Fork into all ranks but the first, so that torch is loaded once for them."""
+    torch.set_num_threads(1)
+    start: Any = start_processes
+    start(train_other, args=(folder,), nprocs=RANKS - 1, start_method="fork")
+
+
+def train_other(number: int, folder: str) -> None:
+    train(1 + number, folder)
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return what each rank has written."""
+    """Return what each rank has written, of which the first is the process of the tests."""
     folder = tmp_path_factory.mktemp("ranks")
-    torch.multiprocessing.spawn(train, args=(str(folder),), nprocs=RANKS)  # type: ignore[attr-defined,no-untyped-call]
+    start: Any = start_processes
+    others = start(train_others, args=(str(folder),), join=False, start_method="spawn")
+    try:
+        train(0, str(folder))
+        while not others.join():
+            pass
+    finally:
+        for process in others.processes:
+            process.kill()
     return [torch.load(folder / f"rank{rank}.pt") for rank in range(RANKS)]
 
 
