@@ -226,36 +226,50 @@ WIDTH = 67
 """Of a layer that is asked about nowhere else, so that nothing was compiled for it before."""
 
 
-def in_a_process(count: int, **environment: str) -> tuple[str, str]:
-    """Take some steps in a process of its own, and return what it says of a gradient and of what is loaded; stderr."""
+def in_a_process(count: int, short: int = 0, **environment: str) -> tuple[list[str], list[str]]:
+    """Take steps in a process of its own, some of them on ``auto`` before, and return what each part says; stderr."""
     code = f"""
 import sys, torch
-from normzoo.layers import LayerNorm
+from normzoo.layers import LayerNorm, backend
 layer = LayerNorm({WIDTH})
-for _ in range({count}):
-    layer(torch.randn(7, {WIDTH}, requires_grad=True)).sum().backward()
-print(float(layer.weight.grad.abs().sum()) > 0, "torch._inductor" in sys.modules, "torch._dynamo" in sys.modules)
+def take_steps(count):
+    for _ in range(count):
+        layer(torch.randn(7, {WIDTH}, requires_grad=True)).sum().backward()
+    print(float(layer.weight.grad.abs().sum()) > 0, "torch._inductor" in sys.modules, "torch._dynamo" in sys.modules)
+    print("done", file=sys.stderr)
+if {short}:
+    with backend("auto"):
+        take_steps({short})
+take_steps({count})
 """
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0
-    return done.stdout, done.stderr
+    return done.stdout.splitlines(), done.stderr.split("done\n")[:-1]
+
+
+@pytest.fixture(scope="module")
+def without_a_compiler(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[str]]:
+    """Return what a process says that has no C++ compiler, of a few hundred steps on ``auto`` and three compiled."""
+    folder = tmp_path_factory.mktemp("compiled")
+    environment = {"CXX": "no-such-compiler", "TORCHINDUCTOR_CACHE_DIR": str(folder)}
+    return in_a_process(3, 300, NORMZOO_BACKEND="compiled", **environment)
 
 
 @pytest.mark.slow
-def test_a_short_program_never_loads_the_compiler() -> None:
+def test_a_short_program_never_loads_the_compiler(without_a_compiler: tuple[list[str], list[str]]) -> None:
     """Neither does importing the layers, nor do a few hundred calls on the default backend."""
-    assert in_a_process(300, NORMZOO_BACKEND="auto") == ("True False False\n", "")
+    said, warned = without_a_compiler
+    assert (said[0], warned[0]) == ("True False False", "")
 
 
 @pytest.mark.slow
-def test_a_machine_without_a_compiler(tmp_path: Path) -> None:
+def test_a_machine_without_a_compiler(without_a_compiler: tuple[list[str], list[str]]) -> None:
     """Asked to compile where there is no C++ compiler, a norm works, and one warning says what is wrong."""
-    environment = {"CXX": "no-such-compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
-    said, warned = in_a_process(3, NORMZOO_BACKEND="compiled", **environment)
-    assert said.startswith("True")
-    assert warned.count("norms cannot be compiled here and run eagerly") == 1
+    said, warned = without_a_compiler
+    assert said[1].startswith("True")
+    assert warned[1].count("norms cannot be compiled here and run eagerly") == 1
 
 
 @pytest.mark.slow
@@ -273,8 +287,8 @@ def test_what_is_compiled_stays_on_disk(tmp_path: Path, monkeypatch: pytest.Monk
     before = built()
     assert before
     said, warned = in_a_process(2, NORMZOO_BACKEND="compiled", TORCHINDUCTOR_VEC_ISA_OK="0")
-    assert (said, built()) == ("True True True\n", before)
-    assert "norms cannot be compiled here" not in warned
+    assert (said, built()) == (["True True True"], before)
+    assert "norms cannot be compiled here" not in warned[0]
 
 
 @pytest.mark.slow
