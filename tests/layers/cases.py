@@ -1,7 +1,7 @@
 """The one list of layers of which every test here asks its question."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -184,7 +184,7 @@ def _rows(id: str, layer: type[nn.Module], trailing: int, shape: tuple[int, ...]
 
 CASES = [
     _batch("vectors", layers.BatchNorm1d, (6, 4)),
-    _batch("sequences-cumulative", layers.BatchNorm1d, (3, 4, 5), momentum=None),
+    _batch("sequences-cumulative", layers.BatchNorm1d, (3, 4, 5), momentum=None, bias=False),
     _batch("maps", layers.BatchNorm2d, (3, 2, 3, 4)),
     _batch("maps-untracked", layers.BatchNorm2d, (3, 2, 3, 4), track_running_stats=False),
     _batch("maps-plain-frozen", layers.BatchNorm2d, (3, 2, 3, 4), affine=False, momentum=0.0),
@@ -293,8 +293,17 @@ ONE_OF_EACH_POOL = list(
 KINDS = [
     case for case in NORMS if case in ONE_OF_EACH_POOL or case.id in ("batch-sequences-cumulative", "instance-volumes")
 ]
-"""One of each pool, a momentum of its own and three dimensions of positions."""
+"""One of each pool; a momentum of its own with a weight alone; three dimensions of positions without parameters."""
 
+LARGE = replace(
+    next(case for case in NORMS if case.id == "batch-maps"),
+    id="batch-large",
+    layer=layers.BatchNorm,
+    peer=None,
+    arguments=(16,),
+    shape=(8, 16, 9),
+)
+"""Sequences of more values than a processor takes at once, asked about in one low precision."""
 
 COMPILED = [case for case in NORMS if case.id in ("batch-maps", "group-maps", "layer-plain", "instance-volumes")]
 """For what is asked of torch's whole compiler: with statistics that are kept, groups, no positions, three of them."""

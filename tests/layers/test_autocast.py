@@ -11,14 +11,14 @@ from normzoo.layers import backend, make_norm
 from normzoo.registry import NORMS as NAMES
 from normzoo.registry.backends import Backend
 
-from .cases import CASES, Case
+from .cases import CASES, LARGE, Case
 from .references import randomized
 
 
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("case", "name"),
-    [*((case, "eager") for case in CASES), *((case, "compiled") for case in CASES if case.id == "batch-maps")],
+    [*((case, "eager") for case in CASES), (LARGE, "compiled")],
     ids=lambda value: getattr(value, "id", value),
 )
 def test_what_autocast_hands_over(case: Case, name: Backend) -> None:

@@ -88,7 +88,7 @@ def test_channels_last_is_not_copied(case: Case, training: bool) -> None:
     assert gradients[0].is_contiguous(memory_format=memory_format)
 
 
-LAST = ("batch-maps", "batch-volumes", "group-maps")
+LAST = ("batch-volumes", "group-maps")
 """Whose pools are over what lies far apart, and over what lies side by side, too."""
 
 
