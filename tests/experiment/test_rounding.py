@@ -21,7 +21,7 @@ from normzoo.experiment.worker.train import build_network, make_module
 
 from .synthetic import run_spec
 
-SAMPLES, BATCH_SIZE, SEEDS = 320, 8, (0, 1)
+SAMPLES, BATCH_SIZE, SEEDS = 160, 8, (0, 1)
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
 
