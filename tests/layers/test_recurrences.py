@@ -110,10 +110,21 @@ def vectors() -> list[str]:
 
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize(
-    "norm",
-    [*AT_ONCE, *(pytest.param(norm, marks=pytest.mark.slow) for norm in (*vectors(), *OPTIONS) if norm not in AT_ONCE)],
+    ("kind", "norm"),
+    [
+        *((kind, norm) for kind in KINDS for norm in AT_ONCE),
+        *(
+            pytest.param(kind, norm, marks=pytest.mark.slow)
+            for kind in KINDS
+            for norm in vectors()
+            if norm not in AT_ONCE
+        ),
+        *(
+            pytest.param(KINDS[index % len(KINDS)], norm, marks=pytest.mark.slow)  # which know nothing of each other
+            for index, norm in enumerate(OPTIONS)
+        ),
+    ],
 )
-@pytest.mark.parametrize("kind", KINDS)
 def test_it_is_the_definition(kind: str, norm: str, at_once: list[str]) -> None:
     """Outputs, last states, every gradient and running statistics, of every norm that takes vectors; in evaluation."""
     try:
