@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cli.command import COMMAND, SECONDS, environment, merged, stored, wait_for
+from cli.command import SECONDS, environment, merged, stored, wait_for
 from cli.interruption import left_of, members
 from cli.terminal import read
 
 HERE = Path(__file__).parent
+ACTING = (sys.executable, "-P", "-m", "tests.hostile.acting")
 
 AT_AN_IMPORT = """
 import os, runpy, signal, sys
@@ -101,7 +102,7 @@ def ended(folder: Path, number: signal.Signals, times: int) -> Ended:
     master, slave = pty.openpty()
     settings = termios.tcgetattr(slave)
     process = subprocess.Popen(
-        [*COMMAND, "compare", *words],
+        [*ACTING, "compare", *words],
         cwd=folder,
         env=environment(TERM="xterm-256color"),
         stdin=slave,

@@ -3,6 +3,7 @@
 import resource
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cli.command import COMMAND, SECONDS, Outcome, environment, stored
+from cli.command import SECONDS, Outcome, environment, stored
 from experiment.scripted import Listening, ScriptedExecutor
 from experiment.synthetic import FACTS, run_record, run_spec
 
@@ -184,12 +185,12 @@ WORDS = ["--templates", "mlp:widths=8", "--batch-sizes", "64", "--epochs", "1", 
 
 
 def compare_at_once(folder: Path, *norms: str) -> list[Outcome]:
-    """Run a comparison of each of these norms, two seeds each, all at the same time on one store."""
+    """Run a comparison of each of these norms, two seeds each, on one store; all begin to train at the same time."""
     processes = [
         subprocess.Popen(
-            [*COMMAND, "compare", "--norms", each, "--seeds", "2", *WORDS],
+            [sys.executable, "-P", "-m", "tests.hostile.acting", "compare", "--norms", each, "--seeds", "2", *WORDS],
             cwd=folder,
-            env=environment(),
+            env=environment(NORMZOO_TESTS_MEET=str(len(norms))),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
