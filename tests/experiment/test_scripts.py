@@ -37,13 +37,15 @@ print("done")
 def test_a_module_that_starts_workers_runs_once(tmp_path: Path) -> None:
     """What it does at its top level is done by no worker that is spawned; multiprocessing would do it in each.
 
-    That of a script which is run as a file, with workers as they are started here, ``tests/library`` asks.
+    That of a script which is run as a file, with workers as they are started here, ``tests/library`` asks, and that
+    they train; here they act, without torch, as each process that Python starts finds by its ``sitecustomize``.
     """
     (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "sitecustomize.py").write_text("import tests.hostile.acting")
     done = subprocess.run(
         [sys.executable, "-m", "script"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])},
         capture_output=True,
         text=True,
         check=False,
