@@ -9,6 +9,7 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import TextIO
 from unittest.mock import patch
 
 import normzoo
@@ -76,15 +77,16 @@ def run(folder: Path, *arguments: str, **variables: str) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def run_here(folder: Path, *arguments: str) -> Outcome:
-    """Run ``normzoo`` with these arguments in this process.
+def run_here(folder: Path, *arguments: str, stream: TextIO | None = None, **variables: str) -> Outcome:
+    """Run ``normzoo`` with these arguments in this process, and have it write to a stream if one is given.
 
     Its workers are real ones, but forked from a process that has loaded torch for the command before, which is what
     takes long of a command of its own. What workers print is not in the outcome.
     """
     stdout, stderr = StringIO(), StringIO()
-    variables, words = patch.dict(os.environ, environment(), clear=True), patch.object(sys, "argv", ["", *arguments])
-    with chdir(folder), variables, words, redirect_stdout(stdout), redirect_stderr(stderr):
+    surroundings = patch.dict(os.environ, environment(**variables), clear=True)
+    words, streams = patch.object(sys, "argv", ["", *arguments]), (stream or stdout, stream or stderr)
+    with chdir(folder), surroundings, words, redirect_stdout(streams[0]), redirect_stderr(streams[1]):
         code = main(list(arguments))
     return Outcome(code, stdout.getvalue(), stderr.getvalue())
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from normzoo.experiment.results.records import RunRecord
 
 from .command import Outcome, compare_here, merged, run, run_here, stored
-from .terminal import run_in_terminal
+from .terminal import run_here_in_terminal
 
 FIRST = ("--norms", "none,batch", "--seeds", "1", "--jobs", "2")
 WIDER = ("--norms", "none,batch,layer", "--seeds", "1", "--batch-sizes", "64,128")
@@ -47,7 +47,7 @@ class Growth:
 
 
 def grow(folder: Path) -> Growth:
-    """Play it: a process where the terminal or the encoding is asked about."""
+    """Play it: a process where the encoding is asked about."""
 
     def step(*arguments: str) -> Step:
         return Step(compare_here(folder, *arguments), stored(folder))
@@ -59,7 +59,7 @@ def grow(folder: Path) -> Growth:
         wider=step(*WIDER),
         seeds=step(*SEEDS),
         dry=step(*DRY),
-        anew=Step(run_in_terminal(folder, "compare", *merged(*ANEW)), stored(folder)),
+        anew=Step(run_here_in_terminal(folder, "compare", *merged(*ANEW)), stored(folder)),
         ascii=run(folder, "compare", *merged(*ANEW[:-2]), PYTHONIOENCODING="ascii"),
         latest=run_here(folder, "report", "-o", "latest.md"),
         earliest=run_here(folder, "report", "--comparison", "1", "--output", "made/for/it/earliest.md", "--html"),

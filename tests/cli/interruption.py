@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 
 from normzoo.experiment.results.records import RunRecord
 
@@ -26,7 +27,8 @@ class Interruption:
     """What came of a command that was ended from outside.
 
     Attributes:
-        left: processes of the command's group that were still there some seconds after its end.
+        left: processes of the command's group that were still there some seconds after its end; of one that was carried
+            out in this process its worker, if it was still there.
     """
 
     outcome: Outcome
@@ -52,7 +54,7 @@ def interrupt(folder: Path) -> Story:
     (folder / "hold-First").touch()
     killed = _ended(folder, "held-First", signal.SIGKILL)
     (folder / "hold-First").rename(folder / "hold-Second")
-    stopped = _ended(folder, "held-Second", signal.SIGINT)
+    stopped = _stopped_here(folder)
     (folder / "hold-Second").unlink()
     finished = compare_here(folder, *MATRIX), stored(folder)
     with (folder / "holding.py").open("a") as file:
@@ -62,6 +64,8 @@ def interrupt(folder: Path) -> Story:
 
 def _ended(folder: Path, sign: str, number: signal.Signals) -> Interruption:
     """Start the command, and send a signal once it is so far: SIGINT to all its processes, as a terminal does.
+
+    What a terminal's signals do to a comparison that is being trained, ``tests/hostile/test_interrupts.py`` asks.
 
     Args:
         folder: where it runs.
@@ -89,6 +93,28 @@ def _ended(folder: Path, sign: str, number: signal.Signals) -> Interruption:
         stdout.seek(0)
         stderr.seek(0)
         outcome = Outcome(process.returncode, stdout.read(), stderr.read())
+    return Interruption(outcome, stored(folder), left)
+
+
+def _stopped_here(folder: Path) -> Interruption:
+    """Carry out the command in this process, and send it Ctrl-C once ``Second`` holds it up."""
+    held, over = folder / "held-Second", Event()
+
+    def interrupt() -> None:
+        while not held.exists() and not over.wait(0.05):
+            pass
+        if not over.is_set():  # it cannot be over before, as it is held up
+            os.kill(os.getpid(), signal.SIGINT)
+
+    thread = Thread(target=interrupt)
+    thread.start()
+    try:
+        outcome = compare_here(folder, *MATRIX)
+    finally:
+        over.set()
+        thread.join()
+    worker = int(held.read_text())
+    left = [pid for pid, _, state in _processes() if pid == worker and state != "Z"]
     return Interruption(outcome, stored(folder), left)
 
 

@@ -3,9 +3,10 @@
 import os
 import pty
 import subprocess
+import threading
 from pathlib import Path
 
-from .command import COMMAND, SECONDS, Outcome, environment
+from .command import COMMAND, SECONDS, Outcome, environment, run_here
 
 
 def run_in_terminal(folder: Path, *arguments: str, **variables: str) -> Outcome:
@@ -24,6 +25,19 @@ def run_in_terminal(folder: Path, *arguments: str, **variables: str) -> Outcome:
         code = process.wait(SECONDS)
     os.close(master)
     return Outcome(code, shown.decode(errors="replace"), "")
+
+
+def run_here_in_terminal(folder: Path, *arguments: str) -> Outcome:
+    """Do the same in this process, with workers that are forked from one that has loaded torch before."""
+    master, slave = pty.openpty()
+    shown: list[bytes] = []
+    reader = threading.Thread(target=lambda: shown.extend(iter(lambda: read(master), b"")))
+    reader.start()
+    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
+        outcome = run_here(folder, *arguments, stream=terminal, TERM="xterm-256color")
+    reader.join()
+    os.close(master)
+    return Outcome(outcome.code, b"".join(shown).decode(errors="replace"), "")
 
 
 def read(terminal: int) -> bytes:
