@@ -291,6 +291,7 @@ import os
 import sys
 
 import normzoo.experiment.worker.serve  # what takes long to load, once for all of them
+import sklearn.datasets
 from normzoo.experiment.executor.in_process import InProcessExecutor
 from normzoo.experiment.worker.messages import EpochDone
 from tests.experiment.test_executors import ENDLESS, training
