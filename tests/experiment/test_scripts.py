@@ -45,7 +45,11 @@ def test_a_module_that_starts_workers_runs_once(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "script"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])]),
+            "NORMZOO_TESTS_ACT": "1",
+        },
         capture_output=True,
         text=True,
         check=False,

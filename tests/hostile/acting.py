@@ -30,6 +30,9 @@ from normzoo.metric import ACCURACY
 
 synthetic = import_module("tests.experiment.synthetic")  # as it is found without pytest
 
+ACTS = "NORMZOO_TESTS_ACT"
+"""Is set where workers are to act, in all processes that the command starts; others may import this to no effect."""
+
 MEETING = "NORMZOO_TESTS_MEET"
 """How many workers begin to train at once: each waits for the others, which say by files that they are there."""
 
@@ -74,7 +77,8 @@ def wait() -> None:
 
 
 if __name__ == "__main__":
+    os.environ[ACTS] = "1"
     local._CONTEXT.set_forkserver_preload(["tests.hostile.acting", "normzoo.experiment.worker.preloaded"])
     runpy.run_module("normzoo", run_name="__main__", alter_sys=True)
-else:  # in the process that workers are forked from
+elif ACTS in os.environ:  # in the process that workers are forked from, or in a worker
     sys.modules["normzoo.experiment.worker.serve"] = sys.modules[__name__]

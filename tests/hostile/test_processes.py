@@ -23,6 +23,8 @@ from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.worker import process
 from normzoo.experiment.worker.messages import TaskDone, WorkerDied
 
+from .acting import ACTS
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody ends a process that hears of nothing"),
@@ -69,6 +71,7 @@ def test_workers_end_with_their_parent_whatever_they_are_at(tmp_path: Path) -> N
 def _acting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fork workers from a process of the test's own, without torch: they act, in a folder where some wait."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(ACTS, "1")
     monkeypatch.syspath_prepend(HERE.parents[1])
     (tmp_path / "wait").touch()
     server = forkserver.ForkServer()
