@@ -1,13 +1,11 @@
 """Does a comparison of which all is stored answer without a worker and without torch: command, dry run and library?"""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,7 @@ from normzoo.experiment.planning.kept import keep, look_around
 from normzoo.experiment.results.store import Store
 from normzoo.metric import ACCURACY
 
-from .command import SECONDS, Outcome, compare_here, environment, merged
+from .command import SECONDS, Outcome, compare, environment, merged
 from .synthetic import run_record
 
 ASKED: dict[str, Any] = {"norms": "none,batch", "templates": "cnn", "batch_sizes": "4,8", "seeds": 2, "device": "cpu"}
@@ -131,35 +129,25 @@ print(json.dumps(sorted({module.partition(".")[0] for module in sys.modules})), 
 
 @dataclass(frozen=True)
 class Trained:
-    """A folder in which a command has trained, what it said, and what its workers wrote to stderr."""
+    """A folder in which a command has trained, and what it said."""
 
     folder: Path
     outcome: Outcome
-    written: str
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """With a norm that prints."""
+    """By a process of its own, with a norm that prints."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "talking.py").write_text(TALKING)
-    with TemporaryFile("w+") as file:
-        stderr = os.dup(2)
-        os.dup2(file.fileno(), 2)
-        try:
-            outcome = compare_here(folder, *TRAINED)
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-        file.seek(0)
-        return Trained(folder, outcome, file.read())
+    return Trained(folder, compare(folder, *TRAINED))
 
 
 @pytest.mark.slow
 def test_what_a_norm_prints_goes_to_stderr(trained: Trained) -> None:
     """Stdout holds the tables and nothing else, so that it can be kept in a file."""
     assert trained.outcome.code == 0
-    assert "made for" in trained.written
+    assert "made for" in trained.outcome.stderr
     assert "made for" not in trained.outcome.stdout
     assert "talking:Talking" in trained.outcome.stdout
 

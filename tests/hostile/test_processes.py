@@ -6,24 +6,21 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing import Pipe, forkserver
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 from cli.command import Outcome, compare_here, environment, stored, wait_for
 from cli.interruption import left_of, members
 from experiment.conftest import tiny_spec
-from experiment.test_executors import CPU, shapes, told_of, training
+from experiment.test_executors import CPU, ENDLESS, shapes, told_of, training, wait_for_an_epoch
 
 from normzoo.experiment.executor import local
 from normzoo.experiment.executor.local import FORK_SERVER, LocalExecutor
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.worker import process
 from normzoo.experiment.worker.messages import TaskDone, WorkerDied
-
-from .acting import ACTS
 
 pytestmark = [
     pytest.mark.slow,
@@ -67,29 +64,20 @@ def test_workers_end_with_their_parent_whatever_they_are_at(tmp_path: Path) -> N
             os.killpg(parent.pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def _acting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fork workers from a process of the test's own, without torch: they act, in a folder where some wait."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(ACTS, "1")
-    monkeypatch.syspath_prepend(HERE.parents[1])
-    (tmp_path / "wait").touch()
-    server = forkserver.ForkServer()
-    server.set_forkserver_preload(["tests.hostile.acting", "normzoo.experiment.worker.preloaded"])
-    for name in ("ensure_running", "connect_to_new_process"):
-        monkeypatch.setattr(forkserver, name, getattr(server, name))
-    yield
-    server._stop()  # type: ignore[attr-defined]
+def test_a_worker_ends_if_what_it_is_forked_from_was_gone_before_it_began() -> None:
+    """Or its parent would wait for it for ever, since the system tells only of what ends later."""
+    code = "from normzoo.experiment.worker import process; process.forked_from = 0; process.main(None, {})"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 
 
-@pytest.mark.usefixtures("_acting")
 def test_when_what_workers_are_forked_from_is_killed_a_fresh_one_takes_its_place() -> None:
     """The workers end with it, and it is told that they were killed; the next task is carried out as ever."""
     if local._CONTEXT.get_start_method() != "forkserver":
         pytest.skip("workers are not forked here")
     with LocalExecutor(CPU) as executor:
-        handles = [executor.start(training(tiny_spec(norm="stuck:Waiting"))) for _ in range(2)]
-        wait_for(lambda: len(list(Path().glob("Waiting-*"))) == 2, "both workers")
+        handles = [executor.start(training(ENDLESS)) for _ in range(2)]
+        wait_for_an_epoch(executor)
         (server,) = {parent_of(child.pid) for child in local._CONTEXT.active_children() if child.pid}
         os.kill(server, signal.SIGKILL)
         for told in told_of(executor, *handles):

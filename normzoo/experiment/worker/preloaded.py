@@ -3,8 +3,11 @@
 It ends with its parent, even if it is stopped, and the workers with it.
 """
 
-from normzoo.experiment.worker.process import load
+import os
+
+from normzoo.experiment.worker import process
 from normzoo.interrupts import killed_with_parent
 
 killed_with_parent()
-load()
+process.load()
+process.forked_from = os.getpid()

@@ -19,6 +19,9 @@ from typing import Any
 from normzoo.experiment.worker.messages import Loading, Message, Task, Trying
 from normzoo.interrupts import FROM_TERMINAL, killed_with_parent
 
+forked_from: int | None = None
+"""The process that workers are forked from, if they are: set in that process, and known in what it forks."""
+
 
 def main(
     connection: "Connection[Message, Task]",
@@ -36,7 +39,8 @@ def main(
     """
     for number in FROM_TERMINAL:
         signal.signal(number, signal.SIG_IGN)
-    killed_with_parent()
+    if killed_with_parent() and forked_from not in (None, os.getppid()):  # it ended before the system was told
+        os._exit(1)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=partial(_disown, connection, [os.getpid()]))
     os.environ.update(environment)  # a process that is forked has that of the one it is forked from
