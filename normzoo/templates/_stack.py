@@ -222,9 +222,9 @@ class StackedConv(nn.Module):
             raise ValueError(f"stack: {name} must pad with zeros, got padding_mode={first.padding_mode!r}; use 'zeros'")
         self.groups = first.groups
         self.geometry: dict[str, Any] = {"stride": first.stride, "padding": first.padding, "dilation": first.dilation}
-        # No more values than there are outputs.
-        are_patches_small = first.in_channels * prod(first.kernel_size) <= first.out_channels
-        self.is_of_images = first.in_channels <= 3 and are_patches_small and isinstance(first.padding, tuple)
+        is_plain = first.groups == 1 and isinstance(first.padding, tuple)
+        seen = first.in_channels * prod(first.kernel_size)  # by an output: no more values than there are outputs
+        self.is_of_images = is_plain and first.in_channels <= 3 and seen <= first.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, M, I, *)`` to ``(N, M, O, *)``."""

@@ -221,13 +221,15 @@ def test_a_single_module(build: Callable[[], nn.Module]) -> None:
         (lambda: nn.Conv2d(1, 6, (2, 3), stride=(1, 2), padding=(2, 1)), (1, 5, 4)),
         (lambda: nn.Conv2d(3, 32, 3, dilation=(1, 2), padding=2, bias=False), (3, 5, 4)),
         (lambda: nn.Conv3d(1, 8, 2, padding=1), (1, 3, 4, 2)),
+        (lambda: nn.Conv2d(2, 32, 3, groups=2), (2, 5, 4)),
+        (lambda: nn.Conv2d(1, 32, 3, padding="same"), (1, 5, 4)),
     ],
 )
 def test_images_that_need_no_gradient(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> None:
-    """Are convolved by a product, in which the geometry is the same, and so are the gradients of weights."""
-    members = [build().double() for _ in range(MEMBERS)]
-    together = stack(members)
-    assert getattr(together, "is_of_images", False)
+    """Are convolved by a product, if channels fall into no groups: the same geometry, outputs and gradients."""
+    members: Any = [build().double() for _ in range(MEMBERS)]
+    together: Any = stack(members)
+    assert together.is_of_images == (members[0].groups == 1 and members[0].padding != "same")
     x = torch.randn(SAMPLES, MEMBERS, *shape, dtype=torch.float64)
     y = together(x)
     cotangent = torch.randn_like(y)
