@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from normzoo.layers._kernels.torch_internals import must_be_traceable
 from normzoo.layers._make import NormFactory
 from normzoo.templates._norm_slots import Kind, Shape, left_out, norm_act
 
@@ -100,7 +101,7 @@ class MaxPool(nn.MaxPool2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, C, H', W')``."""
-        if x.device.type != "cpu" or x.numel() < CONVERSION_REPAYS_AFTER:
+        if x.device.type != "cpu" or x.numel() < CONVERSION_REPAYS_AFTER or must_be_traceable():
             small: Tensor = super().forward(x)
             return small
         pooled: Tensor = _PooledChannelsLast.apply(x, self)

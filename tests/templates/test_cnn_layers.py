@@ -151,6 +151,15 @@ def test_max_pooling_is_that_of_torch_to_the_bit(options: dict[str, Any], size: 
             assert torch.equal(one.nan_to_num(9.0), other.nan_to_num(9.0))
 
 
+def test_max_pooling_is_mapped_and_differentiated_by_torch() -> None:
+    """Of many values, too."""
+    x = torch.randn(2, 3, 16, 40, 40)
+    mapped = torch.func.vmap(MaxPool(2))(x)
+    gradient = torch.func.grad(lambda x: MaxPool(2)(x).square().sum())(x[0])
+    assert torch.equal(mapped, torch.stack([nn.MaxPool2d(2)(each) for each in x]))
+    assert torch.equal(gradient, torch.func.grad(lambda x: nn.MaxPool2d(2)(x).square().sum())(x[0]))
+
+
 def _differentiated(pool: nn.Module, x: Tensor, grad: Tensor, layout: torch.memory_format) -> tuple[Tensor, ...]:
     x, grad = x.contiguous(memory_format=layout).requires_grad_(), grad.clone().requires_grad_()
     y = pool(x)
