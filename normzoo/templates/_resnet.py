@@ -22,8 +22,8 @@ Placement = Literal["pre", "post"]
 STEM, INNER, OUTER = "after the first convolution", "between the convolutions of a block", "before the sum of a block"
 SHORTCUT = "on the shortcuts"
 
-_VECTOR = 16
-"""Values that a processor handles at once, at most. Of fewer channels, channels-last, a 1x1 convolution with a stride
+_MIN_CHANNELS_LAST = 16
+"""Channels that oneDNN handles at once, at most. Of fewer, channels-last, a 1x1 convolution with a stride
 writes where it must not in its backward pass: oneDNN's issue 6035, which is open."""
 
 
@@ -97,7 +97,7 @@ class ResNet(nn.Module):
         self.notes = left_out(norm, list(dict.fromkeys(slots)))
         if shortcut == "B" and sites != "stem" and contains_activation(build(norm, width)):
             self.notes += (f"no norm {SHORTCUT}, as it contains an activation",)
-        if shortcut == "A" or width >= _VECTOR:
+        if shortcut == "A" or width >= _MIN_CHANNELS_LAST:
             self.to(memory_format=torch.channels_last)  # of its weights; maps follow, and a processor takes less time
 
     def forward(self, images: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hostile.acting import ACTS
 
 SCRIPT = """
 import sys
@@ -48,7 +49,7 @@ def test_a_module_that_starts_workers_runs_once(tmp_path: Path) -> None:
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])]),
-            "NORMZOO_TESTS_ACT": "1",
+            ACTS: "1",
         },
         capture_output=True,
         text=True,
