@@ -152,7 +152,7 @@ def test_gpus_are_those_that_torch_may_use(
     """Not the graphics of a desktop whose torch cannot use them: workers are then forked, which is faster."""
     for name in files:
         (tmp_path / name).touch()
-    monkeypatch.setattr(local, "_NVIDIA", tmp_path / "nvidia")
+    monkeypatch.setattr(local, "_NVIDIA", (tmp_path / "nvidia",))
     monkeypatch.setattr(local, "_OTHERS", (tmp_path / "kfd", tmp_path / "dri"))
     monkeypatch.setattr(local, "package_version", lambda _: torch_version)
     assert local.machine_has_gpus() is expected

@@ -10,8 +10,9 @@ from normzoo.data.augmentation import Augmentations
 from normzoo.errors import DataError
 
 Batch = tuple[Tensor, Tensor]
-BLOCK_BYTES = 2**21
-"""How many bytes of inputs a block of steps holds, about."""
+BLOCK_BYTES, BLOCK_BYTES_ELSEWHERE = 2**21, 2**26
+"""How many bytes of inputs a block of steps holds, about: as fit into a cache; where samples are on a GPU, more, since
+what the host does between blocks takes as long as a step."""
 
 OF_AUGMENTATION = 2**30
 """Added to the seed of a member, so that its augmentation has random numbers of its own.
@@ -86,7 +87,9 @@ class BlocksOfSteps:
         self._generators = [torch.Generator().manual_seed(OF_AUGMENTATION + seed) for seed in seeds]
         self._steps = len(self._members[0])
         step_bytes = batch_size * len(seeds) * split.samples.shape[1:].numel() * split.samples.dtype.itemsize
-        self._block = max(1, min(self._steps, BLOCK_BYTES // step_bytes))
+        is_elsewhere = isinstance(split.samples, Tensor) and split.samples.device.type != "cpu"
+        room = BLOCK_BYTES_ELSEWHERE if is_elsewhere else BLOCK_BYTES
+        self._block = max(1, min(self._steps, room // step_bytes))
 
     def keep(self, members: Sequence[int]) -> None:
         """Go on with these members alone, in as many blocks as before."""

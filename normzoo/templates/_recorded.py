@@ -47,9 +47,13 @@ class CudaGraph:
         current.wait_stream(self._stream)
 
     def record(self, function: Callable[[], None]) -> None:
-        """Record the function; it must wait for nothing that the device computes."""
-        with torch.cuda.graph(self._graph, stream=self._stream):
-            function()
+        """Record the function; it must wait for nothing that the device computes. Other threads may do as they like."""
+        current = torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
+                function()
+        finally:
+            torch.cuda.set_stream(current)  # which torch leaves as it was where a recording has failed
 
     def replay(self) -> None:
         """Carry out what was recorded."""
@@ -98,7 +102,8 @@ class RecordedSteps:
             recorder.record(lambda: self._step(*batch))
         except RuntimeError as error:
             self._is_unfit = True
-            reason = " ".join(str(error).split())
+            cause = error.__context__ or error  # that the recording was ended says nothing of what ended it
+            reason = " ".join(str(cause).split())
             warnings.warn(f"training steps are not recorded, and take longer: {reason}", RuntimeWarning, stacklevel=2)
         else:
             self._batch = batch

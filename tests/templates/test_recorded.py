@@ -165,6 +165,28 @@ def test_a_replayed_graph_is_a_step(norm: str, template: str, optimizer: str) ->
     assert_recording_changes_nothing(CudaGraph, norm, template, "cuda", optimizer=optimizer, **RECIPE)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
+def test_after_a_failed_recording_a_gpu_goes_on() -> None:
+    """What waits for the GPU ends the recording, and is named; steps, random numbers and recordings work after it."""
+    seen: list[float] = []
+    steps = RecordedSteps(lambda inputs, _: seen.append(float(inputs.sum())))
+    one = torch.ones(4, device="cuda")
+    for _ in range(WARM_UP):
+        steps(one, one)
+    with pytest.warns(RuntimeWarning, match="training steps are not recorded, and take longer: .*captur"):
+        steps(one, one)
+    steps(one, one)
+    assert seen == [4.0] * (WARM_UP + 2)
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
+    assert 0 < int(nn.Dropout(0.5).cuda()(torch.ones(1000, device="cuda")).count_nonzero()) < 1000
+    total = torch.zeros(4, device="cuda")
+    others = RecordedSteps(lambda inputs, _: total.add_(inputs))  # type: ignore[arg-type]
+    for _ in range(WARM_UP + 3):
+        others(one, one)
+    assert total.tolist() == [WARM_UP + 3.0] * 4
+
+
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize("template", SMALL)
 def test_a_network_by_itself_is_recorded_too(template: str) -> None:

@@ -47,8 +47,10 @@ small operations. What is compiled is kept for later workers.
 """
 
 
-_NVIDIA, _OTHERS = Path("/proc/driver/nvidia/gpus"), (Path("/dev/kfd"), Path("/dev/dri"))
-"""Where Linux shows GPUs: NVIDIA's; AMD's for computing, and any for drawing, as Intel's and most desktops'."""
+_NVIDIA = (Path("/proc/driver/nvidia/gpus"), Path("/dev/nvidiactl"), Path("/dev/dxg"))
+_OTHERS = (Path("/dev/kfd"), Path("/dev/dri"))
+"""Where Linux shows GPUs: NVIDIA's, in containers without all of /proc and under Windows, too; AMD's for computing, and
+any for drawing, as Intel's and most desktops'."""
 
 _FOR_NVIDIA_OR_NONE = re.compile(r"[^+]*(\+(cu\d|cpu).*)?")
 """Versions of torch that use NVIDIA's GPUs or none: ``2.9.0``, ``2.9.0+cu130``; not ``2.9.0+rocm6.4`` or ``+xpu``."""
@@ -56,7 +58,7 @@ _FOR_NVIDIA_OR_NONE = re.compile(r"[^+]*(\+(cu\d|cpu).*)?")
 
 def machine_has_gpus() -> bool:
     """Whether the system knows of a GPU that torch may use, as far as can be told without loading torch."""
-    if _NVIDIA.exists():
+    if any(path.exists() for path in _NVIDIA):
         return True
     torch = package_version("torch") or ""
     return not _FOR_NVIDIA_OR_NONE.fullmatch(torch) and any(path.exists() for path in _OTHERS)

@@ -63,12 +63,15 @@ def _step_seconds(specs: Sequence[RunSpec], dataset: Dataset, device: Device) ->
     # As the Trainer does in mixed precision.
     is_mixed = specs[0].precision == "bf16-mixed"
     mixed = torch.autocast(device, torch.bfloat16, enabled=is_mixed, cache_enabled=False)
-    with backend(norm_backend()), mixed:
-        while _is_to_be_continued(seconds[warm_up:]):
-            start, step = time.perf_counter(), len(seconds) % len(targets)
-            module.training_step((inputs[step : step + 1], targets[step : step + 1]), step)
-            synchronize(device)
-            seconds.append(time.perf_counter() - start)
+    try:
+        with backend(norm_backend()), mixed:
+            while _is_to_be_continued(seconds[warm_up:]):
+                start, step = time.perf_counter(), len(seconds) % len(targets)
+                module.training_step((inputs[step : step + 1], targets[step : step + 1]), step)
+                synchronize(device)
+                seconds.append(time.perf_counter() - start)
+    finally:
+        module.on_fit_end()
     return statistics.median(seconds[warm_up:]) + augmenting
 
 

@@ -93,6 +93,8 @@ class _Training:
     def run(self) -> list[RunRecord]:
         """Train, and return a record of each run, whatever the outcome."""
         started_at, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+        if self._device != "cpu":
+            gc.collect()  # or what was trained before, in which parts refer to each other, would count
         reset_peak_memory(self._device)
         status = Status.OK
         notes: tuple[str, ...] = ()
@@ -238,6 +240,13 @@ def worker_environment(device: Device) -> dict[str, Any]:
     }
 
 
+def _lay_channels_last(network: nn.Module) -> None:
+    """Lay out the weights of convolutions over maps with the channels last; ``to`` would refuse those over volumes."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
 def make_module(
     specs: Sequence[RunSpec], networks: Sequence[nn.Module], dataset: Dataset, device: Device, *, compiled: bool
 ) -> MemberModule:
@@ -249,7 +258,8 @@ def make_module(
     first = specs[0]
     is_stacked = first.strategy == "stacked"
     if device == "cuda" and not is_stacked:
-        networks = [network.to(memory_format=torch.channels_last) for network in networks]
+        for network in networks:
+            _lay_channels_last(network)
     return MemberModule(
         networks,
         task=make_task(first.task),

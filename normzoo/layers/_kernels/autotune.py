@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, final
 
+import torch
 from torch import Tensor
 
 from normzoo.layers._kernels.inductor import Compiled
@@ -110,10 +111,12 @@ class Variant:
 
     def _compile(self, arguments: Arguments) -> bool:
         """Compile it; where that fails, stay eager, and say so once."""
+        is_on_gpu = any(isinstance(each, Tensor) and each.is_cuda for each in arguments)
+        if is_on_gpu and torch.cuda.is_current_stream_capturing():
+            return False  # the compiler would wait for the GPU, which ends the recording
         with _accounts.lock:
             if self._compiled is None and not self._failed:
                 start = time.perf_counter()
-                is_on_gpu = any(isinstance(each, Tensor) and each.is_cuda for each in arguments)
                 try:
                     self._compiled = self._compiling(arguments)
                 except Exception as error:
