@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "side by side": {"strategy": "stacked"},
     "compiled": {"strategy": "sequential", "compile": True},
 }
+NOT_COMPILED = ("alone", "side by side")
 
 
 @pytest.fixture(autouse=True)
@@ -60,8 +62,7 @@ def assert_the_same(specs: Sequence[RunSpec], digits: Dataset, tolerance: float)
             assert one.train_loss == pytest.approx(other.train_loss, rel=tolerance)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize(("template", "way"), [*product(TEMPLATES, NOT_COMPILED), (CNN, "compiled")])
 def test_every_template_in_every_way(template: str, way: str, digits: Dataset) -> None:
     """The first epoch's loss is the same but for rounding, which grows from step to step."""
     specs = [tiny_spec(template=template, norm="batch", seed=seed, lr=0.01, **WAYS[way]) for seed in (0, 1)]
@@ -75,8 +76,7 @@ def test_every_norm_trains(norm: str, digits: Dataset) -> None:
     assert_the_same(specs, digits, 1e-3)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("norm", CLASSIC)
+@pytest.mark.parametrize(("norm", "way"), [*product(CLASSIC, NOT_COMPILED), ("batch", "compiled")])
 def test_mixed_precision(norm: str, way: str, digits: Dataset) -> None:
     """In bfloat16 losses agree to what that type resolves."""
     settings: dict[str, Any] = {"template": CNN, "norm": norm, "precision": "bf16-mixed", "lr": 0.01, **WAYS[way]}

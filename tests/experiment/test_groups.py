@@ -73,12 +73,14 @@ def test_a_larger_matrix_holds_the_runs_of_the_smaller() -> None:
     assert keys(runs_of(templates=("cnn",))) < smaller
 
 
-@pytest.mark.parametrize(("batch_size", "expected"), [(10, 4), (100_000, 1)])
-def test_small_steps_share_a_gpu(batch_size: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the values of all images of a step are few, several workers are given each GPU."""
+@pytest.mark.parametrize(
+    ("batch_size", "samples", "expected"), [(10, 100_000, 4), (100_000, 1_000_000, 1), (10, 1000, 1)]
+)
+def test_small_steps_share_a_gpu(batch_size: int, samples: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the values of all images of a step are few, and training takes a while, several workers are given each."""
     for module in ("config.execution", "executor.local"):
         monkeypatch.setattr(f"normzoo.experiment.{module}.available_cpus", lambda: 16)
-    (first, *_) = groups = group(runs_of(batch_sizes=(4, batch_size)), set(), 10 * batch_size)
+    (first, *_) = groups = group(runs_of(batch_sizes=(4, batch_size)), set(), samples)
     assert first.values_per_step((1, 8, 8)) == 3 * 4 * 64
     prepared = Prepared(FACTS, {}, {}, (ACCURACY,), "cuda", {}, accelerators=1)
     slots = LocalExecutor(Execution()).slots(prepared, groups)

@@ -71,7 +71,7 @@ def train_group(
 
 
 def _free_memory(device: Device) -> None:
-    """Let go of what failed, before the next try."""
+    """Let go of what was trained, in which parts refer to each other."""
     gc.collect()
     release_memory(device)
 
@@ -94,7 +94,7 @@ class _Training:
         """Train, and return a record of each run, whatever the outcome."""
         started_at, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         if self._device != "cpu":
-            gc.collect()  # or what was trained before, in which parts refer to each other, would count
+            _free_memory(self._device)  # or what was timed or trained before would count
         reset_peak_memory(self._device)
         status = Status.OK
         notes: tuple[str, ...] = ()
