@@ -75,6 +75,16 @@ def test_a_kind_is_asked_for_what_it_has(monkeypatch: pytest.MonkeyPatch) -> Non
     assert asked == [2, "waited", "emptied", "reset", 12]
 
 
+def test_cuda_also_forgets_what_products_worked_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch keeps it for every stream that there ever was."""
+    asked: list[str] = []
+    its_module_is(monkeypatch, empty_cache=lambda: asked.append("emptied"))
+    monkeypatch.setattr(torch._C, "_cuda_clearCublasWorkspaces", lambda: asked.append("cleared"), raising=False)
+    devices.release_memory("cuda")
+    devices.release_memory("xpu")
+    assert asked == ["cleared", "emptied", "emptied"]
+
+
 def test_what_a_kind_lacks_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """MPS has a single device, of which torch tells neither a name nor the memory."""
     its_module_is(monkeypatch, synchronize=lambda: None, empty_cache=lambda: None)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import torch
@@ -47,13 +48,29 @@ class CudaGraph:
         current.wait_stream(self._stream)
 
     def record(self, function: Callable[[], None]) -> None:
-        """Record the function; it must wait for nothing that the device computes. Other threads may do as they like."""
-        current = torch.cuda.current_stream()
+        """Record the function; it must wait for nothing that the device computes. Other threads may do as they like.
+
+        Raises:
+            RuntimeError: it does wait. The device goes on as if nothing had been recorded.
+        """
+        current, pool = torch.cuda.current_stream(), torch.cuda.graph_pool_handle()
         try:
-            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
+            with torch.cuda.graph(self._graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"):
                 function()
-        finally:
-            torch.cuda.set_stream(current)  # which torch leaves as it was where a recording has failed
+        except RuntimeError:
+            torch.cuda.set_stream(current)
+            self._forget_that_it_was_recording(pool)
+            raise
+
+    def _forget_that_it_was_recording(self, pool: tuple[int, int]) -> None:
+        """Put right what torch leaves as it is after a failed recording: where memory and random numbers come from.
+
+        Random numbers are drawn as in a recording until one has ended well, so a small one is made.
+        """
+        with suppress(RuntimeError):
+            torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), pool)
+        with torch.cuda.graph(torch.cuda.CUDAGraph(), stream=self._stream, capture_error_mode="thread_local"):
+            torch.zeros(1, device="cuda")
 
     def replay(self) -> None:
         """Carry out what was recorded."""

@@ -127,6 +127,14 @@ def test_a_step_that_is_larger_than_a_block_is_one(monkeypatch: pytest.MonkeyPat
     assert [len(labels) for _, labels in BlocksOfSteps(numbered(12), 4, seeds=(0, 1))] == [1, 1, 1]
 
 
+def test_where_samples_are_on_a_device_a_block_is_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the host does between blocks would take as long as the steps."""
+    monkeypatch.setattr("normzoo.data.batches.BLOCK_BYTES", 1)
+    monkeypatch.setattr("normzoo.data.batches.BLOCK_BYTES_ELSEWHERE", 2 * 4 * 2 * 4)
+    lengths = [len(BlocksOfSteps(numbered(12).to(device), 4, seeds=(0, 1))) for device in ("cpu", "meta")]
+    assert lengths == [3, 2]
+
+
 def test_images_of_a_block_have_their_own_shape_and_type() -> None:
     """Channels, height and width come last; float64 stays so."""
     split = Split(torch.randn(6, 3, 4, 5, dtype=torch.float64), torch.arange(6))

@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
 
+from normzoo.data import Dataset
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.worker import trainer as making
+from normzoo.experiment.worker.train import make_module
 
 from .conftest import TrainAll, tiny_spec
 
@@ -34,3 +37,12 @@ def test_mixed_precision_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) 
     assert placed["strategy"].root_device == torch.device("xpu", 1)
     assert (placed["plugins"].precision, placed["plugins"].device) == ("bf16-mixed", "xpu")
     assert "precision" not in placed
+
+
+def test_on_a_gpu_the_weights_of_maps_have_their_channels_last(digits: Dataset) -> None:
+    """Of a network by itself; those of volumes, for which torch has another layout, are as they were."""
+    network = nn.ModuleList([nn.Conv2d(3, 4, 3), nn.Conv3d(3, 4, 3), nn.Linear(3, 4)])
+    module = make_module([tiny_spec()], [network], digits, "cuda", compiled=False)
+    maps, volumes, _ = (each for each in module.parameters() if each.ndim > 1)
+    assert maps.is_contiguous(memory_format=torch.channels_last)
+    assert volumes.is_contiguous()

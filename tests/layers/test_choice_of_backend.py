@@ -49,6 +49,39 @@ def steps(layer: Any, count: int, shape: tuple[int, ...] = (4, 6)) -> None:
         layer(torch.randn(shape, requires_grad=True)).sum().backward()
 
 
+class OnGpu(Tensor):
+    """A tensor that says it is on a GPU."""
+
+    is_cuda = True
+
+
+def test_nothing_is_compiled_while_a_gpu_records(fresh: autotune._Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler waits for the GPU, which a recording does not survive; the call is eager, the next one compiled."""
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    done: list[str] = []
+
+    def noting(word: str) -> Any:
+        def function(*_: Any) -> list[Tensor]:
+            done.append(word)
+            return []
+
+        return function
+
+    def compiling(_: Any) -> Any:
+        done.append("compiling")
+        return noting("compiled")
+
+    variant = autotune.Variant(noting("eager"), compiling)
+    argument = torch.ones(1).as_subclass(OnGpu)
+    for patient in (True, False):
+        variant([argument], patient)
+    assert done == ["eager", "eager"]
+    assert fresh.failures == 0
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    variant([argument], False)
+    assert done[2:] == ["compiling", "compiled"]
+
+
 def test_auto_compiles_what_repays(fresh: autotune._Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind of call is compiled, forward and backward, once it has taken as long as compiling it would."""
     compiled = count_compilations(monkeypatch)

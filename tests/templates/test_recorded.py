@@ -167,17 +167,25 @@ def test_a_replayed_graph_is_a_step(norm: str, template: str, optimizer: str) ->
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
-def test_after_a_failed_recording_a_gpu_goes_on() -> None:
+@pytest.mark.parametrize(
+    "waiting", [lambda total: total.item(), lambda _: torch.cuda.synchronize()], ids=["value", "all"]
+)
+def test_after_a_failed_recording_a_gpu_goes_on(waiting: Callable[[Tensor], Any]) -> None:
     """What waits for the GPU ends the recording, and is named; steps, random numbers and recordings work after it."""
-    seen: list[float] = []
-    steps = RecordedSteps(lambda inputs, _: seen.append(float(inputs.sum())))
+    seen = torch.zeros((), device="cuda")
+
+    def step(inputs: Tensor, _: Tensor) -> None:
+        waiting(inputs.sum())
+        seen.add_(inputs.sum())
+
+    steps = RecordedSteps(step)
     one = torch.ones(4, device="cuda")
     for _ in range(WARM_UP):
         steps(one, one)
     with pytest.warns(RuntimeWarning, match="training steps are not recorded, and take longer: .*captur"):
         steps(one, one)
     steps(one, one)
-    assert seen == [4.0] * (WARM_UP + 2)
+    assert float(seen) == 4 * (WARM_UP + 2)
     assert torch.cuda.current_stream() == torch.cuda.default_stream()
     assert 0 < int(nn.Dropout(0.5).cuda()(torch.ones(1000, device="cuda")).count_nonzero()) < 1000
     total = torch.zeros(4, device="cuda")
@@ -215,7 +223,10 @@ class Unfit(Tape):
 
     def record(self, function: Callable[[], None]) -> None:
         super().record(function)
-        raise RuntimeError("operation not permitted\nwhen stream is capturing")
+        try:
+            raise RuntimeError("operation not permitted\nwhen stream is capturing")
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")  # as the end of it says
 
 
 def test_what_cannot_be_recorded_is_taken_as_it_is() -> None:
