@@ -61,7 +61,7 @@ def synchronize(kind: str) -> None:
 
 
 def release_memory(kind: str) -> None:
-    """Give memory back that torch keeps of a device for later, as for products on streams that are gone."""
+    """Give memory back that torch keeps of a device for later, cuBLAS workspaces of streams no longer used included."""
     if kind == "cuda" and hasattr(torch._C, "_cuda_clearCublasWorkspaces"):
         torch._C._cuda_clearCublasWorkspaces()
     if (release := _function(kind, "empty_cache")) is not None:

@@ -75,6 +75,13 @@ def test_a_kind_is_asked_for_what_it_has(monkeypatch: pytest.MonkeyPatch) -> Non
     assert asked == [2, "waited", "emptied", "reset", 12]
 
 
+@pytest.mark.skipif(torch.version.cuda is None, reason="this torch is not for CUDA")
+@pytest.mark.parametrize("name", ["_cuda_clearCublasWorkspaces", "_cuda_endAllocateToPool", "_cuda_releasePool"])
+def test_what_torch_keeps_to_itself_is_there(name: str) -> None:
+    """Else memory of streams no longer used is counted, and failed recordings keep some."""
+    assert callable(getattr(torch._C, name))
+
+
 def test_cuda_also_forgets_what_products_worked_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch keeps it for every stream that there ever was."""
     asked: list[str] = []
@@ -147,6 +154,7 @@ def test_where_there_may_be_no_float64_metrics_are_counted_on_the_host(kind: str
     [
         ("2.9.0", ["nvidia"], True),
         ("2.9.0+cpu", ["nvidia"], True),
+        ("2.9.0", ["nvidiactl"], True),
         ("2.9.0", ["kfd", "dri"], False),
         ("2.9.0+cu130", ["dri"], False),
         ("2.9.0+cpu.cxx11.abi", ["dri"], False),
@@ -163,7 +171,7 @@ def test_gpus_are_those_that_torch_may_use(
     """Not the graphics of a desktop whose torch cannot use them: workers are then forked, which is faster."""
     for name in files:
         (tmp_path / name).touch()
-    monkeypatch.setattr(local, "_NVIDIA", (tmp_path / "nvidia",))
+    monkeypatch.setattr(local, "_NVIDIA", (tmp_path / "nvidia", tmp_path / "nvidiactl"))
     monkeypatch.setattr(local, "_OTHERS", (tmp_path / "kfd", tmp_path / "dri"))
     monkeypatch.setattr(local, "package_version", lambda _: torch_version)
     assert local.machine_has_gpus() is expected

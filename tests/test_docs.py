@@ -10,7 +10,9 @@ from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 import normzoo.data
 import normzoo.errors
@@ -105,6 +107,24 @@ def test_a_table_of_speed_is_that_of_a_report(column: str, report: str) -> None:
     """Its ratios were measured, in one run."""
     (table,) = [table for table in re.findall(r"(?:^\|.*\n)+", SPEED, flags=re.MULTILINE) if column in table]
     assert table in (REPORTS / report).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_accuracies_on_a_gpu_are_those_on_a_processor() -> None:
+    """Of the same command: in every cell the intervals of the means overlap."""
+    cells: list[dict[tuple[str, str, int], list[float]]] = []
+    for name in ("cpu", "gpu"):
+        cells.append({})
+        with Store(REPORTS / f"digits-{name}.sqlite", writable=False) as store:
+            for record in store.records(list(store.statuses())).values():
+                place = (record.spec.template, record.spec.norm, record.spec.batch_size)
+                cells[-1].setdefault(place, []).append(record.epochs[-1].test["accuracy"])
+    assert cells[0].keys() == cells[1].keys()
+    assert len(cells[0]) == 30
+    for place in cells[0]:
+        here, there = (np.array(found[place]) for found in cells)
+        halves = stats.t.ppf(0.975, 9) * (here.std(ddof=1) + there.std(ddof=1)) / 10**0.5
+        assert abs(here.mean() - there.mean()) <= halves, place
 
 
 def test_other_ratios_are_in_the_reports_beside_them() -> None:

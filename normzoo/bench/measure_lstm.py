@@ -103,7 +103,6 @@ def measure_lstm(spec: LstmBenchSpec, device: torch.device) -> tuple[dict[str, T
         RuntimeError: they do not.
     """
     torch.manual_seed(0)
-    torch.backends.cudnn.allow_tf32 = False  # as all others multiply in float32
     lstm = LSTM(spec.inputs, spec.hidden, norm=spec.norm, steps=spec.steps).to(device)
     modules = {
         REFERENCE: nn.LSTM(spec.inputs, spec.hidden).to(device),

@@ -65,7 +65,7 @@ class Batches:
 class BlocksOfSteps:
     """Whole batches for several members at once, each in the order that ``Batches`` gives its seed.
 
-    One iteration is one epoch, in blocks of as many steps as fit into a cache: inputs ``(steps, N, M, C, H, W)`` and
+    One iteration is one epoch, in blocks of a number of steps: inputs ``(steps, N, M, C, H, W)`` and
     targets ``(steps, N, M, *)``.
 
     Args:

@@ -54,21 +54,35 @@ class CudaGraph:
             RuntimeError: it does wait. The device goes on as if nothing had been recorded.
         """
         current, pool = torch.cuda.current_stream(), torch.cuda.graph_pool_handle()
+        raised: list[RuntimeError] = []
+
+        def kept() -> None:
+            try:
+                function()
+            except RuntimeError as error:
+                raised.append(error)
+                raise
+
         try:
             with torch.cuda.graph(self._graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"):
-                function()
-        except RuntimeError:
-            torch.cuda.set_stream(current)
-            self._forget_that_it_was_recording(pool)
-            raise
+                kept()
+        except RuntimeError as error:
+            try:
+                self._end_failed_recording(pool)
+            finally:
+                torch.cuda.set_stream(current)
+            # What ends a recording says only that it had failed before.
+            raise (raised[0] if raised else error) from None
 
-    def _forget_that_it_was_recording(self, pool: tuple[int, int]) -> None:
-        """Put right what torch leaves as it is after a failed recording: where memory and random numbers come from.
+    def _end_failed_recording(self, pool: tuple[int, int]) -> None:
+        """Reset what torch leaves as it is: the memory of the recording, and the state of the random numbers.
 
-        Random numbers are drawn as in a recording until one has ended well, so a small one is made.
+        These are drawn as in a recording until one has ended well, so a small one is made.
         """
-        with suppress(RuntimeError):
-            torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), pool)
+        device = torch.cuda.current_device()
+        with suppress(RuntimeError):  # where torch has done so itself
+            torch._C._cuda_endAllocateToPool(device, pool)
+            torch._C._cuda_releasePool(device, pool)
         with torch.cuda.graph(torch.cuda.CUDAGraph(), stream=self._stream, capture_error_mode="thread_local"):
             torch.zeros(1, device="cuda")
 
@@ -119,8 +133,7 @@ class RecordedSteps:
             recorder.record(lambda: self._step(*batch))
         except RuntimeError as error:
             self._is_unfit = True
-            cause = error.__context__ or error  # that the recording was ended says nothing of what ended it
-            reason = " ".join(str(cause).split())
+            reason = " ".join(str(error).split())
             warnings.warn(f"training steps are not recorded, and take longer: {reason}", RuntimeWarning, stacklevel=2)
         else:
             self._batch = batch

@@ -74,17 +74,33 @@ def test_a_larger_matrix_holds_the_runs_of_the_smaller() -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "samples", "expected"), [(10, 100_000, 4), (100_000, 1_000_000, 1), (10, 1000, 1)]
+    ("batch_size", "steps", "gpus", "expected"),
+    [(10, 20_000, 1, 4), (100_000, 20_000, 1, 1), (10, 10_000, 1, 1), (10, 20_000, 2, 2), (10, 40_000, 2, 4)],
 )
-def test_small_steps_share_a_gpu(batch_size: int, samples: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_steps_share_a_gpu(
+    batch_size: int, steps: int, gpus: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the values of all images of a step are few, and training takes a while, several workers are given each."""
     for module in ("config.execution", "executor.local"):
         monkeypatch.setattr(f"normzoo.experiment.{module}.available_cpus", lambda: 16)
-    (first, *_) = groups = group(runs_of(batch_sizes=(4, batch_size)), set(), samples)
-    assert first.values_per_step((1, 8, 8)) == 3 * 4 * 64
-    prepared = Prepared(FACTS, {}, {}, (ACCURACY,), "cuda", {}, accelerators=1)
+    groups = group(runs_of(batch_sizes=(batch_size,), epochs=1), set(), steps * batch_size)
+    assert groups[0].values_per_step((1, 8, 8)) == 3 * batch_size * 64
+    prepared = Prepared(FACTS, {}, {}, (ACCURACY,), "cuda", {}, accelerators=gpus)
     slots = LocalExecutor(Execution()).slots(prepared, groups)
     assert (slots.count, slots.threads) == (expected, 16 // expected)
+
+
+def test_on_a_gpu_a_stack_takes_as_long_as_one_network() -> None:
+    """Until its operations are more than the GPU does in the time that it takes to start them."""
+    small, large = (
+        [
+            Group(tuple(run_spec(seed=seed, strategy=strategy) for seed in range(5)), 100, flops=flops).seconds_on_gpu
+            for strategy in ("stacked", "sequential")
+        ]
+        for flops in (0, 10**13)
+    )
+    assert small == pytest.approx([0.1, 0.5])
+    assert large == pytest.approx([1000, 1000])
 
 
 def test_a_group_is_all_seeds_of_one_place() -> None:

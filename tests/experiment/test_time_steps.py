@@ -82,3 +82,12 @@ def test_what_fails_has_no_time_and_says_why(digits: Dataset) -> None:
     )
     assert found.seconds_per_step is not None
     assert found.reason is None
+
+
+def test_what_was_recorded_to_be_timed_is_let_go(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording holds memory of a GPU; also where a step raises."""
+    ended: list[MemberModule] = []
+    monkeypatch.setattr(MemberModule, "on_fit_end", lambda self: ended.append(self))
+    monkeypatch.setattr(MemberModule, "training_step", lambda *_: 1 / 0)
+    list(time_steps([([tiny_spec()], "a")], digits, "cpu"))
+    assert len(ended) == 2

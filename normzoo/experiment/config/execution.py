@@ -34,7 +34,7 @@ class Execution(BaseModel):
 
     device: DeviceChoice = Field("auto", description="Device to train on; auto: cuda where torch finds one, else cpu.")
     jobs: Literal["auto"] | int = Field(
-        "auto", description="Worker processes; auto: one per processor, or per GPU up to four."
+        "auto", description="Worker processes; auto: one per processor, or per GPU (up to four for long training)."
     )
     timeout: Rate | None = Field(
         None,

@@ -31,8 +31,8 @@ SMALL_STEP = 2**18
 """Input values of a step; where no group has more, ``MAX_PER_GPU`` workers may share a GPU."""
 
 WORTH_SHARING = 60.0
-"""Seconds of training on a GPU from which they do. On an H200 another worker takes 12 s to be there, after steps were
-timed for their sake, and four train 1.7 times as much as one."""
+"""Seconds of training on a GPU from which they do: workers take some ten seconds to be ready, and on one GPU they slow
+each other down."""
 
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 """Have glibc keep freed memory: otherwise each large tensor's pages are fetched from the system again."""
@@ -51,10 +51,10 @@ small operations. What is compiled is kept for later workers.
 """
 
 
-_NVIDIA = (Path("/proc/driver/nvidia/gpus"), Path("/dev/nvidiactl"), Path("/dev/dxg"))
+_NVIDIA = (Path("/proc/driver/nvidia/gpus"), Path("/dev/nvidiactl"))
 _OTHERS = (Path("/dev/kfd"), Path("/dev/dri"))
-"""Where Linux shows GPUs: NVIDIA's, in containers without all of /proc and under Windows, too; AMD's for computing, and
-any for drawing, as Intel's and most desktops'."""
+"""Where Linux shows GPUs: NVIDIA's, also in containers without all of /proc; AMD's for computing, and any for drawing,
+as Intel's and most desktops'."""
 
 _FOR_NVIDIA_OR_NONE = re.compile(r"[^+]*(\+(cu\d|cpu).*)?")
 """Versions of torch that use NVIDIA's GPUs or none: ``2.9.0``, ``2.9.0+cu130``; not ``2.9.0+rocm6.4`` or ``+xpu``."""

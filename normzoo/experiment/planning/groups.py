@@ -20,8 +20,8 @@ WORTH_SPLITTING = 1.05
 MIN_STEP_SECONDS, FLOPS_PER_SECOND = 2e-3, 2e10
 """Of one run, until a step was timed: a guess."""
 
-GPU_STEP_SECONDS = 1e-3
-"""Of one small network, or of a stack, on a GPU: on an H200, steps of the cnn and the lstm take 0.3 to 1.2 ms."""
+GPU_STEP_SECONDS, GPU_FLOPS_PER_SECOND = 1e-3, 5e12
+"""Of one small network, or of a stack, on a GPU: guesses. On an H200 the cnn and the lstm take 0.2 to 1.2 ms a step."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Group:
 
     @property
     def seconds_on_gpu(self) -> float:
-        """The same on a GPU, which takes as long for a small network as for many side by side."""
-        guess = GPU_STEP_SECONDS * (1 if self.is_stacked else len(self.runs))
-        return self.steps * (guess if self.seconds_per_step is None else self.seconds_per_step)
+        """How long it may take on a GPU, where a step of a small network takes as long as that of a stack."""
+        networks = 1 if self.is_stacked else len(self.runs)
+        return self.steps * max(networks * GPU_STEP_SECONDS, len(self.runs) * self.flops / GPU_FLOPS_PER_SECOND)
 
     def values_per_step(self, shape: Sequence[int]) -> int:
         """Return how many input values a step of all runs has, for samples of this shape."""

@@ -241,7 +241,7 @@ def worker_environment(device: Device) -> dict[str, Any]:
 
 
 def _lay_channels_last(network: nn.Module) -> None:
-    """Lay out the weights of convolutions over maps with the channels last; ``to`` would refuse those over volumes."""
+    """Lay out weights of four dimensions, as of 2d convolutions, channels-last; ``to`` refuses those of five."""
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
