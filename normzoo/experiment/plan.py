@@ -107,7 +107,7 @@ def make_plan(
     prepared = _prepare(configuration, executor, progress)
     matrix = _without_refused(configuration.matrix, prepared)
     runs = _runs(matrix, prepared)
-    groups = group(runs, stored.done, prepared.dataset.train, prepared.networks)
+    groups = group(runs, stored.done, prepared.dataset.train, prepared.networks, on_gpu=prepared.device != "cpu")
     slots = executor.slots(prepared, groups)
     environment = {**prepared.environment, "threads": slots.threads}
     found: list[Timing] = []

@@ -83,7 +83,7 @@ def test_small_steps_share_a_gpu(
     """Where the values of all images of a step are few, and training takes a while, several workers are given each."""
     for module in ("config.execution", "executor.local"):
         monkeypatch.setattr(f"normzoo.experiment.{module}.available_cpus", lambda: 16)
-    groups = group(runs_of(batch_sizes=(batch_size,), epochs=1), set(), steps * batch_size)
+    groups = group(runs_of(batch_sizes=(batch_size,), epochs=1), set(), steps * batch_size, on_gpu=True)
     assert groups[0].values_per_step((1, 8, 8)) == 3 * batch_size * 64
     prepared = Prepared(FACTS, {}, {}, (ACCURACY,), "cuda", {}, accelerators=gpus)
     slots = LocalExecutor(Execution()).slots(prepared, groups)
@@ -94,7 +94,7 @@ def test_on_a_gpu_a_stack_takes_as_long_as_one_network() -> None:
     """Until its operations are more than the GPU does in the time that it takes to start them."""
     small, large = (
         [
-            Group(tuple(run_spec(seed=seed, strategy=strategy) for seed in range(5)), 100, flops=flops).seconds_on_gpu
+            Group(tuple(run_spec(seed=seed, strategy=strategy) for seed in range(5)), 100, flops, on_gpu=True).seconds
             for strategy in ("stacked", "sequential")
         ]
         for flops in (0, 10**13)

@@ -62,6 +62,14 @@ def test_alone_nothing_is_timed_unless_that_is_asked_for() -> None:
     assert plan.runs == [*NONE, *BATCH]
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_what_was_not_timed_is_guessed_by_the_device(device: str) -> None:
+    """A GPU starts the operations of a stack as fast as those of one network."""
+    checked = Checked(Prepared(FACTS, {}, {}, (ACCURACY,), device, {}))
+    plan = planned(ScriptedExecutor([checked, TaskDone()]))
+    assert [each.on_gpu for each in plan.groups] == [device == "cuda"] * 2
+
+
 def test_an_estimate_is_of_what_was_timed() -> None:
     """Fifty steps of either group, at the seconds of a step."""
     found = [timing(NONE, 0.5), timing(BATCH, 0.25)]

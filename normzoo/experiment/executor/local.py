@@ -253,7 +253,7 @@ class LocalExecutor:
     def slots(self, prepared: Prepared, groups: Sequence[Group]) -> Slots:
         """Return a slot per processor, or per GPU; several on a GPU that small steps would keep busy for long."""
         values = max((group.values_per_step(prepared.dataset.shape) for group in groups), default=0)
-        is_long = sum(group.seconds_on_gpu for group in groups) >= WORTH_SHARING * max(1, prepared.accelerators)
+        is_long = sum(group.seconds for group in groups) >= WORTH_SHARING * max(1, prepared.accelerators)
         per_gpu = MAX_PER_GPU if values <= SMALL_STEP and is_long else 1
         count = self._execution.jobs_for(prepared.device, len(groups), prepared.accelerators, per_gpu)
         return Slots(count, max(1, available_cpus() // count))

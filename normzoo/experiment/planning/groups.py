@@ -32,12 +32,14 @@ class Group:
         steps: optimizer steps of each run.
         flops: floating-point operations of a step of one run.
         seconds_per_step: of all runs together, as timed before; None where that is not known.
+        on_gpu: whether it is trained on a GPU.
     """
 
     runs: tuple[RunSpec, ...]
     steps: int
     flops: int = 0
     seconds_per_step: float | None = None
+    on_gpu: bool = False
 
     @property
     def is_stacked(self) -> bool:
@@ -47,14 +49,13 @@ class Group:
     @property
     def seconds(self) -> float:
         """How long the group is expected to take; where nothing was timed, a guess."""
-        guess = len(self.runs) * max(MIN_STEP_SECONDS, self.flops / FLOPS_PER_SECOND)
-        return self.steps * (guess if self.seconds_per_step is None else self.seconds_per_step)
-
-    @property
-    def seconds_on_gpu(self) -> float:
-        """How long it may take on a GPU, where a step of a small network takes as long as that of a stack."""
-        networks = 1 if self.is_stacked else len(self.runs)
-        return self.steps * max(networks * GPU_STEP_SECONDS, len(self.runs) * self.flops / GPU_FLOPS_PER_SECOND)
+        if self.seconds_per_step is not None:
+            return self.steps * self.seconds_per_step
+        runs = len(self.runs)
+        if not self.on_gpu:
+            return self.steps * runs * max(MIN_STEP_SECONDS, self.flops / FLOPS_PER_SECOND)
+        networks = 1 if self.is_stacked else runs  # a step of a small network takes as long as that of a stack
+        return self.steps * max(networks * GPU_STEP_SECONDS, runs * self.flops / GPU_FLOPS_PER_SECOND)
 
     def values_per_step(self, shape: Sequence[int]) -> int:
         """Return how many input values a step of all runs has, for samples of this shape."""
@@ -125,7 +126,12 @@ def expand(
 
 
 def group(
-    runs: Iterable[RunSpec], done: Container[str], train_samples: int, networks: Networks | None = None
+    runs: Iterable[RunSpec],
+    done: Container[str],
+    train_samples: int,
+    networks: Networks | None = None,
+    *,
+    on_gpu: bool = False,
 ) -> list[Group]:
     """Return the groups of runs whose keys are not done, in the order of the tables, none larger than a stack."""
     groups: dict[str, list[RunSpec]] = {}
@@ -137,7 +143,7 @@ def group(
         run = members[0]
         network = (networks or {}).get((run.template, run.norm), NetworkFacts())
         steps, flops = run.epochs * (train_samples // run.batch_size), FLOPS_OF_A_STEP * network.flops * run.batch_size
-        found += [Group(tuple(part), steps, flops) for part in _even_parts(members, MAX_MEMBERS)]
+        found += [Group(tuple(part), steps, flops, on_gpu=on_gpu) for part in _even_parts(members, MAX_MEMBERS)]
     return found
 
 
