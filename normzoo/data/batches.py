@@ -65,8 +65,7 @@ class Batches:
 class BlocksOfSteps:
     """Whole batches for several members at once, each in the order that ``Batches`` gives its seed.
 
-    One iteration is one epoch, in blocks of a number of steps: inputs ``(steps, N, M, C, H, W)`` and
-    targets ``(steps, N, M, *)``.
+    One iteration is one epoch, in blocks of steps: inputs ``(steps, N, M, C, H, W)``, targets ``(steps, N, M, *)``.
 
     Args:
         split: what to read.
