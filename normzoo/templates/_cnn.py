@@ -95,7 +95,10 @@ class Cnn(nn.Module):
 
 
 class MaxPool(nn.MaxPool2d):
-    """``nn.MaxPool2d``, which on a processor takes several times as long for many values as channels-last ones take."""
+    """``nn.MaxPool2d``, which on a processor takes several times as long for many values as channels-last ones take.
+
+    Without a gradient, halves are compared: which value is the highest need not be known.
+    """
 
     treats_channels_alone: ClassVar[bool] = True
 
@@ -104,6 +107,11 @@ class MaxPool(nn.MaxPool2d):
         if x.device.type != "cpu" or x.numel() < CONVERSION_REPAYS_AFTER or must_be_traceable():
             small: Tensor = super().forward(x)
             return small
+        geometry = self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        if geometry == (2, 2, 0, 1, False) and not (x.requires_grad and torch.is_grad_enabled()):
+            height, width = (size // 2 * 2 for size in x.shape[2:])
+            of_rows = torch.maximum(x[:, :, 0:height:2, :width], x[:, :, 1:height:2, :width])
+            return torch.maximum(of_rows[..., 0::2], of_rows[..., 1::2])
         pooled: Tensor = _PooledChannelsLast.apply(x, self)
         return pooled
 

@@ -151,6 +151,19 @@ def test_max_pooling_is_that_of_torch_to_the_bit(options: dict[str, Any], size: 
             assert torch.equal(one.nan_to_num(9.0), other.nan_to_num(9.0))
 
 
+@pytest.mark.parametrize("sizes", [(40, 40), (41, 43)])
+def test_max_pooling_without_a_gradient_is_that_of_torch_to_the_bit(sizes: tuple[int, int]) -> None:
+    """As in evaluation: of sizes that cannot be halved, too."""
+    x = torch.randn(2, 16, *sizes)
+    x[0, 0, 0, 0], x[0, 0, 3, 3], x[0, 1, 2, 2] = torch.nan, torch.inf, -torch.inf
+    assert x.numel() > CONVERSION_REPAYS_AFTER
+    for layout in (torch.contiguous_format, torch.channels_last):
+        found, expected = (pool(2)(x.contiguous(memory_format=layout)) for pool in (MaxPool, nn.MaxPool2d))
+        assert torch.equal(found.nan_to_num(9.0), expected.nan_to_num(9.0))
+    with torch.no_grad():
+        assert torch.equal(MaxPool(2)(x.requires_grad_()).isnan(), expected.isnan())
+
+
 def test_max_pooling_is_mapped_and_differentiated_by_torch() -> None:
     """Of many values, too."""
     x = torch.randn(2, 3, 16, 40, 40)
