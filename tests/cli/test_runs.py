@@ -198,4 +198,5 @@ def test_ten_thousand_runs_are_listed_in_no_time(capsys: pytest.CaptureFixture[s
     assert lines[-1][0].startswith("10,000 runs: 8,000 ok, 2,000 diverged.")
     shown = [line[0] for line in lines[3:-1]]
     assert len(shown) == 20
-    assert all(sum(record.spec.key.startswith(key) for record in records) == 1 for key in shown)
+    keys = [record.spec.key for record in records]
+    assert all(sum(key.startswith(start) for key in keys) == 1 for start in shown)

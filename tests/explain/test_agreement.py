@@ -53,7 +53,7 @@ def layer_and_input(spec: str, shape: tuple[int, ...]) -> tuple[nn.Module, Tenso
 
 def output(layer: nn.Module, *inputs: Tensor) -> Tensor:
     """Return what a copy puts out, with the same random numbers at every call."""
-    torch.manual_seed(1)
+    torch.default_generator.manual_seed(1)  # a hundred times as fast as torch.manual_seed
     with torch.no_grad():
         y: Tensor = copy.deepcopy(layer)(*inputs)
     return y

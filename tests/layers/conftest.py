@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 
 import pytest
-import torch
 
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
@@ -36,9 +35,3 @@ def on_backend(name: Backend) -> Iterator[None]:
     """Run the test on the backend that it is parametrized with."""
     with backend(name):
         yield
-
-
-@pytest.fixture(autouse=True)
-def _repeatable() -> None:
-    """Every test draws the same random numbers each time it runs."""
-    torch.manual_seed(0)

@@ -1,5 +1,4 @@
 import pytest
-import torch
 
 from .architectures import Architecture
 
@@ -14,9 +13,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         architecture = item.callspec.params.get("architecture") if hasattr(item, "callspec") else None
         if isinstance(architecture, Architecture) and architecture.id not in QUICK:
             item.add_marker(pytest.mark.slow)
-
-
-@pytest.fixture(autouse=True)
-def _repeatable() -> None:
-    """Every test draws the same random numbers each time it runs."""
-    torch.manual_seed(0)

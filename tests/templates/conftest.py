@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from normzoo.registry import NORMS
 
@@ -20,9 +19,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             asked = {each.partition(":")[0] for each in given if isinstance(each, str)}
             if asked & NORMS.keys() - {*QUICK}:
                 item.add_marker(pytest.mark.slow)
-
-
-@pytest.fixture(autouse=True)
-def _repeatable() -> None:
-    """Every test draws the same random numbers each time it runs."""
-    torch.manual_seed(0)
