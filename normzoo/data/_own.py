@@ -26,6 +26,8 @@ _FORMS = (
 _READ_TWICE = 8
 """Items that are read again, to see whether they are random."""
 
+_LOADER = "is a DataLoader; batches are made by normzoo, so give what it loads: loader.dataset"
+
 _FAILURES = (TypeError, ValueError, RuntimeError)
 """What making an array of something raises."""
 
@@ -48,6 +50,15 @@ def raw_arrays(source: str, given: Any) -> RawArrays:
     """
     if isinstance(given, Mapping):
         raw = _of_mapping(source, given)
+    elif (
+        isinstance(given, tuple | list)
+        and len(given) == 2
+        and all(isinstance(each, np.ndarray | Tensor) for each in given)
+    ):
+        raise DataError(
+            f"{source}: two arrays leave no test set; to take folds of them, give a mapping of x_train and y_train to "
+            f"them; {_FORMS}"
+        )
     elif isinstance(given, tuple | list) and len(given) in (2, 3):
         names = _SPLITS if len(given) == len(_SPLITS) else ("train", "test")
         raw = _of_datasets(source, dict(zip(names, given, strict=True)), None)
@@ -58,7 +69,11 @@ def raw_arrays(source: str, given: Any) -> RawArrays:
     else:
         if hasattr(given, "to_csv"):
             raise DataError(f"{source}: it is a table; write it with its to_csv, and give csv:PATH")
-        one = "one Dataset, which leaves no test set" if _is_dataset(given) else f"a {_type(given)}"
+        if isinstance(given, DataLoader):
+            raise DataError(f"{source}: it {_LOADER}")
+        one = f"a {_type(given)}"
+        if _is_dataset(given):
+            one = "one Dataset, which leaves no test set; to take folds of it, give a mapping of train to it"
         raise DataError(f"{source}: it is {'nothing' if given is None else one}; {_FORMS}")
     return _with_arrays(source, raw)
 
@@ -214,7 +229,7 @@ def _read(source: str, split: str, dataset: Any, kind: Kind | None) -> _Items:
 def _count(where: str, dataset: Any) -> int:
     """Return how many items a Dataset has, or refuse what is none."""
     if isinstance(dataset, DataLoader):
-        raise DataError(f"{where} is a DataLoader; batches are made by normzoo, so give what it loads: loader.dataset")
+        raise DataError(f"{where} {_LOADER}")
     if not _is_dataset(dataset):
         raise DataError(f"{where} is a {_type(dataset)}, no Dataset; {_FORMS}")
     try:

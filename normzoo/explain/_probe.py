@@ -6,6 +6,7 @@ from math import prod
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from normzoo.errors import ComponentError
 from normzoo.explain._pools import DIMENSIONS, Pools, Sizes
@@ -44,6 +45,9 @@ def probe(spec: str, shape: tuple[int, ...]) -> Probe:
         warnings.simplefilter("ignore")
         torch.manual_seed(0)
         made = make_norm(spec, shape[1])
+        if isinstance(made, LazyModuleMixin):  # its parameters are made by its first input
+            _called(made.eval(), torch.zeros(shape), spec)
+            made.train()
         layer = copy.deepcopy(made).double()
         for parameter in layer.parameters():
             nn.init.uniform_(parameter, 0.5, 1.5)
@@ -70,18 +74,24 @@ def _output(layer: nn.Module, x: Tensor, spec: str, *, training: bool) -> Tensor
     """Return what a layer puts out, always with the same random numbers; one that remembers is copied before."""
     torch.default_generator.manual_seed(1)  # torch.manual_seed takes longer than most norms, which are on the host
     copied = copy.deepcopy(layer) if any(True for _ in layer.buffers()) else layer
-    try:
-        with torch.no_grad():
-            y = copied.train(training)(x.clone())
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ComponentError(f"norm '{spec}': it fails on shape {written_shape(x.shape)}: {reason}") from error
+    y = _called(copied.train(training), x.clone(), spec)
     if not isinstance(y, Tensor) or y.shape != x.shape:
         got = f"shape {written_shape(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
         raise ComponentError(
             f"norm '{spec}': it must keep the shape of its input, {written_shape(x.shape)}, and returned {got}"
         )
+    if not y.is_floating_point():
+        raise ComponentError(f"norm '{spec}': it must return numbers of the type of its input, and returned {y.dtype}")
     return y
+
+
+def _called(layer: nn.Module, x: Tensor, spec: str) -> object:
+    try:
+        with torch.no_grad():
+            return layer(x)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ComponentError(f"norm '{spec}': it fails on shape {written_shape(x.shape)}: {reason}") from error
 
 
 def _moves(layer: nn.Module, shape: tuple[int, ...], spec: str, *, training: bool = True) -> Tensor:

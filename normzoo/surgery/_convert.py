@@ -202,6 +202,11 @@ class _Source:
     """
 
     def __init__(self, norm: str | NormFactory) -> None:
+        if isinstance(norm, nn.Module):
+            raise UsageError(
+                f"convert: norm must make a norm for each place, got a {type(norm).__name__} that is made; pass its "
+                "class, or a function that makes one"
+            )
         spec = norm if isinstance(norm, str) else getattr(norm, SPEC, None)
         self._make: Callable[..., object] = norm_factory(norm) if isinstance(norm, str) else norm
         self.name = str(spec or getattr(norm, "__name__", type(norm).__name__))

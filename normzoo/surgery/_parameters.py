@@ -60,15 +60,17 @@ def parameters_without_norms(model: nn.Module) -> Iterator[nn.Parameter]:
     return (parameter for parameter in model.parameters() if id(parameter) not in of_norms)
 
 
-def parameter_groups(model: nn.Module, *, weight_decay: float, no_decay: Iterable[str] = ()) -> list[dict[str, Any]]:
+def parameter_groups(
+    model: nn.Module, *, weight_decay: float, no_decay: str | Iterable[str] = ()
+) -> list[dict[str, Any]]:
     """Return two groups for an optimizer: what decays, then what does not (see ``decays``).
 
     Args:
         model: any network. What it exempts itself does not decay: the names in ``no_weight_decay``, or that this
             returns if it is a method, as in timm's networks.
         weight_decay: of the first group; of the second it is 0.
-        no_decay: further parameters to exempt, such as embeddings of positions and class tokens: regular expressions
-            for a whole name, or for its end after a dot.
+        no_decay: further parameters to exempt, such as embeddings of positions and class tokens: a regular expression,
+            or several, for a whole name, or for its end after a dot.
 
     Returns:
         ``[{"params": ..., "weight_decay": weight_decay}, {"params": ..., "weight_decay": 0.0}]``. A parameter is there
@@ -87,7 +89,7 @@ def parameter_groups(model: nn.Module, *, weight_decay: float, no_decay: Iterabl
     exempt = {id(each.parameter) for each in owned if not decays(*each)}
     exempts = getattr(model, "no_weight_decay", ())
     own = [re.escape(name) for name in (exempts() if callable(exempts) else exempts)]
-    for pattern in [*own, *no_decay]:
+    for pattern in [*own, *([no_decay] if isinstance(no_decay, str) else no_decay)]:
         found = {id(parameter) for name, parameter, _ in owned if re.fullmatch(rf"(.*\.)?({pattern})", name)}
         if not found and pattern not in own:
             raise UsageError(

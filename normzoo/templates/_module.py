@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from normzoo.devices import with_float64
+from normzoo.errors import ComponentError
 from normzoo.registry import OPTIMIZERS
 from normzoo.surgery import parameter_groups
 from normzoo.tasks import Classification, Scale, Task
@@ -107,7 +108,7 @@ class MemberMetrics:
         found = [{"loss": loss} for loss in losses]
         for name, metrics in self._metrics.items():
             for values, metric in zip(found, metrics, strict=True):
-                values[name] = float(metric.compute())
+                values[name] = _number(name, metric.compute())
         return found
 
     @property
@@ -117,14 +118,31 @@ class MemberMetrics:
         return torch.cat(self._hits) if self._hits else None
 
 
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise ComponentError(f"metric '{name}' must be one number, it is of shape {tuple(value.shape)}")
+    return float(value)
+
+
 def _precise(values: Tensor) -> Tensor:
     """Return numbers in float64: far from zero, the units of the data take more digits than float32 has."""
     return values.double() if values.is_floating_point() else values
 
 
 def member_losses(losses: Callable[[Tensor, Tensor], Tensor], outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the loss of each sample and member, ``(N, M)``, of outputs ``(N, M, *)`` and targets ``(N, M, *)``."""
-    return losses(outputs.flatten(0, 1), targets.flatten(0, 1)).view(outputs.shape[:2])
+    """Return the loss of each sample and member, ``(N, M)``, of outputs ``(N, M, *)`` and targets ``(N, M, *)``.
+
+    Raises:
+        ComponentError: it is not one for each.
+    """
+    found = losses(outputs.flatten(0, 1), targets.flatten(0, 1))
+    count = outputs.shape[0] * outputs.shape[1]
+    if found.numel() != count:
+        raise ComponentError(
+            f"losses must return the loss of each sample, of shape ({count},), and returned shape "
+            f"{tuple(found.shape)}; leave out the mean, as with reduction='none'"
+        )
+    return found.view(outputs.shape[:2])
 
 
 Batch = tuple[Tensor, Tensor]

@@ -199,9 +199,9 @@ def _says_so(layer: nn.Module, kind: Kind) -> bool:
 
 def _tried(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
     """Return what is wrong when a copy of a norm is tried on a kind of inputs; None: nothing."""
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.enable_grad():
         warnings.simplefilter("ignore")  # they come again where the norm is used
-        x = _example(features, kind)
+        x = _example(features, kind).requires_grad_() * 1  # no leaf, so that a norm may overwrite it
         shape = tuple(x.shape)
         try:
             y = copy.deepcopy(layer).train()(x)
@@ -216,6 +216,12 @@ def _tried(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
         got = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
         told = f"it must keep the shape of its input: given {kind} of shape {shape}, it returned {got}"
         return _Refusal(f"as it does not keep the shape of {kind}", told)
+    if y.dtype != x.dtype:
+        told = f"it must keep the type of its input: given {str(x.dtype)[6:]}, it returned {str(y.dtype)[6:]}"
+        return _Refusal(f"as it does not keep the type of {kind}", told)
+    if not y.requires_grad:
+        told = "it must pass on the gradient to its input; leave out detach and no_grad"
+        return _Refusal("as it passes on no gradient", told)
     without_batch = getattr(layer, "_get_no_batch_dim", None)  # of torch's instance norms
     if callable(without_batch) and x.ndim == without_batch():
         told = f"{type(layer).__name__} takes {kind} of shape {shape} for a single sample without a batch"

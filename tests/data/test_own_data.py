@@ -178,9 +178,19 @@ WRONG: dict[str, tuple[Any, str]] = {
     "nothing": (None, f"it is nothing; {FORMS}"),
     "an array": (np.zeros(3), f"it is a ndarray; {FORMS}"),
     "a generator": ((each for each in "abc"), f"it is a generator; {FORMS}"),
-    "one Dataset": (TENSORS, f"it is one Dataset, which leaves no test set; {FORMS}"),
+    "one Dataset": (
+        TENSORS,
+        f"it is one Dataset, which leaves no test set; to take folds of it, give a mapping of train to it; {FORMS}",
+    ),
+    "one DataLoader": (
+        DataLoader(TENSORS),
+        "it is a DataLoader; batches are made by normzoo, so give what it loads: loader.dataset",
+    ),
     "pairs of arrays": ((IN_ORDER[:2], IN_ORDER[2:]), f"train is a tuple, no Dataset; {FORMS}"),
-    "two arrays": (IN_ORDER[:2], f"train is a ndarray, no Dataset; {FORMS}"),
+    "two arrays": (
+        IN_ORDER[:2],
+        f"two arrays leave no test set; to take folds of them, give a mapping of x_train and y_train to them; {FORMS}",
+    ),
     "a misspelt array": (
         {"X_train": 1, "y_train": 1, "x_test": 1, "y_test": 1},
         "no array named x_train; it holds X_train, y_train, x_test, y_test; rename 'X_train' to 'x_train'",

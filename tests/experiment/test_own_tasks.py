@@ -68,6 +68,16 @@ class Absolute(Task):
 
     def torchmetric(self, name, outputs):
         return MeanAbsoluteError()
+
+
+class Mean(Several):
+    def losses(self, outputs, targets):
+        return super().losses(outputs, targets).mean()
+
+
+class Each(Several):
+    def torchmetric(self, name, outputs):
+        return Rounded(num_labels=outputs, average="none")
 """
 
 
@@ -194,3 +204,20 @@ def test_a_task_that_does_not_fit_the_data_is_refused(tmp_path: Path) -> None:
     arrays = write_arrays(tmp_path / "numbers.npz", "large")
     with pytest.raises(UsageError, match=r"y_train holds .*, which is no class; .* use --task regression"):
         trained(InProcessExecutor(), tmp_path / "store", arrays, "classification")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Mean", "losses must return the loss of each sample, of shape (90,), and returned shape (); leave out the "),
+        ("Each", "metric 'accuracy' must be one number, it is of shape (2,)"),
+    ],
+)
+def test_a_task_that_does_not_work_is_refused(name: str, message: str, own_tasks: Path, tmp_path: Path) -> None:
+    """Before anything is trained: it is tried on random outputs."""
+    arrays, task = write_arrays(tmp_path / "several.npz", "several"), f"{own_tasks.stem}:{name}"
+    with pytest.raises(UsageError) as refusal:
+        trained(InProcessExecutor(), tmp_path / "store", arrays, task)
+    assert str(refusal.value).startswith(
+        f"task '{task}': given outputs of shape (90, 2) and targets of shape (90, 2), {message}"
+    )

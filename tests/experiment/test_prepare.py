@@ -12,7 +12,8 @@ from torch import nn
 from normzoo.errors import ComponentError, ConfigError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec
-from normzoo.experiment.worker.prepare import _check_causal, prepare
+from normzoo.experiment.worker.networks import _check_causal
+from normzoo.experiment.worker.prepare import prepare
 from normzoo.registry import NORMS
 
 CPU = Execution(device="cpu")
@@ -179,6 +180,7 @@ def test_a_norm_that_does_not_work_is_refused_with_its_place(
 
 
 PROBING = """
+import numpy
 import torch
 from torch import nn
 from normzoo.layers import BatchNorm
@@ -221,6 +223,31 @@ class Mistaken(nn.Sequential):
 
     def forward(self, x):
         return super().forward(self.extra(x))
+
+
+class Idle(Fitting):
+    def forward(self, x):
+        return self.head(x.flatten(-3))
+
+
+class Drawn(Fitting):
+    def __init__(self, norm, outputs):
+        super().__init__(norm, outputs)
+        self.head.weight.data = torch.tensor(numpy.random.randn(outputs, 64)).float()
+
+
+class Named(Fitting):
+    def forward(self, x):
+        return {"logits": super().forward(x)}
+
+
+class Along(Fitting):
+    def __init__(self, norm, outputs):
+        super().__init__(norm, outputs)
+        self.taken = nn.Conv1d(1, 1, 1)
+
+    def forward(self, x):
+        return super().forward(self.taken(x))
 """
 
 
@@ -282,3 +309,36 @@ def test_what_looks_at_later_steps_is_refused_where_outputs_are_of_every_step(in
     _check_causal(causal, inputs, causal(inputs))
     with pytest.raises(ConfigError, match="its outputs at a step change with later steps, which it is to predict"):
         _check_causal(other, inputs, other(inputs))
+
+
+@pytest.mark.slow_but_one
+@pytest.mark.usefixtures("probing")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Named", r"the {} fails on inputs of shape (4, 1, 8, 8): its output must be of shape (4, 10), got a dict"),
+        ("Idle", "the {} makes norms, and its forward pass calls none of them; call them"),
+        (
+            "Drawn",
+            "the {} with norm 'batch' starts from other weights when it is made again with the same seed; draw them "
+            "from torch's random numbers, so that seeds can be paired and runs repeated",
+        ),
+    ],
+)
+def test_what_is_the_networks_fault_is_not_said_of_a_norm(name: str, message: str) -> None:
+    """What fails without any norm, too; a norm that nobody calls; and weights that no seed repeats."""
+    template = f"probing_networks:{name}"
+    with pytest.raises(ConfigError) as refusal:
+        prepare(MatrixSpec(norms=("batch", "none"), templates=(template,), batch_sizes=(4,)), CPU)
+    assert str(refusal.value) == message.format(template)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("probing")
+def test_where_a_network_takes_no_images_how_to_say_what_they_are_is_told(tmp_path: Path) -> None:
+    """Of a file that does not say it; a failure of the network alone."""
+    x, y = np.random.default_rng(0).random((40, 8, 8)), np.arange(40) % 2
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    settings: dict[str, Any] = {"norms": ("batch", "none"), "templates": ("probing_networks:Along",)}
+    with pytest.raises(ConfigError, match=r"conv1d.* \(where they are no images, say kind=sequences or kind=volumes"):
+        prepare(MatrixSpec(**settings, dataset=f"npz:{tmp_path / 'own.npz'}", batch_sizes=(4,)), CPU)

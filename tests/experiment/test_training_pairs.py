@@ -17,7 +17,7 @@ from normzoo.data import Dataset, Split
 from normzoo.experiment.config.spec import Strategy
 from normzoo.experiment.planning.strategy import strategy_for
 from normzoo.experiment.results.records import RunRecord
-from normzoo.experiment.worker.prepare import try_network
+from normzoo.experiment.worker.networks import try_network
 from normzoo.experiment.worker.train import build_network, train_group
 from normzoo.tasks import Classification
 from normzoo.templates import MemberModule

@@ -79,3 +79,10 @@ class Flattening(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.flatten(1)
+
+
+class Rounding(nn.Identity):
+    """Return whole numbers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.int()

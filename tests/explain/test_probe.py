@@ -10,6 +10,7 @@ import torch
 from normzoo.errors import ComponentError
 from normzoo.explain import Subject, brief_to_rich, lay_out, picture_to_rich, sections, subject, to_svg
 from normzoo.explain._picture import axes, plot
+from normzoo.explain._probe import probe
 
 from .cases import SPECS
 from .test_agreement import pool_numbers
@@ -145,3 +146,19 @@ def test_large_inputs_are_refused() -> None:
     with pytest.raises(ComponentError, match=r"of at most 1,024, got 2,048 in shape .* --shape 4,8,2,2"):
         own("Window", (4, 8, 8, 8))
     assert subject("dyt", (32, 64, 32, 32)).curve == subject("dyt", MAPS).curve
+
+
+def test_a_norm_that_is_made_by_its_first_input_is_tried() -> None:
+    """Torch's lazy norms are as those that know their channels."""
+    lazy, known = (probe(f"torch.nn:{name}", (2, 3, 2, 2)) for name in ("LazyBatchNorm2d", "BatchNorm2d"))
+    assert lazy.pools == known.pools
+    assert lazy.parameters == known.parameters
+    assert lazy.evaluation == known.evaluation
+    with pytest.raises(ComponentError, match=r"LazyBatchNorm1d': it fails on shape \(2, 3, 2, 2\): ValueError: "):
+        probe("torch.nn:LazyBatchNorm1d", (2, 3, 2, 2))
+
+
+def test_a_norm_that_returns_no_such_numbers_is_refused() -> None:
+    """Whole numbers cannot be normalized values."""
+    with pytest.raises(ComponentError, match=r"must return numbers of the type of its input, and returned torch.int32"):
+        own("Rounding")

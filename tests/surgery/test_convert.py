@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from torchvision.ops import FrozenBatchNorm2d
 
 from normzoo import layers
-from normzoo.errors import ComponentError, UnknownNameError
+from normzoo.errors import ComponentError, UnknownNameError, UsageError
 from normzoo.layers import norm_factory
 from normzoo.layers._make import marking
 from normzoo.surgery import Exchanged, convert
@@ -298,6 +298,7 @@ def test_an_activation_within_the_norm_is_noted() -> None:
         ("group:size=3", ComponentError, "no option 'size'"),
         ("torch.nn:LazyBatchNorm2d", ComponentError, "use torch.nn:BatchNorm2d"),
         (lambda _: 3, ComponentError, "it made a int"),
+        (nn.BatchNorm2d(3), UsageError, "got a BatchNorm2d that is made; pass its class, or a function"),
     ],
 )
 def test_what_is_no_norm_is_refused(norm: Any, error: type[Exception], message: str) -> None:

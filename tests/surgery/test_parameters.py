@@ -182,8 +182,9 @@ def test_what_a_network_exempts_may_be_a_method_or_names(exempts: Any) -> None:
     ],
 )
 def test_further_parameters_are_exempt_by_name(pattern: str, spared: list[str]) -> None:
-    """The whole name, its end after a dot, or a regular expression for these."""
+    """The whole name, its end after a dot, or a regular expression for these; of one, no list is needed."""
     model = nn.ModuleDict({"inner": Gain(), "layer": nn.Linear(2, 3, bias=False)})
+    assert groups(model, no_decay=pattern) == groups(model, no_decay=[pattern])
     assert groups(model, no_decay=[pattern])[1] == [
         name for name, _ in model.named_parameters() if name in [*spared, "inner.gain", "inner.temperature"]
     ]

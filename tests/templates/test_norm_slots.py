@@ -239,3 +239,37 @@ def test_the_lstm_normalizes_over_time_what_takes_sequences_alone(norm: Any) -> 
     network = Lstm(norm, shape=(1, 8, 8), outputs=3, hidden=4)
     assert network.notes == ("normalizes the input-to-hidden transform over time, and nothing else",)
     assert network(torch.randn(5, 1, 8, 8)).isfinite().all()
+
+
+class Widening(nn.Identity):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.double()
+
+
+class Detaching(nn.Identity):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.detach()
+
+
+class Overwriting(nn.Identity):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mul_(2)
+
+
+@pytest.mark.parametrize(
+    ("norm", "message"),
+    [
+        (Widening, "it must keep the type of its input: given float32, it returned float64"),
+        (Detaching, "it must pass on the gradient to its input; leave out detach and no_grad"),
+    ],
+)
+def test_a_norm_after_which_nothing_could_be_trained_is_refused(norm: type[nn.Module], message: str) -> None:
+    """Once, though it is tried on maps and on vectors; with gradients switched off, too."""
+    with torch.no_grad(), pytest.raises(ComponentError) as refusal:
+        Cnn(norm, shape=(1, 8, 8), outputs=3)
+    assert str(refusal.value) == message
+
+
+def test_a_norm_may_overwrite_its_input() -> None:
+    """Where that is another layer's output, autograd takes it."""
+    assert accepts(Overwriting(), 3, "maps")

@@ -33,13 +33,13 @@ def look_for_places(network: nn.Module, inputs: Tensor, norm: str) -> tuple[tupl
         if given is not None and given.ndim > 1 and given.numel():
             seen[_place(where, module, tuple(given.shape), len(inputs), norm)] = None
 
-    for where, module in _modules_of_places(network):
+    for where, module in modules_of_places(network):
         module.register_forward_pre_hook(partial(look, where), with_kwargs=True)
     outputs = network(inputs)
     return tuple(seen), outputs
 
 
-def _modules_of_places(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def modules_of_places(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield every norm of a network with where it stands, and what stands where the template has left one out."""
     told = getattr(network, "places", None)
     words = {str(name): str(where) for name, where in told.items()} if isinstance(told, Mapping) else {}
