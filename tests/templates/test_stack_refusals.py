@@ -1,11 +1,14 @@
 """What cannot be stacked, or not mapped, and is that said?"""
 
 import copy
+from typing import Any
 
 import numpy
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import register_parametrization
+from torch.testing import assert_close
 
 from normzoo.layers._make import NormFactory
 from normzoo.templates import stack
@@ -109,3 +112,45 @@ def test_what_cannot_be_stacked_is_refused(members: list[nn.Module], message: st
     with pytest.raises(ValueError) as refusal:  # noqa: PT011
         stack(members)
     assert str(refusal.value) == message
+
+
+def test_every_member_is_looked_at() -> None:
+    """Also the last of three, and what only a later one keeps."""
+    with pytest.raises(ValueError, match=DIFFERING.format("LeakyReLU", "negative_slope")):
+        stack([nn.LeakyReLU(0.1), nn.LeakyReLU(0.1), nn.LeakyReLU(0.2)])
+    later = nn.ReLU()
+    later.kept = 1  # type: ignore[assignment]
+    with pytest.raises(ValueError, match=DIFFERING.format("ReLU", "kept")):
+        stack([nn.ReLU(), later])
+
+
+@pytest.mark.parametrize("setting", [{"max_norm": 1.0}, {"scale_grad_by_freq": True}, {"sparse": True}], ids=str)
+def test_an_embedding_that_is_not_plain_is_refused(setting: dict[str, Any]) -> None:
+    """Whatever it is that a table of all members would not do."""
+    ((name, value),) = setting.items()
+    with pytest.raises(ValueError, match=f"^stack: Embedding must be plain, got {name}={value}; leave it out$"):
+        stack([nn.Embedding(3, 2, **setting) for _ in range(2)])
+
+
+class Scaled(nn.Module):
+    """A parametrization with a buffer, and a number that is none."""
+
+    def __init__(self, number: float) -> None:
+        super().__init__()
+        self.number = number
+        self.register_buffer("factor", torch.rand(()))
+
+    def forward(self, original: Tensor) -> Tensor:
+        return self.number * self.get_buffer("factor") * original
+
+
+def scaled(number: float) -> nn.Module:
+    return register_parametrization(nn.Linear(4, 3), "weight", Scaled(number))
+
+
+def test_a_parametrization_has_each_members_buffers_and_what_else_it_keeps_is_alike() -> None:
+    """As of any other part."""
+    members, x = [scaled(2.0), scaled(2.0)], torch.randn(SAMPLES, 2, 4)
+    assert_close(stack(members)(x), torch.stack([member(x[:, index]) for index, member in enumerate(members)], 1))
+    with pytest.raises(ValueError, match=DIFFERING.format("Scaled", "number")):
+        stack([scaled(2.0), scaled(3.0)])
