@@ -241,6 +241,12 @@ def test_images_that_need_no_gradient(build: Callable[[], nn.Module], shape: tup
         assert_close([each[index] for each in found], list(expected), rtol=1e-9, atol=1e-12)
 
 
+def test_weights_of_channels_last_members_lie_in_order() -> None:
+    """Since a stack takes them flat."""
+    together: Any = stack([nn.Conv2d(3, 4, 2).to(memory_format=torch.channels_last) for _ in range(2)])
+    assert together.weight.is_contiguous()
+
+
 def test_one_member_is_a_stack_too() -> None:
     """Of one, with a dimension of its own."""
     assert_stack_is_its_members([network_of("cnn", norm_factory("batch"))], (1, 8, 8))
