@@ -20,6 +20,7 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "dropout": lambda: nn.Dropout(0.3),
     "all dropped": lambda: nn.Dropout(1.0),
     "none dropped": lambda: nn.Dropout(0.0),
+    "none dropped, then some": lambda: nn.Sequential(nn.Dropout(0.0), nn.Dropout(0.3)),
     "channels dropped": lambda: nn.Dropout2d(0.3),
     "noise": Noise,
     "weak noise": lambda: Noise(0.1),
