@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
+from normzoo.data import Dataset
 from normzoo.errors import UsageError
 from normzoo.experiment.comparison import carry_out
 from normzoo.experiment.config.execution import Execution
@@ -20,8 +22,10 @@ from normzoo.experiment.planning.groups import expand
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.worker.prepare import prepare
+from normzoo.experiment.worker.train import make_module
+from normzoo.templates import MemberOptimizer, make_schedule
 
-from .conftest import TrainAll
+from .conftest import TRAIN, Train, TrainAll, tiny_spec
 from .scripted import Listening
 from .synthetic import run_spec
 
@@ -83,6 +87,27 @@ def test_decay_on_all_is_another_training(train_all: TrainAll) -> None:
     """Than on weights alone."""
     weights, everything = (run_spec(**{**SMALL, **RECIPE, "weight_decay_on": on}) for on in ("weights", "all"))
     assert losses(train_all([weights])) != losses(train_all([everything]))
+
+
+@pytest.mark.parametrize(("on", "of_biases"), [("weights", 0.0), ("all", 0.1)])
+def test_biases_decay_where_all_parameters_do(on: str, of_biases: float, digits: Dataset) -> None:
+    """And nowhere else; weights do anyway."""
+    spec = tiny_spec(weight_decay=0.1, weight_decay_on=on)
+    module = make_module([spec], [nn.Linear(4, 3)], digits, "cpu", compiled=False)
+    (optimizer,) = module.configure_optimizers()
+    decays = {id(each): group["weight_decay"] for group in optimizer.param_groups for each in group["params"]}
+    assert [decays[id(each)] for each in module.parameters()] == [0.1, of_biases]
+
+
+def test_a_schedule_extends_over_all_steps_of_a_run(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through both epochs, in which what is left of the samples makes no step."""
+    factors: list[float] = []
+    monkeypatch.setattr(MemberOptimizer, "scale_rates", lambda _, factor: factors.append(factor))
+    assert train(schedule="cosine", epochs=2).status == "ok"
+    steps = 2 * (TRAIN // 64)
+    schedule = make_schedule("cosine", steps)
+    assert schedule is not None
+    assert factors == [schedule(step) for step in range(steps)]
 
 
 @pytest.mark.slow
