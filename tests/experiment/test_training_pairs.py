@@ -18,7 +18,7 @@ from normzoo.experiment.config.spec import Strategy
 from normzoo.experiment.planning.strategy import strategy_for
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.worker.networks import try_network
-from normzoo.experiment.worker.train import build_network, train_group
+from normzoo.experiment.worker.train import build_network, drawing_seed, train_group
 from normzoo.tasks import Classification
 from normzoo.templates import MemberModule
 
@@ -150,6 +150,14 @@ def test_the_same_seed_gives_every_norm_the_same_initial_weights(template: str, 
     assert set(control) <= set(state)
     for name, value in control.items():
         assert torch.equal(state[name], value), name
+
+
+def test_a_run_draws_other_numbers_in_training_than_its_weights_start_from() -> None:
+    """Nor those that another run's start from: the seeds are apart."""
+    seeds = range(1000)
+    drawn = {drawing_seed(tiny_spec(seed=seed)) for seed in seeds}
+    assert len(drawn) == len(seeds)
+    assert drawn.isdisjoint(seeds)
 
 
 TargetsSeen = Callable[..., list[list[list[int]]]]
