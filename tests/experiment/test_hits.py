@@ -1,20 +1,22 @@
 """Do records keep which test samples were right?"""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from normzoo.data import Dataset
+from normzoo.data import Dataset, Split
 from normzoo.experiment.config.spec import Strategy
 from normzoo.experiment.results.records import RunRecord, pack_hits
+from normzoo.experiment.worker.train import constant_value
 from normzoo.experiment.worker.trainer import EpochRecorder
-from normzoo.tasks import Classification
+from normzoo.tasks import Classification, Scale, make_task
 from normzoo.templates import MemberModule
 
-from .conftest import TEST, TrainAll, tiny_spec
+from .conftest import TEST, TRAIN, TrainAll, tiny_spec
 from .synthetic import run_record
 
 each_strategy = pytest.mark.parametrize("strategy", ["sequential", "stacked"])
@@ -103,3 +105,17 @@ def test_records_say_what_always_the_most_frequent_class_reaches(train_all: Trai
     (record,) = train_all([tiny_spec(epochs=1)])
     frequent = digits.train.targets.bincount().argmax()
     assert record.constant_value == pytest.approx(float((digits.test.targets == frequent).double().mean()))
+
+
+def test_of_numbers_it_is_the_error_of_their_mean_in_their_units(digits: Dataset) -> None:
+    """Though they are learned standardized."""
+    train, test = torch.randn(TRAIN, 1), torch.randn(TEST, 1)
+    dataset = replace(
+        digits,
+        train=Split(digits.train.inputs, train),
+        test=Split(digits.test.inputs, test),
+        outputs=1,
+        scale=Scale(mean=(5.0,), std=(3.0,)),
+    )
+    wanted = 3 * (test - train.mean()).square().mean().sqrt()
+    assert constant_value(make_task("regression"), dataset) == pytest.approx(wanted.item())
