@@ -177,6 +177,19 @@ def test_a_member_that_diverged_is_left_out(train_all: TrainAll) -> None:
     assert (diverged.status, diverged.eval_stats) == ("diverged", {})
 
 
+def test_it_is_done_once_after_the_last_epoch(train_all: TrainAll, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a pass over the training set, and tells nothing before."""
+    steps: list[int] = []
+
+    def watching(module: MemberModule, **given: Any) -> Any:
+        steps.append(module._steps_taken)
+        return evaluate_further(module, **given)
+
+    monkeypatch.setattr(train, "evaluate_further", watching)
+    train_all([tiny_spec(norm="batch", epochs=3, further_eval_stats=BOTH)])
+    assert steps == [3 * (TRAIN // 64)]
+
+
 def test_in_mixed_precision_it_is_evaluated_so_too(train_all: TrainAll, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the running statistics are, which decide."""
     seen: list[bool] = []
@@ -191,6 +204,23 @@ def test_in_mixed_precision_it_is_evaluated_so_too(train_all: TrainAll, monkeypa
         (record,) = train_all([tiny_spec(norm="batch", precision=precision, further_eval_stats=BOTH)])
         assert record.status == "ok"
     assert seen == [True, True, False, False]
+
+
+@pytest.mark.parametrize("batch_size", [16, 64])
+def test_as_many_samples_are_evaluated_at_once_whatever_the_batch_size(
+    batch_size: int, train_all: TrainAll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a norm that pools over them would have other results: of each split a hundred, and the rest."""
+    seen: list[int] = []
+    validation_step = MemberModule.validation_step
+
+    def watching(module: MemberModule, batch: tuple[Tensor, Tensor], *place: int) -> None:
+        seen.append(len(batch[0]))
+        validation_step(module, batch, *place)
+
+    monkeypatch.setattr(MemberModule, "validation_step", watching)
+    train_all([tiny_spec(batch_size=batch_size)])
+    assert seen == [100, TEST - 100] * 2
 
 
 @pytest.mark.parametrize("samples", [1, 99, 100, 101, 250])
