@@ -13,6 +13,9 @@ from normzoo.data import Dataset
 from normzoo.experiment.config.spec import RunSpec, Strategy
 from normzoo.experiment.results.records import EpochRecord, RunRecord
 from normzoo.experiment.worker.train import train_group
+from normzoo.experiment.worker.trainer import is_finite
+from normzoo.layers._kernels.dispatch import backend_here
+from normzoo.templates import MemberModule
 
 from . import troubled_norms
 from .conftest import TRAIN, Train, TrainAll, tiny_spec
@@ -45,6 +48,24 @@ def test_an_ok_run_has_all_its_epochs(train: Train, template: str, strategy: Str
     assert record.environment["device"] == "cpu"
     assert record.environment["torch"]
     assert (record.spec.strategy, record.members, record.compiled) == (strategy, 1, False)
+
+
+@pytest.mark.parametrize("asked", [None, "auto"])
+def test_norms_are_trained_eagerly_unless_the_environment_says_otherwise(
+    asked: str | None, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the record says how."""
+    seen = []
+    training_step = MemberModule.training_step
+
+    def watching(*given: Any) -> None:
+        seen.append(backend_here())
+        training_step(*given)
+
+    monkeypatch.setattr(MemberModule, "training_step", watching)
+    monkeypatch.setenv("NORMZOO_BACKEND", asked or "")
+    record = train(norm="batch")
+    assert {*seen, record.environment["norm_backend"]} == {asked or "eager"}
 
 
 @pytest.mark.slow_but_one
@@ -94,6 +115,16 @@ def test_seconds_are_shares(train_all: TrainAll, strategy: Strategy, monkeypatch
         assert record.samples_per_second == pytest.approx(2 * (TRAIN // 64) * 64 / training)
 
 
+def test_shares_of_seconds_are_those_of_the_runs_that_are_left(
+    train_all: TrainAll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an epoch that takes as long as the one before, two runs have more each than three."""
+    monkeypatch.setattr(time, "perf_counter", map(float, itertools.count()).__next__)
+    specs = as_stack([tiny_spec(seed=seed, epochs=3, lr=1e30 if seed == 1 else 0.05) for seed in range(3)])
+    first, *others = (epoch.seconds for epoch in train_all(specs)[0].epochs)
+    assert others == pytest.approx([first * 3 / 2] * 2)
+
+
 @pytest.mark.slow_but_one
 @each_strategy
 def test_divergence_is_a_status_with_its_epoch_and_ends_the_run(train: Train, strategy: Strategy) -> None:
@@ -106,6 +137,17 @@ def test_divergence_is_a_status_with_its_epoch_and_ends_the_run(train: Train, st
     assert not all(math.isfinite(loss) for loss in (last.train_loss, last.validation["loss"], last.test["loss"]))
     assert record.traceback is None
     assert record.test_value is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("place", range(3), ids=["training", "validation", "test"])
+def test_no_loss_of_an_epoch_may_be_other_than_finite(place: int, value: float) -> None:
+    """Whichever it is: training cannot go on with it."""
+    train_loss, validation, test = (value if index == place else 1.0 for index in range(3))
+    epoch = EpochRecord(
+        epoch=1, train_loss=train_loss, validation={"loss": validation}, test={"loss": test}, seconds=1.0
+    )
+    assert not is_finite(epoch)
 
 
 def losses(epoch: EpochRecord) -> tuple[float, float, float]:
@@ -156,6 +198,13 @@ def test_an_exception_is_a_status_with_its_traceback(train: Train, strategy: Str
     assert "troubled_norms.py" in record.traceback
     assert record.epochs == ()
     assert record.samples_per_second is None
+
+
+@pytest.mark.parametrize(("norm", "error"), [("Interrupting", "KeyboardInterrupt"), ("Exiting", "SystemExit: 3")])
+def test_a_norm_that_would_end_the_program_ends_its_run(train: Train, norm: str, error: str) -> None:
+    """And the record says what it raised, not what Lightning made of that."""
+    record = train(norm=f"{NORMS}:{norm}")
+    assert (record.status, record.error) == ("failed", error)
 
 
 @pytest.mark.slow_but_one

@@ -59,6 +59,20 @@ class Leaving(Troubled):
         raise End(3)
 
 
+class Interrupting(Troubled):
+    """Does as somebody at the keyboard."""
+
+    def trouble(self) -> None:
+        raise KeyboardInterrupt
+
+
+class Exiting(Troubled):
+    """Asks for the end of the program."""
+
+    def trouble(self) -> None:
+        raise SystemExit(3)
+
+
 class Vanishing(Troubled):
     """Ends its process without a word."""
 
