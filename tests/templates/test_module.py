@@ -13,7 +13,8 @@ from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from normzoo.layers import norm_factory
-from normzoo.templates import Cnn, MemberModule
+from normzoo.tasks import Scale, make_task
+from normzoo.templates import Cnn, MemberMetrics, MemberModule, PerMemberMean, _module
 
 
 class Batches:
@@ -108,6 +109,13 @@ def descend(network: nn.Module, train: Blocks, member: int, lr: float) -> list[f
     return losses
 
 
+def test_a_mean_takes_more_digits_than_its_values() -> None:
+    """Of many samples, the sum is in float64."""
+    mean = PerMemberMean(1)
+    mean.update(torch.tensor([[2.0**24], [1.0]]))
+    assert mean.compute().item() == (2**24 + 1) / 2
+
+
 def test_evaluations_are_those_over_all_samples_of_each_split() -> None:
     """Batches of unequal size count by their samples, and splits and members stay apart."""
     networks = [linear(), linear()]
@@ -132,8 +140,12 @@ def test_evaluations_are_those_of_the_last_epoch_alone(stacked: bool) -> None:
     assert module.evaluations[0][0] == pytest.approx(by_hand(trained, split))
 
 
-def test_hits_are_those_of_the_last_epoch_sample_by_sample() -> None:
-    """In the order of each split, for each member."""
+@pytest.mark.parametrize("values_at_once", [_module.VALUES_AT_ONCE, 1])
+def test_hits_are_those_of_the_last_epoch_sample_by_sample(
+    values_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order of each split, for each member, however many batches are counted at once."""
+    monkeypatch.setattr(_module, "VALUES_AT_ONCE", values_at_once)
     networks, splits = [linear(), linear()], (Batches([7, 2]), Batches([5, 1]))
     module = MemberModule(networks, lrs=[0.5, 0.2], splits=2)
     fit(module, Blocks([2], members=2), *splits, epochs=2)
@@ -143,6 +155,15 @@ def test_hits_are_those_of_the_last_epoch_sample_by_sample() -> None:
         for member, network in enumerate(networks):
             expected = of_member(module, member, network)(inputs).argmax(1) == labels
             assert torch.equal(hits[:, member], expected)
+
+
+def test_numbers_far_from_zero_keep_their_digits() -> None:
+    """In the units of the data they take more than float32 has."""
+    metrics = MemberMetrics(make_task("regression"), 1, Scale(mean=(1e8,), std=(1.0,)), torch.device("cpu"))
+    outputs, targets = torch.randn(50, 1, 1), torch.randn(50, 1)
+    metrics.update(outputs, targets)
+    wanted = (outputs[:, 0] - targets).double().square().mean().sqrt().item()
+    assert metrics.compute()[0]["rmse"] == pytest.approx(wanted, rel=1e-6)
 
 
 @pytest.mark.parametrize("stacked", [False, True])
@@ -319,17 +340,22 @@ def test_a_module_can_be_moved_before_it_is_trained(rates: tuple[float, ...]) ->
         assert_close(trained, dict(alone.state_dict()), rtol=0, atol=1e-12)
 
 
-def test_in_mixed_precision_every_step_sees_the_parameters_of_the_last() -> None:
+@pytest.mark.parametrize("stacked", [False, True])
+def test_in_mixed_precision_every_step_sees_the_parameters_of_the_last(stacked: bool) -> None:
     """A block of steps ends as the same steps one by one do: low-precision copies of parameters are not kept."""
-    networks = [nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)) for _ in range(2)]
-    at_once = Blocks([12], members=2)
+    rates = [0.5, 0.1] if stacked else [0.5]
+    networks = [nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)) for _ in rates]
+    at_once = Blocks([12], members=len(rates))
     one_by_one = copy.copy(at_once)
     images, labels = at_once.blocks[0]
     one_by_one.blocks = list(zip(images.unsqueeze(1), labels.unsqueeze(1), strict=True))
     found = []
     for blocks in (at_once, one_by_one):
-        module = MemberModule(networks, lrs=[0.5, 0.1])
-        fit(module, blocks, Batches([4]), precision="bf16-mixed")
+        module = MemberModule(copy.deepcopy(networks), lrs=rates, stacked=stacked)
+        module.on_train_epoch_start()
+        for index, block in enumerate(blocks):
+            with torch.autocast("cpu", torch.bfloat16):
+                module.training_step(block, index)
         found.append(dict(module.network.state_dict()))
     assert_close(found[0], found[1], rtol=0, atol=0)
 
