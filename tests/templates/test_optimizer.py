@@ -126,6 +126,7 @@ def test_each_member_is_updated_as_alone(
         (7, (3,), RATES["four"], 10.0),
         (7, (1, 2), RATES["two"], 10.0),
         (7, (0, 2, 3), RATES["four"], None),
+        (7, (3, 1), RATES["one"], None),
         (0, (1, 2), RATES["one"], 10.0),
     ],
     ids=str,
@@ -172,6 +173,8 @@ def test_one_network_that_is_not_stacked_is_updated_as_by_torch(name: str, clip_
     expected, _ = alone(name, starts, goals, 0.04, clip_norm)
     assert_close([parameter.detach() for parameter in parameters], expected, rtol=0, atol=1e-10)
     assert torch.equal(torch.stack([frozen, unused]), torch.ones(2, 2))
+    (made,) = optimizer.optimizers
+    assert sum(len(group["params"]) for group in made.param_groups) == len(parameters) + 1
 
 
 @each_clip_norm
@@ -197,13 +200,16 @@ def test_every_optimizer_is_a_case() -> None:
 
 
 @each_name
-@pytest.mark.parametrize("stacked", [True, False])
-def test_a_parameter_may_be_without_a_gradient_at_times(name: str, *, stacked: bool) -> None:
+@pytest.mark.parametrize(
+    ("rates", "stacked"), [((0.1,), True), ((0.1,), False), ((0.1, 0.05), True)], ids=["one", "alone", "two rates"]
+)
+def test_a_parameter_may_be_without_a_gradient_at_times(name: str, rates: tuple[float, ...], *, stacked: bool) -> None:
     """As where a network takes another branch: torch passes it over in that step, and so is it here."""
-    start = [torch.randn(1, 3, dtype=torch.float64) for _ in range(2)]
-    ours, torchs = ([nn.Parameter(each.clone()) for each in start] for _ in range(2))
-    optimizer = MemberOptimizer(ours, name, [0.1], stacked=stacked)
-    reference = TORCHS[name](torchs, 0.1)
+    start = [torch.randn(len(rates), 3, dtype=torch.float64) for _ in range(2)]
+    ours = [nn.Parameter(each.clone()) for each in start]
+    torchs = [[nn.Parameter(each[[member]]) for each in start] for member in range(len(rates))]
+    optimizer = MemberOptimizer(ours, name, rates, stacked=stacked)
+    references = [TORCHS[name](own, rate) for own, rate in zip(torchs, rates, strict=True)]
     for uses_second in (False, True, False, True):
 
         def loss(parameters: Sequence[Tensor], *, both: bool = uses_second) -> Tensor:
@@ -211,7 +217,9 @@ def test_a_parameter_may_be_without_a_gradient_at_times(name: str, *, stacked: b
             return first + second if both else first
 
         optimizer.step(loss(ours))
-        reference.zero_grad()
-        torch.autograd.backward(loss(torchs))
-        reference.step()
-    assert_close([each.detach() for each in ours], [each.detach() for each in torchs], rtol=1e-12, atol=0)
+        for own, reference in zip(torchs, references, strict=True):
+            reference.zero_grad()
+            torch.autograd.backward(loss(own))
+            reference.step()
+    expected = [torch.cat([each.detach() for each in parts]) for parts in zip(*torchs, strict=True)]
+    assert_close([each.detach() for each in ours], expected, rtol=1e-12, atol=0)
