@@ -43,6 +43,34 @@ class Normalized(Optimizer):
                     parameter.sub_(group["lr"] * parameter.grad / parameter.grad.norm())
 
 
+class Weighing(Optimizer):
+    """Decays parameters by their own size, over the whole of each."""
+
+    def __init__(self, params: Any, lr: float, weight_decay: float = 0.0) -> None:
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                decay = group["weight_decay"] * parameter.norm() * parameter
+                parameter.sub_(group["lr"] * (parameter.grad + decay))
+
+
+class Late(Normalized):
+    """Takes the gradient as it is in its first step."""
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        if self.state:
+            super().step()
+            return
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self.state[parameter]["seen"] = True
+                parameter.sub_(group["lr"] * parameter.grad)
+
+
 class Counting(Lion):
     """Counts the members in a state that is no tensor of them, as some count their steps."""
 

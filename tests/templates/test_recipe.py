@@ -180,6 +180,9 @@ def test_an_optimizer_that_cannot_be_is_refused(spec: str, decay: float, message
         ("adamw", 0.1, True),
         (f"{OWN}:Counting", 0.0, True),
         (f"{OWN}:Normalized", 0.0, False),
+        (f"{OWN}:Late", 0.0, False),
+        (f"{OWN}:Weighing", 0.0, True),
+        (f"{OWN}:Weighing", 0.1, False),
         ("torch.optim:Adafactor", 0.0, False),
     ],
 )
