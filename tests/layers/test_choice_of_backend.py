@@ -140,6 +140,17 @@ def test_auto_goes_back_to_what_is_faster(monkeypatch: pytest.MonkeyPatch) -> No
         assert len(calls) == autotune.TRIALS + 1
 
 
+def test_what_a_compilation_costs_is_measured_where_there_was_one() -> None:
+    """Before, it is what is known of compilers, and what it takes to load one; then, what those so far took each."""
+    accounts = autotune._Accounts()
+    accounts.eager_seconds = autotune.STARTUP_SECONDS
+    assert [accounts.repays(share * autotune.COMPILATION_SECONDS) for share in (0.9, 1)] == [False, True]
+    accounts.eager_seconds = 0.9 * autotune.STARTUP_SECONDS
+    assert not accounts.repays(autotune.COMPILATION_SECONDS)
+    accounts.compilations, accounts.compilation_seconds = 4, 8.0
+    assert [accounts.repays(seconds) for seconds in (1.9, 2.0)] == [False, True]
+
+
 @pytest.mark.usefixtures("fresh")
 def test_auto_stays_put_where_results_must_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where deterministic algorithms are asked for, auto does not change over in the middle of a training."""
@@ -148,6 +159,9 @@ def test_auto_stays_put_where_results_must_repeat(monkeypatch: pytest.MonkeyPatc
     try:
         with backend("auto"):
             steps(layers.LayerNorm(6), 20)
+            assert dispatch.backend_here() == "eager"
+        with backend("compiled"):
+            assert dispatch.backend_here() == "compiled"
     finally:
         torch.use_deterministic_algorithms(False)
     assert compiled == []
