@@ -13,6 +13,8 @@ from normzoo.layers import norm_factory
 from normzoo.surgery import eval_statistics, keeps_statistics, recalibrate, restoring_statistics
 from normzoo.templates import Cnn, Lstm, stack, unmapped
 
+from . import own_norms
+
 
 class Mine(nn.Module):
     """A user's network, which is mapped as a whole; it uses one norm twice, and drops out in training."""
@@ -105,6 +107,12 @@ def test_the_outputs_are_those_of_the_stack(name: str) -> None:
     modules, x = list(stacked.modules()), for_all(images(5))
     assert_close(unmapped(stacked)(x), stacked(x))
     assert all(one is other for one, other in zip(stacked.modules(), modules, strict=True))
+
+
+def test_what_has_no_tensors_stays_mapped() -> None:
+    """Of it members cannot be told apart, nor counted."""
+    stacked = stack([own_norms.Stateless(4), own_norms.Stateless(4)])
+    assert unmapped(stacked) is stacked
 
 
 class Pair(nn.Module):
