@@ -187,18 +187,20 @@ def test_bias_without_weight(training: bool, name: Backend) -> None:
 
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", BACKENDS)
-@pytest.mark.parametrize("hook", ["layout", "half", "negated"])
+@pytest.mark.parametrize("hook", ["layout", "half", "half weight", "negated"])
 def test_whatever_hooks_make_of_what_is_saved(hook: str, name: Backend) -> None:
-    """A saved input may come back in another layout or type, and gradients lazily negated; no kernel misreads them."""
+    """A saved tensor may come back in another layout or type, and gradients lazily negated; no kernel misreads them."""
     layer, x, cotangent = batch_maps()
     expected = torch.autograd.grad(layer(x), x, cotangent)[0]
     hooks: dict[str, Callable[[Tensor], Tensor]] = {
         "layout": lambda tensor: tensor.contiguous(memory_format=torch.channels_last),
         "half": Tensor.half,
+        "half weight": Tensor.half,
     }
+    shape = layer.weight.shape if hook == "half weight" else x.shape
 
     def unpack(tensor: Tensor) -> Tensor:
-        return hooks[hook](tensor) if hook in hooks and tensor.shape == x.shape else tensor
+        return hooks[hook](tensor) if hook in hooks and tensor.shape == shape else tensor
 
     with backend(name):
         torch.autograd.grad(layer(x), x, cotangent)  # for which another kernel may be compiled
@@ -291,6 +293,20 @@ def test_training_between_an_evaluation_and_its_gradient(name: Backend) -> None:
         y = layer(x)
         layer.train()(x)
         assert_close(torch.autograd.grad(y, sources, cotangent), expected)
+
+
+@pytest.mark.slow_but_one
+@pytest.mark.parametrize("name", ["eager", "compiled"])
+def test_autograd_is_told_of_statistics_that_change(name: Backend) -> None:
+    """What needs them as they were is refused, rather than given others."""
+    layer, x, _ = batch_maps()
+    factor = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    with backend(name):
+        for gradient in (False, True):
+            y = layer.get_buffer("running_mean") * factor
+            layer(x.detach().requires_grad_(gradient))
+            with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                y.sum().backward()
 
 
 @pytest.mark.slow
