@@ -36,6 +36,18 @@ def test_running_statistics_are_updated_once(case: Case, reentrant: bool, name: 
     assert_close(found[1], found[0], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("reentrant", [False, True], ids=["", "reentrant"])
+def test_running_statistics_normalize_what_is_recomputed(reentrant: bool) -> None:
+    """In evaluation, where they are not updated but read: also the second time."""
+    norm = randomized(BatchNorm1d(3)).eval()
+    norm.get_buffer("running_mean").copy_(torch.tensor([1.0, 2.0, 3.0]))
+    layer, start = nn.Sequential(norm, nn.Tanh()), torch.randn(5, 3)
+    plain, checkpointed = (start.clone().requires_grad_() for _ in range(2))
+    layer(plain).sum().backward()
+    checkpoint(layer, checkpointed, use_reentrant=reentrant).sum().backward()
+    assert_close(checkpointed.grad, plain.grad)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 @pytest.mark.parametrize(
