@@ -100,6 +100,22 @@ def test_dual_numbers(case: Case) -> None:
 
 
 @pytest.mark.slow_but_one
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own rules for forward mode
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_tangent_of_a_gradient(case: Case) -> None:
+    """Of a layer that was called before: a gradient is linear in the cotangent, so along one it is that one's."""
+    layer, x = randomized(case.ours(torch.float64)), case.input().requires_grad_()
+    y = layer(x)
+    cotangent, tangent = torch.randn_like(y), torch.randn_like(y)
+    (expected,) = torch.autograd.grad(y, x, tangent, retain_graph=True)
+    with forward_ad.dual_level():
+        dual: Any = forward_ad.make_dual
+        undual: Any = forward_ad.unpack_dual
+        (gradient,) = torch.autograd.grad(y, x, dual(cotangent, tangent))
+        assert_close(undual(gradient).tangent, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.slow_but_one
 @on_each_backend()
 def test_grad_is_that_of_autograd(case: Case, name: Backend) -> None:
     """``torch.func.grad`` gives what a backward pass gives, whatever the backend."""
