@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from normzoo import layers
 from normzoo.layers import backend
@@ -282,6 +283,40 @@ def test_gradients_of_other_layouts() -> None:
         assert_close(found[1], found[0], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
+def test_inputs_of_other_layouts() -> None:
+    """Of the same sizes: what was compiled for one layout is not called for another."""
+    layer, x, _ = batch_maps()
+    expected = layer(x)
+    with backend("compiled"), torch.no_grad():
+        for layout in (torch.contiguous_format, torch.channels_last, torch.contiguous_format):
+            assert_close(layer(x.contiguous(memory_format=layout)), expected)
+
+
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations that torch carries out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return operation(*args, **(kwargs or {}))
+
+
+@pytest.mark.slow
+def test_who_looks_at_operations_sees_those_of_a_gradient_too() -> None:
+    """Also of one for which a compiled function was called before, whose operations could not be seen."""
+    layer, x, cotangent = batch_maps()
+    with backend("compiled"):
+        expected, y = torch.autograd.grad(layer(x), x, cotangent)[0], layer(x)
+    with Operations() as seen:
+        (found,) = torch.autograd.grad(y, x, cotangent)
+    assert_close(found, expected)
+    assert seen.count > 3
+
+
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize("name", ["eager", "compiled"])
 def test_training_between_an_evaluation_and_its_gradient(name: Backend) -> None:
@@ -296,10 +331,11 @@ def test_training_between_an_evaluation_and_its_gradient(name: Backend) -> None:
 
 
 @pytest.mark.slow_but_one
+@pytest.mark.parametrize("momentum", [0.1, None])
 @pytest.mark.parametrize("name", ["eager", "compiled"])
-def test_autograd_is_told_of_statistics_that_change(name: Backend) -> None:
+def test_autograd_is_told_of_statistics_that_change(name: Backend, momentum: float | None) -> None:
     """What needs them as they were is refused, rather than given others."""
-    layer, x, _ = batch_maps()
+    layer, x, _ = batch_maps(momentum=momentum)
     factor = torch.ones(2, dtype=torch.float64, requires_grad=True)
     with backend(name):
         for gradient in (False, True):
