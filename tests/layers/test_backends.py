@@ -297,7 +297,7 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the operations that torch carries out."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.count = 0
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

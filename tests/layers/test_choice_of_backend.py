@@ -319,6 +319,27 @@ def test_a_machine_without_a_compiler(without_a_compiler: tuple[list[str], list[
     assert warned[1].count("norms cannot be compiled here and run eagerly") == 1
 
 
+@pytest.mark.usefixtures("fresh")
+def test_a_function_is_compiled_for_its_kind_and_for_the_type_and_layout_of_its_arguments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And is called for no other."""
+    monkeypatch.setattr(dispatch, "_variants", {})
+
+    def carried_out(kind: str, x: Tensor) -> Any:
+        def compiling(example: Any) -> Any:
+            return lambda _: [(kind, example[0].dtype, example[0].stride())]
+
+        return dispatch.carry_out("compiled", (kind,), lambda x: [x], compiling, (x,))[0]
+
+    x = torch.randn(3, 3)
+    for _ in range(2):
+        assert carried_out("one", x) == ("one", torch.float32, (3, 1))
+        assert carried_out("another", x) == ("another", torch.float32, (3, 1))
+        assert carried_out("one", x.T) == ("one", torch.float32, (1, 3))
+        assert carried_out("one", x.double()) == ("one", torch.float64, (3, 1))
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("fresh")
 def test_what_is_compiled_stays_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
