@@ -360,3 +360,11 @@ def test_a_momentum_of_ones_own() -> None:
             twin(x)
         assert step == 0 or autotune._accounts.compilations == before
         assert_close(twin.state_dict(), layer.state_dict(), rtol=1e-12, atol=1e-12)
+    layer.momentum = twin.momentum = torch.tensor(0.5, dtype=torch.float64)
+    for _ in range(2):
+        layer.momentum.mul_(0.5)  # a tensor is read in each call
+        with backend("eager"):
+            layer(x)
+        with backend("compiled"):
+            twin(x)
+        assert_close(twin.state_dict(), layer.state_dict(), rtol=1e-12, atol=1e-12)
