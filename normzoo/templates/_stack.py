@@ -10,6 +10,7 @@ batched product, a norm one whose pools never hold two members. A module that is
 
 import copy
 from collections.abc import Callable, Sequence
+from itertools import chain
 from math import prod
 from typing import Any, cast
 
@@ -41,6 +42,7 @@ def stack(members: Sequence[nn.Module]) -> nn.Module:
     """
     if not members:
         raise ValueError("stack: needs at least one member, got none; pass a list of modules")
+    _check_alike(members)
     return _stack(members, _Tensors())
 
 
@@ -67,21 +69,31 @@ def _stack(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
     first = members[0]
     if is_parametrized(first):
         return _parametrized(members, tensors)
-    if any(type(member) is not type(first) for member in members):
-        kinds = ", ".join(sorted({type(member).__name__ for member in members}))
-        raise ValueError(f"stack: members must be of one kind, got {kinds}; stack like with like")
-    _check_alike(members)
     if isinstance(first, PooledNorm) and first.is_stackable:
         return stack_norms(cast("Sequence[PooledNorm]", members), tensors)
     if getattr(first, "consists_of_parts", False):
         return _by_parts(members, tensors)
     if getattr(first, "treats_channels_alone", False):
         return PerChannel(members, tensors)
-    return _RULES.get(type(first), _mapped)(members, tensors)
+    return _RULES.get(type(first), Mapped)(members, tensors)
 
 
 def _check_alike(members: Sequence[nn.Module]) -> None:
-    """Refuse members that differ in anything but parameters and buffers, of which only the first one's would count."""
+    """Refuse members that differ in anything but the values of tensors, since only the first one's would count."""
+    named = [dict(chain(each.named_modules(), each.named_parameters(), each.named_buffers())) for each in members]
+    for name in dict.fromkeys(chain(*named)):
+        parts: list[Any] = [each.get(name) for each in named]
+        kinds = {type_before_parametrizations(part) for part in parts}
+        if len(kinds) > 1:
+            texts = ", ".join(sorted("none" if kind is type(None) else kind.__name__ for kind in kinds))
+            place = f" as '{name}'" if name else ""
+            raise ValueError(f"stack: members must be of one kind, got {texts}{place}; stack like with like")
+        if isinstance(parts[0], nn.Module):
+            _check_settings(parts)
+
+
+def _check_settings(members: Sequence[nn.Module]) -> None:
+    """Refuse modules that keep different things, apart from their tensors and parts."""
     apart = ("_parameters", "_buffers", "_modules", "training")
     kept = [{name: value for name, value in vars(member).items() if name not in apart} for member in members]
     for settings in kept[1:]:
@@ -142,9 +154,8 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def _parametrized(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
     """Stack what is parametrized, such as a convolution with standardized weights: what it is without, then that."""
-    kinds = {type_before_parametrizations(member) for member in members}
-    if len(kinds) > 1 or _RULES.get(*kinds) not in (StackedConv, StackedLinear):
-        return _mapped(members, tensors)
+    if _RULES.get(type_before_parametrizations(members[0])) not in (StackedConv, StackedLinear):
+        return Mapped(members, tensors)
     stacked = _stack([_without_parametrizations(member) for member in members], tensors)
     for name, parametrizations in members[0].parametrizations.items():  # type: ignore[operator, union-attr]
         for place in range(len(parametrizations)):
@@ -168,7 +179,6 @@ class StackedParametrization(nn.Module):
 
     def __init__(self, members: Sequence[nn.Module], tensors: _Tensors) -> None:
         super().__init__()
-        _check_alike(members)
         self._skeleton = (members[0],)
         _take_tensors(self, members, tensors)
 
@@ -286,13 +296,6 @@ class PerChannel(nn.Module):
         """Map ``(N, M, C, *)`` to ``(N, M, C, *)``."""
         y: Tensor = self.module(x.flatten(1, 2))
         return y.view(*x.shape[:3], *y.shape[2:])
-
-
-def _mapped(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
-    """Map a module of which nothing is known; in no part may the members differ in anything but tensors."""
-    for parts in zip(*(member.modules() for member in members), strict=True):
-        _check_alike(parts)
-    return Mapped(members, tensors)
 
 
 def _same(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:  # noqa: ARG001

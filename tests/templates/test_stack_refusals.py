@@ -79,6 +79,49 @@ def test_members_that_keep_different_things_are_refused(kept: object, other: obj
         stack(nested)
 
 
+class Wrap(nn.Module):
+    """A network that is mapped as a whole."""
+
+    def __init__(self, act: nn.Module) -> None:
+        super().__init__()
+        self.act = act
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.act(x)
+        return y
+
+
+class Id(nn.Module):
+    """A parametrization that does nothing."""
+
+    def forward(self, original: Tensor) -> Tensor:
+        return original
+
+
+class Neg(Id):
+    """Another one."""
+
+    def forward(self, original: Tensor) -> Tensor:
+        return -original
+
+
+def parametrized(*parametrizations: nn.Module) -> nn.Module:
+    layer: nn.Module = nn.Linear(4, 3)
+    for each in parametrizations:
+        register_parametrization(layer, "weight", each)
+    return layer
+
+
+class Tied(nn.Module):
+    """Two layers, of which one weight may be that of both."""
+
+    def __init__(self, *, is_tied: bool) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 3)
+        if is_tied:
+            self.second.weight = self.first.weight
+
+
 def other_padding() -> nn.Module:
     return nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")
 
@@ -93,7 +136,38 @@ def other_padding() -> nn.Module:
         ),
         (
             [nn.Sequential(nn.ReLU()), nn.Sequential(nn.Tanh())],
-            "stack: members must be of one kind, got ReLU, Tanh; stack like with like",
+            "stack: members must be of one kind, got ReLU, Tanh as '0'; stack like with like",
+        ),
+        (
+            [Wrap(nn.Tanh()), Wrap(nn.Sigmoid())],
+            "stack: members must be of one kind, got Sigmoid, Tanh as 'act'; stack like with like",
+        ),
+        (
+            [parametrized(Id()), parametrized(Neg())],
+            "stack: members must be of one kind, got Id, Neg as 'parametrizations.weight.0'; stack like with like",
+        ),
+        (
+            [parametrized(Id()), parametrized(Id(), Neg())],
+            "stack: members must be of one kind, got Neg, none as 'parametrizations.weight.1'; stack like with like",
+        ),
+        (
+            [parametrized(Id()), parametrized()],
+            "stack: members must be of one kind, got ModuleDict, none as 'parametrizations'; stack like with like",
+        ),
+        (
+            [parametrized(), parametrized(Id())],
+            "stack: members must be of one kind, got Parameter, none as 'weight'; stack like with like",
+        ),
+        *(
+            (
+                [nn.Linear(1, 1, bias=bias), nn.Linear(1, 1, bias=not bias)],
+                "stack: members must be of one kind, got Parameter, none as 'bias'; stack like with like",
+            )
+            for bias in (True, False)
+        ),
+        (
+            [Tied(is_tied=True), Tied(is_tied=False)],
+            "stack: members must be of one kind, got Parameter, none as 'second.weight'; stack like with like",
         ),
         ([nn.LeakyReLU(0.1), nn.LeakyReLU(0.2)], DIFFERING.format("LeakyReLU", "negative_slope")),
         (
@@ -105,7 +179,22 @@ def other_padding() -> nn.Module:
             "stack: Embedding must be plain, got padding_idx=0; leave it out",
         ),
     ],
-    ids=["none", "of different kinds", "of different parts", "of different settings", "padding", "embedding"],
+    ids=[
+        "none",
+        "of different kinds",
+        "of different parts",
+        "of different mapped parts",
+        "of different parametrizations",
+        "of more parametrizations",
+        "of which the first is parametrized",
+        "of which the first is not parametrized",
+        "of which the first has a bias",
+        "of which the first has no bias",
+        "of which one is tied",
+        "of different settings",
+        "padding",
+        "embedding",
+    ],
 )
 def test_what_cannot_be_stacked_is_refused(members: list[nn.Module], message: str) -> None:
     """The message names what was given and the way out."""
