@@ -95,17 +95,17 @@ def _member(mapped: Mapped, index: int) -> nn.Module:
 def unmapped(network: nn.Module) -> nn.Module:
     """Return a network in which what is mapped over members is one module for each, to be looked into by tools.
 
-    It shares all tensors with the network, and every module that holds nothing mapped.
+    It shares all tensors with the network, and every module that holds nothing mapped. Parametrizations stay mapped.
 
     >>> from normzoo.templates import stack
     >>> members = [nn.BatchNorm1d(3), nn.BatchNorm1d(3)]
     >>> [type(module).__name__ for module in unmapped(stack(members)).modules()]
     ['OneByOne', 'ModuleList', 'BatchNorm1d', 'BatchNorm1d']
     """
-    if isinstance(network, Mapped):
+    if type(network) is Mapped:
         has_tensors = bool([*network.parameters(), *network.buffers()])
         return OneByOne(network) if has_tensors else network  # without a tensor, members do not differ
-    if not any(isinstance(module, Mapped) for module in network.modules()):
+    if not any(type(module) is Mapped for module in network.modules()):
         return network
     shell = copy.copy(network)
     shell._modules = {name: part if part is None else unmapped(part) for name, part in network._modules.items()}

@@ -16,7 +16,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
 from torch.nn.functional import conv1d, conv2d, conv3d, pad
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization, type_before_parametrizations
 
@@ -174,23 +173,12 @@ def _without_parametrizations(module: nn.Module) -> nn.Module:
     return plain
 
 
-class StackedParametrization(nn.Module):
-    """A parametrization of every member, mapped over tensors ``(M, *)`` by ``torch.func.vmap``."""
+class StackedParametrization(Mapped):
+    """A parametrization of every member, mapped over tensors ``(M, *)``."""
 
-    def __init__(self, members: Sequence[nn.Module], tensors: _Tensors) -> None:
-        super().__init__()
-        self._skeleton = (members[0],)
-        _take_tensors(self, members, tensors)
-
-    def forward(self, original: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensor:
         """Map the tensors of all members."""
-
-        def one(own: dict[str, Tensor], tensor: Tensor) -> Tensor:
-            made: Tensor = functional_call(self._skeleton[0], own, (tensor,))
-            return made
-
-        own = {name: each for name, each in (*self._parameters.items(), *self._buffers.items()) if each is not None}
-        return vmap(one)(own, original)
+        return super().forward(*(each.transpose(0, 1) for each in inputs)).transpose(0, 1)
 
 
 class StackedLinear(nn.Module):
