@@ -152,8 +152,12 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _parametrized(members: Sequence[nn.Module], tensors: _Tensors) -> nn.Module:
-    """Stack what is parametrized, such as a convolution with standardized weights: what it is without, then that."""
-    if _RULES.get(type_before_parametrizations(members[0])) not in (StackedConv, StackedLinear):
+    """Stack what is parametrized, such as a convolution with standardized weights: what it is without, then that.
+
+    What has no such rule is mapped as a whole, and so is what is made of several tensors.
+    """
+    has_rule = _RULES.get(type_before_parametrizations(members[0])) in (StackedConv, StackedLinear)
+    if not has_rule or not all(each.is_tensor for each in members[0].parametrizations.values()):  # type: ignore[operator]
         return Mapped(members, tensors)
     stacked = _stack([_without_parametrizations(member) for member in members], tensors)
     for name, parametrizations in members[0].parametrizations.items():  # type: ignore[operator, union-attr]

@@ -48,10 +48,24 @@ class Nested(nn.Module):
         return scaled
 
 
+class Polar(nn.Module):
+    """Makes a tensor of two."""
+
+    def forward(self, size: Tensor, direction: Tensor) -> Tensor:
+        return size * nn.functional.normalize(direction.flatten(), dim=0).view_as(direction)
+
+    def right_inverse(self, whole: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.linalg.vector_norm(whole), whole
+
+
 def parametrized(layer: nn.Module, *kinds: Callable[[], nn.Module]) -> nn.Module:
     for kind in kinds:
         register_parametrization(layer, "weight", kind())
     return layer
+
+
+def polar(layer: nn.Module) -> nn.Module:
+    return parametrized(layer, Polar)
 
 
 def assert_stack_is_its_members(stacked: nn.Module, members: Sequence[nn.Module], shape: Sequence[int]) -> None:
@@ -86,7 +100,7 @@ def test_it_is_evaluated_and_re_assigns_its_buffers_as_alone(kinds: Sequence[Cal
     [(lambda: nn.Linear(5, 4), (5,)), (lambda: nn.Conv2d(2, 3, 3), (2, 5, 4))],
     ids=["dense", "convolution"],
 )
-@pytest.mark.parametrize("parametrize", [orthogonal])
+@pytest.mark.parametrize("parametrize", [orthogonal, polar])
 def test_what_has_an_inverse(
     parametrize: Callable[[nn.Module], nn.Module], build: Callable[[], nn.Module], shape: tuple[int, ...]
 ) -> None:

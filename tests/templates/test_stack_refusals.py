@@ -7,6 +7,7 @@ import numpy
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import register_parametrization
 from torch.testing import assert_close
 
@@ -171,6 +172,10 @@ def other_padding() -> nn.Module:
         ),
         ([nn.LeakyReLU(0.1), nn.LeakyReLU(0.2)], DIFFERING.format("LeakyReLU", "negative_slope")),
         (
+            [weight_norm(nn.Linear(5, 4)), weight_norm(nn.Linear(5, 4))],
+            DIFFERING.format("ParametrizedLinear", "_load_state_dict_pre_hooks"),
+        ),
+        (
             [other_padding(), other_padding()],
             "stack: Conv2d must pad with zeros, got padding_mode='reflect'; use 'zeros'",
         ),
@@ -192,6 +197,7 @@ def other_padding() -> nn.Module:
         "of which the first has no bias",
         "of which one is tied",
         "of different settings",
+        "of torch's weight_norm",
         "padding",
         "embedding",
     ],
