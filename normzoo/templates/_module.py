@@ -232,7 +232,7 @@ class MemberModule(LightningModule):
         return [total / self._steps if self._steps else math.nan for total in self._loss_sum.tolist()]
 
     def keep(self, members: Sequence[int]) -> None:
-        """Go on with these members alone, as if the others had never been there."""
+        """Go on with these members alone, in order, as if the others had never been there."""
         keep_members(self.network, members)
         self.optimizer.keep(members)
         self.members = len(members)

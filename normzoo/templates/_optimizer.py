@@ -125,7 +125,13 @@ class MemberOptimizer:
             grad.mul_(factors.reshape(-1, *(1 for _ in grad.shape[1:])))
 
     def keep(self, members: Sequence[int]) -> None:
-        """Go on with these members alone, whose parameters are those left; momenta go with them."""
+        """Go on with these members alone, whose parameters are those left; momenta go with them.
+
+        Raises:
+            ValueError: the members are not in order, each once.
+        """
+        if list(members) != sorted(set(members)):
+            raise ValueError(f"MemberOptimizer: members must be in order, each once, got {list(members)}; sort them")
         self._lrs = [self._lrs[member] for member in members]
         wanted = [
             (part, [member - part.members.start for member in members if member in _range(part.members)])

@@ -1,5 +1,6 @@
 """Is each member of a stack updated as torch's own optimizer would update it alone?"""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_each_member_is_updated_as_alone(
         (7, (3,), RATES["four"], 10.0),
         (7, (1, 2), RATES["two"], 10.0),
         (7, (0, 2, 3), RATES["four"], None),
-        (7, (3, 1), RATES["one"], None),
+        (7, (1, 3), RATES["one"], None),
         (0, (1, 2), RATES["one"], 10.0),
     ],
     ids=str,
@@ -157,6 +158,15 @@ def test_members_that_are_kept_go_on_as_if_the_others_had_never_been_there(
             name, own, [goal[index : index + 1] for goal in goals], rates[member], clip_norm, DECAY, cosine
         )
         assert_close([parameter[index : index + 1].detach() for parameter in parameters], expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("kept", [[3, 1], [1, 1]], ids=str)
+def test_members_are_kept_in_order(kept: list[int]) -> None:
+    """Since rates and momenta are paired with those that are left."""
+    optimizer = MemberOptimizer([nn.Parameter(torch.ones(4, 2))], "sgd", RATES["four"])
+    message = f"MemberOptimizer: members must be in order, each once, got {kept}; sort them"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        optimizer.keep(kept)
 
 
 @pytest.mark.slow_but_one
