@@ -52,6 +52,7 @@ IN_WORKERS = {
         "train",
         "evaluation",
         "time_steps",
+        "networks",
         "prepare",
         "places",
         "memory",
