@@ -57,8 +57,8 @@ def _fails_without(run: RunSpec, dataset: Dataset, task: Task) -> str:
     except UnfitNormError as error:
         if isinstance(error.__cause__, ComponentError):  # it cannot be made with such a norm
             return ""
-        is_of_kind = isinstance(error.__cause__, ConfigError)  # as its outputs alone are wrong
-        return f"{error.reason.removeprefix('it ')}{'' if is_of_kind else _other_kind(run, dataset)}"
+        takes_inputs = isinstance(error.__cause__, ConfigError)  # and its outputs alone are wrong
+        return f"{error.reason.removeprefix('it ')}{'' if takes_inputs else _other_kind(run, dataset)}"
     except UsageError:
         return ""
     return ""
