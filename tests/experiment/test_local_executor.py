@@ -192,3 +192,14 @@ def test_where_nothing_compiled_can_be_kept_no_worker_is_started(
     message = f"for what is compiled, cannot be made .*{reason}.*; name another in TORCHINDUCTOR_CACHE_DIR"
     with pytest.raises(ConfigError, match=message), LocalExecutor():
         pass
+
+
+@pytest.mark.slow
+def test_what_torch_warns_of_when_it_maps_attention_is_not_said(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is about how fast torch maps over seeds, and said for each place and network once more."""
+    attentive = "timm:vit_tiny_patch16_224:img_size=8,patch_size=4,embed_dim=24,depth=1,num_heads=2"
+    with LocalExecutor(CPU) as executor:
+        told = carried_out(executor, Prepare(MatrixSpec(norms=("none",), templates=(attentive,)), CPU))
+    (checked,) = (each for each in told if isinstance(each, Checked))
+    assert [network.unstackable for network in checked.prepared.networks.values()] == [""]
+    assert "batching rule" not in capfd.readouterr().err

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from multiprocessing import parent_process
@@ -111,6 +112,8 @@ def load() -> None:
 
     gc.freeze()
     gc.enable()
+    # Of operations that torch maps one member at a time, such as attention: nothing that a user could change.
+    warnings.filterwarnings("ignore", message=".*not yet implemented the batching rule")
     atexit.register(gc.unfreeze)  # or libraries complain, when the process ends, of what was not cleared away
 
 
