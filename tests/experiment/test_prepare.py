@@ -179,6 +179,11 @@ def test_a_norm_that_does_not_work_is_refused_with_its_place(
         prepare(MatrixSpec(norms=(f"faulty_norms:{norm}",), templates=("cnn",), batch_sizes=(2,)), CPU)
 
 
+OTHER_WEIGHTS = (
+    "the {} with norm 'batch' starts from other weights when it is made again with the same seed; draw them from "
+    "torch's random numbers, so that seeds can be paired and runs repeated"
+)
+
 PROBING = """
 import numpy
 import torch
@@ -234,6 +239,15 @@ class Drawn(Fitting):
     def __init__(self, norm, outputs):
         super().__init__(norm, outputs)
         self.head.weight.data = torch.tensor(numpy.random.randn(outputs, 64)).float()
+
+
+class Counted(Fitting):
+    made = 0
+
+    def __init__(self, norm, outputs):
+        super().__init__(norm, outputs)
+        Counted.made += 1
+        self.further = nn.ModuleList(nn.Linear(1, 1) for _ in range(Counted.made))
 
 
 class Named(Fitting):
@@ -318,11 +332,8 @@ def test_what_looks_at_later_steps_is_refused_where_outputs_are_of_every_step(in
     [
         ("Named", r"the {} fails on inputs of shape (4, 1, 8, 8): its output must be of shape (4, 10), got a dict"),
         ("Idle", "the {} makes norms, and its forward pass calls none of them; call them"),
-        (
-            "Drawn",
-            "the {} with norm 'batch' starts from other weights when it is made again with the same seed; draw them "
-            "from torch's random numbers, so that seeds can be paired and runs repeated",
-        ),
+        ("Drawn", OTHER_WEIGHTS),
+        ("Counted", OTHER_WEIGHTS),
     ],
 )
 def test_what_is_the_networks_fault_is_not_said_of_a_norm(name: str, message: str) -> None:

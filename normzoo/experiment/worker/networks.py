@@ -138,8 +138,10 @@ def _build_members(run: RunSpec, dataset: Dataset) -> list[nn.Module]:
 
 def _starts_alike(network: nn.Module, other: nn.Module) -> bool:
     """Whether two networks have the same parameters, as those of one seed do."""
-    pairs = zip(network.parameters(), other.parameters(), strict=True)
-    return all(torch.equal(mine.nan_to_num(), its.nan_to_num()) for mine, its in pairs)
+    mine, its = list(network.parameters()), list(other.parameters())
+    return [each.shape for each in mine] == [each.shape for each in its] and all(
+        bool(((one == another) | one.isnan()).all()) for one, another in zip(mine, its, strict=True)
+    )
 
 
 class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -165,7 +165,7 @@ def try_task(spec: str, task: Task, dataset: Dataset) -> None:
     steps = dataset.test.targets.shape[1:] if task.per_step else ()
     most = max(SAMPLES, _TRIED_VALUES // max(1, prod((*steps, dataset.outputs))))
     samples = len(dataset.test)
-    targets = dataset.test.targets[torch.linspace(0, samples - 1, min(samples, most)).long()]
+    targets = dataset.test.targets[torch.linspace(0, samples - 1, min(samples, most), dtype=torch.float64).long()]
     outputs = torch.randn(len(targets), 1, *steps, dataset.outputs, generator=torch.Generator())
     try:
         member_losses(task.training_losses, outputs, targets.unsqueeze(1))
