@@ -17,6 +17,9 @@ Array = npt.NDArray[Any]
 Kind = Literal["numbers", "categories"]
 """Of features: numbers, or texts."""
 
+Decimal = Literal["point", "comma"]
+"""What stands before decimals."""
+
 MAX_CLASSES = 100
 """Up to so many different whole numbers as a target are classes where nobody says what is learned."""
 
@@ -47,6 +50,7 @@ class Column:
         name: of the column.
         is_target: it is to be predicted; else it is a feature.
         trained: of a feature of a test set, that of the training set, whose texts keep their places.
+        decimal: what stands before decimals in numbers; what is written otherwise comes as text.
 
     Attributes:
         places: of the different texts, numbers from 0 in the order in which they came.
@@ -56,8 +60,17 @@ class Column:
         counts_rows: each number is one more than that before it.
     """
 
-    def __init__(self, source: str, name: str, *, is_target: bool = False, trained: "Column | None" = None) -> None:
+    def __init__(
+        self,
+        source: str,
+        name: str,
+        *,
+        is_target: bool = False,
+        trained: "Column | None" = None,
+        decimal: Decimal = "point",
+    ) -> None:
         self.source, self.name, self.is_target, self._trained = source, name, is_target, trained
+        self._decimal = decimal
         self.where = f"{source}: {'the target' if is_target else 'column'} '{name}'"
         self.way_out = f"leave it out {'' if trained is None else 'of both '}with drop={name}"
         if is_target:
@@ -205,7 +218,15 @@ class Column:
         is_number = pd.to_numeric(texts, errors="coerce").notna() & ~texts.isin(("True", "False"))
         numbers, others = texts[is_number], texts[~is_number]
         separated = others[others.str.fullmatch(_WITH_SEPARATORS)]
-        if len(separated) and 2 * (len(separated) + len(numbers)) > len(texts):
+        are_meant = 2 * (len(separated) + len(numbers)) > len(texts)
+        pointed = numbers[numbers.str.contains(".", regex=False)]
+        if self._decimal == "comma" and len(pointed) and are_meant:
+            raise DataError(
+                f"{self.where} holds numbers with points ('{pointed.iloc[0]}' in row {row(pointed.index[0])}), which "
+                f"decimal=comma does not read as numbers; write all as 1234,5, or all as 1234.5 without decimal=comma, "
+                f"or {self.way_out}"
+            )
+        if len(separated) and are_meant:
             raise DataError(
                 f"{self.where} holds numbers with commas or separators of thousands ('{separated.iloc[0]}' in row "
                 f"{row(separated.index[0])}), which are not read as numbers; write them as 1234.5, in CSV also as "

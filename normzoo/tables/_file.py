@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from normzoo.errors import MAX_LISTED, DataError, nearest
 from normzoo.registry.datasets import at_home
+from normzoo.tables._columns import Decimal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ class Layout:
     target: str | None = None
     drop: tuple[str, ...] = ()
     sep: str = "comma"
-    decimal: Literal["point", "comma"] = "point"
+    decimal: Decimal = "point"
 
     @classmethod
     def of_options(cls, format: str, options: Mapping[str, Any]) -> "Layout":  # noqa: A002

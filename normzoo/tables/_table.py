@@ -57,8 +57,8 @@ def read_table(path: str, layout: Layout, keep: Keep, *, training: Table | None 
         raise DataError(f"{source}: besides the target '{name}' there is no column to learn from")
 
     def begin() -> list[Column]:
-        of_features = [Column(source, each, trained=trained.get(each)) for each in features]
-        return [*of_features, Column(source, name, is_target=True)]
+        of_features = [Column(source, each, trained=trained.get(each), decimal=layout.decimal) for each in features]
+        return [*of_features, Column(source, name, is_target=True, decimal=layout.decimal)]
 
     as_text = () if training is None else _texts(training)
     (*columns, last), values = _read(path, layout, names, begin, keep, as_text)
@@ -85,7 +85,7 @@ def read_target(path: str, layout: Layout) -> Target:
         path,
         layout,
         names,
-        begin=lambda: [Column(source, name, is_target=True)],
+        begin=lambda: [Column(source, name, is_target=True, decimal=layout.decimal)],
         keep=lambda blocks: np.concatenate([*blocks, np.empty((0, 1))]),
     )
     if column.missing:

@@ -194,6 +194,28 @@ def test_files_are_read_as_they_are_written(sep: str, sign: str, tmp_path: Path)
     assert found.checksum == expected.checksum
 
 
+@pytest.mark.parametrize(
+    ("fares", "first"),
+    [
+        ([f"{row}.5" for row in range(ROWS)], "'0.5' in row 1"),
+        ([f"{row}{'.' if row == 3 else ','}5" for row in range(ROWS)], "'3.5' in row 4"),
+        ([f"{row}.5" if row else "" for row in range(ROWS)], "'1.5' in row 2"),
+    ],
+    ids=["all", "one", "one missing"],
+)
+def test_numbers_with_points_beside_decimal_commas_are_refused(fares: list[str], first: str, tmp_path: Path) -> None:
+    """They would be texts, each a category of its own."""
+    text = frame().assign(fare=fares).to_csv(index=False, sep=";", decimal=",")
+    message = refusal(write(tmp_path, text.encode()), "sep=semicolon,decimal=comma")
+    assert f"column 'fare' holds numbers with points ({first}), which decimal=comma does not read" in message
+
+
+def test_a_target_with_points_beside_decimal_commas_is_refused(tmp_path: Path) -> None:
+    text = frame().assign(fare=[f"{row}.5" for row in range(ROWS)]).to_csv(index=False, sep=";", decimal=",")
+    message = refusal(write(tmp_path, text.encode()), "sep=semicolon,decimal=comma,target=fare")
+    assert "the target 'fare' holds numbers with points ('0.5' in row 1), which decimal=comma does not" in message
+
+
 def test_a_test_file_may_have_its_columns_in_another_order_and_codes_that_read_as_numbers(tmp_path: Path) -> None:
     """What is text in training is text there, too."""
     table = frame().assign(port=np.resize(["01", "02", "x"], ROWS))
