@@ -10,7 +10,7 @@ from torch import nn
 
 from normzoo.errors import ComponentError, error_text
 from normzoo.layers._kernels.torch_internals import TorchInstanceNorm
-from normzoo.registry import CHANNELS, NORMS, Option, first_parameter
+from normzoo.registry import CHANNELS, NORMS, Option, first_parameter, written
 
 NormFactory = Callable[..., nn.Module]
 """Takes a number of channels, and perhaps ``device`` and ``dtype``; returns a norm of that many."""
@@ -93,7 +93,11 @@ def norm_factory(spec: str) -> NormFactory:
         **options: Option,
     ) -> nn.Module:
         asked = _with_options(spec, options)
-        layer = _built(asked, maker(asked), num_features)
+        try:
+            make = maker(asked)
+        except ComponentError as error:
+            raise _refused(spec, asked, options, error) from error
+        layer = _built(asked, make, num_features)
         return layer if device is None and dtype is None else layer.to(device=device, dtype=dtype)
 
     setattr(factory, SPEC, spec)
@@ -105,6 +109,16 @@ def _with_options(spec: str, options: Mapping[str, Option]) -> str:
         return spec
     parsed = NORMS.parse(spec)
     return str(parsed._replace(options={**parsed.options, **options}))
+
+
+def _refused(spec: str, asked: str, options: Mapping[str, Option], error: ComponentError) -> ComponentError:
+    """Say what is wrong with the options of a call, by the spec and the options that somebody wrote."""
+    called = ", ".join(f"{name}={written(value)}" for name, value in options.items())
+    reason = str(error).removeprefix(f"norm '{asked}': ")
+    return ComponentError(
+        f"norm '{spec}', called with {called}: {reason}; options that not every norm takes belong to the norm, as in "
+        "batch:eps=0.001, and not to the call"
+    )
 
 
 def marking(norm: NormFactory) -> NormFactory:

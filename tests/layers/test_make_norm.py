@@ -259,5 +259,8 @@ def test_a_factory_takes_options_in_place_of_its_own() -> None:
     assert str(factory(8, groups=2)) == "GroupNorm(2, 8, eps=0.001, affine=True, bias=True)"
     assert str(factory(8)) == "GroupNorm(4, 8, eps=0.001, affine=True, bias=True)"
     assert getattr(factory, "spec") == "group:groups=4,eps=1e-3"  # noqa: B009  # a function has no such attribute
-    with pytest.raises(ComponentError, match="no option 'size'"):
+    called = r"norm 'group:groups=4,eps=1e-3', called with size=2: it has no option 'size' .*belong to the norm"
+    with pytest.raises(ComponentError, match=called):
         factory(8, size=2)
+    with pytest.raises(ComponentError, match=r"norm 'none', called with eps=0\.001: it has no option 'eps'"):
+        norm_factory("none")(8, eps=1e-3)
