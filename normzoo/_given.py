@@ -100,7 +100,8 @@ def dataset_spec(dataset: Any) -> Iterator[str | None]:
         except UsageError as error:
             if str(path) not in str(error):
                 raise
-            raise DataError(str(error).replace(f"npz '{path}'", "dataset")) from None
+            named = str(error).replace(f"npz '{path}'", "dataset").replace(f"npz:{path}", path.name)
+            raise DataError(named) from None
 
 
 def arrays_of(dataset: Any) -> dict[str, Any]:

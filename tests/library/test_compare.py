@@ -221,6 +221,8 @@ def test_what_is_wrong_with_a_dataset_is_said_of_it_and_not_of_a_file() -> None:
     x = np.random.default_rng(0).random((20, 4))
     with pytest.raises(UsageError, match=r"^dataset: y_train holds 3 targets for 20 vectors; give every vector one$"):
         in_process(norms=["none"], templates="mlp", dataset=(x, [0, 1, 0], x, [0, 1] * 10))
+    with pytest.raises(UsageError, match=r"^batch_sizes: 50 is larger than the training set of 'arrays' \(18 of 20 "):
+        in_process(norms=["none"], templates="mlp", dataset=(x, [0, 1] * 10) * 2, batch_sizes=[50])
 
 
 @pytest.mark.parametrize(
