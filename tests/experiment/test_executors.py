@@ -50,10 +50,27 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {
     "local": lambda: LocalExecutor(CPU),
     "in process": InProcessExecutor,
 }
-SLOW = {"local": pytest.mark.slow}  # as it starts processes
+OF_PROCESSES = ("local",)
+"""Those that carry tasks out in processes of their own: they take longer to start, and hear of a process's death."""
+
 each_executor = pytest.mark.parametrize(
-    "make", [pytest.param(make, id=name, marks=SLOW.get(name, ())) for name, make in EXECUTORS.items()]
+    "make",
+    [
+        pytest.param(make, id=name, marks=[pytest.mark.slow] if name in OF_PROCESSES else ())
+        for name, make in EXECUTORS.items()
+    ],
 )
+
+SAID = {
+    ("in process", "Leaving"): ("End: 3", None),
+    ("local", "Leaving"): ("the worker process ended with exit code 1", None),
+    ("local", "Vanishing"): ("the worker process ended with exit code 4", None),
+    ("local", "Killed"): (
+        "the worker process was killed by SIGKILL; perhaps the system ran out of memory",
+        "signal 9",
+    ),
+}
+"""Why, and by what, executors say that a task died of a troubled norm."""
 
 
 def on_device(**changes: Any) -> dict[str, Any]:
@@ -216,20 +233,13 @@ def test_there_is_always_a_slot_with_a_thread(make: Callable[[], Executor]) -> N
 
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize(
-    ("where", "norm", "reason"),
+    ("where", "norm"),
     [
-        ("in process", "Leaving", "End: 3"),
-        ("local", "Leaving", "the worker process ended with exit code 1"),
-        ("local", "Vanishing", "the worker process ended with exit code 4"),
-        (
-            "local",
-            "Killed",
-            "the worker process was killed by SIGKILL; perhaps the system ran out of memory (signal 9)",
-        ),
+        ("in process", "Leaving"),
+        *((where, norm) for where in OF_PROCESSES for norm in ("Leaving", "Vanishing", "Killed")),
     ],
-    ids=["in process leaves", "local leaves", "local vanishes", "local is killed"],
 )
-def test_a_death_is_the_last_that_is_told(where: str, norm: str, reason: str) -> None:
+def test_a_death_is_the_last_that_is_told(where: str, norm: str) -> None:
     """Of the run that it died over and of those behind it; what was told before is heard, and the next task works."""
     runs = [tiny_spec(), tiny_spec(seed=1, norm=f"{TROUBLED}:{norm}"), tiny_spec(seed=2)]
     with EXECUTORS[where]() as executor:
@@ -237,7 +247,9 @@ def test_a_death_is_the_last_that_is_told(where: str, norm: str, reason: str) ->
         assert shapes(told) == [("started", 0), (1, 0), ("ok", 0), ("started", 1), WorkerDied]
         died = told[-1]
         assert isinstance(died, WorkerDied)
-        assert died.reason + (f" ({died.killed_by})" if died.killed_by else "") == reason
+        assert died.reason
+        assert bool(died.killed_by) == (norm == "Killed")
+        assert (died.reason, died.killed_by) == SAID.get((where, norm), (died.reason, died.killed_by))
         assert shapes(carried_out(executor, training(runs[2]))) == [("started", 2), (1, 2), ("ok", 2), TaskDone]
 
 
@@ -284,6 +296,22 @@ def test_a_run_has_the_same_record_on_every_executor() -> None:
         found.append(results(sorted(records, key=lambda record: record.spec.key)))
     assert len(found[0]) == 4
     assert all(each == found[0] for each in found)
+
+
+@pytest.mark.slow
+@each_executor
+def test_tasks_that_are_started_together_have_the_records_of_each_alone(make: Callable[[], Executor]) -> None:
+    """Random numbers, threads and backends are a process's, so that two at a time in one would share them."""
+    tasks = [training(tiny_spec(seed=seed, norm=norm, epochs=4)) for seed, norm in ((0, "batch"), (1, "none"))]
+    with make() as executor:
+        alone = [carried_out(executor, task) for task in tasks]
+        together = told_of(executor, *(executor.start(task) for task in tasks))
+    of_each, of_all = (
+        [results([message.record for message in told if isinstance(message, RunDone)]) for told in each]
+        for each in (alone, together)
+    )
+    assert [len(each) for each in of_each] == [1, 1]
+    assert of_all == of_each
 
 
 LEAVING = """
