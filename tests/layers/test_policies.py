@@ -2,7 +2,9 @@
 
 import copy
 import inspect
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from normzoo.templates import stack
 
 from .cases import ONE_OF_EACH
 from .formulas import ONE_OF_EACH_FORMULA
+from .test_small_batches import SMALL
 
 CASES: list[Any] = [*ONE_OF_EACH, *ONE_OF_EACH_FORMULA]
 
@@ -35,6 +38,25 @@ NEEDED = {
 def takes(name: str) -> list[str]:
     """Return the norms of the registry that have an option."""
     return [norm for norm, entry in NORMS.items() if name in entry.explanation.options]
+
+
+def has_weight(name: str) -> bool:
+    layer = make_norm(f"{name}:{options}" if (options := NEEDED.get(name)) else name, 4)
+    return any(parameter.rpartition(".")[2] == "weight" for parameter, _ in layer.named_parameters())
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "policies.md"
+ROW = re.compile(r"^\| \[(?P<options>[^\]]*)\][^|]*\|[^|]*\| (?P<norms>[^|;]*)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("row", list(ROW.finditer(PAGE.read_text())), ids=lambda row: row["options"])
+def test_the_page_says_which_norms_have_an_option(row: re.Match[str]) -> None:
+    """By their names in the registry; classes that the registry does not name may stand beside them."""
+    said = {name for name in re.findall(r"`([^`]*)`", row["norms"]) if name in NORMS}
+    if "every norm with a `weight`" in row["norms"]:
+        said = {name for name in NORMS if has_weight(name)} - {"grn"}
+    for option in re.findall(r"`([^`]*)`", row["options"]):
+        assert set(takes(option)) == said
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -183,8 +205,17 @@ SKIPPING: dict[str, Build] = {
     "cumulative": lambda **options: layers.BatchNorm1d(3, momentum=None, skip_nonfinite=True, **options),
     "instance": lambda **options: layers.InstanceNorm1d(3, track_running_stats=True, skip_nonfinite=True, **options),
     "extended": lambda **options: layers.ExtendedBatchNorm(3, skip_nonfinite=True, **options),
+    "ghost": lambda **options: layers.GhostBatchNorm(3, size=4, skip_nonfinite=True, **options),
 }
 every_skipping = pytest.mark.parametrize("build", SKIPPING.values(), ids=SKIPPING)
+
+
+@pytest.mark.parametrize(
+    ("option", "asked"), [("small_batch", SMALL), ("min_values", SMALL), ("skip_nonfinite", SKIPPING)]
+)
+def test_a_norm_that_takes_an_option_is_asked_what_it_does(option: str, asked: dict[str, Build]) -> None:
+    """By a line in the list of those."""
+    assert set(takes(option)) <= set(asked)
 
 
 def batches(garbage: float) -> list[Tensor]:

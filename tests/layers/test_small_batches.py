@@ -18,6 +18,7 @@ Build = Callable[..., Any]
 SMALL: dict[str, Build] = {
     "batch": lambda **options: layers.BatchNorm1d(3, **options).double(),
     "extended": lambda **options: layers.ExtendedBatchNorm(3, **options).double(),
+    "ghost": lambda **options: layers.GhostBatchNorm(3, size=5, **options).double(),
 }
 every_small = pytest.mark.parametrize("build", SMALL.values(), ids=SMALL)
 
