@@ -1,5 +1,6 @@
 """Benchmarks of normzoo against other tools. Run from a checkout; not installed with the package."""
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping
@@ -8,6 +9,9 @@ from typing import Any
 
 from normzoo.errors import ConfigError
 from normzoo.outputs import check_output, marked, write_outputs
+
+HELP = {"PATH": "of what is written, PATH.json and PATH.md", "COMPARISONS": "how many to simulate of each kind"}
+"""What the words of a benchmark's command line mean."""
 
 
 def check_record(path: Path, *, force: bool) -> None:
@@ -31,7 +35,13 @@ def write_record(benchmark: str, path: Path, measured: Mapping[str, Any], page: 
 
 def arguments(*names: str) -> tuple[list[str], bool]:
     """Return the words of the command line, and whether ``--force`` is among them; end with a line where one lacks."""
-    words = [word for word in sys.argv[1:] if word != "--force"]
-    if len(words) != len(names) or any(word.startswith("-") for word in words):
-        sys.exit(f"error: give {' '.join(names)}, and --force to overwrite what no benchmark wrote")
-    return words, "--force" in sys.argv
+    benchmark = sys.modules["__main__"]
+    about = (benchmark.__doc__ or "").partition("``: ")[2]
+    module = getattr(benchmark, "__spec__", None)
+    name = f"python -m {module.name}" if module else None
+    parser = argparse.ArgumentParser(prog=name, description=about[:1].upper() + about[1:])
+    for name in names:
+        parser.add_argument(name, help=HELP[name])
+    parser.add_argument("--force", action="store_true", help="overwrite what no benchmark wrote")
+    given = vars(parser.parse_args())
+    return [given[name] for name in names], given["force"]

@@ -66,15 +66,21 @@ def test_a_record_is_written_again_and_nothing_else_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["convert", "inference", "stores"])
 def test_nothing_is_measured_for_a_file_that_must_not_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """Nor where words lack."""
+    """Nor where words lack, or where somebody asks what it does."""
     (tmp_path / "notes.md").write_text("notes")
     module = {"convert": convert, "inference": inference, "stores": stores}[name]
     monkeypatch.setattr(module, "measure", lambda *_: pytest.fail("it measures"))
     count = ["600"] if name == "inference" else []
-    for words, said in (([*count, str(tmp_path / "notes")], "was not written by normzoo"), ([], "error: give .*PATH")):
+    monkeypatch.setattr(sys, "argv", [name, *count, str(tmp_path / "notes")])
+    with pytest.raises(SystemExit, match="was not written by normzoo"):
+        module.main()
+    for words, code in (([], 2), (["--help"], 0)):
         monkeypatch.setattr(sys, "argv", [name, *words])
-        with pytest.raises(SystemExit, match=said):
+        with pytest.raises(SystemExit, match=f"^{code}$"):
             module.main()
+    shown = capsys.readouterr()
+    assert "PATH" in shown.err.splitlines()[-1]
+    assert "overwrite what no benchmark wrote" in shown.out
     assert [path.name for path in tmp_path.iterdir()] == ["notes.md"]
