@@ -51,14 +51,17 @@ _SINGLE: Mapping[str, Registry[Any]] = {
 
 def named(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings in which components are specs; text stays as it is, as it may name several."""
-    specs = dict(asked)
+    specs, dataset = dict(asked), asked["dataset"]
+    taken: dict[str, object] = {}
+    if dataset is not None and is_of_session(spec := DATASETS.parse(dataset)):
+        taken[spec.target.partition(":")[2]] = DATASETS
     for setting, registry in _SEVERAL.items():
         given = asked[setting]
         if given is not None and not isinstance(given, str):
-            specs[setting] = [spec_of(registry, each) for each in ([given] if callable(given) else given)]
+            specs[setting] = [spec_of(registry, each, taken) for each in ([given] if callable(given) else given)]
     for setting, registry in _SINGLE.items():
         if asked[setting] is not None:
-            specs[setting] = spec_of(registry, asked[setting])
+            specs[setting] = spec_of(registry, asked[setting], taken)
     return specs
 
 

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain, count
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
-from uuid import uuid4
 
 from normzoo.errors import ComponentError, UnknownNameError, UsageError, error_line, nearest
+from normzoo.registry._fingerprint import fingerprint
 from normzoo.registry._options import Option, checked_options, scalar
 
 Known = TypeVar("Known")
@@ -293,8 +294,16 @@ PREFIX = "session"
 """Where a module would stand in the spec of such a component."""
 
 
-def spec_of(registry: Registry[Any], component: str | Callable[..., Any]) -> str:
+def spec_of(
+    registry: Registry[Any], component: str | Callable[..., Any], taken: dict[str, object] | None = None
+) -> str:
     """Return the spec of a component that is given by its name or as it is.
+
+    Args:
+        registry: of its kind.
+        component: the name, class or function.
+        taken: what else is asked for of this session, by name, to which this is added; of two things of one name, such
+            as lambdas, the second has ``_2`` behind its own.
 
     >>> from torch import nn
     >>> from normzoo.registry import NORMS
@@ -316,7 +325,10 @@ def spec_of(registry: Registry[Any], component: str | Callable[..., Any]) -> str
     if module not in ("", "__main__") and name.isidentifier() and _is_importable(f"{module}:{name}", component):
         return f"{module}:{name}"
     name = getattr(function, "__name__", type(component).__name__).strip("<>")
-    SESSION[name] = (component, _checksum(component))
+    taken = {} if taken is None else taken
+    names = chain([name], (f"{name}_{number}" for number in count(2)))
+    name = next(each for each in names if taken.setdefault(each, component) is component)
+    SESSION[name] = (component, fingerprint(component))
     return f"{PREFIX}:{name}"
 
 
@@ -325,16 +337,6 @@ def _is_importable(path: str, component: object) -> bool:
         return load(path) is component
     except UsageError:
         return False
-
-
-def _checksum(component: Any) -> str:
-    """Return the checksum of what a component is written as; where that cannot be read, one of its own."""
-    function = getattr(component, "func", component)
-    try:
-        text = inspect.getsource(function) + repr((getattr(component, "args", ()), getattr(component, "keywords", {})))
-    except (OSError, TypeError):
-        text = uuid4().hex  # it is trained again in each session
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def is_of_session(spec: Spec) -> bool:

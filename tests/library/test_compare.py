@@ -102,6 +102,29 @@ def test_norms_come_as_they_are(norms: dict[str, Any]) -> None:
         assert all(bool(spec.sources.get("norm")) == (":" in name and "=" not in name) for spec in ours)
 
 
+@pytest.mark.slow
+def test_norms_of_one_name_are_kept_apart() -> None:
+    """Within a comparison by another name, from one to the next by what they were made with, and beside other kinds."""
+    first, second = (
+        in_process(norms=[partial(Scaling, by=by), lambda channels, by=by: Scaling(channels, by=by)], seeds=1)
+        for by in (0.0, 1.0)
+    )
+    assert first.matrix.norms == second.matrix.norms == ("session:Scaling", "session:lambda")
+    assert not {*first.records} & {*second.records}
+    of_zeros, of_all = (list(each.to_frame()["mean"]) for each in (first, second))
+    assert of_zeros[0] == of_zeros[1] < of_all[0] == of_all[1]
+    both = in_process(
+        norms=[partial(Scaling, by=by) for by in (0.0, 1.0)],
+        schedule=lambda step, steps: 1 - step / steps,
+        optimizer=lambda parameters, lr: torch.optim.SGD(parameters, lr=lr),
+        seeds=1,
+    )
+    assert both.matrix.norms == ("session:Scaling", "session:Scaling_2")
+    assert (both.matrix.optimizer, both.matrix.schedule) == ("session:lambda", "session:lambda_2")
+    found = dict(zip(both.to_frame()["norm"], both.to_frame()["mean"], strict=True))
+    assert found["session:Scaling"] < found["session:Scaling_2"]
+
+
 def test_an_augmentation_comes_as_it_is() -> None:
     """Beside one by its name, with a checksum of its own."""
     comparison = normzoo.compare(norms=["none"], augment=["flip", lambda images: images / 2], **TINY)
@@ -245,17 +268,15 @@ def test_mistakes_are_told_in_one_line(settings: dict[str, Any], error: type[Exc
 
 @pytest.mark.slow
 def test_a_changed_class_of_the_session_is_another_run() -> None:
-    """The checksum is of its source."""
+    """The checksum is of its code."""
 
     def made(text: str) -> type[nn.Module]:
-        path = Path(f"made_{len(text)}.py")
-        path.write_text(text)
         names: dict[str, Any] = {"__name__": "__main__"}
-        exec(compile(text, str(path), "exec"), names)  # noqa: S102
+        exec(text, names)  # noqa: S102
         return names["make"]  # type: ignore[no-any-return]
 
     one = "from torch import nn\ndef make(num_features):\n    return nn.Identity()\n"
-    other = one + "    # changed\n"
+    other = one.replace("nn.Identity()", "nn.Sequential()")
     first = in_process(norms=[made(one)])
     second = in_process(norms=[made(other)])
     assert first.records.keys().isdisjoint(second.records)

@@ -1,0 +1,192 @@
+"""Is a component of a session another one as soon as it may do something else, and the same one otherwise?"""
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from normzoo.layers import BatchNorm1d
+from normzoo.registry._fingerprint import fingerprint
+
+HELD = SimpleNamespace(number=1)
+
+
+def enclosing(number: Any) -> Callable[[int], Any]:
+    return lambda channels: nn.BatchNorm1d(channels, eps=number)
+
+
+def by_default(number: Any) -> Callable[..., Any]:
+    def make(channels: int, number: Any = number) -> Any:
+        return channels + number
+
+    return make
+
+
+def by_keyword(number: Any) -> Callable[..., Any]:
+    def make(channels: int, *, number: Any = number) -> Any:
+        return channels + number
+
+    return make
+
+
+def a_class(number: Any) -> type:
+    class Own(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = x * number
+            return y
+
+    return Own
+
+
+def a_subclass(number: Any) -> type:
+    class Own(BatchNorm1d):
+        scale = number
+
+        @property
+        def doubled(self) -> Any:
+            return super().eps
+
+    return Own
+
+
+def a_helper(number: Any) -> Callable[..., Any]:
+    def helper() -> Any:
+        return number
+
+    def make(channels: int) -> Any:
+        return helper() * channels
+
+    return make
+
+
+def a_global(number: Any) -> Callable[..., Any]:
+    HELD.number = number
+    return lambda channels: HELD.number * channels
+
+
+class Maker:
+    def __init__(self, number: Any) -> None:
+        self.number = number
+
+    def make(self, channels: int) -> Any:
+        return self.number * channels
+
+    __call__ = make
+
+
+def written(number: Any) -> Callable[..., Any]:
+    names: dict[str, Any] = {}
+    exec(f"def make(channels):\n    return channels * {number}", names)  # noqa: S102  # as a cell of a notebook
+    made: Callable[..., Any] = names["make"]
+    return made
+
+
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "enclosing": enclosing,
+    "default": by_default,
+    "keyword": by_keyword,
+    "class": a_class,
+    "subclass": a_subclass,
+    "helper": a_helper,
+    "global": a_global,
+    "method": lambda number: Maker(number).make,
+    "object": Maker,
+    "partial": lambda number: functools.partial(nn.GroupNorm, number),
+    "partial by name": lambda number: functools.partial(nn.GroupNorm, num_groups=number),
+    "cached": lambda number: functools.cache(enclosing(number)),
+    "code": written,
+    "in a list": lambda number: enclosing([1, {"a": number}]),
+    "in a set": lambda number: enclosing({1, number}),
+    "array": lambda number: enclosing(np.full(3, number)),
+    "tensor": lambda number: enclosing(torch.full((3,), float(number))),
+    "in low precision": lambda number: enclosing(torch.full((3,), float(number), dtype=torch.bfloat16)),
+    "module": lambda number: enclosing(nn.Threshold(number, 0)),
+    "path": lambda number: enclosing(Path(str(number))),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_known_by_what_it_was_made_with(way: str) -> None:
+    """However a value gets in; made anew of the same, it is the same."""
+    make = WAYS[way]
+    first = fingerprint(make(2))
+    assert first == fingerprint(make(2))
+    assert first != fingerprint(make(4))
+
+
+def test_functions_on_one_line_are_told_apart() -> None:
+    both = [lambda channels: nn.BatchNorm1d(channels), lambda channels: nn.LayerNorm(channels)]
+    assert len({fingerprint(each) for each in both}) == 2
+
+
+def test_types_of_equal_values_are_told_apart() -> None:
+    """What is computed with 1 may be another thing than with 1.0 or True."""
+    values = [1, 1.0, True, "1", b"1", None, (1,), [1], {1}, torch.float32, torch.float64]
+    assert len({fingerprint(enclosing(each)) for each in values}) == len(values)
+
+
+def test_what_refers_to_itself_has_an_end() -> None:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    assert fingerprint(enclosing(cycle)) == fingerprint(enclosing(cycle))
+
+
+def test_what_cannot_be_written_down_is_another_one_each_time() -> None:
+    """An open file, for instance: it is trained again."""
+    with Path(os.devnull).open() as file:
+        given = enclosing(file)
+        assert fingerprint(given) != fingerprint(given)
+
+
+SCRIPT = """
+import torch
+from torch import nn
+from normzoo.registry._fingerprint import fingerprint
+
+FACTOR = {factor}
+
+def helper(x):
+    return {helper}
+
+class Mine(nn.Module):
+    # {remark}
+    def __init__(self, channels):
+        super().__init__()
+        self.names = {{"a", "b", "c"}}
+
+    def forward(self, x):
+        return helper(x) * FACTOR
+
+print(fingerprint(Mine), fingerprint(lambda channels: Mine(channels)))
+"""
+
+
+@pytest.mark.slow
+def test_a_script_is_known_from_run_to_run(tmp_path: Path) -> None:
+    """By what it computes, also in functions and numbers beside its norm, and not by its remarks."""
+    plain = {"factor": 1.0, "helper": "x", "remark": "as it was"}
+    found = []
+    changed: list[dict[str, Any]] = [{}, {"remark": "later"}, {"factor": 3.0}, {"helper": "0 * x"}]
+    for number, changes in enumerate(changed):
+        script = tmp_path / "script.py"
+        script.write_text(SCRIPT.format(**{**plain, **changes}))
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONHASHSEED": str(number)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.append(done.stdout.split())
+    assert found[0] == found[1]
+    for one in (0, 1):
+        assert len({each[one] for each in found}) == 3
