@@ -31,6 +31,18 @@ def test_two_values_become_one_and_minus_one_if_nothing_follows() -> None:
     assert said in table("batch-renorm", batch_size=2, pooled=2).notes
 
 
+def test_places_of_one_kind_with_other_numbers_are_all_there() -> None:
+    """As the layers of an mlp, whose widths differ."""
+    matrix = MatrixSpec(norms="layer", templates="mlp", batch_sizes="2,8", seeds=2)
+    places = tuple(
+        Place(where="after it", kind="vectors", channels=width, positions=1, has_norm=width != 7, pooled=pooled)
+        for width, pooled in ((1024, 1024), (7, None), (32, 32), (1024, 1024), (64, 64))
+    )
+    table = summarize(matrix, filled(matrix, lambda *_: 0.9, places=places)).tables[0]
+    (found,) = places_grid(table, ["layer"]).columns
+    assert found.cells == [["32, 64 or 1,024"]]
+
+
 @pytest.mark.parametrize(("norm", "cell"), [("dyt", "–"), ("derf", "–"), ("extended", "?")])  # noqa: RUF001
 def test_nothing_pooled_is_not_the_same_as_not_known(norm: str, cell: str) -> None:
     """Of norms that take each value for itself, and of those of which no single number is known."""

@@ -1,6 +1,7 @@
 """The findings in words, with their numbers; that norms differ is said only where the test shows it, with its p."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isclose
 
 from normzoo.metric import Metric
 from normzoo.report.analysis.numbers import CellSummary, Contrast, Estimate, Row, Summary, Table
@@ -61,18 +62,26 @@ def _standings(summary: Summary, results: Results, n_norms: int) -> str:
     norm, cell = leader
     if len(results) == 1:
         return f"{norm} alone has a result" if n_norms > 1 else f"there is nothing to compare {norm} with"
-    highest = f"{norm} is {'highest' if metric.higher_is_better else 'lowest'}"
+    is_tested = cell.mark != "leading" or summary.family.is_tested
+    level = [norm, *(name for name, other in results if name != norm and _is_level(other, cell, is_tested=is_tested))]
+    highest = f"{enumerated(level)} {_are(level)} {'highest' if metric.higher_is_better else 'lowest'}"
+    highest += ", with the same mean" if len(level) > 1 else ""
     if any(
         metric.sign * ((other.mean or 0.0) - (cell.mean or 0.0)) > 0 for _, other in results if not other.is_partial
     ):
         highest += " of those with enough seeds"
+    elif not cell.is_partial and any(
+        metric.sign * ((other.mean or 0.0) - (cell.mean or 0.0)) > 0 for _, other in results if other.is_partial
+    ):
+        highest += " of those with all of their runs"
     if cell.is_partial:
         return f"no norm has all of its runs; over completed runs only, {highest}"
-    if cell.mark == "leading" and not summary.family.is_tested:
-        if all(other.mean == cell.mean for _, other in results):
+    if not is_tested:
+        if len(level) == len(results):
             return f"all norms have the same mean; {NEEDED}"
-        worst, _ = min(results, key=lambda entry: metric.sign * (entry[1].mean or 0.0))
-        lowest = f"{worst} {'lowest' if metric.higher_is_better else 'highest'}"
+        _, least = min(results, key=lambda entry: metric.sign * (entry[1].mean or 0.0))
+        worst = [name for name, other in results if _is_level(other, least, is_tested=False)]
+        lowest = f"{enumerated(worst)} {'lowest' if metric.higher_is_better else 'highest'}"
         return f"{highest}, {lowest}; {NEEDED}"
     others = [(name, other) for name, other in results if name != norm]
     if len(results) == n_norms and all(
@@ -83,6 +92,13 @@ def _standings(summary: Summary, results: Results, n_norms: int) -> str:
     if few := [name for name, other in others if other.mark == "untested"]:
         clauses.append(f"{enumerated(few)} {_are(few)} not compared with it, as runs are missing")
     return "; ".join(clauses)
+
+
+def _is_level(other: CellSummary, cell: CellSummary, *, is_tested: bool) -> bool:
+    """Whether two norms have one mean, but for rounding. Of tested ones that are always equal it is said elsewhere."""
+    is_same = other.mean is not None and cell.mean is not None and isclose(other.mean, cell.mean, rel_tol=1e-12)
+    is_zero = is_tested and other.behind is not None and other.behind.is_zero
+    return is_same and other.is_partial == cell.is_partial and not is_zero
 
 
 def _ties(metric: Metric, best: CellSummary, others: Results) -> Iterator[str]:

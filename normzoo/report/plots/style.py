@@ -68,10 +68,12 @@ SETTINGS: Final[dict[Any, Any]] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "normzoo",
     "text.color": INK,
+    "text.parse_math": False,
     "xtick.color": INK,
     "ytick.color": INK,
 }
-"""What differs from matplotlib's defaults. Text becomes outlines, so that it looks the same everywhere."""
+"""What differs from matplotlib's defaults. Text becomes outlines, so that it looks the same everywhere, and a dollar in
+it is one."""
 
 DPI = 150
 """Of the PNG files."""

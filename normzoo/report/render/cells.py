@@ -321,13 +321,18 @@ def places_grid(table: Table, norms: Sequence[str]) -> Grid:
 
 
 def _pooled(row: Row, where: str, positions: int, unknown: str) -> str:
-    """Write at how many values a norm takes each statistic in a place, once if that is the same at every batch size."""
+    """Write at how many values a norm takes each statistic in a place, once if that is the same at every batch size.
+
+    Layers of one kind may differ in it, as group norm's do by their channels.
+    """
     numbers: list[str] = []
     for cell in row.cells:
-        found = next((each for each in cell.places if (each.where, each.positions) == (where, positions)), None)
-        if found is None or not found.has_norm:
+        found = [each for each in cell.places if (each.where, each.positions) == (where, positions) and each.has_norm]
+        if not found:
             return NOTHING
-        numbers.append(unknown if found.pooled is None else f"{found.pooled:,}")
+        known = sorted({each.pooled for each in found if each.pooled is not None})
+        counts = [*map("{:,}".format, known), *([unknown] if any(each.pooled is None for each in found) else [])]
+        numbers.append(counts[0] if len(counts) == 1 else f"{', '.join(counts[:-1])} or {counts[-1]}")
     return " / ".join(numbers if len(set(numbers)) > 1 else numbers[:1])
 
 

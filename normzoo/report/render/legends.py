@@ -151,8 +151,8 @@ def legend(summary: Summary) -> str:
         )
     if any(cell.is_partial for cell in cells):
         parts.append(
-            f"{PARTIAL} completed runs only: runs that diverged or failed have no {metric.title}; such a norm ranks "
-            "behind those without, and what leaves runs out is not tested."
+            f"{PARTIAL} completed runs only: runs that diverged or failed have no {metric.title}; such a norm is not "
+            f"marked {BEST} beside one with all of its runs, and what leaves runs out is not tested."
         )
     if any(cell.stands_nowhere for cell in cells):
         parts.append(

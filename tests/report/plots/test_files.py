@@ -100,6 +100,14 @@ def test_another_process_writes_the_same_bytes(written: Path, tmp_path: Path) ->
     assert contents(tmp_path) == contents(written)
 
 
+def test_a_dollar_begins_no_formula(tmp_path: Path) -> None:
+    """In the names of norms, datasets and titles, where it may be the only one, or stand before what is no formula."""
+    matrix = MatrixSpec(norms="batch,none", templates="cnn", batch_sizes="2,8", seeds=2)
+    records = filled(matrix, lambda _, size, seed: 0.5 + 0.01 * size + 0.01 * seed)
+    labels = {"batch": r"US$5_a, $\frac{1$", "none": "$", "cnn": r"$\no$"}
+    assert write_plots(summarize(matrix, records, labels=labels), tmp_path / "report")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
