@@ -1,5 +1,6 @@
 """Text from elsewhere, such as names, errors and what another's store holds: shown so that it does nothing."""
 
+import codecs
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +15,35 @@ _ACTING = re.compile(
 )
 """Control characters but for tab and new line, signs that turn the direction of writing or are not seen, and halves of
 pairs, which no file can hold."""
+
+
+SIMPLER = "normzoo-simpler"
+"""How a stream takes signs that its encoding lacks: as one that is in all of them, or else as a question mark."""
+
+_SIMPLER = {
+    "\N{BLACK CIRCLE}": "#",
+    "\N{WHITE CIRCLE}": "o",
+    "\N{DAGGER}": "+",
+    "\N{DOUBLE DAGGER}": "^",
+    "\N{PLUS-MINUS SIGN}": "~",
+    "\N{LESS-THAN OR EQUAL TO}": "<",
+    "\N{RIGHTWARDS ARROW}": ">",
+    "\N{BLACK LEFT-POINTING TRIANGLE}": "<",
+    "\N{EN DASH}": "-",
+    "\N{MINUS SIGN}": "-",
+    "\N{HORIZONTAL ELLIPSIS}": ".",
+    "\N{MULTIPLICATION SIGN}": "x",
+}
+"""Signs of tables and sentences, each by one as wide; no two marks of a table by the same."""
+
+
+def _simpler(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_SIMPLER.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(SIMPLER, _simpler)
 
 
 def visible(text: str) -> str:

@@ -13,7 +13,7 @@ from cyclopts.exceptions import CycloptsError, UnknownOptionError, UnusedCliToke
 import normzoo
 from normzoo.cli._console import give_up, stdout_console, steady_streams
 from normzoo.errors import NormzooError
-from normzoo.visible import visible
+from normzoo.visible import SIMPLER, visible
 
 __all__ = ["EXIT_FAILED_RUNS", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_USAGE", "app", "main"]
 
@@ -195,8 +195,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out as written; 130: interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # an encoding that lacks a sign prints a question mark in its place
-            stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=SIMPLER)
     with steady_streams():
         return _run(arguments)
 

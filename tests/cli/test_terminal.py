@@ -49,8 +49,9 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(tmp_path: Path) -> None:
 
 
 def test_an_encoding_without_the_signs_of_the_tables_is_no_reason_to_fail(growth: Growth) -> None:
-    """What it lacks is a question mark; the numbers are there."""
+    """What it lacks is another sign, as wide; the numbers are there, and what is marked."""
     assert growth.ascii.code == 0
     assert growth.ascii.stderr == ""
     assert f"{CNN} on digits" in growth.ascii.stdout
     assert growth.ascii.stdout.isascii()
+    assert "?" not in growth.ascii.stdout
