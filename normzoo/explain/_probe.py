@@ -34,7 +34,8 @@ def probe(spec: str, shape: tuple[int, ...]) -> Probe:
 
     Raises:
         UnknownNameError: no norm of that name.
-        ComponentError: it cannot be made, fails on such inputs or changes their shape; or there are too many values.
+        ComponentError: it cannot be made, fails on such inputs, changes their shape or returns what is not finite; or
+            there are too many values.
     """
     if prod(shape) > MAX_VALUES:
         raise ComponentError(
@@ -61,6 +62,7 @@ def probe(spec: str, shape: tuple[int, ...]) -> Probe:
         return Probe(
             pools=pools,
             overlaps=overlaps,
+            is_constant=not bool(moves.any()),
             reach=_reach(moves, sizes),
             curve=_curve(made, shape) if is_elementwise else (),
             does=next(iter((getattr(target, "__doc__", "") or "").strip().splitlines()), ""),
@@ -82,6 +84,11 @@ def _output(layer: nn.Module, x: Tensor, spec: str, *, training: bool) -> Tensor
         )
     if not y.is_floating_point():
         raise ComponentError(f"norm '{spec}': it must return numbers of the type of its input, and returned {y.dtype}")
+    if not bool(y.isfinite().all()):
+        raise ComponentError(
+            f"norm '{spec}': it returned {y[~y.isfinite()][0].item()} for inputs that are finite, from which nothing "
+            "can be found out"
+        )
     return y
 
 

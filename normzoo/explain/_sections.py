@@ -139,6 +139,8 @@ def summary(subject: Subject) -> str:
 
 def pools_in_numbers(subject: Subject) -> str:
     """Say how many pools there are, and of how many values."""
+    if subject.probe and subject.probe.is_constant:
+        return "There are no pools: the output does not depend on the input."
     if subject.probe and subject.probe.overlaps:
         return (
             f"There are no pools: outputs depend on sets of values that overlap but differ, {_within(subject.probe)}."

@@ -28,6 +28,7 @@ class Probe:
     Attributes:
         pools: which outputs move with which inputs, in training: all of one pool with each of it.
         overlaps: they do not fall into pools, as each moves others; ``pools`` has those that move with one of them.
+        is_constant: no output moves with any input.
         reach: the dimensions along which an output moves with values beside its own.
         curve: empty where an output depends on more than its own input.
         does: the first line of its docstring.
@@ -38,6 +39,7 @@ class Probe:
 
     pools: Pools
     overlaps: bool = False
+    is_constant: bool = False
     reach: tuple[str, ...] = ()
     curve: Curve = ()
     does: str = ""

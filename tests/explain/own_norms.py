@@ -86,3 +86,20 @@ class Rounding(nn.Identity):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.int()
+
+
+class Constant(nn.Module):
+    """Forget the input, but for its shape."""
+
+    def __init__(self, channels: int) -> None:  # noqa: ARG002
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.ones_like(x)
+
+
+class Broken(Constant):
+    """Return no number."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * float("nan")

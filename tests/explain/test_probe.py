@@ -129,6 +129,7 @@ def test_a_curve_is_of_the_layer(spec: str, function: object) -> None:
 REFUSED = {
     "explain.own_norms:Flattening": "it must keep the shape of its input, (2, 4, 2, 2), and returned shape (2, 16)",
     "torch.nn:BatchNorm3d": "it fails on shape (2, 4, 2, 2): ValueError: expected 5D input",
+    "explain.own_norms:Broken": "it returned nan for inputs that are finite, from which nothing can be found out",
     "explain.own_norms:Paired:gian=3": "gian",
     "explain.own_norms:Pair": "did you mean 'Paired'",
 }
@@ -139,6 +140,13 @@ def test_what_cannot_be_tried_is_refused(spec: str) -> None:
     """In a sentence."""
     with pytest.raises(ValueError, match=re.escape(REFUSED[spec])):
         subject(spec, MAPS)
+
+
+def test_an_output_that_nothing_moves_is_called_so() -> None:
+    """And not one of pools that overlap, nor a curve."""
+    asked = own("Constant")
+    assert said(asked, "pools") == "There are no pools: the output does not depend on the input."
+    assert asked.curve == ()
 
 
 def test_large_inputs_are_refused() -> None:
