@@ -23,6 +23,7 @@ from normzoo.registry import (
     TEMPLATES,
     Registry,
     is_of_session,
+    session_specs,
     spec_of,
 )
 
@@ -67,9 +68,7 @@ def named(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_known_here_alone(matrix: MatrixSpec) -> bool:
     """Whether some of what is to be compared is of this session, such as a class of a notebook, and not of a file."""
-    specs = [(registry, spec) for setting, registry in _SEVERAL.items() for spec in getattr(matrix, setting)]
-    specs += [(registry, getattr(matrix, setting)) for setting, registry in {**_SINGLE, "dataset": DATASETS}.items()]
-    return any(is_of_session(registry.parse(spec)) for registry, spec in specs if spec is not None)
+    return bool(session_specs(matrix.settings()))
 
 
 @contextmanager

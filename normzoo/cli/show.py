@@ -17,6 +17,7 @@ from normzoo.experiment.results.reproduce import command_for
 from normzoo.experiment.results.store import Store, StoredComparison
 from normzoo.experiment.results.tabular import flat
 from normzoo.metric import Metric
+from normzoo.registry import session_specs
 
 _ELSEWHERE = {
     *("spec", "status", "epochs", "environment", "notes", "places", "error", "traceback"),
@@ -139,6 +140,10 @@ def _show_texts(record: RunRecord, console: Console) -> None:
 
 def _show_again(key: str, record: RunRecord, comparisons: Sequence[StoredComparison], console: Console) -> None:
     _section("Train it again", console)
+    if known := session_specs(record.spec.model_dump()):
+        console.print(f"  No command can name {', '.join(known)}, which normzoo.compare was given in Python as it")
+        console.print("  is; give it there again.")
+        return
     dataset = comparisons[-1].matrix.dataset if comparisons else record.spec.dataset
     command = command_for(key, record, dataset)
     if command is None:

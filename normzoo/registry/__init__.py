@@ -3,7 +3,7 @@
 Torch-free, so that names are listed and checked fast.
 """
 
-from normzoo.registry._component import Entry, Registry, Spec, find, is_of_session, load, spec_of
+from normzoo.registry._component import Entry, Registry, Spec, find, is_of_session, load, session_specs, spec_of
 from normzoo.registry._explanation import CHANNELS, Explanation, HeldTensor, Line, NormEntry, Paper, Pooling
 from normzoo.registry._options import Option, first_parameter, written
 from normzoo.registry.datasets import DATASETS
@@ -37,6 +37,7 @@ __all__ = [
     "is_of_session",
     "load",
     "named_together",
+    "session_specs",
     "spec_of",
     "values_per_statistic",
     "written",

@@ -342,3 +342,14 @@ def _is_importable(path: str, component: object) -> bool:
 def is_of_session(spec: Spec) -> bool:
     """Whether a spec names what only this session knows."""
     return spec.target.partition(":")[0] in (PREFIX, "__main__")
+
+
+def session_specs(settings: Mapping[str, Any]) -> list[str]:
+    """Return what is asked for that only the Python session knew that asked; no command can name it.
+
+    >>> session_specs({"norms": ("none", "session:Mine"), "baseline": "session:Mine", "seeds": 8})
+    ['session:Mine']
+    """
+    values = [each for value in settings.values() for each in (value if isinstance(value, tuple | list) else (value,))]
+    specs = [each for each in values if isinstance(each, str) and is_of_session(Spec(each))]
+    return list(dict.fromkeys(specs))

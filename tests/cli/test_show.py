@@ -143,6 +143,13 @@ def test_where_no_command_trains_the_run_none_is_given(capsys: pytest.CaptureFix
     assert "normzoo compare" not in outcome.stdout
 
 
+def test_what_a_session_alone_knew_has_no_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    store = fill(tmp_path / "s.sqlite", record := run_record(run_spec(norm="session:Mine")))
+    shown = call(capsys, "show", record.spec.key, "--store", store).stdout.partition("Train it again")[2]
+    assert "No command can name session:Mine, which normzoo.compare was given in Python" in shown
+    assert "normzoo compare" not in shown
+
+
 def test_keys_are_found_by_their_beginning_or_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """What begins more than one names them."""
     path = tmp_path / "s.sqlite"

@@ -141,6 +141,12 @@ def test_the_command_is_given_exactly() -> None:
     assert "## How to reproduce\n\n```sh\nnormzoo compare --seeds 3\n```" in report()
 
 
+def test_of_what_a_session_alone_knew_it_is_said_that_no_command_names_it() -> None:
+    told = "session:Mine is of the Python session that was compared"
+    assert told in report(MatrixSpec(norms="session:Mine,none", seeds=3))
+    assert "of the Python session" not in report()
+
+
 def test_the_method_names_checksum_rates_and_placement() -> None:
     text = report().partition("## How it was measured")[2]
     assert "split 0123abcd." in text

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from normzoo.registry import session_specs
 from normzoo.report.analysis.findings import eval_stats_findings, main_findings, reference_findings
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary, Table
@@ -232,7 +233,13 @@ def _origin(summary: Summary, provenance: Provenance, command: str) -> Iterator[
 
     yield Section(title="How it was measured", depth=Depth.DETAILS, bullets=list(method(summary, provenance)))
     yield Section(title="Limitations", depth=Depth.DETAILS, bullets=list(limitations(summary)))
-    yield Section(title="How to reproduce", depth=Depth.FILE, code=("sh", command))
+    told = [
+        f"{enumerated(known)} {'is' if len(known) == 1 else 'are'} of the Python session that was compared, where "
+        "normzoo.compare was given the class or function itself; the command cannot name it: give it there again"
+        for known in [session_specs(summary.matrix.settings())]
+        if known
+    ]
+    yield Section(title="How to reproduce", depth=Depth.FILE, code=("sh", command), bullets=told)
     resolved = {**summary.matrix.settings(), "baseline": summary.matrix.reference}
     if not summary.matrix.optional:
         del resolved["optional"]  # it says something of some norms alone
