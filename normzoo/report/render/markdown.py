@@ -68,13 +68,24 @@ def _pipe_table(grid: Grid) -> str:
     rule = [":--", *("--:" for _ in groups), *("--:" for _ in grid.columns)]
     rows = [
         [
-            f"`{label}`",
+            _code(label),
             *([grid.groups[index].removeprefix("batch ")] if grid.groups else []),
             *(" ".join(column.cells[index]) for column in grid.columns),
         ]
         for index, label in enumerate(grid.labels)
     ]
     return "\n".join(map(_pipe_row, [header, rule, *rows]))
+
+
+def _code(text: str) -> str:
+    """Write text as code in a line, between more backticks than any run of them within it.
+
+    >>> _code("batch"), _code("a `tick`")
+    ('`batch`', '`` a `tick` ``')
+    """
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    space = " " if longest else ""
+    return f"{'`' * (longest + 1)}{space}{text}{space}{'`' * (longest + 1)}"
 
 
 def escaped(text: str) -> str:

@@ -34,6 +34,7 @@ from normzoo.report.render.legends import (
     title,
 )
 from normzoo.report.render.method import limitations, method
+from normzoo.visible import one_line
 
 
 class Depth(IntEnum):
@@ -87,10 +88,13 @@ class Section:
 
 
 def heading(summary: Summary) -> str:
-    """Name the report."""
+    """Name the report, in one line."""
     matrix = summary.matrix
     sizes = ", ".join(map(str, matrix.batch_sizes))
-    return summary.title or f"Norms in {enumerated(summary.templates)} on {dataset(matrix)} at batch size {sizes}"
+    return (
+        one_line(summary.title)
+        or f"Norms in {enumerated(summary.templates)} on {dataset(matrix)} at batch size {sizes}"
+    )
 
 
 def sections(
