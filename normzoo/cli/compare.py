@@ -193,9 +193,10 @@ class _Comparison:
     def _done(self, keys: Sequence[str]) -> str:
         trained = len(keys) - len(self._stored.intersection(keys))
         if not trained:
-            return f"All {len(keys):,} runs were stored."
-        stored = f", {len(keys) - trained:,} were stored" if trained < len(keys) else ""
-        return f"{trained:,} runs trained in {duration(time.monotonic() - self._start)}{stored}."
+            return f"All {len(keys):,} runs were stored." if len(keys) > 1 else "The run was stored."
+        kept = len(keys) - trained
+        stored = f", {kept:,} {'was' if kept == 1 else 'were'} stored" if kept else ""
+        return f"{counted(trained, 'run')} trained in {duration(time.monotonic() - self._start)}{stored}."
 
     def _how_to_go_on(self) -> str:
         if self._rerun == "all":

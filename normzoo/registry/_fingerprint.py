@@ -1,13 +1,15 @@
 """What a class or function of a session is known by: its code, and every value that it was made with.
 
-Of what can be imported, it is the name and the file. Of anything else, such as a lambda, a class within a function or
-one of a notebook, it is the compiled code with its constants, defaults, the values of enclosing functions, and the
-global values that the code names, each likewise. What is imported within a function is taken by its name.
+Of what can be imported, it is the name, and the file if that is the user's own. Of anything else, such as a lambda, a
+class within a function or one of a notebook, it is the compiled code with its constants, defaults, the values of
+enclosing functions, and the global values that the code names, each likewise. What is imported within a function is
+taken by its name.
 """
 
 import dis
 import hashlib
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,6 +27,9 @@ from typing import Any
 from uuid import uuid4
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
+
+_INSTALLED = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+"""Where what is installed lies, which has a version instead."""
 
 _WITHOUT_IDENTITY = (tuple, frozenset, CodeType)
 """Whether two of these are one object depends on how Python came by them, and nothing else does."""
@@ -64,8 +69,10 @@ class _Written:
             self._met[id(value)] = len(self._met)
             self._kept.append(value)
         yield type(value).__qualname__
-        if isinstance(value, ModuleType | BuiltinFunctionType):
-            yield f"{getattr(value, '__module__', '')}.{value.__name__}"
+        if isinstance(value, ModuleType):
+            yield f"{value.__name__} {_own_file(value)}"
+        elif isinstance(value, BuiltinFunctionType):
+            yield f"{value.__module__}.{value.__name__}"
         elif isinstance(value, type | FunctionType) and (file := _importable_from(value)) is not None:
             yield f"{value.__module__}.{value.__qualname__} {file}"
         else:
@@ -76,7 +83,7 @@ class _Written:
     def _parts(self, value: Any) -> Iterator[Any]:
         match value:
             case FunctionType():
-                yield from (value.__code__, value.__defaults__, value.__kwdefaults__, value.__closure__)
+                yield from (value.__code__, value.__defaults__, value.__kwdefaults__, value.__closure__, vars(value))
                 known = {name: value.__globals__[name] for name in _names(value.__code__) if name in value.__globals__}
                 yield from known.items()
             case CodeType():
@@ -129,18 +136,21 @@ class _Written:
 
 
 def _importable_from(value: type | FunctionType) -> str | None:
-    """Return the checksum of the module that a class or function is imported from; None where it is of a session."""
+    """Return the file of the module that a class or function is imported from; None where it is of a session."""
     module = sys.modules.get(value.__module__)
     if module is None or value.__module__ == "__main__":
         return None
     found: Any = module
     for name in value.__qualname__.split("."):
         found = getattr(found, name, None)
-    return _file_checksum(getattr(module, "__file__", None)) if found is value else None
+    return _own_file(module) if found is value else None
 
 
-def _file_checksum(path: str | None) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path and Path(path).is_file() else ""
+def _own_file(module: ModuleType) -> str:
+    """Return the checksum of the file of a module of the user's own; of one that is installed nothing."""
+    path = Path(getattr(module, "__file__", None) or "")
+    is_installed = module.__name__.partition(".")[0] == "normzoo" or any(map(path.is_relative_to, _INSTALLED))
+    return "" if is_installed or not path.is_file() else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _names(code: CodeType) -> list[str]:

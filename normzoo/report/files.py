@@ -73,7 +73,8 @@ def check_report_path(
     """Refuse a report of another kind, or that cannot be written, before anything is trained for it."""
     if path.suffix not in suffixes or path.is_dir():
         kinds = {MARKDOWN: "a markdown file, NAME.md", LATEX: "a LaTeX file, NAME.tex"}
-        raise ConfigError(f"report: '{path}' must be {' or '.join(kinds[suffix] for suffix in suffixes)}")
+        page = "; a page is made beside it by --html" if path.suffix == HTML and LATEX in suffixes else ""
+        raise ConfigError(f"report: '{path}' must be {' or '.join(kinds[suffix] for suffix in suffixes)}{page}")
     if html and path.suffix != MARKDOWN:
         raise ConfigError(f"html: a page is made of a markdown file, not of '{path}'; name it NAME.md")
     try:

@@ -81,6 +81,10 @@ AT_ONCE = {
     "report-suffix": _compare(
         "--report out.txt", "report: 'out.txt' must be a markdown file, NAME.md or a LaTeX file, NAME.tex"
     ),
+    "report-html": _compare(
+        "--report out.html",
+        "must be a markdown file, NAME.md or a LaTeX file, NAME.tex; a page is made beside it by --html",
+    ),
     "report-page": _compare(
         "--report out.tex --html", "html: a page is made of a markdown file, not of 'out.tex'; name it NAME.md"
     ),

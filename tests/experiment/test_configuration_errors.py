@@ -29,6 +29,7 @@ def refusal(*arguments: Any) -> str:
         ("seeds: 2020-13-45\n", "is not valid YAML: month must be in 1..12"),
         ("\x00", "is not valid YAML: unacceptable character"),
         ("- seeds\n- epochs\n", "expected settings as key: value, got a list"),
+        ("seeds: 2\nnorms: [none]\nseeds: 3\n", "is not valid YAML: it says seeds 2 times; say it once"),
         ("just text\n", "expected settings as key: value, got a str"),
         ("batch_size: [2]\n", "unknown key 'batch_size'; did you mean 'batch_sizes'? (known: batch_sizes, norms,"),
         ("1: 2\n", "unknown key '1' (known: "),

@@ -148,7 +148,8 @@ def test_what_cannot_be_written_down_is_another_one_each_time() -> None:
 
 
 SCRIPT = """
-import torch
+import beside
+from beside import named
 from torch import nn
 from normzoo.registry._fingerprint import fingerprint
 
@@ -164,7 +165,7 @@ class Mine(nn.Module):
         self.names = {{"a", "b", "c"}}
 
     def forward(self, x):
-        return helper(x) * FACTOR
+        return named(beside.offset(helper(x) * FACTOR))
 
 print(fingerprint(Mine), fingerprint(lambda channels: Mine(channels)))
 """
@@ -172,13 +173,16 @@ print(fingerprint(Mine), fingerprint(lambda channels: Mine(channels)))
 
 @pytest.mark.slow
 def test_a_script_is_known_from_run_to_run(tmp_path: Path) -> None:
-    """By what it computes, also in functions and numbers beside its norm, and not by its remarks."""
-    plain = {"factor": 1.0, "helper": "x", "remark": "as it was"}
+    """By what it computes, also in functions, numbers and files beside its norm, and not by its remarks."""
+    plain = {"factor": 1.0, "helper": "x", "remark": "as it was", "beside": 0}
     found = []
-    changed: list[dict[str, Any]] = [{}, {"remark": "later"}, {"factor": 3.0}, {"helper": "0 * x"}]
+    changed: list[dict[str, Any]] = [{}, {"remark": "later"}, {"factor": 3.0}, {"helper": "0 * x"}, {"beside": 1}]
     for number, changes in enumerate(changed):
-        script = tmp_path / "script.py"
-        script.write_text(SCRIPT.format(**{**plain, **changes}))
+        script, settings = tmp_path / "script.py", {**plain, **changes}
+        script.write_text(SCRIPT.format(**settings))
+        (tmp_path / "beside.py").write_text(
+            f"def offset(x):\n    return x + {settings['beside']}\n\n\ndef named(x):\n    return x\n"
+        )
         done = subprocess.run(
             [sys.executable, str(script)],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONHASHSEED": str(number)},
@@ -189,4 +193,4 @@ def test_a_script_is_known_from_run_to_run(tmp_path: Path) -> None:
         found.append(done.stdout.split())
     assert found[0] == found[1]
     for one in (0, 1):
-        assert len({each[one] for each in found}) == 3
+        assert len({each[one] for each in found}) == 4

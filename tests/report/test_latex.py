@@ -56,10 +56,10 @@ def test_a_cell_is_that_of_the_other_tables() -> None:
 
 
 def test_names_of_users_are_text() -> None:
-    matrix = MatrixSpec(norms=("none", "my.module:Norm:mode=a_b,x=50%~^"), templates="cnn", batch_sizes="8", seeds=2)
+    matrix = MatrixSpec(norms=("none", "my.module:Norm:mode=a_b,x=50%~^|"), templates="cnn", batch_sizes="8", seeds=2)
     summary = summarize(matrix, filled(matrix, lambda *_: 0.5))
     text = to_latex("50 % of\nit", sections(summary))
-    assert r"my.module:Norm:mode=a\_b,x=50\%\textasciitilde{}\textasciicircum{}" in text
+    assert r"my.module:Norm:mode=a\_b,x=50\%\textasciitilde{}\textasciicircum{}\textbar{}" in text
     assert text.startswith("% 50 % of it\n")
 
 

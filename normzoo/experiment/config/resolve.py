@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from normzoo.errors import ConfigError, UnknownNameError, UsageError, all_of, nearest
 from normzoo.experiment.config.execution import Execution
+from normzoo.experiment.config.settings_file import read_yaml
 from normzoo.experiment.config.spec import LeftOut, MatrixSpec
 from normzoo.experiment.config.values import Share, shown, split_list
 from normzoo.registry import (
@@ -294,38 +295,6 @@ def _expand_norms(settings: dict[str, Any], origins: Mapping[str, str]) -> list[
         apart = {norm: entry.apart for norm, entry in NORMS.items() if entry.apart and norm not in expanded}
         settings["left_out"] = tuple(LeftOut(norm=norm, template="", reason=why) for norm, why in apart.items())
     return []
-
-
-class _SettingsLoader(yaml.SafeLoader):
-    """Reads plain values; an alias, by which a few lines can stand for any number of them, is refused."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it uses an alias (*name); write the value out")
-        return super().compose_node(parent, index)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a file of settings.
-
-    Raises:
-        ConfigError: the file is missing, empty, malformed, or no mapping of keys to values.
-    """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _SettingsLoader)  # noqa: S506  # a SafeLoader
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path}: is nested too deeply; settings are key: value, with lists at most") from error
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # what the parser fails with
-        raise ConfigError(f"{path}: is not valid YAML: {shown(' '.join(str(error).split()))}") from error
-    if content is None:
-        raise ConfigError(f"{path}: is empty; write settings as key: value, for example `batch_sizes: [2, 8, 32]`")
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected settings as key: value, got a {type(content).__name__}")
-    return content
 
 
 def _assignment(text: str) -> tuple[str, str]:

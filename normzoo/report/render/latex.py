@@ -20,6 +20,7 @@ SIGNS = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "|": r"\textbar{}",
     "<": "$<$",
     ">": "$>$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
