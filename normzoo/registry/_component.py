@@ -18,7 +18,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, count
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from normzoo.errors import ComponentError, UnknownNameError, UsageError, error_line, nearest
@@ -324,12 +324,17 @@ def spec_of(
     module, name = getattr(component, "__module__", ""), getattr(component, "__qualname__", "")
     if module not in ("", "__main__") and name.isidentifier() and _is_importable(f"{module}:{name}", component):
         return f"{module}:{name}"
-    name = getattr(function, "__name__", type(component).__name__).strip("<>")
+    name = re.sub(r"\W+", "_", getattr(function, "__name__", type(component).__name__).strip("<>")) or "unnamed"
     taken = {} if taken is None else taken
     names = chain([name], (f"{name}_{number}" for number in count(2)))
-    name = next(each for each in names if taken.setdefault(each, component) is component)
+    name = next(each for each in names if _is_same(taken.setdefault(each, component), component))
     SESSION[name] = (component, fingerprint(component))
     return f"{PREFIX}:{name}"
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether two are one; a method is another object each time that it is asked for."""
+    return one is other or (isinstance(one, MethodType) and isinstance(other, MethodType) and one == other)
 
 
 def _is_importable(path: str, component: object) -> bool:

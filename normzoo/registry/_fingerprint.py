@@ -1,17 +1,19 @@
 """What a class or function of a session is known by: its code, and every value that it was made with.
 
-Of what can be imported, it is the name, and the file if that is the user's own. Of anything else, such as a lambda, a
-class within a function or one of a notebook, it is the compiled code with its constants, defaults, the values of
-enclosing functions, and the global values that the code names, each likewise. What is imported within a function is
-taken by its name.
+Of what an installed library defines, it is the name. Of anything else, such as a lambda, a class within a function, or
+what a notebook or a file of the user's own defines, it is the compiled code with its constants, defaults, the values of
+enclosing functions, and what the code names of its module and of those that are imported there, each likewise. What is
+imported within a function is taken by its name.
 """
 
+import copyreg
 import dis
 import hashlib
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
-from functools import cached_property, partial
+from collections import deque
+from collections.abc import Iterator
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from types import (
     BuiltinFunctionType,
@@ -19,6 +21,7 @@ from types import (
     CodeType,
     FunctionType,
     GetSetDescriptorType,
+    MappingProxyType,
     MemberDescriptorType,
     MethodType,
     ModuleType,
@@ -26,13 +29,24 @@ from types import (
 from typing import Any
 from uuid import uuid4
 
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
+_PLAIN = (type(None), bool, int, float, complex, str, type(Ellipsis))
 
-_INSTALLED = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-"""Where what is installed lies, which has a version instead."""
+_STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib"))
+_INSTALLED = {"site-packages", "dist-packages"}
+_LIBRARIES = ("normzoo", "torch", "numpy")
+"""Where libraries lie, whose names say enough, and those that are one wherever they lie."""
 
-_WITHOUT_IDENTITY = (tuple, frozenset, CodeType)
+_WITHOUT_IDENTITY = (tuple, frozenset, bytes, CodeType)
 """Whether two of these are one object depends on how Python came by them, and nothing else does."""
+
+_CACHED = type(lru_cache(lambda: None))
+
+_OF_PYTHON = (
+    *("__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__", "__annotate_func__"),
+    *("__annotations_cache__", "__abstractmethods__", "__firstlineno__", "__static_attributes__", "__orig_bases__"),
+    *("__parameters__", "__type_params__", "_abc_impl", "_backward_cls", "_autograd_function_id"),
+)
+"""Attributes of classes that Python, or torch for a Function of autograd, has written, and that do nothing."""
 
 
 def fingerprint(component: object) -> str:
@@ -42,7 +56,7 @@ def fingerprint(component: object) -> str:
     """
     digest = hashlib.sha256()
     try:
-        for part in _Written().of(component):
+        for part in _Written().all_of(component):
             digest.update(part.encode(errors="surrogatepass") if isinstance(part, str) else part)
             digest.update(b"\0")
     except Exception:  # whatever a user's object does as it is asked
@@ -51,30 +65,47 @@ def fingerprint(component: object) -> str:
 
 
 class _Written:
-    """Writes values down, each once: one that comes again is written as its number."""
+    """Writes values down; of an object that comes again, and of classes and functions within, the number of each."""
 
     def __init__(self) -> None:
         self._met: dict[int, int] = {}
         self._kept: list[object] = []  # so that no other object takes a number of theirs
+        self._waiting: deque[object] = deque()
+
+    def all_of(self, component: object) -> Iterator[str | bytes]:
+        """Yield what tells a component from others, and then what it names, one after the other."""
+        yield from self.of(component)
+        while self._waiting:
+            for part in self._parts(self._waiting.popleft()):
+                yield from self.of(part)
+            yield "end"
 
     def of(self, value: Any) -> Iterator[str | bytes]:
         """Yield what tells a value from others."""
-        if isinstance(value, _PLAIN):
-            yield f"{type(value).__name__} {value!r}"
+        kind = type(value)
+        if kind in _PLAIN:
+            yield f"{kind.__name__} {value!r}"
             return
-        if not isinstance(value, _WITHOUT_IDENTITY):
+        if kind is bytes:
+            yield "bytes"
+            yield value
+            return
+        if kind not in _WITHOUT_IDENTITY:
             if id(value) in self._met:
                 yield f"again {self._met[id(value)]}"
                 return
             self._met[id(value)] = len(self._met)
             self._kept.append(value)
-        yield type(value).__qualname__
+        yield kind.__qualname__
+        if kind is not type and not _is_installed(kind):
+            yield from self.of(kind)
         if isinstance(value, ModuleType):
-            yield f"{value.__name__} {_own_file(value)}"
-        elif isinstance(value, BuiltinFunctionType):
-            yield f"{value.__module__}.{value.__name__}"
-        elif isinstance(value, type | FunctionType) and (file := _importable_from(value)) is not None:
-            yield f"{value.__module__}.{value.__qualname__} {file}"
+            yield value.__name__
+        elif isinstance(value, type | FunctionType):
+            if _is_installed(value):
+                yield f"{value.__module__}.{value.__qualname__}"
+            else:
+                self._waiting.append(value)
         else:
             for part in self._parts(value):
                 yield from self.of(part)
@@ -84,11 +115,11 @@ class _Written:
         match value:
             case FunctionType():
                 yield from (value.__code__, value.__defaults__, value.__kwdefaults__, value.__closure__, vars(value))
-                known = {name: value.__globals__[name] for name in _names(value.__code__) if name in value.__globals__}
-                yield from known.items()
+                yield from _named(value.__code__, value.__globals__)
             case CodeType():
                 yield from (value.co_code, value.co_consts, value.co_names, value.co_varnames, value.co_flags)
-                yield from (value.co_freevars, value.co_cellvars)
+                yield from (value.co_freevars, value.co_cellvars, value.co_argcount, value.co_kwonlyargcount)
+                yield from (value.co_posonlyargcount, value.co_exceptiontable)
             case CellType():
                 try:
                     yield value.cell_contents
@@ -96,76 +127,104 @@ class _Written:
                     yield "empty"
             case MethodType():
                 yield from (value.__func__, value.__self__)
-            case partial():
-                yield from (value.func, value.args, value.keywords)
+            case BuiltinFunctionType():
+                yield f"{value.__module__}.{value.__name__}"
+                if not isinstance(value.__self__, ModuleType):
+                    yield value.__self__
             case type():
                 yield value.__bases__
-                yield from ((name, each) for name, each in vars(value).items() if _says_what_it_does(name, each))
+                yield from _attributes(value).items()
             case property():
                 yield from (value.fget, value.fset, value.fdel)
             case classmethod() | staticmethod():
                 yield value.__func__
             case cached_property():
                 yield value.func
-            case tuple() | list():
+            case _CACHED():
+                yield value.__wrapped__
+            case partial():
+                yield from (value.func, value.args, value.keywords, vars(value))
+            case _ if type(value) in (tuple, list):
                 yield from value
-            case set() | frozenset():
-                yield from sorted("\0".join(map(str, _Written().of(each))) for each in value)
-            case Mapping():
+            case _ if type(value) in (set, frozenset):
+                yield from sorted("\0".join(map(str, _Written().all_of(each))) for each in value)
+            case _ if type(value) in (dict, MappingProxyType):
                 yield from value.items()
             case _:
-                yield from self._parts_of_object(value)
-
-    @staticmethod
-    def _parts_of_object(value: Any) -> Iterator[Any]:
-        if hasattr(value, "detach") and hasattr(value, "numpy"):
-            yield str(value.dtype)
-            value = value.detach().cpu()
-            value = value.float().numpy() if "bfloat16" in str(value.dtype) else value.numpy()
-        if hasattr(value, "tobytes") and hasattr(value, "dtype") and not value.dtype.hasobject:
-            yield from (str(value.dtype), tuple(value.shape), value.tobytes())
-        elif callable(wrapped := getattr(value, "__wrapped__", None)):  # by functools.lru_cache, for instance
-            yield wrapped
-        else:
-            match value.__reduce_ex__(2):  # as for a copy
-                case (function, arguments, *rest):
-                    yield from (function, arguments)
-                    yield from (list(each) if isinstance(each, Iterator) else each for each in rest)
-                case name:
-                    yield name
+                yield from _parts_of_object(value)
 
 
-def _importable_from(value: type | FunctionType) -> str | None:
-    """Return the file of the module that a class or function is imported from; None where it is of a session."""
+def _parts_of_object(value: Any) -> Iterator[Any]:
+    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+    if torch is not None and isinstance(value, torch.Tensor):
+        yield from (str(value.dtype), value.requires_grad, vars(value))
+        value = value.detach().cpu()
+        value = value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy()
+    if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic) and not value.dtype.hasobject:
+        yield from (str(value.dtype), tuple(value.shape), value.tobytes())
+        return
+    reduce = copyreg.dispatch_table.get(type(value))
+    match reduce(value) if reduce else value.__reduce_ex__(2):  # as for a copy
+        case (function, arguments, *rest):
+            yield from (function, arguments)
+            yield from (list(each) if isinstance(each, Iterator) else each for each in rest)
+        case name:
+            yield name
+
+
+def _is_installed(value: type | FunctionType) -> bool:
+    """Whether a class or function can be found by its name in a library."""
     module = sys.modules.get(value.__module__)
-    if module is None or value.__module__ == "__main__":
-        return None
+    if module is None or not _is_library(module):
+        return False
     found: Any = module
     for name in value.__qualname__.split("."):
         found = getattr(found, name, None)
-    return _own_file(module) if found is value else None
+    return found is value or value.__module__ == "builtins"
 
 
-def _own_file(module: ModuleType) -> str:
-    """Return the checksum of the file of a module of the user's own; of one that is installed nothing."""
-    path = Path(getattr(module, "__file__", None) or "")
-    is_installed = module.__name__.partition(".")[0] == "normzoo" or any(map(path.is_relative_to, _INSTALLED))
-    return "" if is_installed or not path.is_file() else hashlib.sha256(path.read_bytes()).hexdigest()
+def _is_library(module: ModuleType) -> bool:
+    if module.__name__ == "__main__":
+        return False
+    path = getattr(module, "__file__", None)
+    if path is None:
+        return module.__name__ in sys.builtin_module_names or module.__spec__ is not None
+    is_known = module.__name__.partition(".")[0] in _LIBRARIES
+    return is_known or bool(_INSTALLED & {*Path(path).parts}) or any(map(Path(path).is_relative_to, _STANDARD))
 
 
-def _names(code: CodeType) -> list[str]:
-    """Return the global names that code reads, also that of functions within it."""
-    found = {each.argval: None for each in dis.get_instructions(code) if each.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+def _named(code: CodeType, known: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what code reads of its module, also that of functions within it, with the names by which it does.
+
+    Of a module that is imported there it is what is read of that: ``package.module.function``.
+    """
+    path, value = "", None
+    for each in dis.get_instructions(code):
+        if isinstance(value, ModuleType) and each.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            path, value = f"{path}.{each.argval}", getattr(value, each.argval, None)
+            continue
+        if path:
+            yield path, value
+        path, value = "", None
+        if each.opname in ("LOAD_GLOBAL", "LOAD_NAME") and each.argval in known:
+            path, value = each.argval, known[each.argval]
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            found |= dict.fromkeys(_names(constant))
-    return list(found)
+            yield from _named(constant, known)
 
 
-def _says_what_it_does(name: str, attribute: object) -> bool:
-    """Whether an attribute of a class is one that somebody gave it, rather than Python."""
-    is_of_python = (
-        name.startswith("__") and name.endswith("__") and not isinstance(attribute, FunctionType | classmethod)
-    )
-    is_place = isinstance(attribute, GetSetDescriptorType | MemberDescriptorType)
-    return not (is_of_python or is_place or name == "_abc_impl")
+def _attributes(kind: type) -> dict[str, Any]:
+    """Return what somebody gave a class.
+
+    Torch puts a function around the ``step`` of an optimizer's class when the first is made, also an inherited one.
+    """
+    found = {}
+    for name, each in vars(kind).items():
+        attribute = (
+            getattr(each, "__wrapped__", each) if isinstance(each, FunctionType) and "hooked" in vars(each) else each
+        )
+        is_inherited = any(vars(base).get(name) is attribute for base in kind.__mro__[1:])
+        is_place = isinstance(each, GetSetDescriptorType | MemberDescriptorType)
+        if not (name in _OF_PYTHON or is_place or (attribute is not each and is_inherited)):
+            found[name] = attribute
+    return found

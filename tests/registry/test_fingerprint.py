@@ -1,9 +1,13 @@
 """Is a component of a session another one as soon as it may do something else, and the same one otherwise?"""
 
+import collections
+import dataclasses
 import functools
 import os
+import re
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +19,7 @@ import torch
 from torch import nn
 
 from normzoo.layers import BatchNorm1d
+from normzoo.registry import NORMS, spec_of
 from normzoo.registry._fingerprint import fingerprint
 
 HELD = SimpleNamespace(number=1)
@@ -90,6 +95,60 @@ def written(number: Any) -> Callable[..., Any]:
     return made
 
 
+def by_new(number: Any) -> type:
+    class Own:
+        def __new__(cls, channels: int) -> Any:
+            return nn.BatchNorm1d(channels, eps=number)
+
+    return Own
+
+
+def by_static_call(number: Any) -> type:
+    class Own:
+        @staticmethod
+        @functools.cache
+        def make(channels: int) -> Any:
+            return channels + number
+
+        @classmethod
+        def of(cls, channels: int) -> Any:
+            return cls.make(channels)
+
+        __call__ = functools.partialmethod(make, number)
+
+    return Own
+
+
+def by_decorator(number: Any) -> Any:
+    class Scaled:
+        def __init__(self, function: Callable[[int], Any], by: Any) -> None:
+            functools.update_wrapper(self, function)
+            self.by = by
+
+        def __call__(self, channels: int) -> Any:
+            return self.__wrapped__(channels) * self.by  # type: ignore[attr-defined]
+
+    return Scaled(lambda channels: channels, number)
+
+
+def by_type(number: Any) -> Any:
+    class Own(dict[str, int]):
+        def __missing__(self, key: str) -> int:
+            return int(number)
+
+    return enclosing(Own())
+
+
+def of_a_module(number: Any) -> Callable[[int], Any]:
+    """Reads a value of a module that is imported and has no file."""
+    module = types.ModuleType("of_a_session")
+    exec(f"NUMBER = {number}\ndef own(x):\n    return x * NUMBER", vars(module))  # noqa: S102
+    names: dict[str, Any] = {"settings": module}
+    exec("def make(channels):\n    return settings.own(channels)", names)  # noqa: S102
+    made: Callable[[int], Any] = names["make"]
+    return made
+
+
 WAYS: dict[str, Callable[[Any], Any]] = {
     "enclosing": enclosing,
     "default": by_default,
@@ -110,6 +169,16 @@ WAYS: dict[str, Callable[[Any], Any]] = {
     "tensor": lambda number: enclosing(torch.full((3,), float(number))),
     "in low precision": lambda number: enclosing(torch.full((3,), float(number), dtype=torch.bfloat16)),
     "module": lambda number: enclosing(nn.Threshold(number, 0)),
+    "__new__": by_new,
+    "static": by_static_call,
+    "decorator": by_decorator,
+    "type": by_type,
+    "module of a session": of_a_module,
+    "method of a list": lambda number: [number].__getitem__,
+    "learned": lambda number: enclosing(nn.Parameter(torch.zeros(2), requires_grad=number == 2)),
+    "default of a dictionary": lambda number: enclosing(collections.defaultdict(lambda: number)),
+    "pattern": lambda number: enclosing(re.compile(str(number))),
+    "dataclass": lambda number: enclosing(dataclasses.make_dataclass("Own", [("a", int, number)], frozen=True)()),
     "path": lambda number: enclosing(Path(str(number))),
 }
 
@@ -126,6 +195,44 @@ def test_it_is_known_by_what_it_was_made_with(way: str) -> None:
 def test_functions_on_one_line_are_told_apart() -> None:
     both = [lambda channels: nn.BatchNorm1d(channels), lambda channels: nn.LayerNorm(channels)]
     assert len({fingerprint(each) for each in both}) == 2
+
+
+def test_what_is_caught_is_part_of_the_code() -> None:
+    """In one, errors of the first call are caught, too."""
+
+    def both(a: Any, b: Any) -> Any:
+        try:
+            a()
+            b()
+        except KeyError:
+            return 1
+        return 0
+
+    def one(a: Any, b: Any) -> Any:
+        a()
+        try:
+            b()
+        except KeyError:
+            return 1
+        return 0
+
+    assert fingerprint(both) != fingerprint(one)
+
+
+def test_what_torch_writes_into_a_class_as_it_is_used_does_not_count() -> None:
+    """A step with a profile around it, also of a class that inherits it."""
+
+    class Inheriting(torch.optim.SGD):
+        pass
+
+    class Own(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            return super().step(closure)
+
+    before = [fingerprint(kind) for kind in (Inheriting, Own)]
+    for kind in (Inheriting, Own):
+        kind([nn.Parameter(torch.zeros(1))], lr=0.1)
+    assert [fingerprint(kind) for kind in (Inheriting, Own)] == before
 
 
 def test_types_of_equal_values_are_told_apart() -> None:
@@ -194,3 +301,20 @@ def test_a_script_is_known_from_run_to_run(tmp_path: Path) -> None:
     assert found[0] == found[1]
     for one in (0, 1):
         assert len({each[one] for each in found}) == 4
+
+
+@pytest.mark.parametrize("name", ["a:by=2", "x=1", "<lambda>", ""])
+def test_a_name_that_no_spec_can_have_is_written_otherwise(name: str) -> None:
+    def make(channels: int) -> nn.Module:
+        return nn.BatchNorm1d(channels)
+
+    make.__name__ = name
+    target, _ = NORMS.load(spec_of(NORMS, make))
+    assert target is make
+
+
+def test_a_method_is_the_same_component_wherever_it_is_given() -> None:
+    """Though it is another object each time; two objects' methods are two."""
+    maker, taken = Maker(1), dict[str, object]()
+    given = (maker.make, Maker(1).make, maker.make)
+    assert [spec_of(NORMS, each, taken) for each in given] == ["session:make", "session:make_2", "session:make"]
