@@ -78,7 +78,8 @@ class SyncBatchNorm(BatchNorm):
         statistics, deviations = self._of_all_processes(wide, mask, channels)
         running = self._memory()
         if running is not None and not is_recomputation():
-            update_running((0,), running, statistics)
+            with torch.no_grad():  # what is saved for a gradient must be the same when it is recomputed
+                update_running((0,), running, statistics)
         y = deviations * torch.rsqrt(statistics.var + self._eps(x))
         for operate, parameter in ((torch.mul, self._gain()), (torch.add, self.bias)):
             if parameter is not None:

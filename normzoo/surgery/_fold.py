@@ -134,6 +134,8 @@ class _Pairs(NamedTuple):
 
 
 def _pairs(model: nn.Module) -> tuple[_Pairs, bool]:
+    if _is_replaced(model):  # torch.fx would follow that of its class
+        return _neighbours(model), False
     tracer = _Tracer()
     try:
         graph = tracer.trace(model, _defaults(model))
@@ -184,6 +186,8 @@ def _pairs_of(model: nn.Module, graph: fx.Graph, read: Set[int]) -> _Pairs:
             found.reasons[norm] = "is called more than once"
         elif others or not isinstance(layer, _LAYERS):
             found.reasons[norm] = _ALONE
+        elif len(node.args) + len(node.kwargs) > 1:
+            found.reasons[norm] = "is given more than its input"
         elif calls[str(source.target)] > 1:
             found.reasons[norm] = "the layer before it is called more than once"
         elif len(source.users) > 1 or _tensors(layer) & read:
@@ -207,6 +211,8 @@ def _neighbours(model: nn.Module) -> _Pairs:
     for parent, own in parts:
         if not isinstance(parent, nn.Sequential) or type(parent).forward is not nn.Sequential.forward:
             continue
+        if _is_replaced(parent):
+            continue
         for layer, norm in pairwise(own):
             if _is_batch_norm(norm) and isinstance(layer, _LAYERS):
                 if places[norm] > 1 or places[layer] > 1:
@@ -225,7 +231,7 @@ def _why_not(layer: nn.Module, norm: Any) -> str:
     if norm.running_mean is None or norm.running_var is None or not getattr(norm, "track_running_stats", True):
         return "keeps no running statistics"
     for module, kinds, called in ((norm, _NORMS, "it"), (layer, _LAYERS, "the layer before it")):
-        if not (_computes_as(module, kinds) or _name(module) in _NORMS_ELSEWHERE):
+        if _is_replaced(module) or not (_computes_as(module, kinds) or _name(module) in _NORMS_ELSEWHERE):
             return f"{called} has a forward pass of its own"
         if any(vars(module)[hooks] for hooks in _HOOKS):
             return f"{called} has hooks"
@@ -248,6 +254,11 @@ def _computes_as(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> bool:
         [getattr(kind, name, None) for name in ("forward", "_conv_forward")] for kind in (type(module), *kinds)
     )
     return forward in others
+
+
+def _is_replaced(module: nn.Module) -> bool:
+    """Whether a module has another forward pass than its class, as one that somebody set on it has."""
+    return any(name in vars(module) for name in ("forward", "_conv_forward"))
 
 
 def _name(module: nn.Module) -> tuple[str, str]:

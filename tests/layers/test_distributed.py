@@ -1,5 +1,6 @@
 """Does a layer in several processes do what it is to: each alone, or synchronized, as over all of their samples?"""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from inspect import Parameter, signature
@@ -12,6 +13,7 @@ from torch import Tensor, distributed, nn
 from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
+from torch.utils.checkpoint import checkpoint
 
 from normzoo.layers import BatchNorm, SyncBatchNorm
 
@@ -35,6 +37,18 @@ class EveryNorm(nn.Module):
 
     def forward(self, inputs: list[Tensor]) -> Tensor:
         return torch.stack([norm(x).pow(3).mean() for norm, x in zip(self.norms, inputs, strict=True)]).sum()
+
+
+class Recomputed(nn.Module):
+    """Keeps nothing of its norm's forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = SyncBatchNorm(CHANNELS).double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = checkpoint(self.norm, x, use_reentrant=False)
+        return y
 
 
 def inputs(rank: int) -> list[Tensor]:
@@ -100,6 +114,7 @@ def synchronized(rank: int) -> dict[str, Any]:
         found["pair"] = taken(pair, x[rank::2], cotangent[rank::2])
     ones = torch.ones(int(rank == 0), CHANNELS, dtype=torch.float64)
     found["lone"] = taken(SyncBatchNorm(CHANNELS).double(), ones, ones)
+    found["recomputed"] = taken(Recomputed(), own(x), own(cotangent))
     found["averaged"] = taken(DistributedDataParallel(network(SyncBatchNorm)), own(x), own(cotangent))
     return found
 
@@ -178,6 +193,8 @@ def test_all_ranks_are_one_batch(found: Sequence[Any]) -> None:
     for each in ranks:
         assert_close(each["lone"]["buffers"], dict(SyncBatchNorm(CHANNELS).double().named_buffers()))
     assert_close(ranks[0]["lone"]["output"], torch.zeros(1, CHANNELS, dtype=torch.float64))
+    recomputed = nn.Sequential(OrderedDict(norm=BatchNorm(CHANNELS).double()))
+    hold([each["recomputed"] for each in ranks], taken(recomputed, x, cotangent))
     expected = taken(network(BatchNorm), x, cotangent)["parameters"]
     for each in ranks:
         averaged = {f"module.{name}": value / RANKS for name, value in expected.items()}

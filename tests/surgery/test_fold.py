@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -172,6 +173,12 @@ def double(module: nn.Module, arguments: Any, output: Tensor) -> Tensor:  # noqa
     return 2 * output
 
 
+def patched(layer: nn.Module) -> nn.Module:
+    """Give a module another forward pass, as a patch does."""
+    layer.forward = MethodType(lambda self, x: 2 * type(self).forward(self, x), layer)
+    return layer
+
+
 def hooked(layer: nn.Module) -> nn.Module:
     layer.register_forward_hook(double)
     return layer
@@ -183,6 +190,12 @@ def hooked(layer: nn.Module) -> nn.Module:
     [
         (lambda: Strict(3, 3, 1), lambda: nn.BatchNorm2d(3), "the layer before it has a forward pass of its own"),
         (lambda: nn.Conv2d(3, 3, 1), lambda: Doubled(3), "it has a forward pass of its own"),
+        (
+            lambda: patched(nn.Conv2d(3, 3, 1)),
+            lambda: nn.BatchNorm2d(3),
+            "the layer before it has a forward pass of its own",
+        ),
+        (lambda: nn.Conv2d(3, 3, 1), lambda: patched(layers.BatchNorm2d(3)), "it has a forward pass of its own"),
         (lambda: hooked(nn.Conv2d(3, 3, 1)), lambda: nn.BatchNorm2d(3), "the layer before it has hooks"),
         (lambda: nn.Conv2d(3, 3, 1), lambda: hooked(layers.BatchNorm2d(3)), "it has hooks"),
         (lambda: weight_norm(nn.Conv2d(3, 3, 1)), lambda: nn.BatchNorm2d(3), "the layer before it is parametrized"),
@@ -202,6 +215,26 @@ def test_what_does_more_is_left(
     model = seen(build(layer(), norm()))
     folded, report = fold(model)
     assert [each for _, each in report.left] == [reason]
+    assert_same(folded, model, torch.randn(2, 3, 4, 4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("build", [nn.Sequential, Untraceable])
+def test_a_model_with_another_forward_pass_than_its_class_is_left(build: Any) -> None:
+    """And a part of one; torch.fx would follow that of the class."""
+    model = seen(build(patched(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)))))
+    root = seen(patched(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))))
+    for each in (model, root):
+        folded, _ = fold(each)
+        assert_same(folded, each, torch.randn(2, 3, 4, 4, dtype=torch.float64))
+    assert fold(root).report.folded == ()
+
+
+@pytest.mark.parametrize("spec", ["noisy-batch", "domain:domains=2"])
+def test_a_norm_within_another_is_left(spec: str) -> None:
+    """Which gives it a mask, too, or chooses between several."""
+    model = seen(nn.Sequential(nn.Conv2d(3, 3, 1), layers.make_norm(spec, 3)))
+    folded, report = fold(model)
+    assert report.folded == ()
     assert_same(folded, model, torch.randn(2, 3, 4, 4, dtype=torch.float64))
 
 
