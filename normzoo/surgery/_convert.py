@@ -13,6 +13,7 @@ from normzoo.layers import GhostBatchNorm, SampleRMSNorm, SyncBatchNorm, norm_fa
 from normzoo.layers._group import nearest_divisor
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm
 from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activation, needs_positions
+from normzoo.layers._recurrent._steps import StepNorms, keeps_statistics, why_not_in_steps
 from normzoo.registry import NORMS
 from normzoo.surgery._keep import set_if_there, take_hooks, take_mode, take_over
 from normzoo.surgery._norms import Adapter, Found, look_at
@@ -279,6 +280,8 @@ def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
     if old.ranks and new.ranks and not set(old.ranks) & set(new.ranks):
         inputs, wanted = (" or ".join(map(str, ranks)) for ranks in (old.ranks, new.ranks))
         return f"its inputs have {inputs} dimensions, not {wanted}"
+    if reason := _why_not_in_steps(site, layer):
+        return f"{source.name} {reason}"
     own = _first_tensor(layer.parameters(), layer.buffers())
     if site.near is not None and own is not None and (own.device, own.dtype) != (site.near.device, site.near.dtype):
         layer.to(site.near.device, site.near.dtype)
@@ -296,6 +299,14 @@ def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
         module.training = mode
     take_hooks(site.module, module)
     return _Made(module, (*notes, *kept, *warnings), (*notes, *warnings))
+
+
+def _why_not_in_steps(site: _Site, layer: nn.Module) -> str:
+    """Return why a norm cannot take the place of one of our recurrent layers'; empty if it can."""
+    steps = [parent for parent, _ in site.places if isinstance(parent, StepNorms)]
+    if any(len(norms) == 1 for norms in steps) and keeps_statistics(layer) and not keeps_statistics(site.module):
+        return "keeps statistics for each time step, and one norm is there for all: make the layer with it"
+    return why_not_in_steps(layer) if steps else ""
 
 
 def _warnings(old: Found, new: Found, layer: nn.Module) -> list[str]:

@@ -249,7 +249,12 @@ class Activated(nn.Identity):
             "{kind}: norm instance needs positions, and a step has none; use for example layer",
         ),
         ("batch", ValueError, "{kind}: a norm that keeps statistics keeps them for each time step, got steps=None"),
-        (lambda _: Activated(), ComponentError, "contains an activation; {kind} has its own at every step"),
+        (lambda _: Activated(), ComponentError, "contains an activation, and there is one at every step already"),
+        (
+            "group:groups=8",
+            ComponentError,
+            "has one channel in each of its 8 groups, and a step has no positions; use for example layer",
+        ),
     ],
 )
 def test_norms_that_cannot_stand_there_are_refused(kind: str, norm: Any, error: type[Exception], text: str) -> None:

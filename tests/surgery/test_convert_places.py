@@ -153,3 +153,31 @@ def test_plain_norms_of_timm_are_found(name: str) -> None:
     x = torch.randn((2, 4, 4, 8) if moves else (2, 8, 4, 4))
     assert became(x).shape == x.shape
     assert isinstance(became, layers.GroupNorm) != moves
+
+
+@pytest.mark.parametrize(
+    ("norm", "reason"),
+    [
+        ("batch", "batch keeps statistics for each time step, and one norm is there for all: make the layer with it"),
+        ("instance", "instance needs positions, and a step has none"),
+        ("frn-tlu", "frn-tlu contains an activation, and there is one at every step already"),
+        ("group:groups=8", "group:groups=8 has one channel in each of its 8 groups, and a step has no positions"),
+    ],
+)
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU])
+def test_what_cannot_stand_in_a_recurrence_is_left(kind: type[nn.Module], norm: str, reason: str) -> None:
+    """As the layer itself refuses it; what can goes on to train."""
+    model, report = convert(kind(3, 8, norm="layer"), norm)
+    assert {each.reason for each in report.left.values()} == {reason}
+    assert bool(report.exchanged) is norm.startswith("group")  # whose gates have more channels than cells
+    model(torch.randn(4, 2, 3))[0].sum().backward()
+
+
+def test_norms_of_each_time_step_are_exchanged() -> None:
+    """Where there are as many norms as steps, or the new one needs no more than there are."""
+    x = torch.randn(4, 2, 3)
+    for had, norm in (("layer", "rms"), ("batch", "layer"), ("batch", "batch")):
+        model, report = convert(layers.LSTM(3, 8, norm=had, steps=4), norm)
+        assert report.exchanged
+        assert not report.left
+        model(x)

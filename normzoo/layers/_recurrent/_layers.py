@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from normzoo.errors import ComponentError, InputError
-from normzoo.layers._make import SPEC, NormFactory, contains_activation, needs_positions, norm_factory, takes_mask
+from normzoo.layers._make import SPEC, NormFactory, norm_factory, takes_mask
 from normzoo.layers._recurrent._gradients import transform
 from normzoo.layers._recurrent._gru import gru
 from normzoo.layers._recurrent._lstm import lstm
-from normzoo.layers._recurrent._steps import StepNorms
+from normzoo.layers._recurrent._steps import StepNorms, keeps_statistics, why_not_in_steps
 
 
 class _Sequences(NamedTuple):
@@ -91,13 +91,9 @@ class _Normalized(nn.RNNBase):
 
     def _check_norm(self, layer: nn.Module, steps: int | None) -> None:
         name = type(self).__name__
-        if contains_activation(layer):
-            raise ComponentError(f"{name}: norm {self.norm} contains an activation; {name} has its own at every step")
-        if needs_positions(layer):
-            raise ComponentError(
-                f"{name}: norm {self.norm} needs positions, and a step has none; use for example layer"
-            )
-        if steps is None and next(layer.buffers(), None) is not None:
+        if reason := why_not_in_steps(layer):
+            raise ComponentError(f"{name}: norm {self.norm} {reason}; use for example layer")
+        if steps is None and keeps_statistics(layer):
             raise ValueError(
                 f"{name}: a norm that keeps statistics keeps them for each time step, got steps=None; "
                 "pass as many steps as the longest sequence of training has"

@@ -13,7 +13,7 @@ from normzoo.layers._kernels.autograd import normalize
 from normzoo.layers._kernels.spec import Running
 from normzoo.layers._kernels.torch_internals import TORCH_BATCH_INDEPENDENT, has_hooks, is_recomputation
 from normzoo.layers._layer import ChannelLayerNorm, LayerNorm
-from normzoo.layers._make import NormFactory, takes_mask
+from normzoo.layers._make import NormFactory, contains_activation, needs_positions, takes_mask
 from normzoo.layers._none import NoNorm
 from normzoo.layers._policies import DEFAULTS
 from normzoo.layers._pooled import PooledNorm
@@ -49,7 +49,7 @@ class StepNorms(nn.ModuleList):
         with torch.random.fork_rng(devices=[]):
             first = norm(features)
             layers = [first]
-            if next(first.buffers(), None) is not None:
+            if keeps_statistics(first):
                 layers += [norm(features) for _ in range(steps - 1)]
         for part in (part for layer in layers for part in layer.modules()):
             if isinstance(part, Norm):
@@ -152,6 +152,22 @@ class StepNorms(nn.ModuleList):
         if pool.memory:
             update_running(pool.memory, mean.unbind(-2), var.unbind(-2))
         return y.movedim(-2, 0)
+
+
+def why_not_in_steps(norm: nn.Module) -> str:
+    """Return why a norm cannot normalize the vectors of a time step; empty if it can."""
+    if contains_activation(norm):
+        return "contains an activation, and there is one at every step already"
+    if needs_positions(norm):
+        return "needs positions, and a step has none"
+    if isinstance(norm, nn.GroupNorm) and 1 < norm.num_channels == norm.num_groups:
+        return f"has one channel in each of its {norm.num_groups} groups, and a step has no positions"
+    return ""
+
+
+def keeps_statistics(norm: nn.Module) -> bool:
+    """Whether a norm has something to keep for each time step."""
+    return next(norm.buffers(), None) is not None
 
 
 def _has_options_of_torch(norm: PooledNorm) -> bool:
