@@ -155,7 +155,8 @@ class Norm(nn.Module, ABC):
         if not isinstance(x, Tensor):
             raise TypeError(self._message("the input must be a tensor", f"got {type(x).__name__}", "pass a tensor"))
         if not x.is_floating_point() and not (self.takes_complex and x.is_complex()):
-            raise self._error("the input must be floating point", f"got dtype={x.dtype}", "cast it with x.float()")
+            way_out = "normalize x.real and x.imag by themselves" if x.is_complex() else "cast it with x.float()"
+            raise self._error("the input must be floating point", f"got dtype={x.dtype}", way_out)
 
     def _check_traced_shape(self, shape: Sequence[int]) -> None:
         """Check a shape that torch.jit.trace is following; what a norm checks are sizes that are always the same."""
@@ -250,8 +251,15 @@ class Norm(nn.Module, ABC):
 
     @final
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` is to compile: torch.nn's layer with the same tensors."""
-        return as_torch_layer(self, must_be=True)
+        """Return what ``torch.jit.script`` is to compile: torch.nn's layer with our tensors, or a user's subclass."""
+        layer = as_torch_layer(self, must_be=True)
+        if layer is self and not has_own_forward(self):
+            raise self._error(
+                "torch.jit.script takes norms for torch.nn's",
+                "and this is none of those",
+                "use torch.export, torch.compile, or a class of torch.nn's name, such as BatchNorm2d",
+            )
+        return layer
 
     def _too_few_values(
         self, shape: tuple[int, ...], is_masked: bool, way_out: str, *, statistics: str = "a mean and variance need"

@@ -12,6 +12,8 @@ class NoNorm(nn.Module):
 
     is_batch_independent: ClassVar[bool] = True
 
+    __jit_ignored_attributes__: ClassVar[list[str]] = ["standardizes_weights"]
+
     standardizes_weights: Mapping[str, Any] | None = None
 
     def __init__(self, num_features: int | None = None) -> None:

@@ -311,7 +311,7 @@ class RowNorm(PooledNorm):
             raise self._error(
                 "the input must end in normalized_shape",
                 f"got shape {tuple(shape)} and normalized_shape={self.normalized_shape}",
-                f"use normalized_shape={tuple(shape[-dims:])} or reshape the input",
+                f"use normalized_shape={tuple(shape[-dims:])} or reshape the input" if shape else "reshape the input",
             )
 
     def _grid(self, rank: int) -> tuple[int, int, int, tuple[int, ...]]:

@@ -8,6 +8,7 @@ from io import StringIO
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 NAMES_SHOWN = 2
 """How many modules of a row are named in the table."""
@@ -78,9 +79,11 @@ class ConversionReport:
         left = _counted(Counter(f"{each.was} ({each.reason})" for each in self.left.values()))
         return f"norms exchanged: {exchanged or 'none'}{f'; left: {left}' if left else ''}"
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> Table | Text:
         """Return a table with a row for all norms of which the same is to be said."""
         title = f"Norms exchanged for {self.norm}"
+        if not self.exchanged and not self.left:
+            return Text(f"{title}: none, as none is found")
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("norms", justify="right")
         for header in ("was", "became", "where, and what to know"):

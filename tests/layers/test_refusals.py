@@ -104,6 +104,11 @@ INPUTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
         "LayerNorm: the input must end in normalized_shape, got shape (2, 4, 3) and normalized_shape=(3, 4); "
         "use normalized_shape=(4, 3) or reshape the input",
     ),
+    "layer-scalar": (
+        lambda: layers.LayerNorm(3),
+        (),
+        "LayerNorm: the input must end in normalized_shape, got shape () and normalized_shape=(3,); reshape the input",
+    ),
     "rms-rank": (
         lambda: layers.RMSNorm((3, 4)),
         (4,),
@@ -150,8 +155,9 @@ def test_inputs_that_are_not_floating_point(case: Case, dtype: torch.dtype) -> N
         return
     with pytest.raises(ValueError) as refusal:  # noqa: PT011
         case.ours()(torch.ones(case.shape, dtype=dtype))
-    assert str(refusal.value) == (
-        f"{case.layer.__name__}: the input must be floating point, got dtype={dtype}; cast it with x.float()"
+    way_out = "normalize x.real and x.imag by themselves" if dtype.is_complex else "cast it with x.float()"
+    assert (
+        str(refusal.value) == f"{case.layer.__name__}: the input must be floating point, got dtype={dtype}; {way_out}"
     )
 
 

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import update_bn
 from torch.testing import assert_close
 
 from normzoo import layers
+from normzoo.errors import InputError
 from normzoo.layers._torch_tools import as_torch_layer
 
 from .cases import CASES, PEERED, TRACKED, Case
@@ -156,6 +157,28 @@ def test_scripting_a_subclass_with_a_forward_of_its_own() -> None:
     x = torch.randn(3, 4)
     scripted: Any = torch.jit.script(Twice(4))
     assert_close(scripted(x), 2 * x)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+@pytest.mark.parametrize("norm", ["batch", "instance", "rms", "frn", "dyt", "sync"])
+def test_scripting_what_torch_does_not_have(norm: str) -> None:
+    """The refusal names what can be done, also within a model."""
+    layer = layers.make_norm(norm, 4)
+    for model in (layer, nn.Sequential(layer)):
+        with pytest.raises(InputError) as refusal:
+            torch.jit.script(model)
+        assert str(refusal.value) == (
+            f"{type(layer).__name__}: torch.jit.script takes norms for torch.nn's, and this is none of those; use "
+            "torch.export, torch.compile, or a class of torch.nn's name, such as BatchNorm2d"
+        )
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+@pytest.mark.parametrize("norm", ["none", "ws"])
+def test_scripting_no_norm(norm: str) -> None:
+    x = torch.randn(2, 4)
+    scripted: Any = torch.jit.script(layers.make_norm(norm, 4))
+    assert torch.equal(scripted(x), x)
 
 
 @pytest.mark.parametrize("case", DROP_INS, ids=lambda case: case.id)

@@ -237,6 +237,7 @@ def test_the_table_fits_a_terminal(name: str, norm: str) -> None:
 def test_a_model_without_norms() -> None:
     """Is no error, and said."""
     report = convert(nn.Linear(3, 3), "group").report
+    assert str(report) == "Norms exchanged for group: none, as none is found"
     assert report.summary == "norms exchanged: none"
     assert (report.exchanged, report.left) == ({}, {})
 
