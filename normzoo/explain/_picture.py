@@ -71,7 +71,6 @@ def lay_out(subject: Subject, *, width: int = 80, height: int = ROWS, spaced: bo
     samples, channels, _ = subject.pools.sizes
     *heights, columns = subject.shape[2:] or (1,)
     letters = max(pools.longest_label for pools in subject.parts.values())
-    room = width - len(sample_name(samples - 1)) - 1
     caps = (ALL_OF, SOME_OF, 1)
 
     def cell(cap: int) -> int:
@@ -84,14 +83,15 @@ def lay_out(subject: Subject, *, width: int = 80, height: int = ROWS, spaced: bo
         gap = _gap(rows(cap)) if spaced else 0
         return (height + gap) // (rows(cap) + gap)
 
+    row_cap = next((cap for cap in caps if samples <= samples_that_fit(cap)), SOME_OF)
+    kept_samples = _ends(samples, samples_that_fit(row_cap))
+    room = width - max(len(sample_name(each)) for each in kept_samples) - 1
     # Where neighbours share a pool, its border is worth more than positions.
     has_borders = any(pools.blocks and 1 < pools.extent[1] < channels for pools in subject.parts.values())
     otherwise = 1 if has_borders or LEAST * cell(SOME_OF) > room + 1 else SOME_OF
     column_cap = next((cap for cap in caps if channels * cell(cap) <= room + 1), otherwise)
-    row_cap = next((cap for cap in caps if samples <= samples_that_fit(cap)), SOME_OF)
     shown = [*(_some(size, row_cap) for size in heights), _some(columns, column_cap)]
     kept_channels = _ends(channels, (room + 1) // cell(column_cap))
-    kept_samples = _ends(samples, samples_that_fit(row_cap))
     numbers = _rows(shown, subject.shape[2:] or (1,))
     note = _note(subject, kept_samples, kept_channels, shown)
     return Layout(kept_samples, kept_channels, numbers, letters, note, spaced)
@@ -178,7 +178,8 @@ def plot(curve: Curve, *, width: int = 61, height: int = 9) -> list[str]:
     (left, _), (right, _) = curve[0], curve[-1]
     outputs = [value for _, value in curve if isfinite(value)]
     low, high = min(outputs, default=0.0), max(outputs, default=0.0)
-    labels = [f"{high:.3g}", *[""] * (height - 2), f"{low:.3g}"]
+    top, bottom = (0.0 if abs(end) < (high - low) * 1e-9 else end for end in (high, low))  # but for rounding
+    labels = [f"{top:.3g}", *[""] * (height - 2), f"{bottom:.3g}"]
     margin = max(map(len, labels)) + 2
     columns = width - margin - 2
     rows = [[" "] * columns for _ in range(height)]

@@ -63,6 +63,7 @@ def probe(spec: str, shape: tuple[int, ...]) -> Probe:
             pools=pools,
             overlaps=overlaps,
             is_constant=not bool(moves.any()),
+            is_random=not y.equal(_output(layer, x, spec, training=True, seed=2)),
             reach=_reach(moves, sizes),
             curve=_curve(made, shape) if is_elementwise else (),
             does=next(iter((getattr(target, "__doc__", "") or "").strip().splitlines()), ""),
@@ -72,9 +73,9 @@ def probe(spec: str, shape: tuple[int, ...]) -> Probe:
         )
 
 
-def _output(layer: nn.Module, x: Tensor, spec: str, *, training: bool) -> Tensor:
-    """Return what a layer puts out, always with the same random numbers; one that remembers is copied before."""
-    torch.default_generator.manual_seed(1)  # torch.manual_seed takes longer than most norms, which are on the host
+def _output(layer: nn.Module, x: Tensor, spec: str, *, training: bool, seed: int = 1) -> Tensor:
+    """Return what a layer puts out, with the random numbers of a seed; one that remembers is copied before."""
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed takes longer than most norms, which are on the host
     copied = copy.deepcopy(layer) if any(True for _ in layer.buffers()) else layer
     y = _called(copied.train(training), x.clone(), spec)
     if not isinstance(y, Tensor) or y.shape != x.shape:

@@ -23,6 +23,8 @@ PRECISION: Final = (
 )
 """Of every norm of the registry that computes anything."""
 
+_RANDOM: Final = "In training the same input gives another output each time: this is of one draw."
+
 
 class Section(NamedTuple):
     """Sentences under a heading."""
@@ -79,7 +81,7 @@ def _found(subject: Subject) -> list[Section]:
     if probe is None:
         return []
     return [
-        Section("pools", (pools_in_numbers(subject),)),
+        Section("pools", (pools_in_numbers(subject), *([_RANDOM] if probe.is_random else []))),
         Section("parameters", probe.parameters or ("None.",)),
         Section("state", probe.state or ("None: nothing is remembered.",)),
         Section("evaluation", (probe.evaluation,)),
@@ -103,10 +105,10 @@ def _in_short(sentences: Iterable[str], room: int) -> str:
 def _uses(subject: Subject, *, in_lines: bool = False) -> list[Section]:
     compared = dict.fromkeys((subject.spec, "none"))
     statements = code(subject)
-    return [
-        Section("in Python", statements if in_lines else ("; ".join(statements),)),
-        Section("to compare", (f"normzoo compare --norms {','.join(compared)}",)),
-    ]
+    said = [Section("in Python", statements if in_lines else ("; ".join(statements),))]
+    if subject.options.get("channel_dim", 1) == 1:  # where the networks of a comparison have their channels
+        said.append(Section("to compare", (f"normzoo compare --norms {','.join(compared)}",)))
+    return said
 
 
 def code(subject: Subject) -> tuple[str, str]:
@@ -124,10 +126,15 @@ def formula(subject: Subject) -> str:
     """Return the formula, with weight and bias where the layer has them; of a user's own it is not known."""
     if subject.about is None:
         return ""
-    learned = {each.name.rpartition(".")[2] for each in held(subject)}  # perhaps of a part
-    weight = "(1 + w) * " if subject.options.get("zero_centered") else "w * "
-    factor, summand = weight if "weight" in learned else "", " + b" if "bias" in learned else ""
-    return f"y = {factor}{subject.about.normalized}{summand}"
+    about = subject.about
+    letters = {each.name.rpartition(".")[2]: each.letter for each in held(subject)}  # perhaps of a part
+    weight, bias = letters.get(about.factor), letters.get(about.summand)
+    factor = (
+        f"(1 + {weight}) * " if weight and subject.options.get("zero_centered") else f"{weight} * " if weight else ""
+    )
+    written = f"{factor}{about.normalized}{f' + {bias}' if bias else ''}"
+    around = next((each.text for each in about.around if each.holds(subject.options)), "{formula}")
+    return f"y = {around.format(formula=written)}"
 
 
 def summary(subject: Subject) -> str:

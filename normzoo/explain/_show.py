@@ -76,19 +76,21 @@ def _head(subject: Subject, width: int) -> list[Text]:
 
 
 def _beside(subject: Subject, width: int, height: int) -> list[Text]:
-    """Return the picture without blank rows; of several statistics one beside the other."""
+    """Return the picture without blank rows; of several statistics one beside the other, as far as there is room."""
     if subject.curve:
         return _curve(subject, width, min(height, 9))
     parts = subject.parts
     apart = (width - BESIDE * (len(parts) - 1)) // len(parts)
     layout = lay_out(subject, width=apart, height=height, spaced=False)
     columns = [_part(name, pools, layout) for name, pools in parts.items()]
+    fit = max(1, (width + BESIDE) // (layout.width + BESIDE))
     rows = []
-    for each in zip(*columns, strict=True):
-        row = Text()
-        for index, line in enumerate(each):
-            row.append(" " * (index * (layout.width + BESIDE) - len(row))).append_text(line)
-        rows.append(row)
+    for first in range(0, len(columns), fit):
+        for each in zip(*columns[first : first + fit], strict=True):
+            row = Text()
+            for index, line in enumerate(each):
+                row.append(" " * (index * (layout.width + BESIDE) - len(row))).append_text(line)
+            rows.append(row)
     return [*rows, *_below(subject, layout, width)]
 
 

@@ -1,7 +1,7 @@
 """What is to be explained: a norm with its options on an input, and what shares a statistic there."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import prod
 
@@ -17,6 +17,9 @@ Curve = tuple[tuple[float, float], ...]
 UNCHANGED = "x"
 """What a norm computes that leaves its input as it is."""
 
+_FROM_ZERO = ("begin", "d_end", "r_end")
+"""Options that are numbers of batches."""
+
 _FEW = (4, 8, 2, 2, 2)
 """Samples, channels and sizes of the positions of a small input."""
 
@@ -29,6 +32,7 @@ class Probe:
         pools: which outputs move with which inputs, in training: all of one pool with each of it.
         overlaps: they do not fall into pools, as each moves others; ``pools`` has those that move with one of them.
         is_constant: no output moves with any input.
+        is_random: the same input gives another output at the next call; the rest is of one draw.
         reach: the dimensions along which an output moves with values beside its own.
         curve: empty where an output depends on more than its own input.
         does: the first line of its docstring.
@@ -40,6 +44,7 @@ class Probe:
     pools: Pools
     overlaps: bool = False
     is_constant: bool = False
+    is_random: bool = False
     reach: tuple[str, ...] = ()
     curve: Curve = ()
     does: str = ""
@@ -183,7 +188,9 @@ def pools_of(text: str, pooling: Pooling, options: Mapping[str, Option], sizes: 
 
 def held(subject: Subject) -> list[HeldTensor]:
     """Return the parameters and buffers that a layer of the registry has under these options."""
-    return [each for each in subject.about.tensors if each.holds(subject.options)] if subject.about else []
+    described = subject.about.tensors if subject.about else ()
+    held_now = (each for each in described if each.holds(subject.options))
+    return [replace(each, does=each.does.format(**subject.options)) for each in held_now]
 
 
 def tensor_shape(subject: Subject, tensor: HeldTensor) -> tuple[int, ...]:
@@ -243,11 +250,14 @@ def _check_option(
     elif name == "channel_dim":
         kind, fits = "a dimension after the samples", isinstance(value, int) and value != 0
     elif isinstance(default, int):
-        kind, fits = "a whole number of at least 1", isinstance(value, int) and value >= 1
+        least = int(name not in _FROM_ZERO)
+        kind, fits = f"a whole number of at least {least}", isinstance(value, int) and value >= least
     elif isinstance(default, str):
         kind, fits = "a word", isinstance(value, str)
     else:
         is_number = isinstance(value, int | float) or (value is None and name == "momentum")
         kind, fits = "a number", is_number and not isinstance(value, bool)
+        if name == "eps" and isinstance(value, int | float):
+            kind, fits = "a number that is not negative", value >= 0
     if not fits or (isinstance(value, bool) and not isinstance(default, bool)):
         raise ComponentError(f"norm '{text}': {name} must be {kind}, got '{value}'; use for example {name}={default}")

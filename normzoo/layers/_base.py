@@ -3,6 +3,7 @@
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any, ClassVar, Unpack, final
 
@@ -43,6 +44,7 @@ class Norm(nn.Module, ABC):
         is_channels_first: an input's second dimension is that of the channels, and nothing lies between.
         standardizes_weights: None, or the arguments of ``surgery.standardize_weights``, which is then applied to the
             convolutions of a network that is built with this norm.
+        is_part: another module holds it, and does not take its options.
         members: None, or how many norms this one stands for (``stack_norms``); inputs are ``(N, members, C, *)`` then.
     """
 
@@ -61,6 +63,7 @@ class Norm(nn.Module, ABC):
     weight: Any
     bias: Any
     standardizes_weights: Mapping[str, Any] | None = None
+    is_part: bool = False
     members: int | None = None
     tolerates_single_values: bool = False
     channel_dim: int = 1
@@ -191,8 +194,13 @@ class Norm(nn.Module, ABC):
     def _way_to_channels(self, shape: Sequence[int], channels: int, otherwise: str) -> str:
         """Return what to do about an input that has other channels: it may have them last by mistake."""
         if self.channel_dim == 1 and len(shape) > 2 and shape[-1] == channels:
-            return "channels are its second dimension; for channels last use channel_dim=-1"
+            way_out = "for channels last use channel_dim=-1" if self._takes("channel_dim") else "move them there"
+            return f"channels are its second dimension; {way_out}"
         return otherwise
+
+    def _takes(self, option: str) -> bool:
+        """Whether the layer that a user made has an option."""
+        return not self.is_part and option in signature(type(self)).parameters
 
     def _has_tensors_of(self, channels: int) -> bool:
         """Whether there are parameters or statistics, all for so many channels, as after channels were pruned."""

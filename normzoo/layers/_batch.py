@@ -32,7 +32,6 @@ class BatchNorm(TrackedNorm, TorchBatchNorm):
 
     pool = OverSamples()
     way_to_more_values = "use a larger batch or more positions"
-    ways_for_small_batches = ("small_batch='running'", "call .eval()")
     recurrent_gain = 0.1
     recurrent_bias = False
 

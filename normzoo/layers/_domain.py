@@ -85,6 +85,8 @@ class DomainBatchNorm(nn.Module):
         if shared_affine:
             for norm in norms[1:]:
                 norm.weight, norm.bias = norms[0].weight, norms[0].bias
+        for norm in norms:
+            norm.is_part = True
         self.norms = nn.ModuleList(norms)
 
     def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  # torch.nn's name

@@ -73,7 +73,8 @@ class InstanceNorm(TrackedNorm, TorchInstanceNorm):
         ranks = self.ranks if self.channel_dim == 1 else None
         if ranks is not None and isinstance(input, Tensor) and input.ndim + 1 in ranks:
             self._check_channels(input.shape, input.shape[0])
-            return super().forward(input.unsqueeze(0), None if mask is None else mask.unsqueeze(0)).squeeze(0)
+            of_batch = mask.unsqueeze(0) if isinstance(mask, Tensor) else mask
+            return super().forward(input.unsqueeze(0), of_batch).squeeze(0)
         return super().forward(input, mask)
 
     def _remembers(self) -> bool:

@@ -115,6 +115,7 @@ class NoisyBatchNorm(nn.Module):
             bias=bias,
             zero_centered=zero_centered,
         )
+        self.norm.is_part = True
         self.noise = Noise(strength)
 
     def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  # torch.nn's name

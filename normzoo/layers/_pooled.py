@@ -105,12 +105,10 @@ class PooledNorm(Norm):
     Attributes:
         centered: the mean is subtracted.
         refuses_single_values_always: one value per statistic is an error in evaluation too, not only in training.
-        ways_for_small_batches: what else there is to do then in training, where running statistics would do.
     """
 
     centered: ClassVar[bool] = True
     refuses_single_values_always: ClassVar[bool] = False
-    ways_for_small_batches: ClassVar[tuple[str, ...]] = ("call .eval()",)
 
     _stacked_pool: OfEachMember | None = None
 
@@ -262,7 +260,7 @@ class PooledNorm(Norm):
         shape = tuple(x.shape if self.members is None else x.shape[:1] + x.shape[2:])
         ways = [self.way_to_more_values]
         if self.training and self._can_evaluate_single_values():
-            ways += self.ways_for_small_batches
+            ways += ["small_batch='running'"] * self._takes("small_batch") + ["call .eval()"]
         raise self._too_few_values(shape, mask is not None, ", or ".join(ways))
 
     def _normalize_nested(self, x: Tensor, mask: Tensor | None) -> Tensor:  # noqa: ARG002

@@ -35,8 +35,8 @@ class BatchRenorm(TrackedFormulaNorm):
         r_max: the largest factor, and its inverse the smallest; at least 1.
         d_max: the largest shift, either way; at least 0.
         begin: how many batches are normalized as by batch norm.
-        r_end: the number of batches after which ``r`` is clipped by ``r_max``.
-        d_end: the number of batches after which ``d`` is clipped by ``d_max``.
+        r_end: the number of the batch, from one on, whose ``r`` is the first to be clipped by ``r_max``.
+        d_end: the number of the batch whose ``d`` is the first to be clipped by ``d_max``.
         device: of the parameters and statistics.
         dtype: of the parameters and statistics.
         bias: whether there is a ``bias`` beside ``weight``.
@@ -126,10 +126,10 @@ class BatchRenorm(TrackedFormulaNorm):
         return r, d
 
     def _share(self, batches: Tensor, end: int) -> Tensor:
-        """Return how far a limit has grown after so many batches: from 0 to 1."""
+        """Return how far a limit has grown for the batch after so many: from 0 to 1."""
         if end == self.begin:
             return batches >= end
-        return ((batches - self.begin) / (end - self.begin)).clamp(0, 1)
+        return ((batches + 1 - self.begin) / (end - self.begin)).clamp(0, 1)
 
     def extra_repr(self) -> str:
         """Return the arguments."""

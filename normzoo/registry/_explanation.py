@@ -112,7 +112,8 @@ class HeldTensor(Conditional):
     Attributes:
         learned: it is a parameter, trained; otherwise a buffer, the layer's state.
         per_channel: of shape ``(C,)``; otherwise so many ``numbers``, of which a single one has no dimension.
-        does: its letter in the formula if it has one, ``a, a factor``, what it is, and what it starts at.
+        does: its letter in the formula if it has one, ``a, a factor``, what it is, and what it starts at, for which
+            ``{alpha}`` may stand, the option of that name.
     """
 
     name: str
@@ -120,6 +121,16 @@ class HeldTensor(Conditional):
     per_channel: bool = True
     numbers: int = 1
     does: str
+
+    @property
+    def letter(self) -> str:
+        """Its letter in the formula; empty where it has none.
+
+        >>> HeldTensor(name="alpha", learned=True, does="a, a factor; starts at 0.5").letter
+        'a'
+        """
+        first, comma, _ = self.does.partition(", ")
+        return first if comma and first.isidentifier() and len(first) <= 3 else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +165,9 @@ class Explanation:
         does: what it does, in a line, where there is not one pool that says so.
         centered: the mean is subtracted.
         normalized: the formula without weight and bias.
+        factor: the name of the tensor that it is multiplied by, where there is one.
+        summand: the name of the tensor that is added then, where there is one.
+        around: what is written around ``{formula}``, factor and summand in it; the first that holds.
         statistics: what each statistic in it is, in a sentence.
         options: all options of the layer with the layer's own defaults.
         choices: by the name of an option that is a word, the words that it may be.
@@ -172,6 +186,9 @@ class Explanation:
     does: str = ""
     centered: bool
     normalized: str
+    factor: str = "weight"
+    summand: str = "bias"
+    around: tuple[Line, ...] = ()
     statistics: str
     options: Mapping[str, Option]
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

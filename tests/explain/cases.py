@@ -38,6 +38,10 @@ POOLING = ("batch", "ghost:size=2", "layer", "channel-layer", "position", "insta
 """Each way of pooling once; of inputs of other shapes than maps other options say the same."""
 
 
+STARTS = ("dyt:alpha=2", "derf:alpha=2", "batch-instance:rho=0.25")
+"""What starts at an option."""
+
+
 def _switched() -> list[str]:
     """Return the norms that have not one pool, each also with every switch the other way; of others the newer ones."""
     specs = []
@@ -54,7 +58,7 @@ def _switched() -> list[str]:
     return specs
 
 
-EVERY = (*SPECS, *_switched())
+EVERY = (*SPECS, *STARTS, *_switched())
 """Every norm, also with options."""
 
 QUICK = ("batch", "group:groups=2", "rms", "none", "extended", "dyt")

@@ -30,6 +30,23 @@ class Window(nn.Module):
         return x / (1 + squares[:, :-2] + squares[:, 1:-1] + squares[:, 2:]).sqrt()
 
 
+class Dropped(nn.Dropout):
+    """Leave out values at random, in training."""
+
+    def __init__(self, channels: int) -> None:  # noqa: ARG002
+        super().__init__(0.5)
+
+
+class Squared(nn.Module):
+    """Square each value."""
+
+    def __init__(self, channels: int) -> None:  # noqa: ARG002
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * x
+
+
 class Largest(nn.Module):
     """Divide each sample by its largest absolute value."""
 

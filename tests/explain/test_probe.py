@@ -79,6 +79,20 @@ def test_how_far_an_output_depends_on_others_is_said(name: str, across: str) -> 
     assert not any(line.endswith("...") for line in brief_to_rich(asked).plain.splitlines())
 
 
+def test_what_is_random_is_called_so() -> None:
+    """And what is not is not."""
+    assert said(own("Dropped"), "pools").splitlines()[1] == (
+        "In training the same input gives another output each time: this is of one draw."
+    )
+    assert "draw" not in said(own("Largest"), "pools")
+
+
+def test_the_ends_of_a_curve_are_rounded() -> None:
+    """No number that is zero but for rounding stands beside it."""
+    rows = brief_to_rich(own("Squared")).plain.splitlines()
+    assert [row.split()[0] for row in rows if "|" in row and not row.lstrip().startswith("|")] == ["25", "0"]
+
+
 @pytest.mark.slow
 def test_neither_an_activation_nor_a_factor_of_zero_hides_what_is_pooled() -> None:
     """Outputs that are constant on one input are tried on others."""

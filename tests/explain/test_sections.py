@@ -78,6 +78,12 @@ def test_one_pool_is_not_several() -> None:
         ("group:affine=False", "y = (x - mean) / sqrt(var + eps)"),
         ("rms", "y = w * x / sqrt(mean(x^2) + eps) + b"),
         ("none", "y = x"),
+        ("grn", "y = x + w * x * norm / (mean(norm) + eps) + b"),
+        ("frn-tlu", "y = max(w * x / sqrt(mean(x^2) + eps) + b, t)"),
+        ("frn", "y = w * x / sqrt(mean(x^2) + eps) + b"),
+        ("batch-channel", "y = w_g * (z - mean_g) / sqrt(var_g + eps) + b_g"),
+        ("batch-channel:zero_centered=True", "y = (1 + w_g) * (z - mean_g) / sqrt(var_g + eps) + b_g"),
+        ("domain", "y = w * (x - mean) / sqrt(var + eps) + b"),
     ],
 )
 def test_the_formula_has_what_the_layer_has(spec: str, formula: str) -> None:
@@ -152,3 +158,26 @@ def test_the_code_makes_the_layer(spec: str) -> None:
 def test_precision_is_spoken_of(spec: str) -> None:
     """Also under autocast, but for what computes nothing."""
     assert ("autocast" in said(spec, "precision")) == (said(spec, "formula") != "y = x")
+
+
+@pytest.mark.parametrize(
+    ("spec", "section", "sentence"),
+    [
+        ("dyt:alpha=2", "parameters", "starts at 2"),
+        ("batch-instance:rho=0.25", "parameters", "starts at 0.25"),
+        ("batch:unbiased=true", "where", "(biased, unless unbiased=True)"),
+        ("position", "where", "(biased)"),
+        ("domain:domains=3", "parameters", "of the first domain"),
+        ("domain:domains=3,shared_affine=true", "parameters", "of all domains"),
+        ("noisy-batch:strength=0", "training", "and no noise"),
+    ],
+)
+def test_sentences_are_those_of_the_options(spec: str, section: str, sentence: str) -> None:
+    assert sentence in said(spec, section)
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_a_switch_is_spoken_of_where_it_is(name: str) -> None:
+    """Sentences that several norms share name no option that one of them does not take."""
+    about = NORMS[name].explanation
+    assert ("unbiased=True" in about.statistics) is ("unbiased" in about.options)

@@ -124,6 +124,16 @@ def test_a_screen_holds_what_is_said_first(spec: str, shape: tuple[int, ...]) ->
     assert not any(line.endswith("...") for line in said[headings.index("formula") :])  # no sentence is cut
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(4, 8, 2, 2), (16, 64, 7, 7), (2, 16, 5)])
+@pytest.mark.parametrize("spec", ["batch", "extended", "switchable", "batch-instance", "batch-channel", "evonorm-b0"])
+def test_no_line_is_longer_than_the_terminal(spec: str, shape: tuple[int, ...]) -> None:
+    """Also where one of several pictures must stand below another, and where samples are left out."""
+    asked = subject(spec, shape)
+    for width in range(36, 110, 3):
+        assert max(map(len, brief_to_rich(asked, width=width).plain.splitlines())) <= width
+
+
 @pytest.mark.parametrize("width", [8, 40])
 def test_narrow_screens_hold_a_whole_phrase_or_two(width: int) -> None:
     """Of where it fits, rather than an error; the first is there even where it takes more."""

@@ -30,6 +30,8 @@ REFUSED = {
     "none:eps=1": "it has no option 'eps' (it takes no options)",
     "batch:eps=small": "eps must be a number, got 'small'; use for example eps=1e-05",
     "batch:eps=none": "eps must be a number, got 'None'",
+    "batch:eps=-1": "eps must be a number that is not negative, got '-1'; use for example eps=1e-05",
+    "batch-renorm:begin=-1": "begin must be a whole number of at least 0, got '-1'",
     "batch:affine=no": "affine must be true or false, got 'no'",
     "batch:device=cpu": "it has no option 'device'",
     "own_module:Norm": "cannot import 'own_module'",

@@ -23,10 +23,10 @@ def batches(count: int) -> list[Tensor]:
 def test_first_batches_are_batch_norm() -> None:
     """Output, gradient and running statistics, until the limits begin to grow."""
     renorm, norm = BatchRenorm(3, **STEPS).double(), BatchNorm(3).double()
-    for step, x in enumerate(batches(5)):
+    for number, x in enumerate(batches(5), 1):
         y, expected = (layer(x.requires_grad_()) for layer in (renorm, norm))
-        assert torch.allclose(y, expected) == (step <= STEPS["begin"])
-        if step <= STEPS["begin"]:
+        assert torch.allclose(y, expected) == (number <= STEPS["begin"])
+        if number <= STEPS["begin"]:
             gradient, expected_gradient = (torch.autograd.grad(each.pow(3).sum(), x)[0] for each in (y, expected))
             assert_close(gradient, expected_gradient)
         assert_close(dict(renorm.named_buffers()), dict(norm.named_buffers()))
@@ -37,9 +37,9 @@ def test_limits_grow_by_the_count_of_batches() -> None:
     norm = BatchRenorm(3, r_max=2.0, d_max=1.0, **STEPS).double()
     mean, var = torch.zeros(3).double(), torch.ones(3).double()
     clipped = set()
-    for step, x in enumerate(batches(9)):
-        most_r = 1 + min(max((step - 2) / 4, 0), 1)
-        most_d = min(max((step - 2) / 2, 0), 1)
+    for number, x in enumerate(batches(9), 1):
+        most_r = 1 + min(max((number - 2) / 4, 0), 1)
+        most_d = min(max((number - 2) / 2, 0), 1)
         y = norm(x)
         for channel in range(3):
             values = x[:, channel]

@@ -50,9 +50,10 @@ RUNNING: Final = (
 )
 
 STANDARDIZED: Final = "(x - mean) / sqrt(var + eps)"
-MOMENTS: Final = (
+BIASED_MOMENTS: Final = (
     "mean and var are those of all values with the same letter; var is the mean of their squared deviations (biased)."
 )
+MOMENTS: Final = BIASED_MOMENTS.replace("(biased)", "(biased, unless unbiased=True)")
 OWN: Final = Line(text="The input's own mean and variance, one pair for each letter.")
 SAME: Final = Line(
     text="As in training: there is no difference between the two, and a sample's output depends on that sample alone.",

@@ -16,7 +16,7 @@ from normzoo.registry.norms._sentences import (
 FAMILY: Final = "elementwise"
 
 _ALPHA = HeldTensor(
-    name="alpha", learned=True, per_channel=False, does="a, a factor before the function; starts at 0.5"
+    name="alpha", learned=True, per_channel=False, does="a, a factor before the function; starts at {alpha:g}"
 )
 
 _DYT = Explanation(

@@ -7,6 +7,7 @@ from normzoo.registry._explanation import Explanation, Line, NormEntry, Paper, P
 from normzoo.registry.norms._sentences import (
     ANY_BATCH,
     BIAS,
+    BIASED_MOMENTS,
     CHANNELS_ELSEWHERE,
     FOLDED,
     KEPT,
@@ -231,6 +232,7 @@ _CHANNEL_LAYER = replace(
 
 _POSITION = replace(
     _CHANNEL_LAYER,
+    statistics=BIASED_MOMENTS,
     options={"eps": 1e-5, "affine": False, "bias": True, "zero_centered": False},
     training=(OWN, ZERO_CENTERED),
     cost=(PASSES, KEPT, TWO_AGAIN, Line(text="No state; what channel-layer costs, less its weight and bias.")),

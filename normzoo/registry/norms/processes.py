@@ -5,7 +5,15 @@ from typing import Final
 
 from normzoo.registry._explanation import Line, NormEntry, Paper
 from normzoo.registry.norms import pools
-from normzoo.registry.norms._sentences import BIAS, RUNNING, WEIGHT, ZERO_CENTERED, ZERO_CENTERED_WEIGHT, counter
+from normzoo.registry.norms._sentences import (
+    BIAS,
+    BIASED_MOMENTS,
+    RUNNING,
+    WEIGHT,
+    ZERO_CENTERED,
+    ZERO_CENTERED_WEIGHT,
+    counter,
+)
 
 FAMILY: Final = "processes"
 
@@ -13,6 +21,7 @@ _BATCH = pools.ENTRIES["batch"].explanation
 
 _SYNC = replace(
     _BATCH,
+    statistics=BIASED_MOMENTS,
     choices={},
     options={
         "eps": 1e-5,
@@ -31,7 +40,10 @@ _SYNC = replace(
     ),
     cost=(
         *_BATCH.cost,
-        Line(text="Over several processes: two exchanges of two numbers per channel forward, and two backward."),
+        Line(
+            text="Over several processes: two exchanges forward (counts and sums; squares) and two backward, of one "
+            "or two numbers per channel."
+        ),
     ),
     fits=(
         "Training on several processes with few samples on each, such as large images: its statistics are those of all "

@@ -12,6 +12,7 @@ _GRN = Explanation(
     does="each channel's size, relative to the mean size of all channels, per sample",
     centered=False,
     normalized="x * norm / (mean(norm) + eps)",
+    around=(Line(text="x + {formula}"),),
     statistics="norm is the root of the sum of a channel's squares over positions, of one sample; mean(norm) is that "
     "of all channels.",
     options={"eps": 1e-6},

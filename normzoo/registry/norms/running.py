@@ -94,20 +94,41 @@ _DOMAIN = Explanation(
             name="norms.0.weight",
             learned=True,
             needs=("affine",),
+            unless=("zero_centered", "shared_affine"),
+            does="w, that of the first domain, a factor per channel; starts at 1",
+        ),
+        HeldTensor(
+            name="norms.0.weight",
+            learned=True,
+            needs=("affine", "shared_affine"),
             unless=("zero_centered",),
-            does="w of the first domain, a factor per channel; starts at 1",
+            does="w, that of all domains, a factor per channel; starts at 1",
         ),
         HeldTensor(
             name="norms.0.weight",
             learned=True,
             needs=("affine", "zero_centered"),
-            does="w of the first domain, a factor per channel less one; starts at 0",
+            unless=("shared_affine",),
+            does="w, that of the first domain, a factor per channel less one; starts at 0",
+        ),
+        HeldTensor(
+            name="norms.0.weight",
+            learned=True,
+            needs=("affine", "zero_centered", "shared_affine"),
+            does="w, that of all domains, a factor per channel less one; starts at 0",
         ),
         HeldTensor(
             name="norms.0.bias",
             learned=True,
             needs=("affine", "bias"),
-            does="b of the first domain, a summand per channel; starts at 0",
+            unless=("shared_affine",),
+            does="b, that of the first domain, a summand per channel; starts at 0",
+        ),
+        HeldTensor(
+            name="norms.0.bias",
+            learned=True,
+            needs=("affine", "bias", "shared_affine"),
+            does="b, that of all domains, a summand per channel; starts at 0",
         ),
         HeldTensor(
             name="norms.0.running_mean",
@@ -130,7 +151,7 @@ _DOMAIN = Explanation(
         ),
     ),
     training=(
-        Line(text="The batch's own mean and variance, and w and b of its domain, which normzoo.layers.domain sets."),
+        Line(text="The batch's own mean and variance. normzoo.layers.domain sets the domain."),
         ZERO_CENTERED,
     ),
     inference=(

@@ -55,7 +55,11 @@ _NOISY_BATCH = Explanation(
         ),
     ),
     training=(
-        Line(text="The batch's own mean and variance, and then the noise: the distribution moves at every step."),
+        Line(
+            text="The batch's own mean and variance, and then the noise: the distribution moves at every step.",
+            needs=("strength",),
+        ),
+        Line(text="strength=0: the batch's own mean and variance, and no noise.", unless=("strength",)),
         Line(
             text="strength={strength}: 1 is a spread from 1 to 1.25 and a mean from -0.5 to 0.5.", needs=("strength",)
         ),

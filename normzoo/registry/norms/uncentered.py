@@ -94,6 +94,7 @@ _FRN = Explanation(
     does="nothing: one root mean square per sample and channel",
     centered=False,
     normalized="x / sqrt(mean(x^2) + eps)",
+    around=(Line(text="max({formula}, t)", needs=("threshold",)),),
     statistics="mean(x^2) is that of a channel of a sample, over its positions. No mean is subtracted.",
     options={"threshold": False, "eps": 1e-6, "learn_eps": False, "affine": True, "bias": True, "zero_centered": False},
     tensors=(WEIGHT, ZERO_CENTERED_WEIGHT, BIAS, _TAU, _LEARNED_EPS),
