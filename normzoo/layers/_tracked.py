@@ -192,7 +192,9 @@ class TrackedNorm(Tracking, PooledNorm):
         if self.ranks is None:
             return "add a batch dimension"
         family = type(self).__name__.rstrip("123d")
-        return f"use {family}{rank - 2}d" if 3 <= rank <= 5 else f"reshape it or use {family}"
+        if 3 <= rank <= 5:
+            return f"use {family}{rank - 2}d"
+        return "reshape it" if self.needs_positions else f"reshape it or use {family}"
 
     def _can_evaluate_single_values(self) -> bool:
         return self.running_mean is not None

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from normzoo import layers
 from normzoo.errors import InputError, NormzooError
+from normzoo.registry import NORMS as NORMS_BY_NAME
 
 from .cases import NORMS, PEERED, TRACKED, Case
 
@@ -68,7 +69,7 @@ INPUTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
     "instance1d-1D": (
         lambda: layers.InstanceNorm1d(3),
         (3,),
-        "InstanceNorm1d: the input must be 3D (N, C, *), got 1D of shape (3,); reshape it or use InstanceNorm",
+        "InstanceNorm1d: the input must be 3D (N, C, *), got 1D of shape (3,); reshape it",
     ),
     "instance2d-5D": (
         lambda: layers.InstanceNorm2d(3),
@@ -144,6 +145,37 @@ def test_unfitting_inputs(build: Callable[[], nn.Module], shape: tuple[int, ...]
         with pytest.raises(ValueError) as refusal:  # noqa: PT011
             build().train(training)(torch.randn(shape))
         assert str(refusal.value).startswith(message)
+
+
+ADVISED = [name for name, entry in NORMS_BY_NAME.items() if "affine" in entry.explanation.options]
+"""Norms with parameters, and so with a number of channels."""
+
+
+@pytest.mark.parametrize("name", ADVISED)
+def test_channels_last_by_mistake(name: str) -> None:
+    """An option is advised where there is one, and leads out."""
+    spec = f"{name}:groups=2" if "groups" in NORMS_BY_NAME[name].explanation.options else f"{name}:affine=true"
+    x = torch.randn(3, 6, 4)
+    with pytest.raises(InputError, match="channels are its second dimension; ") as refusal:
+        layers.make_norm(spec, 4)(x)
+    if "channel_dim" in NORMS_BY_NAME[name].explanation.options:
+        assert str(refusal.value).endswith("for channels last use channel_dim=-1")
+        layers.make_norm(f"{spec},channel_dim=-1", 4)(x)
+    else:
+        assert str(refusal.value).endswith("move them there")
+
+
+@pytest.mark.parametrize("name", ["batch", "ghost", "extended", "sync", "domain", "noisy-batch", "batch-renorm"])
+def test_single_values_of_norms_that_remember(name: str) -> None:
+    """The policy for small batches is advised to those that have it, and leads out."""
+    x = torch.randn(1, 4)
+    with pytest.raises(InputError, match="need more than one value") as refusal:
+        layers.make_norm(name, 4)(x)
+    advises = "small_batch='running'" in str(refusal.value)
+    assert not advises or "small_batch" in NORMS_BY_NAME[name].explanation.options
+    assert advises or name not in ("batch", "ghost")
+    if advises:
+        layers.make_norm(f"{name}:small_batch=running", 4)(x)
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64], ids=str)
