@@ -3,7 +3,7 @@
 import copy
 import itertools
 from collections.abc import Sequence
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,11 @@ class Mapped(nn.Module):
     def skeleton(self) -> nn.Module:
         """The module that is mapped; its tensors are those of no member."""
         return self._skeleton[0]
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, also of what is mapped, which may do something then."""
+        self.skeleton.train(mode)
+        return super().train(mode)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Map ``(N, M, *)`` to ``(N, M, *)``; a mask may come with it, likewise."""

@@ -262,7 +262,11 @@ class MemberModule(LightningModule):
         return MemberMetrics(self.task, self.members, self._scale, self.device)
 
     def on_train_epoch_start(self) -> None:
-        """Start new sums of losses; they stay on the device until they are asked for."""
+        """Put the network in training, as a loop by hand does, and start new sums of losses, which stay on the device.
+
+        Lightning does not call ``train``, which a network may define to keep a part of itself in evaluation.
+        """
+        self.network.train()
         if self._loss_sum.shape != (self.members,) or self._loss_sum.device != self.device:
             self._loss_sum = torch.zeros(self.members, device=self.device)
         self._loss_sum.zero_()  # in place, as a recorded step adds to it
