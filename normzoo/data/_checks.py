@@ -72,7 +72,9 @@ def check_lengths(source: str, lengths: Array, values: Array) -> None:
 def check_tokens(source: str, tokens: Array, vocabulary: int | None) -> None:
     """Refuse tokens that are not 0 to the size of the vocabulary, less one."""
     if vocabulary is None:
-        raise DataError(f"{source} holds tokens, and of how many kinds is not said; give RawArrays a vocabulary")
+        raise DataError(
+            f"{source} holds tokens, and of how many kinds is not said; say it by an array vocabulary beside it"
+        )
     if vocabulary < 1:
         raise DataError(f"{source} holds tokens, and a vocabulary of {vocabulary}; it is at least 1")
     low, high = int(tokens.min()), int(tokens.max())

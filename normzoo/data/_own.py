@@ -114,6 +114,7 @@ def _with_arrays(source: str, raw: RawArrays) -> RawArrays:
     arrays: dict[str, Any] = {}
     for name in [each.name for each in fields(raw)]:
         if name.startswith(("x_", "y_", "lengths_")) and (value := getattr(raw, name)) is not None:
+            _refuse_odd(f"{source}: {name}", value)
             try:
                 arrays[name] = _array(value)
             except _FAILURES as error:
@@ -152,6 +153,16 @@ def _array(value: Any) -> Array:
     if isinstance(value, Tensor):
         return (value.float() if value.dtype == bfloat16 else value).numpy(force=True)
     return np.asarray(value)
+
+
+def _refuse_odd(where: str, value: Any) -> None:
+    """Refuse an array of which some values are said not to count, since they would count, and a sparse one."""
+    if hasattr(value, "toarray"):
+        raise DataError(f"{where} is a sparse {_type(value)}; give its toarray()")
+    if np.ma.is_masked(value):
+        raise DataError(
+            f"{where} has masked values, which would count; put others in their place, as its filled() does"
+        )
 
 
 class _Items(NamedTuple):
@@ -263,6 +274,7 @@ def _input(where: str, given: Any) -> Array:
         return np.moveaxis(pixels, -1, 0) if pixels.ndim == 3 else pixels[np.newaxis]
     if isinstance(given, int | float):
         return np.array(float(given))
+    _refuse_odd(f"{where}: its input", given)
     value = None if isinstance(given, tuple | Mapping | str) else _array_or_none(given)
     if value is None:
         made = _type(given)

@@ -81,12 +81,12 @@ def convert(
             if kind.__name__ in _WRAPPERS:
                 raise UsageError(f"convert: a model within {kind.__name__} cannot be converted; convert, then wrap it")
     source = _Source(norm)
-    sites = list(_sites(model))
-    reasons = unselected(sites, only, skip, kind="norm")
     exchanged: dict[str, Exchanged] = {}
     left: dict[str, Left] = {}
     replacements: list[tuple[_Site, nn.Module]] = []
     with torch.random.fork_rng(devices=[]):
+        sites = list(_sites(model))
+        reasons = unselected(sites, only, skip, kind="norm")
         for index, site in enumerate(sites):
             name, *also = site.names
             reason = reasons.get(index) or (site.look if isinstance(site.look, str) else "")
@@ -223,7 +223,9 @@ class _Source:
         notes = []
         if self._groups and isinstance(channels, int):
             name, groups = self._groups
-            if groups < 1 or channels % groups:
+            if groups < 1:
+                raise ComponentError(f"norm '{self.name}': {name} must be at least 1, got {groups}; use {name}=1")
+            if channels % groups:
                 options[name] = nearest = nearest_divisor(channels, groups)
                 notes.append(f"{nearest} groups, as {groups} do not divide {channels}")
         try:

@@ -93,7 +93,8 @@ def fold(model: nn.Module) -> Folded:
     transposed one or a dense layer if nothing else uses what that puts out, nor its tensors, and either is called once;
     in its place is then ``nn.Identity``, or the activation that it contained. The forward pass is followed by torch.fx,
     with the defaults of its arguments. Where torch.fx cannot follow it, pairs are neighbours in an ``nn.Sequential``,
-    of which it is taken that nobody else uses its parts. Other parameters keep their names, and the model is as it was.
+    of which it is taken that nobody else uses its parts. That a forward pass gets tensors from ``parameters()`` is not
+    noticed. Other parameters keep their names, and the model is as it was.
 
     Returns:
         The copy and the report.

@@ -59,12 +59,33 @@ class Held:
         return self.norm
 
 
+class Kept:
+    """Stands in for the method ``reset_running_stats`` of a norm, whose statistics then stay."""
+
+    def __call__(self) -> None:
+        """Leave them."""
+
+
+def hold_statistics(norm: nn.Module) -> None:
+    """Have a norm normalize by the running statistics that it has, which nothing changes but ``recalibrate``."""
+    vars(norm).update(train=Held(norm, training=False), reset_running_stats=Kept())
+
+
+def _release_statistics(norm: nn.Module) -> bool:
+    """Undo ``hold_statistics``; return whether there was something to undo."""
+    if not isinstance(vars(norm).get("train"), Held):
+        return False
+    for name in ("train", "reset_running_stats"):
+        vars(norm).pop(name, None)
+    return True
+
+
 def freeze(model: Model, *, statistics: bool = True, affine: bool = True) -> Model:
     """Freeze the norms of a model, in place: it trains on, and training changes nothing of them until ``unfreeze``.
 
     What is frozen stays so through ``train()``, deepcopy, pickling and loading a state dict, whose keys are the same.
     No module is exchanged. Freezing again adds to what is frozen. ``recalibrate`` replaces frozen statistics, too,
-    which then stay frozen.
+    which then stay frozen; torch's ``update_bn`` does not.
 
     Args:
         model: any module.
@@ -83,7 +104,7 @@ def freeze(model: Model, *, statistics: bool = True, affine: bool = True) -> Mod
     if statistics:
         for norm in tracked_norms(model):
             if "train" not in vars(norm):
-                vars(norm)["train"] = Held(norm, training=False)
+                hold_statistics(norm)
     if affine:
         for module in model.modules():
             if is_norm(module):
@@ -114,13 +135,11 @@ def unfreeze(model: Model, *, statistics: bool = True, affine: bool = True) -> M
     """
     if statistics:
         held = vars(model).get("train")
-        if isinstance(held, Held):
-            del vars(model)["train"]
+        if isinstance(held, Held) and _release_statistics(model):
             model.training = held.asked
         for parent in model.modules():
             for norm in parent.children():
-                if isinstance(vars(norm).get("train"), Held):
-                    del vars(norm)["train"]
+                if _release_statistics(norm):
                     norm.training = parent.training
     if affine:
         for module in model.modules():

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import torch
 from torch import nn
 
-from normzoo.surgery._freeze import NEEDED_GRAD, Held, is_tracking
+from normzoo.surgery._freeze import NEEDED_GRAD, Held, hold_statistics, is_tracking
 from normzoo.surgery._norms import AFFINE, STATISTICS, Found
 
 _HOOKS = (
@@ -125,7 +125,7 @@ def take_mode(old: nn.Module, new: nn.Module) -> bool:
     mode = held.asked if isinstance(held, Held) else old.training
     new.train(mode)
     if isinstance(held, Held) and is_tracking(new):
-        vars(new)["train"] = Held(new, held.training)
+        hold_statistics(new)
     return mode
 
 

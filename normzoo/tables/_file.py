@@ -1,6 +1,7 @@
 """From a file to columns as they stand in it: CSV by pandas, Parquet by pyarrow."""
 
 import csv
+import re
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -26,6 +27,9 @@ _VALUES = 1 << 17
 
 _LONGEST = 2**26
 """Characters of a line: a row of a million columns has a few million."""
+
+_NAMELESS = re.compile(r"__index_level_\d+__")
+"""What pandas calls an index without a name in Parquet."""
 
 _OPTIONS = {
     "csv": ("target", "test", "drop", "missing", "sep", "decimal"),
@@ -190,6 +194,8 @@ def _not_there(source: str, path: str, layout: Layout) -> DataError:
 def _refuse_one_column(source: str, header: str) -> None:
     other = next((word for word, sign in SEPARATORS.items() if sign in header), None)
     way_out = f"if its columns are divided by a {other}, add sep={other}" if other else "write at least two"
+    if header.startswith("#"):
+        way_out = "if it is a remark, remove it: the first line holds the names of the columns"
     shown = header if len(header) <= 40 else f"{header[:40]}..."
     raise DataError(f"{source}: a single column is read, '{shown}', and one is the target; {way_out}")
 
@@ -285,22 +291,31 @@ _NO_PYARROW = "reading Parquet needs pyarrow; install it with pip install 'normz
 
 
 def _parquet_names(source: str, file: Path) -> list[str]:
+    """Return the names of the columns, with the index that pandas kept first, as in CSV; one without a name is none."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise DataError(f"{source}: {_NO_PYARROW}") from error
     try:
-        names = list(map(str, pq.read_schema(file).names))
+        schema = pq.read_schema(file)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source}: cannot be read as Parquet ({_one_line(error)}); write it again") from error
+    columns = list(map(str, schema.names))
+    try:
+        kept = [each for each in (schema.pandas_metadata or {})["index_columns"] if isinstance(each, str)]
+    except (KeyError, TypeError, ValueError):  # somebody else wrote it
+        kept = []
+    index = [name for name in columns if name in kept]  # which come last
+    named = [name for name in index if not _NAMELESS.fullmatch(name)]
+    names = [*named, *(name for name in columns if name not in index)]
     if len(names) < 2:
         _refuse_one_column(source, "".join(names))
     return names
 
 
 def _parquet_rows(source: str, file: Path, wanted: list[str], rows: int) -> "Iterator[pd.DataFrame]":
-    """Yield rows; what pandas wrote as an index is a column like the others."""
+    """Yield rows; what pandas wrote as an index is a column like the others, if it is wanted."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no vocabulary": (
         {**TOKENS, "vocabulary": None},
-        "x_train holds tokens, and of how many kinds is not said; give RawArrays a vocabulary",
+        "x_train holds tokens, and of how many kinds is not said; say it by an array vocabulary beside it",
     ),
     "one value everywhere": (
         {**npz_arrays(), "x_train": np.full((40, 6, 5), 3)},

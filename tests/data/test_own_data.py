@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.sparse import csr_array
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, random_split
 from torchvision.datasets import FakeData
@@ -220,6 +221,19 @@ WRONG: dict[str, tuple[Any, str]] = {
     "lengths of images": (
         RawArrays(**ARRAYS, kind="images", lengths_train=np.ones(40), lengths_test=np.ones(10)),
         "lengths are those of sequences, and its samples are images; leave them out",
+    ),
+    "masked values": (
+        {**ARRAYS, "x_train": np.ma.masked_less(ARRAYS["x_train"], ARRAYS["x_train"].max())},
+        "x_train has masked values, which would count; put others in their place, as its filled() does",
+    ),
+    "masked values of an item": (
+        (of_inputs(lambda _: np.ma.masked_less(np.arange(2.0), 1)), GOOD),
+        "item 0 of train: its input has masked values, which would count; put others in their place, as its filled() "
+        "does",
+    ),
+    "a sparse matrix": (
+        {**ARRAYS, "x_train": csr_array(np.eye(40))},
+        "x_train is a sparse csr_array; give its toarray()",
     ),
     "a DataLoader": (
         (DataLoader(TENSORS), TENSORS),

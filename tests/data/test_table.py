@@ -200,10 +200,35 @@ def test_a_test_file_may_have_its_columns_in_another_order_and_codes_that_read_a
     assert not any("training does not have" in note for note in load(path, f"test={other}").notes)
 
 
-def test_an_index_in_parquet_is_a_column(tmp_path: Path) -> None:
+def test_an_index_in_parquet_is_the_first_column(tmp_path: Path) -> None:
+    """As in CSV, so that it is not the target unless that is said."""
     pytest.importorskip("pyarrow")
     frame().set_index("class").to_parquet(tmp_path / "mine.parquet")
-    assert load(tmp_path / "mine.parquet").outputs == 3
+    assert load(tmp_path / "mine.parquet", "target=class").outputs == 3
+    frame().set_index("age").to_parquet(tmp_path / "mine.parquet")
+    of_index = load(tmp_path / "mine.parquet")
+    assert of_index.outputs == 3
+    assert any("features: age" in note for note in of_index.notes)
+
+
+def test_an_index_without_a_name_in_parquet_is_left_out(tmp_path: Path) -> None:
+    """As pandas keeps it whenever rows were sorted, shuffled or filtered; it may tell the target."""
+    pytest.importorskip("pyarrow")
+    plain, shuffled = tmp_path / "plain.parquet", tmp_path / "shuffled.parquet"
+    table = frame().sort_values("class").sample(frac=1, random_state=0)
+    table.to_parquet(shuffled)
+    table.reset_index(drop=True).to_parquet(plain)
+    assert "__index_level_0__" in pq_names(shuffled)
+    found, expected = load(shuffled), load(plain)
+    assert found.outputs == 3
+    assert found.description == expected.description
+    assert found.checksum == expected.checksum
+
+
+def pq_names(path: Path) -> list[str]:
+    import pyarrow.parquet as pq
+
+    return list(pq.read_schema(path).names)
 
 
 def test_codes_that_parquet_keeps_as_text_are_categories(tmp_path: Path) -> None:

@@ -20,6 +20,12 @@ FILES: dict[str, tuple[Any, str, str]] = {
     "short": ("a,b,c\n1,2,x\n1,2\n", "", "row 2 has 2 values, and the header 3 names"),
     "long": ("a,b\n1,2\n1,2\n1,2,3\n", "", "row 3 has 3 values, and the header 2 names"),
     "separator": ("a;b\n1;2\n", "", "single column is read, 'a;b', .* divided by a semicolon, add sep=semicolon"),
+    "a remark above": (
+        "# by hand\na,b\n1,2\n",
+        "",
+        "a single column is read, '# by hand', and one is the target; if it is a remark, remove it: the first line "
+        "holds the names of the columns",
+    ),
     "one column": ("a\n1\n", "", "a single column is read, 'a', and one is the target; write at least two"),
     "latin": ("a,b\n1,2\n1,café\n".encode("latin-1"), "", "line 3 is not text in UTF-8; save the file as CSV in UTF-8"),
     "utf-16": ("a,b\n1,2\n".encode("utf-16"), "", "line 1 is not text in UTF-8"),

@@ -12,6 +12,7 @@ from networks.architectures import Architecture
 from networks.exchange import norms_in
 from networks.pairs import loss_of, pair
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 from torch.testing import assert_close
 
 from normzoo import layers
@@ -232,3 +233,19 @@ def test_the_activation_of_a_frozen_norm_is_in_the_mode_around_it() -> None:
     became: Any = convert(freeze(norm), "batch").model
     assert (became.training, became.drop.training, became.norm.training) == (True, True, False)
     assert unfreeze(became.train()).norm.training
+
+
+@each_library
+def test_frozen_statistics_outlast_update_bn(library: Any) -> None:
+    """Which begins by forgetting them; of norms that are not frozen they are new."""
+    model = network(library).train()
+    model(images())
+    freeze(model[2])
+    before = {name: value.clone() for name, value in model.state_dict().items() if "running" in name}
+    update_bn([images() + 3], copied := copy.deepcopy(model))
+    after = copied.state_dict()
+    assert {name for name in before if not before[name].equal(after[name])} == set()
+    unfreeze(copied)
+    update_bn([images() + 3], copied)
+    after = copied.state_dict()
+    assert {name for name in before if not before[name].equal(after[name])} == set(before)
