@@ -6,7 +6,7 @@ A dataset is written to a temporary file, which workers read while they need it.
 import inspect
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,18 +52,32 @@ _SINGLE: Mapping[str, Registry[Any]] = {
 
 def named(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings in which components are specs; text stays as it is, as it may name several."""
-    specs, dataset = dict(asked), asked["dataset"]
+    specs, dataset = {name: plain(value) for name, value in asked.items()}, asked["dataset"]
     taken: dict[str, object] = {}
     if dataset is not None and is_of_session(spec := DATASETS.parse(dataset)):
         taken[spec.target.partition(":")[2]] = DATASETS
     for setting, registry in _SEVERAL.items():
         given = asked[setting]
         if given is not None and not isinstance(given, str):
+            if not callable(given) and not isinstance(given, Iterable):
+                raise UsageError(f"{setting}: expected specs, classes or a list of these, got {given!r}")
             specs[setting] = [spec_of(registry, each, taken) for each in ([given] if callable(given) else given)]
     for setting, registry in _SINGLE.items():
         if asked[setting] is not None:
             specs[setting] = spec_of(registry, asked[setting], taken)
     return specs
+
+
+def plain(value: Any) -> Any:
+    """Return a number as Python's, where it is NumPy's or a tensor's, and a device of torch's by its name.
+
+    >>> import numpy as np
+    >>> type(plain(np.int64(8))), plain([8])
+    (<class 'int'>, [8])
+    """
+    if type(value).__module__ == "torch" and type(value).__name__ == "device":
+        return str(value)
+    return value.item() if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)) else value
 
 
 def is_known_here_alone(matrix: MatrixSpec) -> bool:

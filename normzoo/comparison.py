@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from itertools import chain, starmap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from normzoo._given import Component, dataset_spec, is_known_here_alone, named
+from normzoo._given import Component, dataset_spec, is_known_here_alone, named, plain
 from normzoo.errors import UsageError, counted
 from normzoo.experiment.comparison import Display, Rerun, carry_out, early_workers
 from normzoo.experiment.config.execution import DeviceChoice
@@ -143,6 +143,8 @@ def compare(
         KeyboardInterrupt: it was interrupted; what was finished is kept, and the same call goes on from there.
     """
     asked = {name: value for name, value in locals().items() if name not in ("rerun", "progress", "executor")}
+    if rerun not in (None, *get_args(Rerun)):
+        raise UsageError(f"rerun: expected {' or '.join(get_args(Rerun))}, got {rerun!r}")
     with dataset_spec(dataset) as asked["dataset"]:
         configuration = resolve([], [], named(asked))
         if executor is not None:
@@ -241,7 +243,7 @@ class Comparison:
             StoreError: there is none, or they are not parts of one.
         """
         with Store(Path(store), writable=False) as opened:
-            matrix, records = read_comparison(opened, numbers)
+            matrix, records = read_comparison(opened, plain(numbers))
             return cls(matrix, records, earlier_looks(matrix, opened.comparisons()))
 
     @cached_property

@@ -19,7 +19,7 @@ import normzoo
 from normzoo._given import _name, arrays_of
 from normzoo.cli import main
 from normzoo.data._own import raw_arrays
-from normzoo.errors import ComponentError, ConfigError, DataError, UsageError
+from normzoo.errors import ComponentError, ConfigError, DataError, StoreError, UsageError
 from normzoo.experiment.config.resolve import KEYS
 from normzoo.experiment.executor.in_process import InProcessExecutor
 from normzoo.experiment.results.store import Store
@@ -257,6 +257,11 @@ def test_what_is_wrong_with_a_dataset_is_said_of_it_and_not_of_a_file() -> None:
         ({"dataset": np.zeros(3)}, DataError, "dataset: it is a ndarray; a dataset is"),
         ({"lr": 0.1, "lrs": [0.1, 0.2]}, ConfigError, "--lr: stands beside --lrs"),
         ({"seeds": 0}, ConfigError, "--seeds: must be at least 1"),
+        ({"norms": 5}, UsageError, "norms: expected specs, classes or a list of these, got 5"),
+        ({"templates": 5}, UsageError, "templates: expected specs, classes or a list of these, got 5"),
+        ({"rerun": "al"}, UsageError, "rerun: expected failed or all, got 'al'"),
+        ({"rerun": True}, UsageError, "rerun: expected failed or all, got True"),
+        ({"device": torch.device("meta")}, UsageError, "unknown device 'meta'"),
     ],
 )
 def test_mistakes_are_told_in_one_line(settings: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -339,10 +344,29 @@ def test_an_interrupt_keeps_what_is_finished(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.slow
-def test_the_session_keeps_its_random_numbers() -> None:
-    """Training in this process draws from a state of its own."""
+def test_the_session_keeps_its_random_numbers_and_its_type() -> None:
+    """Training in this process draws from a state of its own, and is in float32 whatever the session's type is."""
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    in_process(norms=["batch", "none"])
+    first = in_process(norms=["batch", Scaling])
     assert torch.equal(torch.rand(3), expected)
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = in_process(norms=["batch", Scaling], rerun="all")
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert again.to_frame()["mean"].tolist() == first.to_frame()["mean"].tolist()
+
+
+@pytest.mark.slow
+def test_numbers_of_numpy_and_devices_of_torch_are_taken() -> None:
+    comparison = in_process(
+        norms=["none"], batch_sizes=np.int64(64), seeds=np.int32(1), epochs=torch.tensor(1), device=torch.device("cpu")
+    )
+    assert len(comparison.records) == 1
+    loaded = normzoo.Comparison.load(numbers=np.int64(1))  # type: ignore[arg-type]
+    assert loaded.records == comparison.records
+    with pytest.raises(StoreError, match=r"no comparison is asked for; give a number, several, or all$"):
+        normzoo.Comparison.load(numbers=[])

@@ -4,7 +4,8 @@ import atexit
 import queue
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
 _AT_WORK = threading.Lock()
 """Held by whoever carries out a task: all that trains in a process draws from the same random numbers, so that what was
 cancelled, and takes a while to notice, must not be at it any more when the next begins."""
+
+
+@contextmanager
+def _torch_of_a_worker() -> Iterator[None]:
+    """Set torch as it is in a worker: with random numbers that are not the session's, and float32 by default."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 class _Cancelled(BaseException):
@@ -111,9 +126,7 @@ class InProcessExecutor:
                 from normzoo.experiment.worker.serve import Server
 
                 self._server = Server(self._send)
-            import torch
-
-            with torch.random.fork_rng(devices=[]):  # the random numbers of the session are not ours to move
+            with _torch_of_a_worker():
                 self._server.carry_out(task)
         except _Cancelled:
             return

@@ -51,6 +51,8 @@ def _chosen(store: Store, numbers: Numbers) -> list[StoredComparison]:
     if numbers == "all":
         return known
     asked = [numbers] if isinstance(numbers, int) else dict.fromkeys(numbers)
+    if not asked:
+        raise StoreError(f"store: of '{store.path}' no comparison is asked for; give a number, several, or all")
     return [find_comparison(number, known, store.path) for number in asked]
 
 
