@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from itertools import chain, starmap
+from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -155,8 +156,8 @@ def compare(
 
 
 def _executor_for(configuration: Configuration) -> Executor:
-    """Return worker processes, or this process where something is known to it alone."""
-    if is_known_here_alone(configuration.matrix):
+    """Return worker processes, or this process where something is known to it alone, or it may have no children."""
+    if is_known_here_alone(configuration.matrix) or current_process().daemon:
         return InProcessExecutor()
     return LocalExecutor(configuration.execution, early=early_workers(configuration))
 

@@ -1,9 +1,7 @@
 """Does ``normzoo.compare`` do what the command does, with what only Python can give it?"""
 
 import inspect
-import os
 import re
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -23,7 +21,6 @@ from normzoo.errors import ComponentError, ConfigError, DataError, StoreError, U
 from normzoo.experiment.config.resolve import KEYS
 from normzoo.experiment.executor.in_process import InProcessExecutor
 from normzoo.experiment.results.store import Store
-from normzoo.experiment.runner import Runner
 
 from .in_process import TINY, in_process
 
@@ -285,62 +282,6 @@ def test_a_changed_class_of_the_session_is_another_run() -> None:
     first = in_process(norms=[made(one)])
     second = in_process(norms=[made(other)])
     assert first.records.keys().isdisjoint(second.records)
-
-
-SCRIPT = """
-import pathlib, sys
-with open("ran", "a") as file:
-    file.write("x")
-import normzoo
-comparison = normzoo.compare(
-    norms=["batch", "none"], templates="cnn:widths=4,hidden=8", batch_sizes=[64], seeds=1, epochs=1, jobs=1
-)
-print(len(comparison.records), set(record.status.value for record in comparison.records.values()))
-print({"torch", "torchvision", "torchmetrics", "lightning"} & set(sys.modules))
-"""
-
-
-@pytest.mark.slow
-def test_a_script_needs_no_guard() -> None:
-    """Its top level runs once, and it loads no torch; progress is quiet, on stderr.
-
-    That of a module, also where workers are spawned, ``tests/experiment/test_scripts.py`` asks.
-    """
-    Path("script.py").write_text(SCRIPT)
-    done = subprocess.run(
-        [sys.executable, "script.py"],
-        env={**os.environ, "PYTHONPATH": str(Path(normzoo.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "2 {'ok'}\nset()\n"
-    assert Path("ran").read_text() == "x"
-    assert done.stderr.splitlines()[0].startswith("2 runs to train")
-    assert len(done.stderr.splitlines()) < 6
-
-
-@pytest.mark.slow
-def test_an_interrupt_keeps_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is raised, and the same call trains the rest."""
-    keep = Runner._keep
-    settings: dict[str, Any] = {"norms": ["none", "batch"], "seeds": 1}
-
-    def interrupted(*arguments: Any) -> None:
-        keep(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Runner, "_keep", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        in_process(**settings)
-    monkeypatch.setattr(Runner, "_keep", keep)
-    with Store(Path("normzoo.sqlite"), writable=False) as store:
-        (finished,) = store.records(list(store.statuses())).items()
-    comparison = in_process(**settings)
-    assert len(comparison.records) == 2
-    assert finished in comparison.records.items()
 
 
 @pytest.mark.slow

@@ -9,11 +9,12 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import connection, get_context
-from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing import connection, forkserver, get_context
+from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import Self
+from types import FunctionType, ModuleType, SimpleNamespace, TracebackType
+from typing import Any, ClassVar, Self
 
 from normzoo.errors import ConfigError
 from normzoo.experiment.config.environment import available_cpus, package_version
@@ -68,16 +69,54 @@ def machine_has_gpus() -> bool:
     return not _FOR_NVIDIA_OR_NONE.fullmatch(torch) and any(path.exists() for path in _OTHERS)
 
 
-def _context() -> ForkServerContext | SpawnContext:
+class _ForkedProcess(ForkServerProcess):
+    """A process that is forked from our own server."""
+
+    server: ClassVar[forkserver.ForkServer]
+
+    @staticmethod
+    def _Popen(process: BaseProcess) -> Any:  # noqa: N802  # multiprocessing's name
+        """Start a process as multiprocessing does, with our server in the place of that of the whole process."""
+        from multiprocessing import popen_forkserver  # which not every system has
+
+        connect = _ForkedProcess.server.connect_to_new_process
+        asked = SimpleNamespace(**{**vars(forkserver), "connect_to_new_process": connect})
+        theirs: Any = popen_forkserver.Popen
+        launch = FunctionType(theirs._launch.__code__, {**vars(popen_forkserver), "forkserver": asked})
+        return type("Popen", (theirs,), {"_launch": launch})(process)
+
+
+class _ForkingContext(ForkServerContext):
+    """Forks processes from a server of ours, which has loaded torch.
+
+    The one that multiprocessing has for a whole process is its user's: what that preloads, its environment and its
+    signals are to stay. A process that was forked needs one of its own, as it is not the parent of the other.
+    """
+
+    Process = _ForkedProcess
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._make_server()
+        os.register_at_fork(after_in_child=self._make_server)
+
+    def _make_server(self) -> None:
+        _ForkedProcess.server = forkserver.ForkServer()
+        self.set_forkserver_preload(["normzoo.experiment.worker.preloaded"])
+
+    def set_forkserver_preload(self, module_names: list[str]) -> None:
+        """Have the server import modules when it starts."""
+        _ForkedProcess.server.set_forkserver_preload(module_names)
+
+
+def _context() -> "_ForkingContext | SpawnContext":
     """Return how processes are started: forked from one that has loaded torch, which then all need not; or each afresh.
 
     The latter where a GPU is, as a process that has seen one cannot be forked, and where the system does not fork well.
     """
     if sys.platform != "linux" or machine_has_gpus():
         return get_context("spawn")
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["normzoo.experiment.worker.preloaded"])
-    return context
+    return _ForkingContext()
 
 
 _CONTEXT = _context()
