@@ -255,6 +255,14 @@ class Named(Fitting):
         return {"logits": super().forward(x)}
 
 
+class Twofold(nn.Sequential):
+    def __init__(self, outputs):
+        super().__init__(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, outputs))
+
+    def forward(self, x, z):
+        return super().forward(x + z)
+
+
 class Along(Fitting):
     def __init__(self, norm, outputs):
         super().__init__(norm, outputs)
@@ -332,6 +340,12 @@ def test_what_looks_at_later_steps_is_refused_where_outputs_are_of_every_step(in
     [
         ("Named", r"the {} fails on inputs of shape (4, 1, 8, 8): its output must be of shape (4, 10), got a dict"),
         ("Idle", "the {} makes norms, and its forward pass calls none of them; call them"),
+        ("Paired", "the {} cannot be trained at batch size 4: its output must be of shape (4, 10), got a tuple"),
+        (
+            "Twofold",
+            "the {} cannot be built for images of shape (1, 8, 8): TypeError: Twofold.forward() missing 1 required "
+            "positional argument: 'z'",
+        ),
         ("Drawn", OTHER_WEIGHTS),
         ("Counted", OTHER_WEIGHTS),
     ],

@@ -64,7 +64,9 @@ def failure(error: BaseException) -> str:
         libraries = (_NORMZOO, Path(torch.__file__).parent)
         callers = [each for each in frames if not any(map(Path(each.filename).is_relative_to, libraries))]
         return f"{text} ({callers[-1].filename}:{callers[-1].lineno})" if callers else text
-    is_ours = isinstance(error, ValueError) and Path(where.filename).is_relative_to(_NORMZOO)
-    if isinstance(error, NormzooError) or is_ours:
+    is_ours = Path(where.filename).is_relative_to(_NORMZOO)
+    if isinstance(error, NormzooError) or (is_ours and isinstance(error, ValueError)):
         return text
+    if is_ours and isinstance(error, TypeError):  # of what we called in another way than it wants
+        return error_line(error)
     return f"{error_line(error)} ({where.filename}:{where.lineno})"

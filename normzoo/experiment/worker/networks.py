@@ -49,9 +49,7 @@ def try_norm(run: RunSpec, dataset: Dataset, task: Task, matrix: MatrixSpec) -> 
 
 
 def _fails_without(run: RunSpec, dataset: Dataset, task: Task) -> str:
-    """Return why a network of the user's own fails without any norm, too; empty where it does not."""
-    if not TEMPLATES.parse(run.template).is_own:
-        return ""
+    """Return why a network fails without any norm, too; empty where it does not."""
     try:
         try_network(run.model_copy(update={"norm": "none"}), dataset, task)
     except UnfitNormError as error:
@@ -120,8 +118,9 @@ def _build_members(run: RunSpec, dataset: Dataset) -> list[nn.Module]:
         why = reason.replace(f"norm '{run.norm}'", "it").removeprefix("it: ")
         raise UnfitNormError(f"norms: in the {run.template}, {named}", why) from error
     except Exception as error:
+        by_norm = f" with norm '{run.norm}'" if _can_be_built_without(run, dataset) else ""
         raise ConfigError(
-            f"the {run.template} with norm '{run.norm}' cannot be built for {dataset.kind} of shape {dataset.shape}"
+            f"the {run.template}{by_norm} cannot be built for {dataset.kind} of shape {dataset.shape}"
             f"{_other_kind(run, dataset)}: {failure(error)}"
         ) from error
     if {*map(id, members[0].parameters())} & {*map(id, members[1].parameters())}:
@@ -134,6 +133,14 @@ def _build_members(run: RunSpec, dataset: Dataset) -> list[nn.Module]:
             "seed; draw them from torch's random numbers, so that seeds can be paired and runs repeated"
         )
     return members
+
+
+def _can_be_built_without(run: RunSpec, dataset: Dataset) -> bool:
+    try:
+        build_network(run.model_copy(update={"norm": "none"}), dataset)
+    except Exception:
+        return False
+    return True
 
 
 def _starts_alike(network: nn.Module, other: nn.Module) -> bool:
