@@ -33,6 +33,8 @@ def shell(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
         ("normzoo export --store s.sqlite >/dev/full", 2, FULL),
         ("normzoo list >/dev/full", 2, FULL),
         ("normzoo --help >/dev/full", 2, FULL),
+        ("{ normzoo list; echo $? >&2; } | true", 0, "0\n"),
+        ("{ normzoo explain batch --details; echo $? >&2; } | true", 0, "0\n"),
         ("normzoo runs --store none.sqlite 2>&-", 2, ""),
         ("normzoo runs --store none.sqlite 2>/dev/full", 2, ""),
         ("env -u HOME true; unset HOME; normzoo runs --store s.sqlite >&-", 0, ""),
