@@ -141,6 +141,7 @@ def compare(
 
     Raises:
         UsageError: what is asked for cannot be carried out.
+        NormzooError: no worker process could be started, or it died before there were runs.
         KeyboardInterrupt: it was interrupted; what was finished is kept, and the same call goes on from there.
     """
     asked = {name: value for name, value in locals().items() if name not in ("rerun", "progress", "executor")}
@@ -354,7 +355,7 @@ class Comparison:
 
     @property
     def command(self) -> str:
-        """The command that trains the same anywhere."""
+        """The command that trains the same anywhere; what only this session knows, no command names."""
         return reproducing_command(self.matrix)
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["RenderableType"]:
