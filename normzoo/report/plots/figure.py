@@ -1,6 +1,7 @@
 """What all figures share: panels in our style, lists of norms, a heading, a legend, and files with stable bytes."""
 
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO, StringIO
@@ -83,7 +84,8 @@ def drawn(figure: Figure) -> tuple[bytes, bytes]:
     """Return a figure on nothing as SVG and on white as PNG. The same figure gives the same bytes."""
     png, svg = BytesIO(), StringIO()
     agg: Any = FigureCanvasAgg(figure)  # matplotlib does not annotate what is called on it
-    with styled():
+    with styled(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a frame stands for what the font lacks
         agg.print_png(png, metadata={"Software": None, "Comment": MARK})
         figure.set_layout_engine("none")  # the places found for the other file hold for this one
         for patch in (figure.patch, *(axis.patch for axis in figure.axes)):

@@ -108,6 +108,13 @@ def test_a_dollar_begins_no_formula(tmp_path: Path) -> None:
     assert write_plots(summarize(matrix, records, labels=labels), tmp_path / "report")
 
 
+@pytest.mark.filterwarnings("error")
+def test_signs_that_a_font_lacks_are_drawn_without_a_word(tmp_path: Path) -> None:
+    matrix = MatrixSpec(norms="batch,none", templates="cnn", batch_sizes="2,8", seeds=2)
+    records = filled(matrix, lambda _, size, seed: 0.5 + 0.01 * size + 0.01 * seed)
+    assert write_plots(summarize(matrix, records, labels={"batch": "批归一化"}), tmp_path / "report")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
