@@ -173,6 +173,7 @@ FORMS = (
     "a dataset is (x_train, y_train, x_test, y_test), a mapping of these names, RawArrays, or torch Datasets: "
     "(train, test), (train, val, test), or a mapping of these names"
 )
+MASKED = "has masked values, which would count; put others in their place, as its filled() does"
 PAIRS = "items are pairs (input, target), so give a Dataset that returns these"
 GOOD = of_inputs(lambda _: np.zeros(2))
 WRONG: dict[str, tuple[Any, str]] = {
@@ -222,14 +223,10 @@ WRONG: dict[str, tuple[Any, str]] = {
         RawArrays(**ARRAYS, kind="images", lengths_train=np.ones(40), lengths_test=np.ones(10)),
         "lengths are those of sequences, and its samples are images; leave them out",
     ),
-    "masked values": (
-        {**ARRAYS, "x_train": np.ma.masked_less(ARRAYS["x_train"], ARRAYS["x_train"].max())},
-        "x_train has masked values, which would count; put others in their place, as its filled() does",
-    ),
-    "masked values of an item": (
-        (of_inputs(lambda _: np.ma.masked_less(np.arange(2.0), 1)), GOOD),
-        "item 0 of train: its input has masked values, which would count; put others in their place, as its filled() "
-        "does",
+    "masked values": ({**ARRAYS, "x_train": np.ma.masked_less(ARRAYS["x_train"], 9)}, f"x_train {MASKED}"),
+    "a masked item": (
+        (of_inputs(lambda _: np.ma.masked_less([0.0, 1.0], 1)), GOOD),
+        f"item 0 of train: its input {MASKED}",
     ),
     "a sparse matrix": (
         {**ARRAYS, "x_train": csr_array(np.eye(40))},

@@ -160,8 +160,9 @@ def why_not_in_steps(norm: nn.Module) -> str:
         return "contains an activation, and there is one at every step already"
     if needs_positions(norm):
         return "needs positions, and a step has none"
-    if isinstance(norm, nn.GroupNorm) and 1 < norm.num_channels == norm.num_groups:
-        return f"has one channel in each of its {norm.num_groups} groups, and a step has no positions"
+    groups = getattr(norm, "num_groups", 1)
+    if groups > 1 and groups == getattr(norm, "num_channels", None):
+        return f"has one channel in each of its {groups} groups, and a step has no positions"
     return ""
 
 
