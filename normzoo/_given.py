@@ -69,15 +69,15 @@ def named(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return a number as Python's, where it is NumPy's or a tensor's, and a device of torch's by its name.
+    """Return numbers as Python's, where they are NumPy's or a tensor's, and a device of torch's by its name.
 
     >>> import numpy as np
-    >>> type(plain(np.int64(8))), plain([8])
-    (<class 'int'>, [8])
+    >>> type(plain(np.int64(8))), plain(np.array([2, 8]))
+    (<class 'int'>, [2, 8])
     """
     if type(value).__module__ == "torch" and type(value).__name__ == "device":
         return str(value)
-    return value.item() if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)) else value
+    return value.tolist() if hasattr(value, "dtype") and callable(getattr(value, "tolist", None)) else value
 
 
 def is_known_here_alone(matrix: MatrixSpec) -> bool:

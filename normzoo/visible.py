@@ -77,8 +77,10 @@ class SafeConsole(Console):
     """Writes out what of a text would act on the terminal; styles, and what moves the cursor for rich, pass."""
 
     def on_broken_pipe(self) -> None:
-        """Have whoever prints answer it, where rich would end the process as failed."""
-        raise  # rich calls this where it has caught one
+        """Have whoever prints answer it, where rich would end the process as failed; on stderr say no more."""
+        self.quiet = True
+        if not self.stderr:
+            raise  # rich calls this where it has caught one
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """Read a text as rich does, which would leave some of those signs out."""

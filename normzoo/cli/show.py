@@ -18,6 +18,7 @@ from normzoo.experiment.results.store import Store, StoredComparison
 from normzoo.experiment.results.tabular import flat
 from normzoo.metric import Metric
 from normzoo.registry import session_specs
+from normzoo.registry._component import REVISION
 
 _ELSEWHERE = {
     *("spec", "status", "epochs", "environment", "notes", "places", "error", "traceback"),
@@ -156,5 +157,5 @@ def _show_again(key: str, record: RunRecord, comparisons: Sequence[StoredCompari
     if record.spec.seed or record.spec.folds > 1:
         last = max(record.spec.seed, record.spec.folds - 1)
         console.print(f"  (seeds are counted from 0: this trains the seeds 0 to {last})")
-    if record.spec.sources:
+    if any(not source.startswith(REVISION) for source in record.spec.sources.values()):
         console.print("  (it is the same run only if your code and published networks are unchanged)")

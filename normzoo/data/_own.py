@@ -157,9 +157,9 @@ def _array(value: Any) -> Array:
 
 def _refuse_odd(where: str, value: Any) -> None:
     """Refuse an array of which some values are said not to count, since they would count, and a sparse one."""
-    if hasattr(value, "toarray"):
+    if type(value).__module__.startswith("scipy.sparse"):
         raise DataError(f"{where} is a sparse {_type(value)}; give its toarray()")
-    if np.ma.is_masked(value):
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DataError(
             f"{where} has masked values, which would count; put others in their place, as its filled() does"
         )

@@ -3,7 +3,7 @@
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from inspect import signature
+from inspect import Parameter, signature
 from numbers import Integral, Real
 from typing import Any, ClassVar, Unpack, final
 
@@ -200,7 +200,12 @@ class Norm(nn.Module, ABC):
 
     def _takes(self, option: str) -> bool:
         """Whether the layer that a user made has an option."""
-        return not self.is_part and option in signature(type(self)).parameters
+        for kind in () if self.is_part else type(self).__mro__:
+            if "__init__" in vars(kind):
+                takes = signature(kind).parameters
+                if option in takes or all(each.kind is not Parameter.VAR_KEYWORD for each in takes.values()):
+                    return option in takes
+        return False
 
     def _has_tensors_of(self, channels: int) -> bool:
         """Whether there are parameters or statistics, all for so many channels, as after channels were pruned."""

@@ -35,8 +35,9 @@ class BatchRenorm(TrackedFormulaNorm):
         r_max: the largest factor, and its inverse the smallest; at least 1.
         d_max: the largest shift, either way; at least 0.
         begin: how many batches are normalized as by batch norm.
-        r_end: the number of the batch, from one on, whose ``r`` is the first to be clipped by ``r_max``.
-        d_end: the number of the batch whose ``d`` is the first to be clipped by ``d_max``.
+        r_end: the number of the batch, from one on, whose ``r`` is the first to be clipped by ``r_max``; it is that
+            after ``begin`` at the earliest.
+        d_end: the number of the batch whose ``d`` is the first to be clipped by ``d_max``, likewise.
         device: of the parameters and statistics.
         dtype: of the parameters and statistics.
         bias: whether there is a ``bias`` beside ``weight``.

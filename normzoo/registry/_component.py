@@ -57,6 +57,10 @@ class Spec(NamedTuple):
         return ":".join(filter(None, (self.target, self.argument, options)))
 
 
+REVISION = "revision "
+"""With which the source of a component of normzoo's begins that has come to compute something else."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """A component that can be asked for by name.
@@ -69,6 +73,7 @@ class Entry:
         argument: what to write after the name, such as ``PATH``; empty where it takes no argument.
         takes_more: whether it takes options beside its own: those of what its argument names, which is of the library
             of the entry's own name.
+        revision: counted up when it comes to compute something else, so that what was trained with it is trained again.
     """
 
     target: str
@@ -77,6 +82,7 @@ class Entry:
     options: Mapping[str, Option] = field(default_factory=dict)
     argument: str = ""
     takes_more: bool = False
+    revision: int = 1
 
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
@@ -201,14 +207,17 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
         return load(path, f"{self.kind} '{text}'", [name for name, entry in self._entries.items() if entry.argument])
 
     def source(self, text: str) -> str | None:
-        """Return the checksum of the file that a user's own component is written in; None for normzoo's.
+        """Return the checksum of the file that a user's own component is written in; None for most of normzoo's.
 
         Of what another library published it is that library's version. It is part of a run's key, so that what was
         changed is trained again.
         """
         spec = self.parse(text)
         if not spec.is_own:
-            return _version(spec.target) if self.entry(spec).takes_more else None
+            entry = self.entry(spec)
+            if entry.takes_more:
+                return _version(spec.target)
+            return f"{REVISION}{entry.revision}" if entry.revision > 1 else None
         module, _, name = spec.target.partition(":")
         if module == "session" and name in SESSION:
             return SESSION[name][1]

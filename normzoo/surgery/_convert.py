@@ -147,11 +147,13 @@ class _Site:
         near: a tensor of its own, or else the parameter before it in the model, whose device and dtype are taken.
         places: the modules that hold it, and under which name; no module where it is the model itself.
         names: its full names, one for each place.
+        steps: what it stands in of a recurrent layer of ours.
     """
 
     module: nn.Module
     look: Found | str
     near: Tensor | None
+    steps: StepNorms | None
     places: list[tuple[nn.Module | None, str]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
 
@@ -162,8 +164,9 @@ def _sites(model: nn.Module) -> Iterable[_Site]:
     seen: set[int] = set()
     near: Tensor | None = None
 
-    def visit(module: nn.Module, name: str, parent: nn.Module | None, key: str) -> None:
+    def visit(module: nn.Module, name: str, parent: nn.Module | None, key: str, steps: StepNorms | None = None) -> None:
         nonlocal near
+        steps = module if isinstance(module, StepNorms) else steps
         if id(module) not in seen:
             seen.add(id(module))
             look = look_at(module)
@@ -172,9 +175,9 @@ def _sites(model: nn.Module) -> Iterable[_Site]:
             if look is None:
                 for child, part in module._modules.items():
                     if part is not None:
-                        visit(part, f"{name}.{child}" if name else child, module, child)
+                        visit(part, f"{name}.{child}" if name else child, module, child, steps)
                 return
-            sites[id(module)] = _Site(module, look, near)
+            sites[id(module)] = _Site(module, look, near, steps)
         if id(module) in sites:
             sites[id(module)].places.append((parent, key))
             sites[id(module)].names.append(name)
@@ -305,10 +308,11 @@ def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
 
 def _why_not_in_steps(site: _Site, layer: nn.Module) -> str:
     """Return why a norm cannot take the place of one of our recurrent layers'; empty if it can."""
-    steps = [parent for parent, _ in site.places if isinstance(parent, StepNorms)]
-    if any(len(norms) == 1 for norms in steps) and keeps_statistics(layer) and not keeps_statistics(site.module):
+    if site.steps is None:
+        return ""
+    if len(site.steps) == 1 and keeps_statistics(layer) and not keeps_statistics(site.module):
         return "keeps statistics for each time step, and one norm is there for all: make the layer with it"
-    return why_not_in_steps(layer) if steps else ""
+    return why_not_in_steps(layer)
 
 
 def _warnings(old: Found, new: Found, layer: nn.Module) -> list[str]:

@@ -69,10 +69,11 @@ class Layout:
                 f"{format}: sep must be one of {', '.join(SEPARATORS)}, got '{sep}'"
                 + (f"; write sep={word}" if word else "")
             )
+        dropped = str(options.get("drop") or "").split("+")
         return cls(
             format=format,
             target=None if options.get("target") is None else str(options["target"]),
-            drop=tuple(filter(None, str(options.get("drop") or "").split("+"))),
+            drop=tuple(name for name in dropped if name and not (format == "parquet" and _NAMELESS.fullmatch(name))),
             sep=sep,
             decimal="comma" if options.get("decimal") == "comma" else "point",
         )
@@ -306,7 +307,7 @@ def _parquet_names(source: str, file: Path) -> list[str]:
         kept = [each for each in (schema.pandas_metadata or {})["index_columns"] if isinstance(each, str)]
     except (KeyError, TypeError, ValueError):  # somebody else wrote it
         kept = []
-    index = [name for name in columns if name in kept]  # which come last
+    index = [name for name in columns if name in kept or _NAMELESS.fullmatch(name)]  # which come last
     named = [name for name in index if not _NAMELESS.fullmatch(name)]
     names = [*named, *(name for name in columns if name not in index)]
     if len(names) < 2:

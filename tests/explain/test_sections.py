@@ -176,6 +176,13 @@ def test_sentences_are_those_of_the_options(spec: str, section: str, sentence: s
     assert sentence in said(spec, section)
 
 
+def test_a_comparison_is_named_where_there_can_be_one() -> None:
+    """Networks of a comparison have their channels second."""
+    for spec, is_named in (("layer", True), ("layer:channel_dim=-1", False)):
+        headings = {each.heading for each in sections(subject(spec, MAPS))}
+        assert ("to compare" in headings) is is_named
+
+
 @pytest.mark.parametrize("name", NORMS)
 def test_a_switch_is_spoken_of_where_it_is(name: str) -> None:
     """Sentences that several norms share name no option that one of them does not take."""

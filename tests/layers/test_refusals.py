@@ -165,6 +165,17 @@ def test_channels_last_by_mistake(name: str) -> None:
         assert str(refusal.value).endswith("move them there")
 
 
+def test_a_subclass_that_passes_options_on_is_advised_as_its_base() -> None:
+    class Mine(layers.BatchNorm1d):
+        def __init__(self, channels: int, **options: bool) -> None:
+            super().__init__(channels, **options)  # type: ignore[arg-type]
+
+    with pytest.raises(InputError, match=r"for channels last use channel_dim=-1$"):
+        Mine(4)(torch.randn(2, 6, 4))
+    with pytest.raises(InputError, match=r"small_batch='running', or call .eval\(\)$"):
+        Mine(4)(torch.randn(1, 4))
+
+
 @pytest.mark.parametrize("name", ["batch", "ghost", "extended", "sync", "domain", "noisy-batch", "batch-renorm"])
 def test_single_values_of_norms_that_remember(name: str) -> None:
     """The policy for small batches is advised to those that have it, and leads out."""

@@ -32,6 +32,13 @@ def test_first_batches_are_batch_norm() -> None:
         assert_close(dict(renorm.named_buffers()), dict(norm.named_buffers()))
 
 
+def test_limits_without_growth_are_those_after_the_first_batches() -> None:
+    """Batch norm for as many as ``begin`` says, then the whole correction."""
+    renorm, norm = (each.double() for each in (BatchRenorm(3, begin=2, d_end=2, r_end=2), BatchNorm(3)))
+    agree = [torch.allclose(renorm(x), norm(x)) for x in batches(4)]
+    assert agree == [True, True, False, False]
+
+
 def test_limits_grow_by_the_count_of_batches() -> None:
     """Over several steps, as a loop over channels has it; some of r and d are clipped, and some are not."""
     norm = BatchRenorm(3, r_max=2.0, d_max=1.0, **STEPS).double()

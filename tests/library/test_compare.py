@@ -307,7 +307,8 @@ def test_numbers_of_numpy_and_devices_of_torch_are_taken() -> None:
         norms=["none"], batch_sizes=np.int64(64), seeds=np.int32(1), epochs=torch.tensor(1), device=torch.device("cpu")
     )
     assert len(comparison.records) == 1
-    loaded = normzoo.Comparison.load(numbers=np.int64(1))  # type: ignore[arg-type]
-    assert loaded.records == comparison.records
+    for numbers in (np.int64(1), np.array([1])):
+        loaded = normzoo.Comparison.load(numbers=numbers)  # type: ignore[arg-type]
+        assert loaded.records == comparison.records
     with pytest.raises(StoreError, match=r"no comparison is asked for; give a number, several, or all$"):
         normzoo.Comparison.load(numbers=[])

@@ -48,12 +48,14 @@ def test_it_is_of_the_file_as_it_is_now(kind: Registry[Any], name: str, own: Pat
 
 @each_kind
 def test_ours_have_none(kind: Registry[Any]) -> None:
-    """They are of a version of normzoo."""
+    """They are of a version of normzoo; one that came to compute something else has the number of its revision."""
     assert all(
-        kind.source(f"{name}:{entry.argument}" if entry.argument else name) is None
+        kind.source(f"{name}:{entry.argument}" if entry.argument else name)
+        == (None if entry.revision == 1 else f"revision {entry.revision}")
         for name, entry in kind.items()
         if not entry.takes_more
     )
+    assert NORMS.source("batch-renorm") == NORMS.source("batch-renorm:begin=5") == "revision 2"
 
 
 def test_a_network_of_a_library_has_its_version(monkeypatch: pytest.MonkeyPatch) -> None:

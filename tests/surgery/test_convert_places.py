@@ -10,6 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from normzoo import layers
+from normzoo.errors import ComponentError
 from normzoo.surgery import convert
 
 from . import own
@@ -171,6 +172,18 @@ def test_what_cannot_stand_in_a_recurrence_is_left(kind: type[nn.Module], norm: 
     assert {each.reason for each in report.left.values()} == {reason}
     assert bool(report.exchanged) is norm.startswith("group")  # whose gates have more channels than cells
     model(torch.randn(4, 2, 3))[0].sum().backward()
+
+
+def test_a_norm_within_another_of_a_recurrence_is_left_likewise() -> None:
+    """And what one value for each statistic is left to, whatever its class calls its groups."""
+    model, report = convert(layers.LSTM(3, 8, norm="noisy-batch", steps=4), "instance")
+    assert not report.exchanged
+    model(torch.randn(4, 2, 3))
+    with pytest.raises(ComponentError, match="norm batch-channel has one channel in each of its 8 groups"):
+        layers.LSTM(3, 8, norm="batch-channel", steps=4)
+    assert layers.LSTM(3, 1, norm="group:groups=1").norm == "group:groups=1"  # which is layer norm
+    one_step = convert(layers.LSTM(3, 8, norm="batch", steps=1), "batch").report
+    assert not one_step.left
 
 
 def test_norms_of_each_time_step_are_exchanged() -> None:

@@ -31,6 +31,10 @@ def network(library: Any = nn) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 4, 1), shared, inner, library.GroupNorm(2, 4), nn.Dropout(0.5))
 
 
+def is_batch_norm(_: str, norm: nn.Module) -> bool:
+    return isinstance(norm, nn.BatchNorm2d)
+
+
 def images() -> Tensor:
     return 2 * torch.randn(6, 3, 4, 4) + 1
 
@@ -244,6 +248,10 @@ def test_frozen_statistics_outlast_update_bn(library: Any) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items() if "running" in name}
     update_bn([images() + 3], copied := copy.deepcopy(model))
     after = copied.state_dict()
+    assert {name for name in before if not before[name].equal(after[name])} == set()
+    exchanged = convert(copied, "batch" if library is nn else "torch.nn:BatchNorm2d", only=is_batch_norm).model
+    update_bn([images() + 3], exchanged)
+    after = exchanged.state_dict()
     assert {name for name in before if not before[name].equal(after[name])} == set()
     unfreeze(copied)
     update_bn([images() + 3], copied)

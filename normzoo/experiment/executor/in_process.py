@@ -2,10 +2,12 @@
 
 import atexit
 import queue
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -25,17 +27,21 @@ cancelled, and takes a while to notice, must not be at it any more when the next
 
 
 @contextmanager
-def _torch_of_a_worker() -> Iterator[None]:
-    """Set torch as it is in a worker: with random numbers that are not the session's, and float32 by default."""
+def _as_in_a_worker() -> Iterator[None]:
+    """Have random numbers that are not the session's, float32 by default, and the current folder's modules."""
     import torch
 
-    before = torch.get_default_dtype()
+    before, folder = torch.get_default_dtype(), str(Path.cwd())
     torch.set_default_dtype(torch.float32)
+    sys.path.append(folder)
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
         torch.set_default_dtype(before)
+        sys.path.reverse()  # ours is the last of its name
+        sys.path.remove(folder)
+        sys.path.reverse()
 
 
 class _Cancelled(BaseException):
@@ -126,7 +132,7 @@ class InProcessExecutor:
                 from normzoo.experiment.worker.serve import Server
 
                 self._server = Server(self._send)
-            with _torch_of_a_worker():
+            with _as_in_a_worker():
                 self._server.carry_out(task)
         except _Cancelled:
             return

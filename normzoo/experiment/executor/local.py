@@ -98,7 +98,13 @@ class _ForkingContext(ForkServerContext):
     def __init__(self) -> None:
         super().__init__()
         self._make_server()
-        os.register_at_fork(after_in_child=self._make_server)
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """Forget in a forked process what its parent was at: locks that it held, and workers that it was to start."""
+        global _START, _TO_START, _starter
+        _START, _TO_START, _starter = threading.Lock(), queue.SimpleQueue(), None
+        self._make_server()
 
     def _make_server(self) -> None:
         _ForkedProcess.server = forkserver.ForkServer()

@@ -67,6 +67,6 @@ def failure(error: BaseException) -> str:
     is_ours = Path(where.filename).is_relative_to(_NORMZOO)
     if isinstance(error, NormzooError) or (is_ours and isinstance(error, ValueError)):
         return text
-    if is_ours and isinstance(error, TypeError):  # of what we called in another way than it wants
+    if is_ours and isinstance(error, TypeError) and "argument" in text:  # what we called wants others
         return error_line(error)
     return f"{error_line(error)} ({where.filename}:{where.lineno})"

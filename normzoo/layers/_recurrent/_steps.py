@@ -160,8 +160,8 @@ def why_not_in_steps(norm: nn.Module) -> str:
         return "contains an activation, and there is one at every step already"
     if needs_positions(norm):
         return "needs positions, and a step has none"
-    groups = getattr(norm, "num_groups", 1)
-    if groups > 1 and groups == getattr(norm, "num_channels", None):
+    groups = getattr(norm, "num_groups", getattr(norm, "groups", 1))
+    if isinstance(groups, int) and 1 < groups == getattr(norm, "num_channels", getattr(norm, "num_features", None)):
         return f"has one channel in each of its {groups} groups, and a step has no positions"
     return ""
 

@@ -182,6 +182,7 @@ ENTRIES: Final = {
         formula=f"w * ({STANDARDIZED} * r + d) + b",
         source="Ioffe 2017",
         explanation=_BATCH_RENORM,
+        revision=2,
     ),
     "domain": NormEntry(
         target="normzoo.layers:DomainBatchNorm",
