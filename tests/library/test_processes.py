@@ -115,6 +115,16 @@ def test_a_process_that_may_have_no_children_trains_by_itself(monkeypatch: pytes
 
 
 @pytest.mark.slow
+def test_a_file_in_the_current_folder_is_found_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a worker; the path is afterwards as it was."""
+    Path("norm_of_the_folder.py").write_text("from torch import nn\nclass Mine(nn.BatchNorm1d): pass\n")
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each not in ("", str(Path.cwd()))])
+    before = list(sys.path)
+    assert in_process(norms=["none", "norm_of_the_folder:Mine"], templates="mlp:widths=4").records
+    assert sys.path == before
+
+
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is raised, and the same call trains the rest."""
     keep = Runner._keep

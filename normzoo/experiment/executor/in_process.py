@@ -33,15 +33,15 @@ def _as_in_a_worker() -> Iterator[None]:
 
     before, folder = torch.get_default_dtype(), str(Path.cwd())
     torch.set_default_dtype(torch.float32)
-    sys.path.append(folder)
+    added = [] if folder in sys.path else [folder]
+    sys.path.extend(added)
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
         torch.set_default_dtype(before)
-        sys.path.reverse()  # ours is the last of its name
-        sys.path.remove(folder)
-        sys.path.reverse()
+        for each in added:
+            sys.path.remove(each)
 
 
 class _Cancelled(BaseException):
