@@ -91,7 +91,7 @@ def checksum(arrays: Iterable[Array | Part], see: Callable[[int, int, Array], No
     """Return 16 hex digits of the SHA-256 over every array's type, shape and bytes, in order.
 
     Bytes are taken little-endian and in C order, so neither the machine nor the memory layout enters. Of sequences,
-    what is beyond their ends does not enter either.
+    what is beyond their ends does not enter either, but the width of the array does, as a part of its shape.
 
     Args:
         arrays: what it is of.

@@ -65,6 +65,8 @@ class Batches:
 class BlocksOfSteps:
     """Whole batches for several members at once, each in the order that ``Batches`` gives its seed.
 
+    Lightning asks for an iterator once before it trains, so that the first epoch has the second order that is drawn.
+
     One iteration is one epoch, in blocks of steps: inputs ``(steps, N, M, C, H, W)``, targets ``(steps, N, M, *)``.
 
     Args:

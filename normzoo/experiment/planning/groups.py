@@ -165,7 +165,8 @@ def with_timings(groups: Iterable[Group], timings: Timings, environment: Mapping
 def balance(groups: Sequence[Group], jobs: int) -> list[Group]:
     """Return the groups, the longest first, with some in halves where workers would else wait long for the last one.
 
-    A stack stays whole: how many are in it changes the order of sums, and no result may depend on times and workers.
+    A stack stays whole: how many are in it changes the order of sums, and no result may depend on times and workers
+    by more than rounding.
     """
     balanced = sorted(groups, key=lambda group: -group.seconds)
     ideal = sum(group.seconds for group in balanced) / jobs
