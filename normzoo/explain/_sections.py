@@ -129,10 +129,9 @@ def formula(subject: Subject) -> str:
     about = subject.about
     letters = {each.name.rpartition(".")[2]: each.letter for each in held(subject)}  # perhaps of a part
     weight, bias = letters.get(about.factor), letters.get(about.summand)
-    factor = (
-        f"(1 + {weight}) * " if weight and subject.options.get("zero_centered") else f"{weight} * " if weight else ""
-    )
-    written = f"{factor}{about.normalized}{f' + {bias}' if bias else ''}"
+    if weight and subject.options.get("zero_centered"):
+        weight = f"(1 + {weight})"
+    written = f"{f'{weight} * ' if weight else ''}{about.normalized}{f' + {bias}' if bias else ''}"
     around = next((each.text for each in about.around if each.holds(subject.options)), "{formula}")
     return f"y = {around.format(formula=written)}"
 

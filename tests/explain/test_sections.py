@@ -167,8 +167,7 @@ def test_precision_is_spoken_of(spec: str) -> None:
         ("batch-instance:rho=0.25", "parameters", "starts at 0.25"),
         ("batch:unbiased=true", "where", "(biased, unless unbiased=True)"),
         ("position", "where", "(biased)"),
-        ("domain:domains=3", "parameters", "of the first domain"),
-        ("domain:domains=3,shared_affine=true", "parameters", "of all domains"),
+        ("domain:domains=3", "parameters", "of the first domain unless shared_affine"),
         ("noisy-batch:strength=0", "training", "and no noise"),
     ],
 )
