@@ -13,7 +13,7 @@ from normzoo.layers import GhostBatchNorm, SampleRMSNorm, SyncBatchNorm, norm_fa
 from normzoo.layers._group import nearest_divisor
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm
 from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activation, needs_positions
-from normzoo.layers._recurrent._steps import StepNorms, keeps_statistics, why_not_in_steps
+from normzoo.layers._recurrent._steps import StepNorms, has_buffers, why_not_in_steps
 from normzoo.registry import NORMS
 from normzoo.surgery._keep import set_if_there, take_hooks, take_mode, take_over
 from normzoo.surgery._norms import Adapter, Found, look_at
@@ -310,7 +310,7 @@ def _why_not_in_steps(site: _Site, layer: nn.Module) -> str:
     """Return why a norm cannot take the place of one of our recurrent layers'; empty if it can."""
     if site.steps is None:
         return ""
-    if len(site.steps) == 1 and keeps_statistics(layer) and not keeps_statistics(site.module):
+    if len(site.steps) == 1 and has_buffers(layer) and not has_buffers(site.module):
         return "keeps statistics for each time step, and one norm is there for all: make the layer with it"
     return why_not_in_steps(layer)
 

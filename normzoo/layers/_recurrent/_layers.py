@@ -19,7 +19,7 @@ from normzoo.layers._make import SPEC, NormFactory, norm_factory, takes_mask
 from normzoo.layers._recurrent._gradients import transform
 from normzoo.layers._recurrent._gru import gru
 from normzoo.layers._recurrent._lstm import lstm
-from normzoo.layers._recurrent._steps import StepNorms, keeps_statistics, why_not_in_steps
+from normzoo.layers._recurrent._steps import StepNorms, has_buffers, why_not_in_steps
 
 
 class _Sequences(NamedTuple):
@@ -93,7 +93,7 @@ class _Normalized(nn.RNNBase):
         name = type(self).__name__
         if reason := why_not_in_steps(layer):
             raise ComponentError(f"{name}: norm {self.norm} {reason}; use for example layer")
-        if steps is None and keeps_statistics(layer):
+        if steps is None and has_buffers(layer):
             raise ValueError(
                 f"{name}: a norm that keeps statistics keeps them for each time step, got steps=None; "
                 "pass as many steps as the longest sequence of training has"

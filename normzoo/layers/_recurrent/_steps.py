@@ -49,7 +49,7 @@ class StepNorms(nn.ModuleList):
         with torch.random.fork_rng(devices=[]):
             first = norm(features)
             layers = [first]
-            if keeps_statistics(first):
+            if has_buffers(first):
                 layers += [norm(features) for _ in range(steps - 1)]
         for part in (part for layer in layers for part in layer.modules()):
             if isinstance(part, Norm):
@@ -166,7 +166,7 @@ def why_not_in_steps(norm: nn.Module) -> str:
     return ""
 
 
-def keeps_statistics(norm: nn.Module) -> bool:
+def has_buffers(norm: nn.Module) -> bool:
     """Whether a norm has something to keep for each time step."""
     return next(norm.buffers(), None) is not None
 
