@@ -94,6 +94,15 @@ class RawArrays:
     notes: tuple[str, ...] = ()
     files: tuple[MappedFile, ...] = ()
 
+    def cut_to_longest(self) -> "RawArrays":
+        """Return sequences in arrays no wider than the longest of all: what is beyond is no part of the data."""
+        lengths = [each for each in (self.lengths_train, self.lengths_test, self.lengths_val) if each is not None]
+        if not lengths:
+            return self
+        longest = max(int(each.max()) for each in lengths)
+        inputs = {"x_train": self.x_train, "x_test": self.x_test, "x_val": self.x_val}
+        return replace(self, **{name: each[:, :longest] for name, each in inputs.items() if each is not None})
+
 
 def kind_of_arrays(raw: RawArrays) -> Kind:
     """Return the kind of the samples of a dataset: what its loader says, or what their number of dimensions says."""

@@ -96,6 +96,7 @@ def load_dataset(
         raise DataError(f"{source}: it has no test set; add x_test and y_test, or cut it by --folds, which needs none")
     if raw.encoder is None:
         _check(source, raw, kind_of_arrays(raw))
+        raw = raw.cut_to_longest()
     return _build(spec, source, raw, task, resident_bytes, folds, fold)
 
 

@@ -90,8 +90,8 @@ def ignore(number: int, start: int, block: Array) -> None:
 def checksum(arrays: Iterable[Array | Part], see: Callable[[int, int, Array], None] = ignore) -> str:
     """Return 16 hex digits of the SHA-256 over every array's type, shape and bytes, in order.
 
-    Bytes are taken little-endian and in C order, so neither the machine nor the memory layout enters. Of sequences,
-    what is beyond their ends does not enter either, but the width of the array does, as a part of its shape.
+    Bytes are taken little-endian and in C order, so neither the machine nor the memory layout enters; nor does what is
+    beyond the ends of sequences.
 
     Args:
         arrays: what it is of.

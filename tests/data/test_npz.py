@@ -217,3 +217,28 @@ def test_one_value_that_is_not_finite_is_said_in_the_singular(tmp_path: Path) ->
     images = npz_arrays()["x_train"].astype(np.float16)
     images[0, 0, 0] = np.nan
     assert npz_refusal(write_npz(tmp_path, x_train=images)).startswith("x_train holds 1 value that is not finite")
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+@pytest.mark.parametrize("lengths", [(2, 4, 3), (4, 4, 4)], ids=["different lengths", "one length"])
+def test_how_far_an_array_reaches_beyond_its_longest_sequence_makes_no_difference(
+    lengths: tuple[int, ...], folds: int, tmp_path: Path
+) -> None:
+    arrays: dict[str, Any] = {}
+    for split, count in (("train", 30), ("test", 12)):
+        arrays[f"x_{split}"] = np.random.default_rng(count).normal(size=(count, 4, 2))
+        arrays[f"y_{split}"] = np.arange(count) % 2
+        arrays[f"lengths_{split}"] = np.resize(lengths, count)
+    np.savez(tmp_path / "exact.npz", **arrays)
+    wider = {
+        name: np.pad(each, [(0, 0), (0, 3), (0, 0)], constant_values=7.0) if each.ndim == 3 else each
+        for name, each in arrays.items()
+    }
+    np.savez(tmp_path / "wider.npz", **wider)
+    datasets = [load_dataset(f"npz:{tmp_path / name}.npz", folds=folds) for name in ("exact", "wider")]
+    exact, padded = datasets
+    assert exact.shape == padded.shape == (2, 4)
+    assert exact.ragged == padded.ragged == (4 if len(set(lengths)) > 1 else 0)
+    assert exact.checksum == padded.checksum
+    for mine, other in zip((exact.train, exact.test), (padded.train, padded.test), strict=True):
+        assert np.array_equal(mine.inputs.numpy(), other.inputs.numpy(), equal_nan=True)
