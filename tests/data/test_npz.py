@@ -230,7 +230,7 @@ def test_how_far_an_array_reaches_beyond_its_longest_sequence_makes_no_differenc
         arrays[f"y_{split}"] = np.arange(count) % 2
         arrays[f"lengths_{split}"] = np.resize(lengths, count)
     np.savez(tmp_path / "exact.npz", **arrays)
-    wider = {
+    wider: dict[str, Any] = {
         name: np.pad(each, [(0, 0), (0, 3), (0, 0)], constant_values=7.0) if each.ndim == 3 else each
         for name, each in arrays.items()
     }
