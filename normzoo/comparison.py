@@ -243,6 +243,7 @@ class Comparison:
 
         Raises:
             StoreError: there is none, or they are not parts of one.
+            UsageError: ``numbers`` is none of these.
         """
         with Store(Path(store), writable=False) as opened:
             matrix, records = read_comparison(opened, plain(numbers))

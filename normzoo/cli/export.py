@@ -1,7 +1,7 @@
 """``normzoo export``: stored results as a table for other programs, or in an experiment tracker."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -120,7 +120,7 @@ def _rows(store: Store, numbers: Numbers, *, by_epoch: bool) -> Rows:
 def _keys(store: Store, numbers: Numbers) -> list[str]:
     """Return the runs in the order in which they began: all, or those of some comparisons, as far as they are there."""
     listed = [run.key for run in store.listed()]
-    if isinstance(numbers, Sequence) and numbers != "all":
+    if isinstance(numbers, list):
         known = store.comparisons()
         asked: list[StoredComparison] = [find_comparison(number, known, store.path) for number in numbers]
         wanted = {key for each in asked for key in each.keys}

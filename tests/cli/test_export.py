@@ -235,7 +235,7 @@ def test_an_empty_store_makes_a_file_without_rows(
             "output: 's.sqlite' is an SQLite database, and is never overwritten; name another file",
         ),
         ("-o nowhere/x.csv", "output: 'nowhere/x.csv' cannot be written: it must be a file in a folder that is there"),
-        ("--comparison 7", "store: 's.sqlite' holds no comparison 7; it holds 1 to 1"),
+        ("--comparison 7", "store: 's.sqlite' holds no comparison 7; it holds 1"),
         ("--format xml", 'Invalid value "xml" for --format'),
         ("--kind cells", 'Invalid value "cells" for --kind'),
         ("--comparison 1,x", "expected numbers such as 1 or 1,3, got '1,x'"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from normzoo.errors import StoreError
+from normzoo.errors import StoreError, UsageError
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.resolve import Configuration
 from normzoo.experiment.config.spec import MatrixSpec
@@ -217,4 +217,13 @@ def test_a_store_without_comparisons_is_refused(tmp_path: Path, numbers: Numbers
 
 def test_a_number_that_there_is_not_is_refused(tmp_path: Path) -> None:
     """Also beside one that there is."""
-    assert "holds no comparison 2; it holds 1 to 1" in refusal(tmp_path, ({}, ()), numbers=[1, 2])
+    assert "holds no comparison 2; it holds 1" in refusal(tmp_path, ({}, ()), numbers=[1, 2])
+
+
+@pytest.mark.parametrize("numbers", [1.0, "1", "every", True, [1, "all"], [[1]], [None]], ids=repr)
+def test_what_is_no_number_is_refused(tmp_path: Path, numbers: Any) -> None:
+    """With what may be given."""
+    wanted = f"numbers: expected the number of a comparison, a list of them or 'all', got {numbers!r}"
+    with Store(tmp_path / "s.sqlite") as store, pytest.raises(UsageError) as caught:
+        read_comparison(store, numbers)
+    assert str(caught.value) == wanted

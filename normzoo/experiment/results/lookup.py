@@ -68,7 +68,8 @@ def find_comparison(number: int, comparisons: Sequence[StoredComparison], path: 
             return comparison
     if not comparisons:
         raise StoreError(f"store: '{path}' holds no comparison yet; `normzoo compare` makes one")
-    raise StoreError(f"store: '{path}' holds no comparison {number}; it holds 1 to {comparisons[-1].id}")
+    held = "1" if len(comparisons) == 1 else f"1 to {comparisons[-1].id}"
+    raise StoreError(f"store: '{path}' holds no comparison {number}; it holds {held}")
 
 
 _LOOKED_AT_ANYWAY = {

@@ -1,9 +1,10 @@
 """Several comparisons of a store as one, such as the parts of one that were trained on several machines. Torch-free."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import Any, Literal
 
-from normzoo.errors import StoreError
+from normzoo.errors import StoreError, UsageError
 from normzoo.experiment.config.spec import LeftOut, MatrixSpec
 from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.records import RunRecord
@@ -11,7 +12,7 @@ from normzoo.experiment.results.store import Store, StoredComparison
 from normzoo.registry import ALL, DATASETS
 from normzoo.registry.datasets import with_paths
 
-Numbers = int | Sequence[int] | Literal["all"] | None
+Numbers = int | Collection[int] | Literal["all"] | None
 """Which comparisons: that of a number, those of several, all of the store; None: the latest."""
 
 _FREE = {
@@ -29,6 +30,7 @@ def read_comparison(store: Store, numbers: Numbers = None) -> tuple[MatrixSpec, 
 
     Raises:
         StoreError: there is none of that number, or they are not parts of one.
+        UsageError: they are no numbers.
     """
     chosen = _chosen(store, numbers)
     keys = dict.fromkeys(key for comparison in chosen for key in comparison.keys)
@@ -37,8 +39,8 @@ def read_comparison(store: Store, numbers: Numbers = None) -> tuple[MatrixSpec, 
 
 
 def _chosen(store: Store, numbers: Numbers) -> list[StoredComparison]:
-    known = store.comparisons()
-    for number in () if numbers in (None, "all") else [numbers] if isinstance(numbers, int) else numbers:
+    known, asked = store.comparisons(), _asked(numbers)
+    for number in asked:
         if why := store.passed_over.get(f"comparison {number}"):
             raise StoreError(f"store: '{store.path}' holds no comparison {number} that reads: {why}")
     if not known and store.passed_over:
@@ -50,10 +52,19 @@ def _chosen(store: Store, numbers: Numbers) -> list[StoredComparison]:
         return [max(known, key=lambda each: (each.created_at, each.id))]
     if numbers == "all":
         return known
-    asked = [numbers] if isinstance(numbers, int) else dict.fromkeys(numbers)
     if not asked:
         raise StoreError(f"store: of '{store.path}' no comparison is asked for; give a number, several, or all")
     return [find_comparison(number, known, store.path) for number in asked]
+
+
+def _asked(numbers: Numbers) -> list[int]:
+    """Return the numbers that are named, each once."""
+    if numbers is None or numbers == "all":
+        return []
+    several = numbers if isinstance(numbers, Collection) and not isinstance(numbers, str) else [numbers]
+    if not all(isinstance(each, Integral) and not isinstance(each, bool) for each in several):
+        raise UsageError(f"numbers: expected the number of a comparison, a list of them or 'all', got {numbers!r}")
+    return [int(each) for each in dict.fromkeys(several)]
 
 
 def together(comparisons: Sequence[StoredComparison], records: Mapping[str, RunRecord]) -> MatrixSpec:
