@@ -90,9 +90,9 @@ def compare(
     The settings are those of ``normzoo compare``, with the same defaults: ``normzoo compare --help`` describes them.
     Results are kept in the store as they come in; the same call trains nothing twice.
 
-    Norms, templates, datasets, tasks, optimizers and schedules may be given as they are, instead of by name. A class
-    that can be imported is trained in worker processes like any other; one that only this session knows, such as a
-    class of a notebook, is trained in this process, and all of its comparison with it.
+    Norms, templates, datasets, tasks, optimizers, schedules and augmentations may be given as they are, instead of by
+    name. A class that can be imported is trained in worker processes like any other; one that only this session knows,
+    such as a class of a notebook, is trained in this process, and all of its comparison with it.
 
     Args:
         norms: to compare; ``all``, and ``family:NAME``, name many.

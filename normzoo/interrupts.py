@@ -41,8 +41,13 @@ def end_at_once() -> None:
     Where something must be put in order, ``interrupts_raised`` holds.
     """
     for number in {*INTERRUPTS, *FROM_TERMINAL}:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as of a job in the background
+        if _is_to_be_answered(number):
             signal.signal(number, _end)
+
+
+def _is_to_be_answered(number: signal.Signals) -> bool:
+    """Whether a signal is neither ignored, as of a job in the background, nor what a program around Python answers."""
+    return signal.getsignal(number) not in (signal.SIG_IGN, None)
 
 
 def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -88,9 +93,7 @@ def interrupts_raised() -> Iterator[None]:
             _raised_at = time.monotonic()
             raise KeyboardInterrupt
 
-    before = {
-        number: signal.signal(number, interrupt) for number in INTERRUPTS if signal.getsignal(number) != signal.SIG_IGN
-    }
+    before = {number: signal.signal(number, interrupt) for number in INTERRUPTS if _is_to_be_answered(number)}
     try:
         yield
     finally:
@@ -103,7 +106,7 @@ def interrupts_deferred() -> Iterator[None]:
     """Answer interrupts only at the end of the context, so that what is under way is done whole.
 
     Raises:
-        KeyboardInterrupt: at the end, if one came in between that is not ignored.
+        KeyboardInterrupt: at the end, if one came in between that is not ignored, and nothing else is raised.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -116,9 +119,7 @@ def interrupts_deferred() -> Iterator[None]:
             _raised_at = time.monotonic()
             came.append(number)
 
-    before = {
-        number: signal.signal(number, note) for number in INTERRUPTS if signal.getsignal(number) != signal.SIG_IGN
-    }
+    before = {number: signal.signal(number, note) for number in INTERRUPTS if _is_to_be_answered(number)}
     try:
         yield
     finally:
@@ -158,3 +159,15 @@ def killed_with_parent() -> bool:
 
     result: int = ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     return result == 0
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal; those of real time have none.
+
+    >>> signal_name(9), signal_name(40)
+    ('SIGKILL', 'signal 40')
+    """
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -6,15 +6,17 @@ from pathlib import Path
 
 from normzoo.errors import DataError
 
-_MEMORY, _CGROUP, _SIZES = Path("/proc/meminfo"), Path("/sys/fs/cgroup"), Path("/proc/self/statm")
+_MEMORY, _SIZES = Path("/proc/meminfo"), Path("/proc/self/statm")
+_CGROUPS, _OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def free_bytes() -> int:
     """Return how many bytes this process can still have: of the machine, its container, and its own limit."""
     free = [sys.maxsize]
-    limit, used = (_number(_CGROUP / name) for name in ("memory.max", "memory.current"))
-    if limit is not None and used is not None:  # of a container, or a job of a cluster
-        free.append(limit - used + _cached_bytes())
+    for folder in _cgroups():
+        limit, used = (_number(folder / name) for name in ("memory.max", "memory.current"))
+        if limit is not None and used is not None:
+            free.append(limit - used + _cached_bytes(folder))
     if _MEMORY.exists():
         lines = (line.split() for line in _MEMORY.read_text().splitlines())
         free += [int(words[1]) * 1024 for words in lines if words[0] == "MemAvailable:"]
@@ -27,6 +29,16 @@ def free_bytes() -> int:
         if most != resource.RLIM_INFINITY:
             free.append(most - int(_SIZES.read_text().split()[0]) * resource.getpagesize())
     return max(0, min(free))
+
+
+def total_bytes() -> int | None:
+    """Return how many bytes of memory this process may use in all, where the system says so."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+    limits = (_number(folder / "memory.max") for folder in _cgroups())
+    return min([total, *(limit for limit in limits if limit is not None)])
 
 
 def require_memory(needed: int, what: str, way_out: str) -> None:
@@ -45,10 +57,20 @@ def require_memory(needed: int, what: str, way_out: str) -> None:
         raise DataError(f"{what} takes {_written(needed)} of memory, and {_written(free)} are free; {way_out}")
 
 
-def _cached_bytes() -> int:
-    """Return the bytes of a container that hold files read before, and which the system gives away when asked."""
+def _cgroups() -> list[Path]:
+    """Return the folders of the control groups that limit this process, as of a container or a job of a cluster."""
     try:
-        lines = [line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines()]
+        lines = _OWN_CGROUP.read_text().splitlines()
+    except OSError:
+        lines = []
+    own = Path(next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), ""))
+    return [_CGROUPS / each for each in (own, *own.parents)]
+
+
+def _cached_bytes(folder: Path) -> int:
+    """Return the bytes of a group that hold files read before, and which the system gives away when asked."""
+    try:
+        lines = [line.split() for line in (folder / "memory.stat").read_text().splitlines()]
     except OSError:
         return 0
     return sum(int(words[1]) for words in lines if words[0] in ("active_file", "inactive_file"))

@@ -82,3 +82,15 @@ def test_what_is_ignored_stays_ignored(context: Callable[[], AbstractContextMana
             signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("context", [interrupts_raised, interrupts_deferred])
+def test_what_a_program_around_python_answers_is_left_to_it(
+    context: Callable[[], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python knows no handler of it, and could not put it back."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(signal, "getsignal", lambda number: None if number == signal.SIGTERM else signal.SIG_IGN)
+    with context():
+        monkeypatch.undo()
+        assert signal.getsignal(signal.SIGTERM) == before

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -21,6 +20,8 @@ from normzoo.cli._console import plain_console
 from normzoo.cli._tables import facts, plain_table
 from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.executor.local import WORKER_ENVIRONMENT, machine_has_gpus
+from normzoo.interrupts import signal_name
+from normzoo.memory import total_bytes
 from normzoo.registry.backends import VARIABLE
 
 _SECONDS = 180
@@ -35,7 +36,6 @@ _HIDING = frozenset(
     )
 )
 """Variables that say which GPUs torch is to see, and may say none."""
-_CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def doctor(
@@ -63,7 +63,7 @@ def examine(store: Path, data_root: Path) -> list[Check]:
         _checks.check_normzoo(found["normzoo"], found["commit"], requirements),
         _checks.check_python(found["python"], python_bounds),
         *_checks.check_packages(requirements or list(PACKAGES), _versions(requirements or PACKAGES), probed.failures),
-        _checks.check_cpu(found["cpu"], found["cpu_count"], _memory()),
+        _checks.check_cpu(found["cpu"], found["cpu_count"], total_bytes()),
         _checks.check_gpus(
             probed.devices, machine_has_some=machine_has_gpus() and os.environ.keys().isdisjoint(_HIDING)
         ),
@@ -119,7 +119,7 @@ def _answers(lines: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def _end(code: int) -> str:
-    return f"Python is killed by {signal.Signals(-code).name}" if code < 0 else f"Python ends with exit code {code}"
+    return f"Python is killed by {signal_name(-code)}" if code < 0 else f"Python ends with exit code {code}"
 
 
 def to_json(checks: Sequence[Check]) -> str:
@@ -179,15 +179,3 @@ def _compiler() -> str:
     """Return what torch runs to compile C++."""
     usual = {"Darwin": "clang++", "Windows": "cl"}.get(platform.system(), "g++")
     return os.environ.get("CXX", usual)
-
-
-def _memory() -> int | None:
-    """Return how many bytes of memory this process may use, where the system says so."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-    try:
-        return min(total, int(_CGROUP.read_text()))
-    except (OSError, ValueError):  # no limit
-        return total

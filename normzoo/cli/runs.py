@@ -23,7 +23,6 @@ from normzoo.registry import NORMS, TEMPLATES, find
 _NOT_THERE = "not there"
 _FEW, _MANY = 20, 500
 _WIDE = 120
-_NUMBERS = ("batch", "seed", "lr", "test %", "seconds")
 
 
 def runs(
@@ -123,6 +122,7 @@ class _Column(NamedTuple):
     name: str
     write: Callable[[RunRecord], str]
     essential: bool = True
+    is_number: bool = False
 
 
 _COLUMNS = (
@@ -130,11 +130,11 @@ _COLUMNS = (
     _Column("template", lambda record: record.spec.template),
     _Column("norm", lambda record: record.spec.norm),
     _Column("dataset", lambda record: record.spec.dataset, essential=False),
-    _Column("batch", lambda record: str(record.spec.batch_size)),
-    _Column("seed", lambda record: str(record.spec.seed)),
-    _Column("lr", lambda record: f"{record.spec.lr:g}"),
-    _Column("test", test_result),
-    _Column("seconds", lambda record: f"{record.seconds:.1f}", essential=False),
+    _Column("batch", lambda record: str(record.spec.batch_size), is_number=True),
+    _Column("seed", lambda record: str(record.spec.seed), is_number=True),
+    _Column("lr", lambda record: f"{record.spec.lr:g}", is_number=True),
+    _Column("test", test_result, is_number=True),
+    _Column("seconds", lambda record: f"{record.seconds:.1f}", essential=False, is_number=True),
     _Column("strategy", lambda record: record.spec.strategy, essential=False),
     _Column("began (UTC)", lambda record: moment(record.started_at), essential=False),
 )
@@ -151,7 +151,8 @@ def _show_runs(rows: Mapping[str, tuple[str, ...]], length: int, console: Consol
     cells = dict(zip(names, ([key[:length] for key in rows], *zip(*rows.values(), strict=True)), strict=True))
     left_out = _too_much(cells, console.width)
     shown = {name: values for name, values in cells.items() if name not in left_out}
-    header, *lines = table_lines(shown, width=console.width, right=_NUMBERS, fold="norm")
+    numbers = [column.name for column in _COLUMNS if column.is_number]
+    header, *lines = table_lines(shown, width=console.width, right=numbers, fold="norm")
     console.print(header, style="bold", soft_wrap=True)
     console.file.writelines(f"{line}\n" for line in lines)
     if left_out:

@@ -86,8 +86,10 @@ def load_dataset(
     Raises:
         UnknownNameError: no dataset of that name.
         ComponentError: the spec does not read, or your own function fails.
-        DataError: the dataset is missing or invalid.
+        DataError: the dataset is missing or invalid, or there is no such fold.
     """
+    if folds < 1 or not 0 <= fold < folds:
+        raise DataError(f"fold must be 0 to folds - 1, and folds at least 1, got fold={fold} and folds={folds}")
     canonical, parsed = DATASETS.canonical(spec), DATASETS.parse(spec)
     source = f"{parsed.target} '{parsed.argument}'" if parsed.argument else spec
     task = Classification() if task is None else task

@@ -272,7 +272,7 @@ def _decode(
     for index, picture in enumerate(read_all(read, paths, at_once=at_once)):
         if isinstance(picture, UnreadableError):
             problems[index] = str(picture)
-        else:
+        elif index not in problems:  # also one that can be read now, as it is to be left out
             write(picture)
         if (index + 1) * _STEPS // len(paths) > index * _STEPS // len(paths):
             progress(index + 1, len(paths))

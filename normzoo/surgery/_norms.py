@@ -254,7 +254,7 @@ def _width(module: nn.Module) -> int:
 def _axis_by_trial(module: nn.Module, shape: Sequence[int], *, is_row: bool) -> int | None:
     """Return the dimension of the channels for a norm with a forward pass of its own.
 
-    Many a norm of somebody's only casts its input, or permutes its dimensions. So its output is held against that of
+    Many a norm of somebody's only casts its input, or permutes its dimensions. So its output is compared with that of
     the norm from which it derives. None where they differ.
     """
     own, base = (

@@ -39,6 +39,7 @@ _DIGITS = 18
 """That 64 bits hold for sure."""
 
 _DATE = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([ T].*)?"
+_WHOLE = r"[+-]?\d+"
 _WITH_SEPARATORS = r"[+-]?(\d{1,3}([,.' ]\d{3})+([,.]\d+)?|\d+,\d+)"
 
 
@@ -86,7 +87,9 @@ class Column:
 
     @property
     def kind(self) -> Kind:
-        """What it holds; numbers where all is missing."""
+        """What it holds; where all is missing what it holds in training, and there numbers."""
+        if self._trained is not None and not self._kinds:
+            return self._trained.kind
         return "categories" if self._kinds & {"truth", "text"} else "numbers"
 
     @property
@@ -233,8 +236,8 @@ class Column:
                 f"1234,5 with decimal=comma, or {self.way_out}"
             )
         if len(numbers) == len(texts):  # which their file keeps as text, such as codes, or which are too long
-            longest = max(numbers, key=len)
-            if len(longest) > _DIGITS:
+            longest = max(numbers[numbers.str.fullmatch(_WHOLE)], key=len, default="")
+            if len(longest.lstrip("+-")) > _DIGITS:
                 raise DataError(
                     f"{self.where} holds whole numbers beyond 64 bits ('{_short(longest)}' in row "
                     f"{row(self._first_rows[self.places[longest]])}), as an id does; {self.way_out}"

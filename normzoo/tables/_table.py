@@ -86,7 +86,7 @@ def read_target(path: str, layout: Layout) -> Target:
         layout,
         names,
         begin=lambda: [Column(source, name, is_target=True, decimal=layout.decimal)],
-        keep=lambda blocks: np.concatenate([*blocks, np.empty((0, 1))]),
+        keep=lambda blocks: np.concatenate(list(blocks)),
     )
     if column.missing:
         check_rows(path, layout)
@@ -111,17 +111,21 @@ def _read(
     mixed = {each.name for each in columns if each.is_mixed} - set(as_text)
     if mixed:
         return _read(path, layout, names, begin, keep, mixed.union(as_text))
-    if not columns[0].rows:
-        raise DataError(f"{layout.source(path)}: it has a header, and no rows below it")
     return columns, values
 
 
 def _blocks(
     path: str, layout: Layout, names: Sequence[str], columns: Sequence[Column], as_text: Collection[str]
 ) -> Iterator[Array]:
-    """Yield the rows of a file, some at a time, as the columns return them."""
+    """Yield the rows of a file, some at a time, as the columns return them; at least some.
+
+    Raises:
+        DataError: it cannot be read, or there are no rows.
+    """
     for rows in read_rows(path, layout, names, [each.name for each in columns], as_text=as_text):
         yield np.stack([each.add(rows[each.name]) for each in columns], -1)
+    if not columns[0].rows:
+        raise DataError(f"{layout.source(path)}: it has a header, and no rows below it")
 
 
 def _texts(table: Table) -> list[str]:

@@ -175,7 +175,7 @@ class _Refusal(NamedTuple):
 
     Attributes:
         reason: for a note, as the end of "no norm here, ...".
-        told: for who is to mend it: also the shape, the file and the line.
+        told: for whoever repairs it: also the shape, the file and the line.
     """
 
     reason: str

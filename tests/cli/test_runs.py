@@ -70,6 +70,14 @@ def test_a_run_is_listed_with_all_its_columns_where_there_is_room(
     assert [line["test"] for line in shown] == ["25.0 %", "-", "-"]
 
 
+def test_numbers_end_at_the_right_of_their_column(capsys: pytest.CaptureFixture[str], store: Path) -> None:
+    lines = call(capsys, "runs", "--store", store, "--comparison", "1").stdout.splitlines()
+    header, *rows = lines[next(index for index, line in enumerate(lines) if line.startswith("key")) :][:3]
+    for name in ("batch", "seed", "lr", "test", "seconds"):
+        last = header.index(f" {name} ") + len(name)
+        assert " " not in [row[last] for row in rows], name
+
+
 @pytest.mark.slow_but_one
 @pytest.mark.parametrize(
     ("arguments", "found"),

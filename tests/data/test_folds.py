@@ -52,6 +52,12 @@ def test_each_sample_is_tested_in_one_fold_and_not_trained_on_there(task: Task |
         assert len(validation) in (5, 6)
 
 
+@pytest.mark.parametrize(("folds", "fold"), [(0, 0), (1, 1), (3, -1), (3, 3)])
+def test_a_fold_that_there_is_not_is_refused(folds: int, fold: int) -> None:
+    with pytest.raises(DataError, match=f"got fold={fold} and folds={folds}$"):
+        load_dataset("digits", folds=folds, fold=fold)
+
+
 def test_what_remains_for_training_is_what_samples_are_standardized_by(tmp_path: Path) -> None:
     for dataset in folds_of(write_npz(tmp_path, **marked())):
         train = dataset.train.inputs.double()

@@ -13,6 +13,7 @@ from PIL import Image
 
 from normzoo.data._dataset import Array
 from normzoo.data._pictures import UnreadableError, read_all, read_header, read_picture
+from normzoo.data.folder import load
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 GRAYS = COLOURS[..., 0]
@@ -181,3 +182,26 @@ def test_files_are_read_in_their_order(tmp_path: Path) -> None:
         if not isinstance(each, UnreadableError)
     ]
     assert found == list(range(150))
+
+
+def test_a_picture_that_can_be_read_at_the_second_look_alone_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the labels of those after it would be those of others."""
+    for number, name in enumerate(("cat", "dog")):
+        for part in ("train", "test"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for index in range(3):
+                saved(tmp_path / part / name / f"{index}.png", np.full((2, 2), 100 * number + index, np.uint8))
+
+    def header(path: Path) -> Any:
+        if path.parts[-2:] == ("cat", "1.png"):
+            raise UnreadableError("too many open files")
+        return read_header(path)
+
+    monkeypatch.setattr("normzoo.data.folder.read_header", header)
+    raw = load(argument=str(tmp_path), progress=lambda done, total: None, corrupt="skip")  # noqa: ARG005
+    for x, y in ((raw.x_train, raw.y_train), (raw.x_test, raw.y_test)):
+        assert y is not None
+        assert x[:, 0, 0, 0].tolist() == [0, 2, 100, 101, 102]
+        assert y.tolist() == ["cat"] * 2 + ["dog"] * 3

@@ -125,6 +125,14 @@ def test_nothing_of_the_test_set_leaks_into_what_is_fitted(tmp_path: Path) -> No
     assert any(each.startswith(note) for each in after.notes)
 
 
+def test_categories_that_are_all_missing_in_the_test_set_are_a_category_there(tmp_path: Path) -> None:
+    """They are no numbers, of which missing ones are refused."""
+    write(tmp_path, frame(20, seed=1).assign(port=None), "test.csv")
+    dataset = load(write(tmp_path, frame(), "train.csv"), f"test={tmp_path / 'test.csv'}")
+    distinct = [len(feature.unique()) for feature in dataset.test.inputs.T]
+    assert sum(count == 1 for count in distinct) == frame()["port"].nunique(dropna=False)
+
+
 def test_what_the_validation_rows_alone_have_does_not_leak_either(tmp_path: Path) -> None:
     table = frame()
     held = splits_by_hand(table, classes=True)[1].index

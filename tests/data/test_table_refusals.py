@@ -223,3 +223,19 @@ def test_without_pyarrow_the_way_out_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     message = refusal(write(tmp_path, b"PAR1", "mine.parquet"))
     assert message.endswith("install it with pip install 'normzoo[parquet]', or write the table as CSV")
+
+
+def test_a_parquet_file_without_rows_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path, other = tmp_path / "mine.parquet", tmp_path / "other.parquet"
+    frame().iloc[:0].to_parquet(path)
+    frame().to_parquet(other)
+    assert refusal(path) == "parquet 'mine.parquet': it has a header, and no rows below it"
+    assert refusal(other, f"test={path}") == "parquet 'mine.parquet': it has a header, and no rows below it"
+
+
+def test_long_decimals_that_are_text_are_no_whole_numbers(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "mine.parquet"
+    frame().assign(fare=[str(0.1234567890123456 + row) for row in range(ROWS)]).to_parquet(path)
+    assert "'fare' holds another text in every row ('0.1234567890123456' in row 1)" in refusal(path)

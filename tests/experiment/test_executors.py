@@ -211,6 +211,19 @@ def test_a_task_that_is_cancelled_at_once_is_not_heard_of(make: Callable[[], Exe
         assert shapes(carried_out(executor, training(tiny_spec())))[-1] is TaskDone
 
 
+@pytest.mark.slow_but_one
+@each_executor
+def test_an_executor_is_used_again(make: Callable[[], Executor]) -> None:
+    """Also where its first use was for nothing, or ended what was carried out."""
+    executor = make()
+    with executor:
+        pass
+    for _ in range(2):
+        with executor:
+            assert shapes(carried_out(executor, training(tiny_spec())))[-1] is TaskDone
+            executor.start(training(ENDLESS))
+
+
 @pytest.mark.slow
 @each_executor
 def test_two_tasks_are_kept_apart(make: Callable[[], Executor]) -> None:
@@ -261,12 +274,12 @@ def test_leaving_the_context_ends_what_is_carried_out(make: Callable[[], Executo
         left.start(training(ENDLESS))
         left.start(training(ENDLESS))
         wait_for_an_epoch(left)
+        thread = left._thread if isinstance(left, InProcessExecutor) else None
     with make() as executor:
         assert shapes(carried_out(executor, training(tiny_spec())))[-1] is TaskDone
-    if isinstance(left, InProcessExecutor):
-        assert left._thread is not None
-        left._thread.join(PATIENCE)
-        assert not left._thread.is_alive()
+    if thread is not None:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
     elif isinstance(left, LocalExecutor):
         assert left._workers == []
 

@@ -137,6 +137,7 @@ def test_one_worker_carries_out_one_task_after_another(missing: Prepare) -> None
             "signal 9",
             "the worker process was killed by SIGKILL; perhaps the system ran out of memory",
         ),
+        (-40, "signal 40", "the worker process was killed by signal 40"),
         (
             255,
             "with the process that it is forked from",

@@ -1,5 +1,6 @@
 """Is a run found by the beginning of its key, and nothing else?"""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,18 @@ def test_a_comparison_of_an_empty_store_is_refused() -> None:
     """Rather than counted from 1 to nothing."""
     with pytest.raises(StoreError, match="holds no comparison yet; `normzoo compare` makes one"):
         find_comparison(1, [], STORE)
+
+
+@pytest.mark.parametrize(
+    ("known", "held"),
+    [([1], "1"), ([1, 2, 3], "1 to 3"), ([2], "2"), ([2, 5], "2, 5"), ([1, *range(3, 9)], "1, 3, 4, 5, 6, ...")],
+)
+def test_what_a_store_holds_is_told_where_a_number_is_not_there(known: list[int], held: str) -> None:
+    """Some may be missing, as those that do not read."""
+    comparisons = [replace(look(), id=number) for number in known]
+    with pytest.raises(StoreError) as caught:
+        find_comparison(99, comparisons, STORE)
+    assert str(caught.value) == f"store: 's.sqlite' holds no comparison 99; it holds {held}"
 
 
 def look(**settings: object) -> StoredComparison:

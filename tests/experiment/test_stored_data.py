@@ -214,11 +214,33 @@ def test_free_memory_is_some_of_the_memory_that_there_is() -> None:
     assert 2**20 < memory._free_bytes("cpu") <= whole
 
 
+def limit_group(folder: Path, own: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have control groups in a folder, and this process in one of them."""
+    (folder / "cgroup").write_text(f"4:memory:/other\n0::{own}\n")
+    monkeypatch.setattr(normzoo.memory, "_CGROUPS", folder)
+    monkeypatch.setattr(normzoo.memory, "_OWN_CGROUP", folder / "cgroup")
+
+
 def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is free on the machine is not all free to what runs in one."""
-    monkeypatch.setattr(normzoo.memory, "_CGROUP", tmp_path)
+    limit_group(tmp_path, "/", monkeypatch)
     (tmp_path / "memory.current").write_text("2000000\n")
     (tmp_path / "memory.max").write_text("5000000\n")
     assert memory._free_bytes("cpu") == 3_000_000
     (tmp_path / "memory.max").write_text("max\n")
     assert memory._free_bytes("cpu") > 3_000_000
+
+
+@pytest.mark.parametrize("limited", ["system.slice", "system.slice/job_7", "system.slice/job_7/step_0"])
+def test_the_limit_of_a_job_counts_wherever_it_is_set(
+    limited: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the groups that a process is in, a scheduler limits one or several; others' limits are none of its."""
+    limit_group(tmp_path, "/system.slice/job_7/step_0", monkeypatch)
+    (tmp_path / "system.slice/job_7/step_0").mkdir(parents=True)
+    (tmp_path / "system.slice/job_8").mkdir()
+    for folder, limit in ((limited, 5_000_000), ("system.slice/job_8", 3_000_000)):
+        (tmp_path / folder / "memory.current").write_text("2000000\n")
+        (tmp_path / folder / "memory.max").write_text(f"{limit}\n")
+    assert memory._free_bytes("cpu") == 3_000_000
+    assert normzoo.memory.total_bytes() == 5_000_000

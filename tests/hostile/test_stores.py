@@ -111,6 +111,8 @@ FLAWS: list[tuple[tuple[Any, ...], Any, str]] = [
     (("epochs", 1, "test", "accuracy"), 1e300, "it is ok with a accuracy of 1e+300"),
     (("epochs", 1, "test"), {"loss": 1.0}, "an epoch lacks one of accuracy, loss"),
     (("metrics",), [], "it is judged by no metric"),
+    (("started_at",), "yesterday", "it does not say when it began"),
+    (("started_at",), "2025-01-01T00:00:00", "it does not say when it began"),
     (("metrics", 0, "decimals"), 10**9, "its metric has no scale or digits to write it with"),
     (("test_hits",), "*", "its test hits do not read"),
     (("spec", "batch_size"), 10**30, "does not read (spec.batch_size: "),

@@ -82,9 +82,8 @@ class InProcessExecutor:
         self._wanted.add(handle)
         self._tasks.put((handle, task))
         if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name="normzoo", daemon=True)
+            self._thread = threading.Thread(target=self._serve, args=(self._tasks,), name="normzoo", daemon=True)
             self._thread.start()
-            atexit.register(self._end_at_exit)
         return handle
 
     def wait(self, seconds: float | None = None) -> None:
@@ -108,20 +107,25 @@ class InProcessExecutor:
         self._wanted.discard(handle)
 
     def _end(self) -> None:
+        """End the thread; what is started later has another, as this one may take a while to notice."""
         self._wanted.clear()
         self._tasks.put(None)
+        self._tasks, self._thread = queue.SimpleQueue(), None
 
-    def _end_at_exit(self) -> None:
-        """Wait for the end: a thread that is at torch's code when the interpreter goes takes the process down."""
-        self._end()
-        if self._thread is not None:
-            self._thread.join()
+    def _serve(self, tasks: "queue.SimpleQueue[tuple[object, Task] | None]") -> None:
+        thread = threading.current_thread()
 
-    def _serve(self) -> None:
-        while (given := self._tasks.get()) is not None:
+        def end_at_exit() -> None:
+            """Wait for the end: a thread that is at torch's code when the interpreter goes takes the process down."""
+            self._wanted.clear()
+            tasks.put(None)
+            thread.join()
+
+        atexit.register(end_at_exit)
+        while (given := tasks.get()) is not None:
             with _AT_WORK:
                 self._carry_out(*given)
-        atexit.unregister(self._end_at_exit)
+        atexit.unregister(end_at_exit)
 
     def _carry_out(self, handle: object, task: Task) -> None:
         if handle not in self._wanted:

@@ -3,7 +3,6 @@
 import os
 import queue
 import re
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ from normzoo.experiment.planning.facts import Prepared
 from normzoo.experiment.planning.groups import Group
 from normzoo.experiment.worker import process as worker_process
 from normzoo.experiment.worker.messages import TOO_LONG, Checked, Message, OnDevice, Task, TaskDone, WorkerDied
-from normzoo.interrupts import terminal_blocked
+from normzoo.interrupts import signal_name, terminal_blocked
 from normzoo.registry.datasets import at_home
 
 SMALL_STEP = 2**18
@@ -375,7 +374,7 @@ LOST = 255
 def _death(exit_code: int | None) -> WorkerDied:
     """Return how a process ended."""
     if exit_code is not None and exit_code < 0:
-        name = signal.Signals(-exit_code).name
+        name = signal_name(-exit_code)
         reason = f"the worker process was killed by {name}{_HINTS.get(name, '')}"
         return WorkerDied(reason, killed_by=f"signal {-exit_code}")
     if exit_code == LOST:

@@ -12,7 +12,7 @@ SHORTEST = 7
 """Characters of a key that are shown at least, as git does."""
 
 _NAMED = 5
-"""How many keys a message names at most."""
+"""How many keys or numbers a message names at most."""
 
 
 def short_length(keys: Collection[str]) -> int:
@@ -68,7 +68,10 @@ def find_comparison(number: int, comparisons: Sequence[StoredComparison], path: 
             return comparison
     if not comparisons:
         raise StoreError(f"store: '{path}' holds no comparison yet; `normzoo compare` makes one")
-    held = "1" if len(comparisons) == 1 else f"1 to {comparisons[-1].id}"
+    known = [each.id for each in comparisons]
+    is_row = len(known) > 1 and known == list(range(known[0], known[-1] + 1))
+    more = ", ..." if len(known) > _NAMED else ""
+    held = f"{known[0]} to {known[-1]}" if is_row else ", ".join(map(str, known[:_NAMED])) + more
     raise StoreError(f"store: '{path}' holds no comparison {number}; it holds {held}")
 
 

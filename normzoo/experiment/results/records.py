@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
@@ -228,10 +229,19 @@ class RunRecord(BaseModel):
             return f"an epoch lacks one of {', '.join(sorted(names))}"
         if self.status is Status.OK and not self.epochs:
             return "it is ok without an epoch"
+        if not self._began_reads:
+            return "it does not say when it began"
         values = [epoch.test[self.metric.name] for epoch in self.epochs[-1:] if self.status is Status.OK]
         if any(not self.metric.is_possible(value) or (self.metric.is_share and value != value) for value in values):
             return f"it is ok with a {self.metric.name} of {values[0]:g}"
         return "" if self.test_hits is None or self._hits_read else "its test hits do not read"
+
+    @property
+    def _began_reads(self) -> bool:
+        try:
+            return datetime.fromisoformat(self.started_at).tzinfo is not None
+        except ValueError:
+            return False
 
     @property
     def _hits_read(self) -> bool:

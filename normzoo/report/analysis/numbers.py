@@ -16,17 +16,17 @@ from normzoo.report.statistics.standings import Mark
 
 @dataclass(frozen=True, kw_only=True)
 class LrTrial:
-    """What a learning rate reached: means over the ok runs after the last epoch; None without any.
+    """What a learning rate reached on the validation set: its mean over the ok runs after the last epoch.
 
     Attributes:
         rate: at the reference batch size.
+        validation: None without any.
         ok: how many runs are.
         n_failed: how many diverged or failed.
     """
 
     rate: float
     validation: float | None
-    test: float | None
     ok: int
     n_failed: int
 

@@ -97,7 +97,6 @@ def _trial(rate: float, records: Sequence[RunRecord]) -> LrTrial:
     return LrTrial(
         rate=rate,
         validation=fmean(epoch.validation[name] for epoch in last) if last else None,
-        test=fmean(epoch.test[name] for epoch in last) if last else None,
         ok=len(last),
         n_failed=sum(map(diverged_or_failed, records)),
     )

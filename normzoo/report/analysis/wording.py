@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil
+from decimal import Decimal
 
 from normzoo.metric import Metric
 from normzoo.report.statistics.differences import LEVEL, PairedDifference
@@ -15,6 +15,10 @@ WIDE = 9.95
 
 MIN_P = 0.001
 """Below which a p value is not written out."""
+
+
+_ROUNDING = 1e-6
+"""Of the last digit that is written: what a bound may be below what it was computed as."""
 
 
 def value_text(metric: Metric, value: float, half_width: float | None = None, *, like: float | None = None) -> str:
@@ -58,14 +62,17 @@ def bound_text(metric: Metric, bound: float) -> str:
     """Write what a difference is at most, rounded up in its last digit, without its unit.
 
     >>> from normzoo.metric import ACCURACY
-    >>> bound_text(ACCURACY, 0.0081), bound_text(Metric(name="rmse", higher_is_better=False), 0.0123)
-    ('0.9', '0.0123')
+    >>> bound_text(ACCURACY, 0.0081), bound_text(Metric(name="rmse", higher_is_better=False), 0.01231)
+    ('0.9', '0.0124')
     """
     text = metric.write(bound, like=bound)
-    if metric.decimals is None or "e" in text:
+    digits = Decimal(text)
+    exponent = digits.as_tuple().exponent
+    if not isinstance(exponent, int):  # it is infinite
         return text
-    step = 10.0**metric.decimals
-    return metric.write(ceil(round(bound * metric.scale * step, 6)) / step / metric.scale, like=bound)
+    last = Decimal(1).scaleb(exponent)
+    is_less = float(digits) < metric.scale * bound - _ROUNDING * float(last)
+    return metric.write(float(digits + last) / metric.scale, like=bound) if is_less else text
 
 
 def _fitting(metric: Metric, half_width: float | None) -> Metric:

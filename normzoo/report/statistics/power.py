@@ -28,8 +28,6 @@ class Power:
     """What the number of seeds at a batch size can resolve, for a typical norm compared with the reference.
 
     Attributes:
-        spread: median over the norms of the standard deviation of the paired differences.
-        pairs: the median number of pairs.
         detectable: the least true difference that is found with a power of 80 %.
         target: a small difference.
         seeds_for_target: about how many seeds it would take to find that one with the same power; None where those
