@@ -91,7 +91,9 @@ class DomainBatchNorm(nn.Module):
 
     def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  # torch.nn's name
         """Normalize a batch of the domain that is set."""
-        y: Tensor = self.norms[self.domain](input, mask)
+        norm = self.norms[self.domain]
+        # Torch's own tools may have put its SyncBatchNorm there, which takes no mask.
+        y: Tensor = norm(input, mask) if mask is not None or isinstance(norm, BatchNorm) else norm(input)
         return y
 
     def reset_parameters(self) -> None:

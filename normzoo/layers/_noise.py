@@ -120,7 +120,9 @@ class NoisyBatchNorm(nn.Module):
 
     def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  # torch.nn's name
         """Normalize, and add the noise; what does not count comes out as zero."""
-        y: Tensor = self.noise(self.norm(input, mask))
+        norm: nn.Module = self.norm
+        # Torch's own tools may have put its SyncBatchNorm there, which takes no mask.
+        y: Tensor = self.noise(norm(input, mask) if mask is not None or isinstance(norm, BatchNorm) else norm(input))
         if mask is None:
             return y
         return masked(y, mask.unsqueeze(1 if self.norm.members is None else 2))

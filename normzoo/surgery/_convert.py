@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from normzoo.errors import ComponentError, UsageError, error_text
-from normzoo.layers import GhostBatchNorm, SampleRMSNorm, SyncBatchNorm, norm_factory
+from normzoo.layers import GRU, LSTM, GhostBatchNorm, SampleRMSNorm, SyncBatchNorm, norm_factory
 from normzoo.layers._group import nearest_divisor
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm
 from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activation, needs_positions
@@ -106,6 +106,7 @@ def convert(
                 model = module
             else:
                 parent._modules[key] = module
+    _name_norms(model, {id(module) for _, module in replacements}, source.name)
     _leave_fused_paths(model)
     return Converted(model, ConversionReport(source.name, exchanged, left))
 
@@ -268,6 +269,15 @@ class _Made(NamedTuple):
     module: nn.Module
     notes: tuple[str, ...]
     to_know: tuple[str, ...]
+
+
+def _name_norms(model: nn.Module, made: Collection[int], name: str) -> None:
+    """Have recurrent layers of ours say which norm they have, where all of theirs were exchanged."""
+    for layer in model.modules():
+        if isinstance(layer, LSTM | GRU):
+            norms = [norm for steps in layer.children() if isinstance(steps, StepNorms) for norm in steps]
+            if norms and all(id(norm) in made for norm in norms):
+                layer.norm = name
 
 
 def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:

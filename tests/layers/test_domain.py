@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from normzoo.errors import UsageError
-from normzoo.layers import BatchNorm, DomainBatchNorm, domain
+from normzoo.layers import BatchNorm, DomainBatchNorm, domain, make_norm
 from normzoo.surgery import freeze, recalibrate
 from normzoo.templates import stack
 
@@ -138,3 +138,14 @@ def test_a_model_without_domains_is_refused() -> None:
         pass
     with pytest.raises(ValueError, match=r"^DomainBatchNorm: domains must be at least 1, got domains=0; "):
         DomainBatchNorm(3, 0)
+
+
+@pytest.mark.parametrize("norm", ["domain:domains=2", "noisy-batch"])
+def test_torchs_synchronized_norm_may_take_the_place_within(norm: str) -> None:
+    """In one process it is batch norm."""
+    layer = make_norm(norm, 4).eval()
+    x = torch.randn(8, 4, 3)
+    expected = layer(x)
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(layer)  # type: ignore[no-untyped-call]
+    assert any(isinstance(part, nn.SyncBatchNorm) for part in converted.modules())
+    assert_close(converted(x), expected)

@@ -277,7 +277,7 @@ def test_inputs_that_do_not_fit_are_refused(kind: str) -> None:
     for shape in ((STEPS, SAMPLES, INPUTS + 1), (2, STEPS, SAMPLES, INPUTS), (INPUTS,)):
         with pytest.raises(InputError, match=rf"^{kind}: the input must be a sequence .* input_size=3; reshape it$"):
             layer(torch.randn(shape))
-    with pytest.raises(InputError, match=rf"^{kind}: the input must hold a step and a sample"):
+    with pytest.raises(InputError, match=rf"^{kind}: the input must hold a step, got none"):
         layer(torch.randn(0, SAMPLES, INPUTS))
     h = torch.zeros(2, SAMPLES, HIDDEN)
     with pytest.raises(InputError, match=rf"^{kind}: what it begins with .* got shape \(2, 4, 8\) for \(1, 4, 8\)"):

@@ -251,3 +251,16 @@ def test_norms_of_torch_that_treat_samples_alone_are_known() -> None:
     for norm in (nn.LayerNorm(4), nn.GroupNorm(2, 4), nn.RMSNorm(4), nn.BatchNorm1d(4)):
         is_known = isinstance(norm, torch_internals.TORCH_BATCH_INDEPENDENT)
         assert torch.allclose(norm(x)[:2], norm(x[:2])) == is_known
+
+
+def test_what_is_called_after_loading() -> None:
+    """Without it, steps of a recurrence share no parameters once a state is assigned, or cannot be stacked."""
+    module, loaded = nn.Sequential(nn.Linear(2, 2)), list[float]()
+    torch_internals.call_after_loading(module, lambda each, _: loaded.append(each[0].bias.sum().item()))
+    module.register_load_state_dict_post_hook(lambda *_: loaded.append(0.0))  # type: ignore[no-untyped-call]
+    nn.Sequential(module).load_state_dict({"0.0.weight": torch.ones(2, 2), "0.0.bias": torch.ones(2)}, assign=True)
+    assert loaded == [2.0, 0.0]
+    others = [torch.nn.Sequential() for _ in range(2)]
+    for other in others:
+        torch_internals.call_after_loading(other, print)
+    assert others[0]._load_state_dict_post_hooks == others[1]._load_state_dict_post_hooks

@@ -25,6 +25,7 @@ __all__ = [
     "TorchTrackedNorm",
     "TracerWarning",
     "apply_directly",
+    "call_after_loading",
     "compiler",
     "has_hooks",
     "has_values",
@@ -81,6 +82,14 @@ def has_hooks(module: nn.Module) -> bool:
         or module._backward_pre_hooks
         or has_any_global_hook()  # type: ignore[no-untyped-call]
     )
+
+
+def call_after_loading(module: nn.Module, hook: Callable[[Any, object], None]) -> None:
+    """Have a function called once a module's state and that of its parts is loaded.
+
+    As ``register_load_state_dict_post_hook`` does, which numbers hooks, so that no two modules would be alike.
+    """
+    module._load_state_dict_post_hooks[-1] = hook
 
 
 def is_wrapped(tensor: Tensor) -> bool:

@@ -64,6 +64,7 @@ def can_run_at_once(*tensors: Tensor | None) -> bool:
     return (
         not must_be_traceable()
         and not is_intercepted()
+        and first.device.type != "meta"
         and not torch.is_autocast_enabled(first.device.type)
         and first.dtype in (torch.float32, torch.float64)
         and first.numel() > 0

@@ -87,7 +87,11 @@ class _Normalized(nn.RNNBase):
                 norms = StepNorms(make, features, 1 if steps is None else int(steps), bias=place == "norm_cell")
                 if suffix == "_l0":
                     self._check_norm(norms[0], steps)
-                self.add_module(place + suffix, norms.to(device=like.device, dtype=like.dtype))
+                tensors = (*norms.parameters(), *norms.buffers())
+                floats = [each for each in tensors if each.is_floating_point()]
+                if any((each.device, each.dtype) != (like.device, like.dtype) for each in floats):
+                    norms.to(device=like.device, dtype=like.dtype)
+                self.add_module(place + suffix, norms)
 
     def _check_norm(self, layer: nn.Module, steps: int | None) -> None:
         name = type(self).__name__
@@ -109,7 +113,8 @@ class _Normalized(nn.RNNBase):
         for weight in self.parameters(recurse=False):
             nn.init.uniform_(weight, -bound, bound)
         for norms in self.children():
-            norms.reset_parameters()  # type: ignore[operator]
+            if isinstance(norms, StepNorms):
+                norms.reset_parameters()
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""
@@ -185,8 +190,8 @@ class _Normalized(nn.RNNBase):
                 f"{name}: the input must be a sequence (T, I) or a batch of them, I being input_size, got "
                 f"{len(shape)} dimensions, the last of {shape[-1]}, and input_size={self.input_size}; reshape it"
             )
-        if 0 in shape:
-            raise InputError(f"{name}: the input must hold a step and a sample, got none; leave such batches out")
+        if not shape[0]:
+            raise InputError(f"{name}: the input must hold a step, got none; leave such batches out")
         sizes = [self.proj_size or self.hidden_size, self.hidden_size]
         for each, size in zip(start or (), sizes, strict=False):
             expected = (len(self._suffixes()), shape[1], size)
@@ -275,6 +280,9 @@ class LSTM(_Normalized, nn.LSTM):
         """Return the states of the last layer at all steps, and the last states and cells of all layers."""
         if self.norm is None:
             return super().forward(input, hx)
+        if hx is not None and (isinstance(hx, Tensor) or len(hx) != 2):
+            what = "a tensor" if isinstance(hx, Tensor) else f"{len(hx)} of them"
+            raise InputError(f"LSTM: what it begins with must be two tensors, got {what}; pass (h, c)")
         y, (h, c) = self._run(input, hx)
         return y, (h, c)
 
@@ -338,6 +346,8 @@ class GRU(_Normalized, nn.GRU):
         """Return the states of the last layer at all steps, and the last ones of all layers."""
         if self.norm is None:
             return super().forward(input, hx)
+        if hx is not None and not isinstance(hx, Tensor):
+            raise InputError(f"GRU: what it begins with must be a tensor, got a {type(hx).__name__}; pass h")
         y, (h,) = self._run(input, None if hx is None else [hx])
         return y, h
 

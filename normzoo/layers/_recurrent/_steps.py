@@ -1,7 +1,7 @@
 """The norms of one place of a recurrence: a module for each time step that has statistics of its own."""
 
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,13 @@ from normzoo.layers._batch import BatchNorm, BatchNorm1d
 from normzoo.layers._group import GroupNorm
 from normzoo.layers._kernels.autograd import normalize
 from normzoo.layers._kernels.spec import Running
-from normzoo.layers._kernels.torch_internals import TORCH_BATCH_INDEPENDENT, has_hooks, is_recomputation
+from normzoo.layers._kernels.torch_internals import (
+    TORCH_BATCH_INDEPENDENT,
+    call_after_loading,
+    has_hooks,
+    is_recomputation,
+    must_be_traceable,
+)
 from normzoo.layers._layer import ChannelLayerNorm, LayerNorm
 from normzoo.layers._make import NormFactory, contains_activation, needs_positions, takes_mask
 from normzoo.layers._none import NoNorm
@@ -56,12 +62,26 @@ class StepNorms(nn.ModuleList):
                 part.tolerates_single_values = True
             if not (bias or getattr(part, "recurrent_bias", True)):
                 part.register_parameter("bias", None)
-        for layer in layers[1:]:
-            for name, parameter in list(first.named_parameters()):
-                owner, _, leaf = name.rpartition(".")
-                setattr(layer.get_submodule(owner), leaf, parameter)
         self.extend(layers)
+        self._tie()
+        call_after_loading(self, _tie_again)
         self._set_gain()
+
+    def _tie(self) -> None:
+        """Give all steps the parameters of the first."""
+        first, *others = self
+        parameters = list(first.named_parameters())
+        for layer in others:
+            if type(layer) is type(first):  # some may have been exchanged
+                for name, parameter in parameters:
+                    owner, _, leaf = name.rpartition(".")
+                    setattr(layer.get_submodule(owner), leaf, parameter)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Apply a function to all tensors, as for another device; steps that were given parameters each share them."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._tie()
+        return self
 
     def _set_gain(self) -> None:
         for part in self[0].modules():
@@ -94,7 +114,7 @@ class StepNorms(nn.ModuleList):
         if self.is_batch_independent:  # then steps are as good as samples
             flat: Tensor = self[0](x.flatten(0, 1))
             return flat.reshape(x.shape)
-        if not any(counts is not None for counts in masks):
+        if x.numel() and not must_be_traceable() and not any(counts is not None for counts in masks):
             pool = self.pool(x)
             if pool is not None and pool.is_over_samples:
                 return self._over_samples(x, pool)
@@ -109,13 +129,15 @@ class StepNorms(nn.ModuleList):
             driven: ``(T, N, *, C)``, of as many steps and samples.
         """
         norms = [layer for layer in self if type(layer) in _POOLING_ALONE and isinstance(layer, PooledNorm)]
-        if len(norms) < len(self) or any(has_hooks(norm) or not _has_options_of_torch(norm) for norm in norms):
+        if len(norms) < len(self) or any(not _is_as_made(norm) for norm in norms):
             return None
         first, (steps, samples) = norms[0], driven.shape[:2]
+        if any(_settings(norm) != _settings(first) for norm in norms[1:]):
+            return None
         layers = [norms[min(step, len(norms) - 1)] for step in range(steps)]
         given = [layer._given_statistics() for layer in layers]
-        memory = [layer._memory() for layer in layers if not is_recomputation()]
-        if any(layer.training != first.training for layer in layers) or not _are_remembered_once(memory, len(self)):
+        memory = [layer._memory() for layer in layers]
+        if not _are_remembered_once(memory, len(self)):
             return None
         is_over_samples = first.pool.axes == (0,)
         values = samples if is_over_samples else self.features // (first.pool.groups or 1)
@@ -130,7 +152,7 @@ class StepNorms(nn.ModuleList):
             first.centered,
             first._eps(driven),
             (statistics[0], statistics[1]) if statistics else None,
-            tuple(each for each in memory if each is not None) if not statistics else (),
+            () if statistics or is_recomputation() else tuple(each for each in memory if each is not None),
         )
 
     def _over_samples(self, x: Tensor, pool: StepPool) -> Tensor:
@@ -171,9 +193,24 @@ def has_buffers(norm: nn.Module) -> bool:
     return next(norm.buffers(), None) is not None
 
 
-def _has_options_of_torch(norm: PooledNorm) -> bool:
-    """Whether a norm does what torch.nn's does, rather than what its further options say."""
-    return all(getattr(norm, name) == default for name, default in DEFAULTS.items())
+def _is_as_made(norm: PooledNorm) -> bool:
+    """Whether a call of a norm does what torch.nn's does: no hooks, no other forward pass, none of our options."""
+    has_own_forward = "forward" in vars(norm)
+    return not (has_own_forward or has_hooks(norm)) and all(
+        getattr(norm, name) == default for name, default in DEFAULTS.items()
+    )
+
+
+def _settings(norm: PooledNorm) -> tuple[Any, ...]:
+    """Return what of a step's norm may be set otherwise than that of others."""
+    buffers = norm._buffers
+    tracks = getattr(norm, "track_running_stats", None), buffers.get("running_mean") is None
+    return norm.training, norm.eps, getattr(norm, "momentum", None), *tracks
+
+
+def _tie_again(norms: StepNorms, incompatible: object) -> None:  # noqa: ARG001
+    """Share parameters that were put in by ``load_state_dict(assign=True)``, which gives each step its own."""
+    norms._tie()
 
 
 def _treats_samples_alone(layer: nn.Module) -> bool:
