@@ -324,12 +324,13 @@ def left_out_lines(matrix: MatrixSpec) -> list[str]:
 def strategy_lines(plan: Plan) -> list[str]:
     """Say how each template is trained at which batch sizes."""
     sizes: dict[tuple[str, str, bool], set[int]] = {}
+    of_fold = " of a fold" if plan.matrix.folds > 1 else ""
     for group in plan.groups:
         run = group.runs[0]
         sizes.setdefault((run.template, run.strategy, run.compile), set()).add(run.batch_size)
     lines = [
         f"{template} at batch size {', '.join(map(str, sorted(at)))}: "
-        f"{WORDS[strategy]}{', compiled' if compiled else ''} ({strategy})"
+        f"{WORDS[strategy].format(of_fold)}{', compiled' if compiled else ''} ({strategy})"
         for (template, strategy, compiled), at in sizes.items()
     ]
     lines += [f"not side by side: {reason}" for reason in plan.unstacked]
@@ -353,4 +354,4 @@ def fold_lines(matrix: MatrixSpec) -> list[str]:
     ]
 
 
-WORDS = {"stacked": "all seeds side by side", "sequential": "one seed after the other"}
+WORDS = {"stacked": "all seeds{} side by side", "sequential": "one seed{} after the other"}

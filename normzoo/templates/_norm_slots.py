@@ -6,6 +6,7 @@ What a norm accepts is found out by trying it once on each kind of input that a 
 """
 
 import copy
+import sysconfig
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
+import normzoo
 from normzoo.errors import ComponentError, error_line, error_text
 from normzoo.layers import NoNorm, Norm
 from normzoo.layers._make import NormFactory, contains_activation, needs_positions, takes_mask
@@ -37,6 +39,9 @@ LONGEST_REASON = 120
 """Characters of an error's text in a note."""
 
 _TORCH = Path(torch.__file__).parent
+_INSTALLED = {"site-packages", "dist-packages"}
+_OF_OTHERS = (Path(normzoo.__file__).parent, Path(sysconfig.get_path("stdlib")))
+"""Where the user's own code is not: in what is installed, in normzoo and in Python itself."""
 
 
 def kind_of(dimensions: int) -> Kind:
@@ -230,10 +235,17 @@ def _tried(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
 
 
 def place_of(error: BaseException) -> traceback.FrameSummary:
-    """Return the line that an error is of: the innermost one outside of torch, if there is one besides ours."""
+    """Return the line that an error is of: the innermost one of the user's, or else outside of torch besides ours."""
     frames = traceback.extract_tb(error.__traceback__)
     others = [frame for frame in frames[1:] if not Path(frame.filename).is_relative_to(_TORCH)]
-    return (others or frames)[-1]
+    return ([frame for frame in others if _is_of_user(frame.filename)] or others or frames)[-1]
+
+
+def _is_of_user(filename: str) -> bool:
+    file = Path(filename)
+    is_compiled = not file.is_absolute()  # or generated
+    is_installed = not _INSTALLED.isdisjoint(file.parts)
+    return not (is_compiled or is_installed or any(file.is_relative_to(each) for each in _OF_OTHERS))
 
 
 def _short(text: str) -> str:

@@ -236,6 +236,7 @@ def test_a_norm_that_draws_random_numbers_cannot_be_stacked(train: Train) -> Non
     assert record.status == "failed"
     assert record.error is not None
     assert record.error.startswith("RuntimeError: vmap: called random operation while in randomness error mode")
+    assert record.error.endswith("; it draws random numbers after some steps, so use --strategy sequential")
     assert train(norm=norm, strategy="sequential").status == "ok"
 
 

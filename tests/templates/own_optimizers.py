@@ -109,6 +109,15 @@ def endless(step: int, steps: int) -> float:
     return float("inf") if step == steps - 1 else 1.0
 
 
+CALLS: list[int] = []
+
+
+def counting(step: int, steps: int) -> float:  # noqa: ARG001
+    """Return another number at each call."""
+    CALLS.append(step)
+    return 1 / len(CALLS)
+
+
 def undefined(step: int, steps: int) -> float:
     """Return no number on the way."""
     return float("nan") if step == steps // 2 else 1.0

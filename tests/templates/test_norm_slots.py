@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from normzoo.layers import NoNorm, make_norm, norm_factory
 from normzoo.layers._make import contains_activation, needs_positions
 from normzoo.registry import NORMS
 from normzoo.templates import Cnn, Lstm
-from normzoo.templates._norm_slots import accepts, build, left_out, norm_act, problem
+from normzoo.templates._norm_slots import accepts, build, left_out, norm_act, place_of, problem
 
 from .own_norms import Dicing, Positional, Rolling
 
@@ -273,3 +274,15 @@ def test_a_norm_after_which_nothing_could_be_trained_is_refused(norm: type[nn.Mo
 def test_a_norm_may_overwrite_its_input() -> None:
     """Where that is another layer's output, autograd takes it."""
     assert accepts(Overwriting(), 3, "maps")
+
+
+def test_an_error_is_of_the_line_of_the_users_own_code() -> None:
+    """Not of one within a library that it calls."""
+
+    def own() -> None:
+        np.linalg.inv(np.zeros((2, 2)))
+
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        own()
+    place = place_of(caught.value)
+    assert (place.filename, place.name) == (__file__, "own")

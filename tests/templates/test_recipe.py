@@ -140,6 +140,10 @@ def test_a_schedule_serves_any_number_of_steps(spec: str, steps: int) -> None:
         (f"{OWN}:broken", f"schedule '{OWN}:broken' fails at step 1 of 100: KeyError: 1"),
         (f"{OWN}:undefined", "must return a finite number of at least 0, it returned nan at step 50 of 100"),
         (f"{OWN}:falling:by=0.02", "must return a finite number of at least 0, it returned -0.02 at step 51 of 100"),
+        (
+            f"{OWN}:counting",
+            "returns another number when it is asked for a step once more; make it depend on its",
+        ),
         (f"{OWN}:endless", "must return a finite number of at least 0, it returned inf at step 99 of 100"),
     ],
 )

@@ -67,6 +67,7 @@ def failure(error: BaseException) -> str:
     is_ours = Path(where.filename).is_relative_to(_NORMZOO)
     if isinstance(error, NormzooError) or (is_ours and isinstance(error, ValueError)):
         return text
-    if is_ours and isinstance(error, TypeError) and "argument" in text:  # what we called wants others
+    is_torchs = Path(where.filename).is_relative_to(Path(torch.__file__).parent)
+    if (is_ours or is_torchs) and isinstance(error, TypeError) and "argument" in text:  # what is called wants others
         return error_line(error)
     return f"{error_line(error)} ({where.filename}:{where.lineno})"

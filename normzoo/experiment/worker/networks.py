@@ -14,7 +14,7 @@ from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.planning.facts import NetworkFacts, PlaceFacts
 from normzoo.experiment.worker.attempts import failure
 from normzoo.experiment.worker.places import look_for_places, modules_of_places
-from normzoo.experiment.worker.train import build_network
+from normzoo.experiment.worker.train import MAPS_NO_DRAWS, build_network
 from normzoo.layers import norm_factory
 from normzoo.registry import NORMS, OPTIMIZERS, TEMPLATES
 from normzoo.surgery import keeps_statistics
@@ -228,7 +228,7 @@ def _why_unstackable(members: list[nn.Module], task: Task, inputs: torch.Tensor,
         member_losses(task.training_losses, network(x), y).sum().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
         text = error_line(error)
-        return _SHARED_NUMBERS if "randomness error mode" in text else text
+        return _SHARED_NUMBERS if MAPS_NO_DRAWS in text else text
     if not torch.equal(before, torch.get_rng_state()):
         return _SHARED_NUMBERS
     return ""

@@ -29,6 +29,9 @@ from normzoo.registry.backends import Backend, backend_of_process
 from normzoo.tasks import Task, make_task
 from normzoo.templates import CudaGraph, MemberMetrics, MemberModule, make_network, make_schedule
 
+MAPS_NO_DRAWS = "randomness error mode"
+"""Of what ``torch.func.vmap`` says where the network of a stack draws random numbers."""
+
 OnStart = Callable[[RunSpec], None]
 OnRecord = Callable[[RunRecord], None]
 
@@ -113,6 +116,8 @@ class _Training:
             # Of an interrupt Lightning makes the end of the process.
             raised = caught.__context__ if isinstance(caught.__context__, KeyboardInterrupt) else caught
             error, trace = error_line(raised), traceback.format_exc()
+            if MAPS_NO_DRAWS in error:
+                error += "; it draws random numbers after some steps, so use --strategy sequential"
         seconds = (time.perf_counter() - start) / len(self._specs)
         common: dict[str, Any] = {
             "started_at": started_at,
