@@ -24,8 +24,8 @@ def refusal(*arguments: Any) -> str:
     [
         ("", "is empty; write settings as key: value"),
         ("# nothing but a remark\n", "is empty; write settings as key: value"),
-        ("seeds: [1", "is not valid YAML: while parsing a flow sequence"),
-        ("seeds: 1\n  epochs: 2\n", "is not valid YAML: mapping values are not allowed here"),
+        ("seeds: [1", "is not valid YAML: expected ',' or ']', but got '<stream end>' (line 1)"),
+        ("seeds: 1\n  epochs: 2\n", "is not valid YAML: mapping values are not allowed here (line 2)"),
         ("seeds: 2020-13-45\n", "is not valid YAML: month must be in 1..12"),
         ("\x00", "is not valid YAML: unacceptable character"),
         ("- seeds\n- epochs\n", "expected settings as key: value, got a list"),
@@ -65,11 +65,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_and_binary_data_are_no_settings(tmp_path: Path) -> None:
-    """What the system says is passed on."""
+    """Of a folder, what the system says is passed on."""
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\xfa")
     assert refusal([tmp_path], [], {}).startswith(f"{tmp_path}: cannot be read: ")
-    assert refusal([binary], [], {}).startswith(f"{binary}: cannot be read: 'utf-8' codec can't decode")
+    assert refusal([binary], [], {}) == f"{binary}: is no text in UTF-8; save it as that"
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,35 @@ def test_what_a_layer_cannot_begin_with_is_refused(kind: str, start: Any, got: s
     assert str(caught.value) == f"{kind}: what it begins with {got}"
 
 
+class States(nn.Module):
+    """Puts out the states alone, as what is scripted must be torch's own layer or within somebody's."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        y, _ = self.layer(x)
+        return y
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+@each_kind
+def test_without_a_norm_it_is_scripted_as_torchs(kind: str) -> None:
+    layer, x = layer_of(kind, None, num_layers=2), torch.randn(STEPS, SAMPLES, INPUTS)
+    assert_close(torch.jit.script(States(layer))(x), layer(x)[0])
+    with pytest.raises(InputError, match=rf"^{kind}: torch.jit.script takes it for torch.nn's, .* got norm=layer; use"):
+        torch.jit.script(States(layer_of(kind, "layer")))
+
+
+@each_kind
+@pytest.mark.parametrize("norm", [nn.LayerNorm(HIDDEN), 5, True])
+def test_what_makes_no_norm_is_refused(kind: str, norm: Any) -> None:
+    wanted = f"^{kind}: norm must be a spec, or what makes a norm .*, got a {type(norm).__name__}; pass its class$"
+    with pytest.raises(TypeError, match=wanted):
+        layer_of(kind, norm)
+
+
 def momentum(layer: Any) -> None:
     layer.norm_hh_l0[2].momentum = 0.9
 

@@ -41,14 +41,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), _SettingsLoader)  # noqa: S506  # a SafeLoader
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is no text in UTF-8; save it as that") from error
+    except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: is nested too deeply; settings are key: value, with lists at most") from error
     except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # what the parser fails with
-        raise ConfigError(f"{path}: is not valid YAML: {shown(' '.join(str(error).split()))}") from error
+        raise ConfigError(f"{path}: is not valid YAML: {_problem(error)}") from error
     if content is None:
         raise ConfigError(f"{path}: is empty; write settings as key: value, for example `batch_sizes: [2, 8, 32]`")
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected settings as key: value, got a {type(content).__name__}")
     return content
+
+
+def _problem(error: Exception) -> str:
+    """Return what a parser says is wrong, with the line where it knows that."""
+    mark = getattr(error, "problem_mark", None)
+    text = shown(" ".join(str(getattr(error, "problem", None) or error).split()))
+    return text if mark is None else f"{text} (line {mark.line + 1})"

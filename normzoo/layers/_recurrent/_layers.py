@@ -20,6 +20,7 @@ from normzoo.layers._recurrent._gradients import transform
 from normzoo.layers._recurrent._gru import gru
 from normzoo.layers._recurrent._lstm import lstm
 from normzoo.layers._recurrent._steps import StepNorms, has_buffers, why_not_in_steps
+from normzoo.layers._torch_tools import as_torch_layer
 
 
 class _Sequences(NamedTuple):
@@ -70,12 +71,18 @@ class _Normalized(nn.RNNBase):
 
         Raises:
             ComponentError: the norm cannot stand in a recurrence.
+            TypeError: it is neither a spec nor makes one.
             ValueError: it keeps statistics, and ``steps`` is not given, or is no whole number of at least 1.
         """
         if steps is not None and (isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 1):
             raise ValueError(
                 f"{type(self).__name__}: steps must be a whole number of at least 1, got {steps=}; "
                 "pass as many steps as the longest sequence of training has"
+            )
+        if isinstance(norm, nn.Module) or not (norm is None or isinstance(norm, str) or callable(norm)):
+            raise TypeError(
+                f"{type(self).__name__}: norm must be a spec, or what makes a norm of a number of channels, got a "
+                f"{type(norm).__name__}; pass its class"
             )
         make = norm_factory(norm) if isinstance(norm, str) else norm
         self.norm = norm if isinstance(norm, str) or norm is None else str(getattr(norm, SPEC, norm))
@@ -115,6 +122,15 @@ class _Normalized(nn.RNNBase):
         for norms in self.children():
             if isinstance(norms, StepNorms):
                 norms.reset_parameters()
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles: torch.nn's layer with the same tensors, if there is no norm."""
+        if self.norm is not None:
+            raise InputError(
+                f"{type(self).__name__}: torch.jit.script takes it for torch.nn's, which has no norm, got "
+                f"norm={self.norm}; use torch.export or torch.jit.trace"
+            )
+        return as_torch_layer(self)
 
     def extra_repr(self) -> str:
         """Return the arguments, as torch.nn prints them."""
@@ -243,6 +259,7 @@ class LSTM(_Normalized, nn.LSTM):
 
     Raises:
         ComponentError: the norm contains an activation or needs positions.
+        TypeError: ``norm`` is none of these.
         ValueError: the norm keeps statistics, and ``steps`` is not given.
 
     >>> lstm = LSTM(3, 8, norm="layer")
