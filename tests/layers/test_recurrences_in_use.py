@@ -148,7 +148,7 @@ class States(nn.Module):
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        y, _ = self.layer(x)
+        y: Tensor = self.layer(x)[0]
         return y
 
 
