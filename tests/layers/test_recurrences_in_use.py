@@ -140,6 +140,49 @@ def test_what_a_layer_cannot_begin_with_is_refused(kind: str, start: Any, got: s
     assert str(caught.value) == f"{kind}: what it begins with {got}"
 
 
+class Around(nn.Module):
+    """Something to be compiled before and after a recurrence."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.before, self.layer, self.after = nn.Sequential(nn.Tanh()), layer, nn.Sequential(nn.Linear(HIDDEN, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.after(self.layer(self.before(x))[0])
+        return y
+
+
+@each_kind
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_steps_are_not_compiled(kind: str, norm: str) -> None:
+    """They would be unrolled, for each number of them; no more is compiled than with torch's own layer."""
+    compiled_for: list[list[str]] = []
+    for layer in (layer_of(kind, norm).eval(), getattr(nn, kind)(INPUTS, HIDDEN)):
+        operations: list[str] = []
+
+        def noting(graph: torch.fx.GraphModule, inputs: object, into: list[str] = operations) -> Any:  # noqa: ARG001
+            into += [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
+            return graph.forward
+
+        model = Around(layer)
+        torch.compiler.reset()
+        compiled = torch.compile(model, backend=noting)
+        for steps in (STEPS, 2 * STEPS):
+            x = torch.randn(steps, SAMPLES, INPUTS)
+            assert_close(compiled(x), model(x), rtol=0, atol=0)
+        compiled_for.append(operations)
+    assert compiled_for[0] == compiled_for[1]
+
+
+@pytest.mark.slow
+@each_kind
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_recurrence_is_exported_whole(kind: str, strict: bool) -> None:
+    layer, x = layer_of(kind, "layer").eval(), torch.randn(STEPS, SAMPLES, INPUTS)
+    exported = torch.export.export(layer, (x,), strict=strict).module()
+    assert_close(exported(x)[0], layer(x)[0])
+
+
 class States(nn.Module):
     """Puts out the states alone, as what is scripted must be torch's own layer or within somebody's."""
 

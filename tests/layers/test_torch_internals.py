@@ -3,6 +3,8 @@
 When a release of torch breaks one of these, its test says what no longer works.
 """
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -264,3 +266,25 @@ def test_what_is_called_after_loading() -> None:
     for other in others:
         torch_internals.call_after_loading(other, print)
     assert others[0]._load_state_dict_post_hooks == others[1]._load_state_dict_post_hooks
+
+
+def test_what_torch_compile_leaves_alone() -> None:
+    """Without it, each step of a recurrence would be compiled; the compiler is not loaded for it."""
+    graphs: list[object] = []
+
+    def noting(graph: torch.fx.GraphModule, inputs: object) -> Any:  # noqa: ARG001
+        graphs.append(graph)
+        return graph.forward
+
+    def computed(x: Tensor) -> Tensor:
+        return x * 3
+
+    def around(x: Tensor) -> Tensor:
+        return torch_internals.call_uncompiled(computed, x)
+
+    torch.compiler.reset()
+    x = torch.ones(2)
+    assert torch.compile(around, backend=noting)(x).equal(3 * x)
+    assert not graphs
+    script = "import sys, normzoo.layers; sys.exit('torch._dynamo' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -3,9 +3,10 @@
 Each has a test in ``tests/layers/test_torch_internals.py`` that says what breaks without it.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ __all__ = [
     "TracerWarning",
     "apply_directly",
     "call_after_loading",
+    "call_uncompiled",
     "compiler",
     "has_hooks",
     "has_values",
@@ -90,6 +92,27 @@ def call_after_loading(module: nn.Module, hook: Callable[[Any, object], None]) -
     As ``register_load_state_dict_post_hook`` does, which numbers hooks, so that no two modules would be alike.
     """
     module._load_state_dict_post_hooks[-1] = hook
+
+
+Result = TypeVar("Result")
+
+
+def call_uncompiled(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Call a function which torch.compile, if this is within what it compiles, is to leave alone; an export is not.
+
+    As ``torch.compiler.disable`` has it, which would load the compiler with every import, and this at the first call.
+    """
+    if torch.compiler.is_exporting() or "torch._dynamo" not in sys.modules:
+        return function(*arguments)
+    result: Result = _apart(function, *arguments)
+    return result
+
+
+def _call(function: Callable[..., Result], *arguments: Any) -> Result:
+    return function(*arguments)
+
+
+_apart: Callable[..., Any] = torch._compile._disable_dynamo(_call)
 
 
 def is_wrapped(tensor: Tensor) -> bool:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from normzoo.errors import ComponentError, InputError
+from normzoo.layers._kernels.torch_internals import call_uncompiled
 from normzoo.layers._make import SPEC, NormFactory, norm_factory, takes_mask
 from normzoo.layers._recurrent._gradients import transform
 from normzoo.layers._recurrent._gru import gru
@@ -300,7 +301,7 @@ class LSTM(_Normalized, nn.LSTM):
         if hx is not None and (isinstance(hx, Tensor) or len(hx) != 2):
             what = "a tensor" if isinstance(hx, Tensor) else f"{len(hx)} of them"
             raise InputError(f"LSTM: what it begins with must be two tensors, got {what}; pass (h, c)")
-        y, (h, c) = self._run(input, hx)
+        y, (h, c) = call_uncompiled(self._run, input, hx)  # or each step is compiled
         return y, (h, c)
 
     def _recur(self, sequences: _Sequences, suffix: str, begin: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -365,7 +366,7 @@ class GRU(_Normalized, nn.GRU):
             return super().forward(input, hx)
         if hx is not None and not isinstance(hx, Tensor):
             raise InputError(f"GRU: what it begins with must be a tensor, got a {type(hx).__name__}; pass h")
-        y, (h,) = self._run(input, None if hx is None else [hx])
+        y, (h,) = call_uncompiled(self._run, input, None if hx is None else [hx])
         return y, h
 
     def _recur(self, sequences: _Sequences, suffix: str, begin: Sequence[Tensor]) -> Sequence[Tensor]:
