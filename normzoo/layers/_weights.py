@@ -44,7 +44,8 @@ class WeightStandardization(nn.Module):
         """Standardize the weights of each output."""
         rows = widened(weight).flatten(1)
         deviations = rows - rows.mean(1, keepdim=True)
-        rstd = torch.rsqrt(deviations.square().mean(1, keepdim=True) + self.eps)
+        squares = deviations.abs().square() if deviations.is_complex() else deviations.square()
+        rstd = torch.rsqrt(squares.mean(1, keepdim=True) + self.eps)
         return (deviations * rstd).reshape(weight.shape).to(weight.dtype)
 
     def extra_repr(self) -> str:

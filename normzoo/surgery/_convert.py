@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from normzoo.errors import ComponentError, UsageError, error_text
-from normzoo.layers import GRU, LSTM, GhostBatchNorm, SampleRMSNorm, SyncBatchNorm, norm_factory
+from normzoo.layers import GRU, LSTM, GhostBatchNorm, LayerNorm, SampleRMSNorm, SyncBatchNorm, norm_factory
 from normzoo.layers._group import nearest_divisor
 from normzoo.layers._kernels.torch_internals import TorchBatchNorm
 from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activation, needs_positions
+from normzoo.layers._policies import DEFAULTS
 from normzoo.layers._recurrent._steps import StepNorms, has_buffers, why_not_in_steps
 from normzoo.registry import NORMS
 from normzoo.surgery._keep import set_if_there, take_hooks, take_mode, take_over
@@ -101,13 +103,15 @@ def convert(
             if reason:
                 left[name] = Left(_class_name(site.module), reason, tuple(also))
     for site, module in replacements:
+        take_hooks(site.module, module)
         for parent, key in site.places:
             if parent is None:
                 model = module
             else:
                 parent._modules[key] = module
-    _name_norms(model, {id(module) for _, module in replacements}, source.name)
-    _leave_fused_paths(model)
+    news = {id(module) for _, module in replacements}
+    _name_norms(model, news, source.name)
+    _leave_fused_paths(model, news)
     return Converted(model, ConversionReport(source.name, exchanged, left))
 
 
@@ -312,7 +316,6 @@ def _exchange(site: _Site, old: Found, source: _Source) -> _Made | str:
     if norm_axis != old.axis or old.drop is not None or old.act is not None:
         module = Adapter(layer, shape=old.shape, axis=old.axis, norm_axis=norm_axis, drop=old.drop, act=old.act)
         module.training = mode
-    take_hooks(site.module, module)
     return _Made(module, (*notes, *kept, *warnings), (*notes, *warnings))
 
 
@@ -345,14 +348,24 @@ def _warnings(old: Found, new: Found, layer: nn.Module) -> list[str]:
     return notes
 
 
-def _leave_fused_paths(model: nn.Module) -> None:
-    """Have torch.nn's transformers call their norms, which in evaluation they take for layer norms and pass over."""
+def _leave_fused_paths(model: nn.Module, made: Collection[int]) -> None:
+    """Have torch.nn's transformers call new norms, which in evaluation they take for layer norms and pass over."""
     for module in model.modules():
         layers = module.layers if isinstance(module, nn.TransformerEncoder) else [module]
         norms = [
             norm for each in layers if isinstance(each, nn.TransformerEncoderLayer) for norm in (each.norm1, each.norm2)
         ]
-        if not all(isinstance(norm, nn.LayerNorm) for norm in norms):
+        if any(id(norm) in made and not _is_plain_layer_norm(norm) for norm in norms):
             # torch.nn asks for these two before it looks at the norms
             set_if_there(module, "activation_relu_or_gelu", 0)
             set_if_there(module, "use_nested_tensor", False)
+
+
+def _is_plain_layer_norm(norm: nn.Module) -> bool:
+    """Whether a norm is what its weight, bias and eps say by the formula of torch.nn's layer norm."""
+    if not isinstance(norm, nn.LayerNorm) or "forward" in vars(norm) or is_parametrized(norm):
+        return False
+    is_ours = isinstance(norm, LayerNorm)
+    forward = LayerNorm.forward if is_ours else nn.LayerNorm.forward
+    has_options = is_ours and any(getattr(norm, name) != default for name, default in DEFAULTS.items())
+    return type(norm).forward is forward and not has_options and norm.weight is not None and norm.bias is not None

@@ -9,7 +9,7 @@ layer can do both.
 
 import copy
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Iterable, Mapping, Set
 from inspect import Parameter, signature
 from itertools import pairwise
 from operator import attrgetter
@@ -20,14 +20,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.nn.utils.parametrize import is_parametrized
 
 from normzoo.errors import InputError
-from normzoo.layers import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
+from normzoo.layers import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm
 from normzoo.surgery._norms import kind_of
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED, nn.Linear)
 _NORMS = (
     *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
-    *(BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d),
+    *(BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm),
 )
 _NORMS_ELSEWHERE = {
     ("torchvision.ops.misc", "FrozenBatchNorm2d"),
@@ -37,7 +37,11 @@ _NORMS_ELSEWHERE = {
 """Those of torchvision and of timm, by the file and the name of a class; after timm's come their drop and their act."""
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+_CONTAINERS, _NESTED = (Mapping, list, tuple, set), 3
+"""What modules may be in besides other modules, and how deep it is looked into."""
+
 _ALONE = "follows no convolution or dense layer"
+_NOT_FOLLOWED = "torch.fx cannot follow the model, and in no nn.Sequential it follows a convolution or dense layer"
 
 
 class FoldReport(NamedTuple):
@@ -114,10 +118,16 @@ def fold(model: nn.Module) -> Folded:
     names = {module: name for name, module in reversed([*model.named_modules(remove_duplicate=False)])}
     norms = [module for module in model.modules() if _is_batch_norm(module)]
     pairs, traced = _pairs(model)
+    held = _held_elsewhere(model)
     folded, left = [], []
     for norm in norms:
         layer = pairs.layers.get(norm)
-        reason = pairs.reasons.get(norm, _ALONE) if layer is None else _why_not(layer, norm)
+        if layer is None:
+            reason = pairs.reasons.get(norm, _ALONE if traced else _NOT_FOLLOWED)
+        elif not held.isdisjoint((layer, norm)):
+            reason = "it or the layer before it is in a list or an attribute that is no part of the model, too"
+        else:
+            reason = _why_not(layer, norm)
         if layer is None or reason:
             left.append((names[norm], reason))
             continue
@@ -132,6 +142,24 @@ class _Pairs(NamedTuple):
 
     layers: dict[nn.Module, nn.Module]
     reasons: dict[nn.Module, str]
+
+
+def _held_elsewhere(model: nn.Module) -> set[nn.Module]:
+    """Return the modules that others hold as something else than their parts, where they cannot be exchanged."""
+    found: set[nn.Module] = set()
+    for module in model.modules():
+        waiting = [value for name, value in vars(module).items() if name != "_modules"]
+        for _ in range(_NESTED):
+            values = [each for value in waiting for each in _members_of(value)]
+            found.update(each for each in values if isinstance(each, nn.Module))
+            waiting = [each for each in values if isinstance(each, _CONTAINERS)]
+    return found
+
+
+def _members_of(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple | set) else [value] if isinstance(value, nn.Module) else []
 
 
 def _pairs(model: nn.Module) -> tuple[_Pairs, bool]:
@@ -176,6 +204,9 @@ def _defaults(model: nn.Module) -> dict[str, Any]:
 def _pairs_of(model: nn.Module, graph: fx.Graph, read: Set[int]) -> _Pairs:
     """Look at every call of a norm in a graph; ``read``: the tensors that are used by others than their module."""
     calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
+    whole = (model.get_submodule(name) for name in calls)  # such as torch.nn's attention, with dense layers in it
+    holders = [each for each in whole if not isinstance(each, _LAYERS) and not _is_batch_norm(each)]
+    read = {*read, *(tensor for each in holders for tensor in _tensors(each))}
     found = _Pairs({}, {module: "is not called" for module in model.modules() if _is_batch_norm(module)})
     for node in graph.nodes:
         norm = model.get_submodule(str(node.target)) if node.op == "call_module" else None

@@ -45,10 +45,12 @@ class Held:
         norm: the norm.
         training: the mode that it stays in.
         asked: the mode that it would be in.
+        before: what somebody else had put there.
     """
 
     def __init__(self, norm: nn.Module, training: bool) -> None:
         self.norm, self.training, self.asked = norm, training, norm.training
+        self.before = vars(norm).get("train")
         norm.training = training
 
     def __call__(self, mode: bool = True) -> nn.Module:
@@ -73,10 +75,13 @@ def hold_statistics(norm: nn.Module) -> None:
 
 def _release_statistics(norm: nn.Module) -> bool:
     """Undo ``hold_statistics``; return whether there was something to undo."""
-    if not isinstance(vars(norm).get("train"), Held):
+    held = vars(norm).get("train")
+    if not isinstance(held, Held):
         return False
     for name in ("train", "reset_running_stats"):
         vars(norm).pop(name, None)
+    if held.before is not None:
+        vars(norm)["train"] = held.before
     return True
 
 
@@ -103,7 +108,7 @@ def freeze(model: Model, *, statistics: bool = True, affine: bool = True) -> Mod
     """
     if statistics:
         for norm in tracked_norms(model):
-            if "train" not in vars(norm):
+            if not isinstance(vars(norm).get("train"), Held):
                 hold_statistics(norm)
     if affine:
         for module in model.modules():

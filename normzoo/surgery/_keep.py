@@ -5,6 +5,7 @@ from collections.abc import Collection
 import torch
 from torch import nn
 
+from normzoo.layers._policies import DEFAULTS
 from normzoo.surgery._freeze import NEEDED_GRAD, Held, hold_statistics, is_tracking
 from normzoo.surgery._norms import AFFINE, STATISTICS, Found
 
@@ -35,7 +36,22 @@ def take_over(old: Found, new: Found, given: Collection[str] | None) -> list[str
         set_if_there(new.norm, "process_group", getattr(old.norm, "process_group", None))
     takes_absence = takes_settings and not {"affine", "elementwise_affine", "bias"} & set(asked)
     is_same = takes_settings and old.kind == new.kind and not {"track_running_stats", "momentum"} & set(asked)
-    return [*_take_parameters(old, new, takes_absence=takes_absence), *_take_statistics(old, new, is_same=is_same)]
+    return [
+        *_take_parameters(old, new, takes_absence=takes_absence),
+        *_take_statistics(old, new, is_same=is_same),
+        *_dropped_options(old.norm, new.norm, asked),
+    ]
+
+
+def _dropped_options(old: nn.Module, new: nn.Module, asked: Collection[str]) -> list[str]:
+    """Say which options of ours, that torch.nn's norms do not have, the new norm is without."""
+    dropped = [
+        name
+        for name, default in DEFAULTS.items()
+        if name not in ("channel_dim", "zero_centered", *asked)  # which are seen to
+        and getattr(old, name, default) != getattr(new, name, default) == default
+    ]
+    return [f"{', '.join(dropped)} dropped"] if dropped else []
 
 
 def set_if_there(module: nn.Module, name: str, value: object) -> None:

@@ -159,13 +159,13 @@ def is_norm(module: nn.Module) -> bool:
     (True, False)
     """
     is_of_timm = any(base.__module__ in _FILES_OF_TIMM for base in type(module).__mro__)
-    return hasattr(module, MADE_FOR) or kind_of(module) is not None or is_of_timm
+    return MADE_FOR in vars(module) or kind_of(module) is not None or is_of_timm
 
 
 def look_at(module: nn.Module) -> Found | str | None:
     """Return what there is to know of a norm; why it can be exchanged for no other; None for what is no norm."""
     look = _look_at_class(module)
-    channels = getattr(module, MADE_FOR, None)
+    channels = vars(module).get(MADE_FOR)  # not that of a module within, to which it passes on what it lacks
     return look if isinstance(look, Found) or channels is None else Found(module, "own", (channels,), 1)
 
 
@@ -255,14 +255,12 @@ def _axis_by_trial(module: nn.Module, shape: Sequence[int], *, is_row: bool) -> 
     """Return the dimension of the channels for a norm with a forward pass of its own.
 
     Many a norm of somebody's only casts its input, or permutes its dimensions. So its output is compared with that of
-    the norm from which it derives. None where they differ.
+    the norm from which it derives, for any weights and statistics, in training, too. None where they differ.
     """
     own, base = (
         next(each for each in type(module).__mro__ if "forward" in vars(each) and each.__module__.startswith(where))
         for where in ("", _TRUSTED)
     )
-    alone = copy.copy(module)
-    alone.training = False
     tensor = next((each for each in (*module.parameters(), *module.buffers()) if each.is_floating_point()), None)
     like = torch.empty(0) if tensor is None else tensor
     ranks = [rank for rank in (4, 3, 5) if rank in (getattr(module, "ranks", None) or (3, 4, 5))]
@@ -270,13 +268,37 @@ def _axis_by_trial(module: nn.Module, shape: Sequence[int], *, is_row: bool) -> 
         for rank in ranks:
             sizes = [size + (size == shape[0]) for size in (3, 5, 4)][: rank - 2]
             x = torch.randn(2, *((*sizes, *shape) if axis < 0 else (shape[0], *sizes))).to(like)
+            rows = is_row and axis == 1
             try:
-                with torch.no_grad():
-                    y = vars(own)["forward"](alone, x)
-                    rows = is_row and axis == 1
-                    expected = vars(base)["forward"](alone, x.movedim(1, -1) if rows else x)
-                    if torch.allclose(y, expected.movedim(-1, 1) if rows else expected, rtol=1e-2, atol=1e-2):
-                        return axis
+                if all(_does_as(module, own, base, x, training=training, rows=rows) for training in (False, True)):
+                    return axis
             except Exception:  # noqa: S112  # an input that it does not take
                 continue
     return None
+
+
+def _does_as(
+    module: nn.Module, own: type[nn.Module], base: type[nn.Module], x: Tensor, *, training: bool, rows: bool
+) -> bool:
+    """Whether a norm has the same output by its own forward pass as by another; ``rows``: with the channels last."""
+    drawn = _with_others_tensors(module)
+    with torch.no_grad():
+        mine, other = copy.deepcopy(drawn), drawn
+        mine.training = other.training = training
+        y = vars(own)["forward"](mine, x)
+        expected = vars(base)["forward"](other, x.movedim(1, -1) if rows else x)
+    return torch.allclose(y, expected.movedim(-1, 1) if rows else expected, rtol=1e-2, atol=1e-2)
+
+
+def _with_others_tensors(module: nn.Module) -> nn.Module:
+    """Return a copy of a norm with random weights and statistics, as those that it has may hide what it does."""
+    drawn = copy.copy(module)
+    vars(drawn)["_parameters"] = {
+        name: None if each is None else nn.Parameter(torch.rand_like(each) + 0.5, each.requires_grad)
+        for name, each in module._parameters.items()
+    }
+    vars(drawn)["_buffers"] = {
+        name: torch.rand_like(each) + 0.5 if each is not None and each.is_floating_point() else copy.copy(each)
+        for name, each in module._buffers.items()
+    }
+    return drawn

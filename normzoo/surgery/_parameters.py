@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from normzoo.errors import UsageError, nearest
 from normzoo.surgery._norms import is_norm
@@ -77,7 +78,7 @@ def parameter_groups(
         once, exempt if it is so under any of its names. Parameters that need no gradient are left out.
 
     Raises:
-        UsageError: an expression of ``no_decay`` is for no parameter.
+        UsageError: an expression of ``no_decay`` is for no parameter, or parameters are lazy.
 
     >>> import torch
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
@@ -86,6 +87,8 @@ def parameter_groups(
     [(1, 0.0001), (3, 0.0)]
     """
     owned = list(_owned(model))
+    if any(map(is_lazy, model.parameters())):
+        raise UsageError("parameter_groups: the model has lazy parameters; call it once, then make the groups")
     exempt = {id(each.parameter) for each in owned if not decays(*each)}
     exempts = getattr(model, "no_weight_decay", ())
     own = [re.escape(name) for name in (exempts() if callable(exempts) else exempts)]

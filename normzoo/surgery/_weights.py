@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
 from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
+from normzoo.errors import UsageError
 from normzoo.layers._weights import GAMMA_OF_RELU, ScaledWeightStandardization, WeightStandardization
 from normzoo.surgery._select import Selector, unselected
 
@@ -45,7 +47,7 @@ def standardize_weights(
         The model.
 
     Raises:
-        UsageError: ``only`` or ``skip`` names nothing (``UnknownNameError``).
+        UsageError: ``only`` or ``skip`` names nothing (``UnknownNameError``), or layers are lazy.
 
     >>> network = standardize_weights(nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(4, 8)))
     >>> network[0].weight.mean((1, 2, 3)).abs().max().item() < 1e-6, len(standardized(network))
@@ -54,9 +56,12 @@ def standardize_weights(
     kinds = (*_CONVOLUTIONS, nn.Linear) if dense else _CONVOLUTIONS
     layers = list(_layers(model, kinds))
     left = unselected(layers, only, skip, kind="layer")
-    for index, (layer, _) in enumerate(layers):
+    chosen = [layer for index, (layer, _) in enumerate(layers) if index not in left]
+    if any(isinstance(layer, LazyModuleMixin) and layer.has_uninitialized_params() for layer in chosen):
+        raise UsageError("standardize_weights: the model has lazy layers; call it once, then standardize")
+    for layer in chosen:
         weight: Tensor = layer.weight  # type: ignore[assignment]
-        if index in left or is_parametrized(layer, "weight") or weight[0].numel() == 1:
+        if "weight" not in layer._parameters or weight[0].numel() == 1:  # it is parametrized, or made by a hook
             continue
         parametrization = (
             ScaledWeightStandardization(len(weight), gamma, device=weight.device, dtype=weight.dtype)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from normzoo import layers
 from normzoo.errors import ComponentError
-from normzoo.surgery import convert
+from normzoo.surgery import convert, parameters_without_norms
 
 from . import own
 from .test_convert import exchanged_by
@@ -194,3 +194,107 @@ def test_norms_of_each_time_step_are_exchanged() -> None:
         assert report.exchanged
         assert not report.left
         model(x)
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        "normzoo.layers:LayerNorm:zero_centered=true",
+        "normzoo.layers:LayerNorm:unbiased=true",
+        "normzoo.layers:LayerNorm:bias=false",
+        "torch.nn:LayerNorm:bias=false",
+        "torch.nn:LayerNorm:elementwise_affine=false",
+        "normzoo.layers:LayerNorm",
+        "rms",
+    ],
+)
+def test_torchs_transformer_calls_what_its_fused_path_would_take_for_plain_layer_norm(norm: str) -> None:
+    """Which it takes in evaluation, without a gradient, reading weight and bias by itself."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    model, _ = convert(nn.TransformerEncoder(layer, 2), norm)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    x = torch.randn(3, 5, 8)
+    model.eval()
+    with torch.no_grad():
+        found = model(x)
+    assert_close(found, model(x), rtol=1e-4, atol=1e-4)
+
+
+class Forwarding(nn.Module):
+    """Passes on what it lacks to a norm within, beside which it has a layer of its own."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.layer = inner, nn.Linear(4, 4)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("inner"), name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(self.inner(x))
+        return y
+
+
+class Gain(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gain
+
+
+def test_what_passes_on_the_attributes_of_a_norm_is_none() -> None:
+    """Nor of one that ``convert`` has put there."""
+    model = nn.Sequential(Forwarding(nn.BatchNorm1d(4)))
+    convert(model, Gain)
+    _, report = convert(model, "batch")
+    assert list(report.exchanged) == ["0.inner"]
+    assert isinstance(model[0], Forwarding)
+    assert len(list(parameters_without_norms(model))) == 2
+
+
+class Rectified(nn.BatchNorm2d):
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        return super().forward(input).relu()
+
+
+class Dropping(nn.LayerNorm):
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        return nn.functional.dropout(super().forward(input), 0.5, self.training)
+
+
+@pytest.mark.parametrize("norm", [Rectified(4), Dropping(4)], ids=lambda norm: type(norm).__name__)
+def test_a_norm_that_does_more_is_left_whatever_its_weights_are(norm: Any) -> None:
+    """Also where they are zero, so that it puts out zeros in any case, and where it does more in training alone."""
+    weight = nn.init.zeros_(norm.weight)
+    model, report = convert(nn.Sequential(norm), "group:groups=1")
+    assert report.left["0"].reason == "its forward does more than normalize"
+    assert model.get_submodule("0") is norm
+    assert not weight.any()
+
+
+def test_options_that_the_new_norm_is_without_are_noted() -> None:
+    norm = layers.BatchNorm2d(4, skip_nonfinite=True, small_batch="running", unbiased=True)
+    _, report = convert(nn.Sequential(norm), "sync")
+    assert report.exchanged["0"].notes == ("unbiased, small_batch, skip_nonfinite dropped",)
+    _, report = convert(nn.Sequential(layers.BatchNorm2d(4, unbiased=True)), "batch:unbiased=true")
+    assert report.exchanged["0"].notes == ()
+
+
+def test_a_conversion_that_fails_leaves_hooks_where_they_are() -> None:
+    def make(channels: int) -> nn.Module:
+        if channels == 8:
+            raise ValueError("not for eight")
+        norm = nn.GroupNorm(2, channels)
+        norm.register_forward_hook(print)
+        return norm
+
+    model = nn.Sequential(nn.BatchNorm1d(4), nn.BatchNorm1d(8))
+    with pytest.raises(Exception, match="not for eight"):
+        convert(model, make)
+    assert not model[0]._forward_hooks

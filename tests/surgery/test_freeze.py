@@ -257,3 +257,16 @@ def test_frozen_statistics_outlast_update_bn(library: Any) -> None:
     update_bn([images() + 3], copied)
     after = copied.state_dict()
     assert {name for name in before if not before[name].equal(after[name])} == set(before)
+
+
+def test_a_norm_whose_train_is_somebodys_is_frozen_and_gets_it_back() -> None:
+    """As the idiom ``norm.train = lambda mode: norm`` has it, which does not put it in evaluation."""
+    model = nn.Sequential(nn.BatchNorm1d(3))
+    norm: Any = model[0]
+    theirs = norm.train = lambda mode=True: norm  # noqa: ARG005
+    before = norm.running_mean.clone()
+    freeze(model).train()
+    model(torch.randn(8, 3) + 5)
+    assert norm.running_mean.equal(before)
+    unfreeze(model)
+    assert norm.train is theirs

@@ -238,3 +238,9 @@ def test_a_parameter_is_asked_for_by_itself() -> None:
     assert decays("gamma", torch.zeros(5, 2), nn.Module())
     assert not decays("gamma", torch.zeros(5), nn.Module())
     assert not decays("weight", torch.zeros(2, 3), nn.LayerNorm((2, 3)))
+
+
+def test_lazy_parameters_are_refused() -> None:
+    """They have no dimensions yet, and would not decay."""
+    with pytest.raises(UsageError, match=r"^parameter_groups: the model has lazy parameters; call it once, then make"):
+        parameter_groups(nn.Sequential(nn.LazyConv2d(4, 3)), weight_decay=0.1)

@@ -186,3 +186,26 @@ def test_a_compiled_network_computes_the_same() -> None:
     """By torch.export, too."""
     model, x = standardize_weights(network(), scaled=True).eval(), torch.randn(2, 3, 8, 8)
     assert_close(torch.export.export(model, (x,)).module()(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("normed", [nn.utils.weight_norm, nn.utils.spectral_norm])
+def test_what_a_hook_makes_weights_of_is_left(normed: Any) -> None:
+    """As torch's older weight norm and spectral norm do."""
+    model = standardize_weights(nn.Sequential(nn.Conv2d(3, 4, 3), normed(nn.Conv2d(4, 4, 3))))
+    assert standardized(model) == ["0"]
+
+
+def test_lazy_layers_are_refused_before_any_is_changed() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LazyConv2d(4, 3))
+    with pytest.raises(UsageError, match=r"^standardize_weights: the model has lazy layers; call it once, then stand"):
+        standardize_weights(model)
+    assert standardized(model) == []
+    assert standardized(standardize_weights(model, skip="1")) == ["0"]
+
+
+def test_complex_weights_have_a_mean_square_of_one() -> None:
+    layer = nn.Conv2d(3, 4, 3, dtype=torch.complex64)
+    standardize_weights(layer)
+    squares = layer.weight.abs().square().mean((1, 2, 3))
+    assert squares.tolist() == pytest.approx([1.0] * 4, abs=1e-3)

@@ -44,7 +44,7 @@ def modules_of_places(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     told = getattr(network, "places", None)
     words = {str(name): str(where) for name, where in told.items()} if isinstance(told, Mapping) else {}
     modules = dict(network.named_modules())
-    norms = [name for name, module in modules.items() if hasattr(module, MADE_FOR) or isinstance(module, NoNorm)]
+    norms = [name for name, module in modules.items() if MADE_FOR in vars(module) or isinstance(module, NoNorm)]
     holders = {name: next((each for each in words if f"{name}.".startswith(f"{each}.")), name) for name in norms}
     for name in norms:
         yield words.get(holders[name], name), modules[name]
@@ -54,7 +54,7 @@ def modules_of_places(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _place(where: str, module: nn.Module, shape: tuple[int, ...], samples: int, norm: str) -> PlaceFacts:
-    made_for = getattr(module, MADE_FOR, None)
+    made_for = vars(module).get(MADE_FOR)
     channels = made_for if isinstance(made_for, int) else shape[1]
     has_norm = made_for is not None and not isinstance(module, NoNorm)
     return PlaceFacts(
