@@ -106,7 +106,7 @@ def dataset_spec(dataset: Any) -> Iterator[str | None]:
         path = Path(folder) / _name(dataset)
         try:
             with path.open("wb") as file:
-                np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+                np.savez(file, **{name: _without_objects(array) for name, array in arrays.items()})
         except (TypeError, ValueError) as error:
             raise DataError(
                 f"dataset: it is not made of arrays ({error}); give all samples of an array one shape"
@@ -123,23 +123,39 @@ def dataset_spec(dataset: Any) -> Iterator[str | None]:
 def arrays_of(dataset: Any) -> dict[str, Any]:
     """Return a dataset as arrays by the names of an ``.npz`` file, with its kind if it does not follow from them.
 
-    Where torch is not imported, none of it is torch's, and torch is not imported for it.
+    Where torch is not imported, none of it is torch's, and torch is not imported for arrays and lists.
 
     Raises:
         DataError: it is no dataset.
     """
-    if "torch" in sys.modules:
+    is_in_order = isinstance(dataset, tuple | list) and len(dataset) == len(_IN_ORDER)
+    pairs = dataset if isinstance(dataset, Mapping) else zip(_IN_ORDER, dataset, strict=True) if is_in_order else ()
+    given: dict[str, Any] = dict(pairs)
+    if "torch" in sys.modules or not all(map(_is_plain, given.values())):
         from normzoo.data._own import named_arrays
 
         return named_arrays("dataset", dataset)
-    if isinstance(dataset, Mapping):
-        return dict(dataset)
-    if isinstance(dataset, tuple | list) and len(dataset) == len(_IN_ORDER):
-        return dict(zip(_IN_ORDER, dataset, strict=True))
+    if given:
+        return given
     raise DataError(
         f"dataset: expected a name, a mapping of arrays x_train, y_train, x_test, y_test or these four in a tuple, got "
         f"a {type(dataset).__name__}"
     )
+
+
+def _without_objects(value: Any) -> Any:
+    """Return an array; texts that are objects, as pandas has them, as texts."""
+    import numpy as np
+
+    array = np.asarray(value)
+    are_texts = array.dtype == object and array.size > 0 and all(isinstance(each, str) for each in array.flat)
+    return array.astype(str) if are_texts else array
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is an ordinary array, a list or a scalar, with nothing to be looked at."""
+    is_array = (type(value).__module__, type(value).__name__) == ("numpy", "ndarray")
+    return (is_array and value.dtype != object) or isinstance(value, list | tuple | str | int | float)
 
 
 def _name(dataset: Any) -> str:

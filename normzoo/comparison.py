@@ -8,8 +8,9 @@
 import io
 import shlex
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
 from itertools import chain, starmap
 from multiprocessing import current_process
@@ -147,13 +148,21 @@ def compare(
     asked = {name: value for name, value in locals().items() if name not in ("rerun", "progress", "executor")}
     if rerun not in (None, *get_args(Rerun)):
         raise UsageError(f"rerun: expected {' or '.join(get_args(Rerun))}, got {rerun!r}")
-    with dataset_spec(dataset) as asked["dataset"]:
+    naming = ExitStack()
+    naming.enter_context(_NAMING)
+    with naming, dataset_spec(dataset) as asked["dataset"]:
         configuration = resolve([], [], named(asked))
+        if not is_known_here_alone(configuration.matrix):
+            naming.close()
         if executor is not None:
             return _carry_out(configuration, executor, rerun, progress=progress)
         ours = _executor_for(configuration)
         recalls = isinstance(ours, LocalExecutor) and (dataset is None or isinstance(dataset, str))
         return _carry_out(configuration, ours, rerun, progress=progress, recalls=recalls)
+
+
+_NAMING = threading.RLock()
+"""Held while what only this session knows has names, which another thread may have for something else."""
 
 
 def _executor_for(configuration: Configuration) -> Executor:
@@ -176,7 +185,7 @@ def _carry_out(
             command=command,
             rerun=rerun,
             recalls=recalls,
-            preparing=_preparing if progress and sys.stderr.isatty() else nullcontext,  # a notebook is none
+            preparing=_preparing if progress and sys.stderr and sys.stderr.isatty() else nullcontext,
         )
         if outcome.is_interrupted:
             raise KeyboardInterrupt
@@ -186,7 +195,7 @@ def _carry_out(
 
 def _display(store: Store, progress: bool) -> Display:
     def display(plan: Plan) -> AbstractContextManager[Listener]:
-        if not progress:
+        if not progress or sys.stderr is None:  # as of a program without a console
             return nullcontext(_Silent())
         from normzoo.progress.live import progress_for
         from normzoo.visible import SafeConsole

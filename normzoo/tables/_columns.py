@@ -39,6 +39,9 @@ _DIGITS = 18
 """That 64 bits hold for sure."""
 
 _DATE = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([ T].*)?"
+_MAX_WHOLE = 2**53
+"""Up to which float64 has every whole number."""
+
 _WHOLE = r"[+-]?\d+"
 _WITH_SEPARATORS = r"[+-]?(\d{1,3}([,.' ]\d{3})+([,.]\d+)?|\d+,\d+)"
 
@@ -127,6 +130,7 @@ class Column:
         return self._placed(rows)
 
     def _numbers(self, rows: "pd.Series[Any]") -> Array:
+        self._refuse_ids(rows)
         numbers: Array = rows.to_numpy(dtype=np.float64, na_value=np.nan)
         with np.errstate(over="ignore"):
             wrong = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
@@ -137,6 +141,16 @@ class Column:
             steps = np.diff(numbers, prepend=self._last)[int(np.isnan(self._last)) :]
             self.counts_rows, self._last = bool((steps == 1).all()), numbers[-1]
         return numbers
+
+    def _refuse_ids(self, rows: "pd.Series[Any]") -> None:
+        """Refuse whole numbers of which several would become one as float64."""
+        if rows.dtype.kind in "iu":
+            beyond = rows[(rows > _MAX_WHOLE) | (rows < -_MAX_WHOLE)].dropna()
+            if len(beyond):
+                raise DataError(
+                    f"{self.where} holds whole numbers beyond 2^53 ('{beyond.iloc[0]}' in row {row(beyond.index[0])}), "
+                    f"of which some would become the same; write them as text, or {self.way_out}"
+                )
 
     def _no_numbers(self, texts: "pd.Series[Any]", training: str) -> DataError:
         import pandas as pd

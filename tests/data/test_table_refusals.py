@@ -239,3 +239,14 @@ def test_long_decimals_that_are_text_are_no_whole_numbers(tmp_path: Path) -> Non
     path = tmp_path / "mine.parquet"
     frame().assign(fare=[str(0.1234567890123456 + row) for row in range(ROWS)]).to_parquet(path)
     assert "'fare' holds another text in every row ('0.1234567890123456' in row 1)" in refusal(path)
+
+
+@pytest.mark.parametrize("column", ["age", "class"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_whole_numbers_that_float64_has_not_are_refused(column: str, sign: int, tmp_path: Path) -> None:
+    """Some would become the same, and classes one."""
+    values = [sign * (2**53 + row % 4) for row in range(ROWS)]
+    where = "the target" if column == "class" else "column"
+    message = refusal(write(tmp_path, frame().assign(**{column: values})))
+    beginning = f"{where} '{column}' holds whole numbers beyond 2^53 ('{values[1]}' in row 2), of which some would"
+    assert beginning in message

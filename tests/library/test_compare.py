@@ -3,11 +3,13 @@
 import inspect
 import re
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
@@ -235,6 +237,52 @@ def test_arrays_need_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         normzoo.compare(dataset={**given, "x_train": [[1, 2], [1]]})
     assert "torch" not in sys.modules
+
+
+def test_masked_arrays_are_refused_without_torch_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is imported for that."""
+    monkeypatch.delitem(sys.modules, "torch")
+    x = np.ma.masked_less(np.array([[1.0], [-999.0]]), 0)
+    with pytest.raises(DataError, match=r"^dataset: x_train has masked values"):
+        normzoo.compare(dataset=(x, [0, 1], [[1.0], [2.0]], [0, 1]))
+
+
+def test_texts_are_labels_in_whatever_array_they_are() -> None:
+    """As pandas has them: objects, categories, or of a type of its own."""
+    labels = pd.Series(["no", "yes"] * 20)
+    x, settings = np.random.default_rng(0).normal(size=(40, 3)), {"norms": ["none"], "templates": "mlp:widths=4"}
+    comparisons = [
+        in_process(dataset=(x, y, x, y), batch_sizes=[8], **settings)
+        for y in (labels.to_numpy(str), labels, labels.astype(object), labels.astype("category"))
+    ]
+    assert len({tuple(comparison.records) for comparison in comparisons}) == 1
+
+
+def test_threads_do_not_take_each_others_components_of_one_name() -> None:
+    """Lambdas all have one."""
+    found: dict[float, list[float | None]] = {}
+
+    def compare(factor: float) -> None:
+        comparison = in_process(norms=[lambda channels: Scaling(channels, by=factor)], store=Path(f"{factor}.sqlite"))
+        found[factor] = [record.epochs[-1].train_loss for record in comparison.records.values()]
+
+    compare(0.0)
+    compare(1.0)
+    alone, found = found, {}
+    threads = [threading.Thread(target=compare, args=(factor,)) for factor in (0.0, 1.0)]
+    for factor in (0.0, 1.0):
+        Path(f"{factor}.sqlite").unlink()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == alone
+
+
+def test_a_program_without_a_console_compares(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    comparison = in_process(norms=["none"], progress=True)
+    assert [record.status for record in comparison.records.values()] == ["ok", "ok"]
 
 
 def test_what_is_wrong_with_a_dataset_is_said_of_it_and_not_of_a_file() -> None:

@@ -48,6 +48,14 @@ def test_among_equals_the_lower_loss_and_then_the_smaller_rate() -> None:
     assert select_lr({0.2: trained(0.8), 0.1: trained(0.8)}).rate == 0.1
 
 
+def test_means_that_differ_by_rounding_alone_are_equal() -> None:
+    """As of the same values in another order."""
+    one, other = (0.1, 0.2, 0.3), (0.3, 0.2, 0.1)
+    assert sum(one) != sum(other)
+    for first, second in ((one, other), (other, one)):
+        assert select_lr({0.1: trained(*first, loss=2.0), 0.2: trained(*second, loss=1.0)}).rate == 0.2
+
+
 def test_without_any_result_there_is_still_a_pick() -> None:
     """So that its failures are counted in the table."""
     chosen = select_lr({0.1: [lost("failed")], 0.2: []})

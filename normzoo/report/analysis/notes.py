@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import median
 from typing import Any
 
@@ -17,7 +18,7 @@ from normzoo.report.analysis.wording import enumerated, value_text, with_unit
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the records say of their origin; where they differ, every distinct value.
+    """What the records say of their origin; where they differ, every distinct value, or of ``data`` the latest.
 
     Attributes:
         data: what samples are, how they were standardized, and what is to be known of them; of folds that of the first,
@@ -37,9 +38,14 @@ class Provenance:
 
 
 def provenance(records: Mapping[str, RunRecord]) -> Provenance:
-    """Collect the origin of the records; the same for any order of them."""
+    """Collect the origin of the records; the same for any order of them.
+
+    What is to be known of the data is what the latest run was told: the same values may have had other names before.
+    """
     runs = list(records.values())
     first = min((run.spec.fold for run in runs), default=0)
+    told = [run for run in runs if run.spec.fold == first and run.data]
+    latest = max(told, key=lambda run: (datetime.fromisoformat(run.started_at), run.data), default=None)
     names: dict[str, set[str]] = {}
     for run in runs:
         for name, value in _flat(run.environment):
@@ -47,7 +53,7 @@ def provenance(records: Mapping[str, RunRecord]) -> Provenance:
     return Provenance(
         runs=len(runs),
         dataset_checksums=tuple(sorted({run.spec.dataset_checksum for run in runs})),
-        data=tuple(dict.fromkeys(each for run in runs if run.spec.fold == first for each in run.data)),
+        data=latest.data if latest else (),
         strategies=tuple(sorted({run.spec.strategy for run in runs})),
         environment={name: tuple(sorted(values)) for name, values in sorted(names.items())},
         training_seconds=math.fsum(epoch.seconds for run in runs for epoch in run.epochs),

@@ -80,6 +80,10 @@ def _by_run_key(records: Mapping[str, RunRecord], *, has_rates: bool) -> dict[_R
     return found
 
 
+_DIGITS = 12
+"""To which means are compared: those of the same values in another order differ beyond."""
+
+
 def select_lr(runs: Mapping[float, list[RunRecord]]) -> LrSelection:
     """Choose the learning rate with the best mean validation value over seeds, after the last epoch.
 
@@ -108,7 +112,7 @@ def _rank(trial: LrTrial, records: Sequence[RunRecord]) -> tuple[bool, bool, int
         trial.validation is not None,
         trial.n_failed == 0,
         trial.ok,
-        0.0 if trial.validation is None else records[0].metric.sign * trial.validation,
+        0.0 if trial.validation is None else round(records[0].metric.sign * trial.validation, _DIGITS),
         -fmean(losses) if losses else 0.0,
     )
 

@@ -62,8 +62,9 @@ def judge(block: Sequence[Contender], difference: Differences) -> list[Verdict]:
     marks = [_mark(each) if other.is_whole else "" for each, other in zip(behind, block, strict=True)]
     if not block[best].is_whole:
         marks = ["untested"] * len(block)
-    others = [mark for index, mark in enumerate(marks) if index != best and block[index].scores]
-    marks[best] = "leading" if all(mark == "untested" for mark in others) else "best"
+    others = [index for index, contender in enumerate(block) if index != best and contender.scores]
+    tested = [index for index in others if block[index].is_whole or not block[best].is_whole] or others
+    marks[best] = "leading" if all(marks[index] == "untested" for index in tested) else "best"
     return [
         Verdict(mark if other.scores else None, each) for mark, other, each in zip(marks, block, behind, strict=True)
     ]

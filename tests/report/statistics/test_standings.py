@@ -80,6 +80,11 @@ def test_a_norm_with_a_lost_run_ranks_behind_the_whole_ones() -> None:
     assert marks(contender(BEST, is_whole=False), contender(FAR)) == ["", "best"]
 
 
+def test_a_norm_with_a_lost_run_makes_no_test_of_too_few_seeds() -> None:
+    few = [contender(values[:3]) for values in (BEST, FAR)]
+    assert marks(contender(CLOSE[:2], is_whole=False), *few) == ["", "leading", "untested"]
+
+
 def test_where_no_norm_is_whole_nothing_is_tested() -> None:
     """What survived is no fair picture of any of them."""
     assert marks(contender(BEST, is_whole=False), contender(FAR, is_whole=False), contender(())) == [
