@@ -21,8 +21,9 @@ Of the others, some are read by running a program: EPS by Ghostscript, which run
 """
 
 _GRAY = {"1", "L", "LA", "La", "F"}
-_TURNED = {5, 6, 7, 8}
-"""Orientations by EXIF that exchange width and height."""
+_OTHER_COLOURS = {"CMYK", "HSV", "LAB", "YCbCr"}
+_UPRIGHT, _ORIENTATIONS, _TURNED = 1, range(1, 9), {5, 6, 7, 8}
+"""Of those by EXIF that which changes nothing, all, and those that exchange width and height."""
 _REDUCED = 2
 """A JPEG is decoded at a half, a fourth or an eighth where that is still so many times as large as wanted."""
 _SHIFT = 8
@@ -45,12 +46,16 @@ class Header(NamedTuple):
         is_gray: it has no colours.
         is_transparent: some of it may be.
         is_deep: its values have 16 bits.
+        is_turned: it is to be turned or mirrored before it is looked at.
+        is_of_other_colours: it has others than red, green and blue, such as CMYK.
     """
 
     size: tuple[int, int]
     is_gray: bool
     is_transparent: bool
     is_deep: bool
+    is_turned: bool
+    is_of_other_colours: bool
 
 
 def read_all(
@@ -87,6 +92,8 @@ def read_header(path: Path) -> Header:
             is_gray=image.mode in _GRAY or is_deep,
             is_transparent=image.has_transparency_data,
             is_deep=is_deep,
+            is_turned=_orientation(image) != _UPRIGHT,
+            is_of_other_colours=image.mode in _OTHER_COLOURS,
             size=_turned_size(image),
         )
 
@@ -142,11 +149,17 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise UnreadableError(text or type(error).__name__) from error
 
 
+def _orientation(image: Image.Image) -> int:
+    """Return what EXIF data says of how a picture is to be turned, as far as can be told without decoding it."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return _UPRIGHT  # Pillow would decode it, to look for EXIF data behind the pixels
+    orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
+    return orientation if orientation in _ORIENTATIONS else _UPRIGHT
+
+
 def _turned_size(image: Image.Image) -> tuple[int, int]:
     """Return the size once it is turned as its EXIF data says, without decoding it where that can be told."""
-    if image.format == "PNG" and "exif" not in image.info:
-        return image.size  # Pillow would decode it, to look for EXIF data behind the pixels
-    if image.getexif().get(ExifTags.Base.Orientation) not in _TURNED:
+    if _orientation(image) not in _TURNED:
         return image.size
     if image.format == "TIFF":  # which Pillow turns by itself: some versions when it is opened, some when it is decoded
         return ImageOps.exif_transpose(image).size

@@ -40,7 +40,7 @@ _STEPS = 1000
 """How often it is told how far it is."""
 _BYTES_PER_PIXEL = 12
 """Of a picture that is decoded, laid upon white, converted and resized: three times four channels."""
-_VERSION = 1
+_VERSION = 2
 """Of how pictures are read: another one has all of them read again."""
 
 
@@ -314,11 +314,13 @@ def _notes(headers: Sequence[Header], size: tuple[int, int], channels: int) -> l
     cropped = sum(each.size[0] * size[1] != each.size[1] * size[0] for each in headers)
     gray = sum(each.is_gray for each in headers)
     said = {
+        "turned or mirrored, as their EXIF data says": sum(each.is_turned for each in headers),
         f"resized to {_by(size)} pixels": resized,
         "cut to their middle, as their width and height are in another proportion": cropped,
         "laid upon white, as they are transparent in part": sum(each.is_transparent for each in headers),
         "grayscale, and read as RGB": gray if channels == 3 else 0,
         "in colour, and read as grayscale": len(headers) - gray if channels == 1 else 0,
+        "in other colours than red, green and blue, and converted": sum(each.is_of_other_colours for each in headers),
         "of 16 bits a value, of which the upper 8 are read": sum(each.is_deep for each in headers),
     }
     total = counted(len(headers), "picture")

@@ -17,7 +17,7 @@ from normzoo.layers._make import MADE_FOR, SPEC, NormFactory, contains_activatio
 from normzoo.layers._policies import DEFAULTS
 from normzoo.layers._recurrent._steps import StepNorms, has_buffers, why_not_in_steps
 from normzoo.registry import NORMS
-from normzoo.surgery._keep import set_if_there, take_hooks, take_mode, take_over
+from normzoo.surgery._keep import refuse_wrapped, set_if_there, take_hooks, take_mode, take_over
 from normzoo.surgery._norms import Adapter, Found, look_at
 from normzoo.surgery._report import ConversionReport, Exchanged, Left
 from normzoo.surgery._select import Selector, unselected
@@ -26,9 +26,6 @@ _GROUPS = ("groups", "num_groups")
 """Options that say how many groups there are; they must divide the channels."""
 
 _SYNCHRONIZED = (nn.SyncBatchNorm, SyncBatchNorm)
-
-_WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel", "FSDPModule")
-"""Classes that know the parameters of what they wrap, and would not learn of new ones."""
 
 
 class Converted(NamedTuple):
@@ -78,10 +75,7 @@ def convert(
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"convert: the model must be a torch.nn.Module, got {type(model).__name__}")
-    for module in model.modules():
-        for kind in type(module).__mro__:
-            if kind.__name__ in _WRAPPERS:
-                raise UsageError(f"convert: a model within {kind.__name__} cannot be converted; convert, then wrap it")
+    refuse_wrapped(model, "convert", "converted")
     source = _Source(norm)
     exchanged: dict[str, Exchanged] = {}
     left: dict[str, Left] = {}

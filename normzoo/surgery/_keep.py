@@ -5,6 +5,7 @@ from collections.abc import Collection
 import torch
 from torch import nn
 
+from normzoo.errors import UsageError
 from normzoo.layers._policies import DEFAULTS
 from normzoo.surgery._freeze import NEEDED_GRAD, Held, hold_statistics, is_tracking
 from normzoo.surgery._norms import AFFINE, STATISTICS, Found
@@ -18,6 +19,24 @@ _HOOKS = (
     "_backward_hooks",
     "_backward_pre_hooks",
 )
+
+
+_WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel", "FSDPModule")
+"""Classes that know the parameters of what they wrap, and would not learn of new ones."""
+
+
+def refuse_wrapped(model: nn.Module, function: str, done: str) -> None:
+    """Refuse a model that is wrapped for several processes already.
+
+    Raises:
+        UsageError: it is.
+    """
+    for module in model.modules():
+        for kind in type(module).__mro__:
+            if kind.__name__ in _WRAPPERS:
+                raise UsageError(
+                    f"{function}: a model within {kind.__name__} cannot be {done}; {function}, then wrap it"
+                )
 
 
 def take_over(old: Found, new: Found, given: Collection[str] | None) -> list[str]:

@@ -9,6 +9,7 @@ from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from normzoo.errors import UsageError
 from normzoo.layers._weights import GAMMA_OF_RELU, ScaledWeightStandardization, WeightStandardization
+from normzoo.surgery._keep import refuse_wrapped
 from normzoo.surgery._select import Selector, unselected
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -47,12 +48,14 @@ def standardize_weights(
         The model.
 
     Raises:
-        UsageError: ``only`` or ``skip`` names nothing (``UnknownNameError``), or layers are lazy.
+        UsageError: ``only`` or ``skip`` names nothing (``UnknownNameError``), layers are lazy, or the model is wrapped
+            for several processes already.
 
     >>> network = standardize_weights(nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(4, 8)))
     >>> network[0].weight.mean((1, 2, 3)).abs().max().item() < 1e-6, len(standardized(network))
     (True, 1)
     """
+    refuse_wrapped(model, "standardize_weights", "standardized")
     kinds = (*_CONVOLUTIONS, nn.Linear) if dense else _CONVOLUTIONS
     layers = list(_layers(model, kinds))
     left = unselected(layers, only, skip, kind="layer")

@@ -79,7 +79,7 @@ def test_of_16_bits_the_upper_8_are_read(tmp_path: Path) -> None:
     deep = GRAYS.astype(np.uint16) << 8 | 0x7F
     for name in ("a.png", "b.tif", "c.pgm"):
         path = saved(tmp_path / name, deep)
-        assert read_header(path)[1:] == (True, False, True)
+        assert read_header(path)[1:] == (True, False, True, False, False)
         np.testing.assert_array_equal(read(path, 1)[..., 0], GRAYS)
 
 
@@ -205,3 +205,23 @@ def test_a_picture_that_can_be_read_at_the_second_look_alone_is_left_out(
         assert y is not None
         assert x[:, 0, 0, 0].tolist() == [0, 2, 100, 101, 102]
         assert y.tolist() == ["cat"] * 2 + ["dog"] * 3
+
+
+def test_what_was_done_to_how_many_pictures_is_said(tmp_path: Path) -> None:
+    """Turned or mirrored, and converted from other colours; what says that it is upright is."""
+    cmyk = Image.fromarray(COLOURS).convert("CMYK")
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for index in range(5):
+            saved(tmp_path / name / f"{index}.png", COLOURS)
+        for orientation in (1, 2, 3):
+            exif = Image.Exif()
+            exif[ORIENTATION] = orientation
+            saved(tmp_path / name / f"turned{orientation}.jpg", COLOURS, exif=exif)
+        saved(tmp_path / name / "printed.jpg", cmyk)
+    raw = load(argument=str(tmp_path), progress=lambda done, total: None)  # noqa: ARG005
+    said = [each for each in raw.notes if "18 pictures" in each]
+    assert said == [
+        "4 of 18 pictures: turned or mirrored, as their EXIF data says",
+        "2 of 18 pictures: in other colours than red, green and blue, and converted",
+    ]

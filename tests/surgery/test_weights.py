@@ -204,6 +204,15 @@ def test_lazy_layers_are_refused_before_any_is_changed() -> None:
     assert standardized(standardize_weights(model, skip="1")) == ["0"]
 
 
+def test_a_model_that_is_wrapped_for_several_processes_is_refused() -> None:
+    """It would not learn of new parameters."""
+    wrapper = type("DistributedDataParallel", (nn.Sequential,), {})
+    with pytest.raises(
+        UsageError, match=r"within DistributedDataParallel cannot be standardized; standardize_weights, "
+    ):
+        standardize_weights(wrapper(nn.Conv2d(3, 4, 3)))
+
+
 def test_complex_weights_have_a_mean_square_of_one() -> None:
     layer = nn.Conv2d(3, 4, 3, dtype=torch.complex64)
     standardize_weights(layer)
