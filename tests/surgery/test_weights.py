@@ -207,9 +207,7 @@ def test_lazy_layers_are_refused_before_any_is_changed() -> None:
 def test_a_model_that_is_wrapped_for_several_processes_is_refused() -> None:
     """It would not learn of new parameters."""
     wrapper = type("DistributedDataParallel", (nn.Sequential,), {})
-    with pytest.raises(
-        UsageError, match=r"within DistributedDataParallel cannot be standardized; standardize_weights, "
-    ):
+    with pytest.raises(UsageError, match=r"within DistributedDataParallel cannot be standardized; standardize"):
         standardize_weights(wrapper(nn.Conv2d(3, 4, 3)))
 
 
