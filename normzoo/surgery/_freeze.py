@@ -1,9 +1,12 @@
 """Freezing the norms of a network, for fine-tuning on few samples or in small batches."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
+import torch
 from torch import nn
 
+from normzoo.errors import UsageError
 from normzoo.layers._kernels.torch_internals import TorchTrackedNorm
 from normzoo.layers._tracked import Tracking
 from normzoo.surgery._norms import is_norm
@@ -24,6 +27,23 @@ def is_tracking(module: nn.Module) -> bool:
     if not isinstance(module, TorchTrackedNorm | Tracking):
         return False
     return module.track_running_stats and module.running_mean is not None
+
+
+def refuse_scripted(model: nn.Module, function: str, kinds: Sequence[str] = ("Norm",)) -> None:
+    """Refuse a model with norms that ``torch.jit.script`` has compiled, which are no modules that can be changed.
+
+    Args:
+        model: any module.
+        function: that changes norms, for the message.
+        kinds: what the names of their classes hold.
+
+    Raises:
+        UsageError: it has some.
+    """
+    for module in model.modules():
+        name = str(getattr(module, "original_name", ""))
+        if isinstance(module, torch.jit.ScriptModule) and any(kind in name for kind in kinds):
+            raise UsageError(f"{function}: the model has scripted norms; {function}, then script it")
 
 
 def keeps_statistics(model: nn.Module) -> bool:
@@ -102,10 +122,14 @@ def freeze(model: Model, *, statistics: bool = True, affine: bool = True) -> Mod
     Returns:
         The model.
 
+    Raises:
+        UsageError: norms are scripted.
+
     >>> network = freeze(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))).train()
     >>> network[0].training, network[1].training, network[1].weight.requires_grad
     (True, False, False)
     """
+    refuse_scripted(model, "freeze")
     if statistics:
         for norm in tracked_norms(model):
             if not isinstance(vars(norm).get("train"), Held):

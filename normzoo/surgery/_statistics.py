@@ -29,7 +29,7 @@ from normzoo.layers._kernels.moments import (
 )
 from normzoo.layers._kernels.spec import widened
 from normzoo.layers._kernels.torch_internals import TorchInstanceNorm
-from normzoo.surgery._freeze import Held, Model, tracked_norms
+from normzoo.surgery._freeze import Held, Model, refuse_scripted, tracked_norms
 
 EvalStatistics = Literal["running", "batch"]
 
@@ -117,12 +117,15 @@ def recalibrate(model: Model, batches: Iterable[Any], *, forward: Callable[[Any]
         The model.
 
     Raises:
-        UsageError: there is no batch, or a batch is none of these.
+        UsageError: there is no batch, or a batch is none of these, or norms are scripted.
 
     >>> norm = recalibrate(nn.BatchNorm1d(1), [torch.tensor([[1.0], [2.0]]), torch.tensor([[6.0]] * 4)])
     >>> norm.running_mean.tolist(), norm.running_var.tolist()
     ([4.5], [4.583333492279053])
     """
+    refuse_scripted(model, "recalibrate", ("BatchNorm", "InstanceNorm"))
+    if isinstance(batches, Tensor):
+        raise UsageError("recalibrate: batches must be several, got a tensor; pass [batch], or a data loader")
     norms = tracked_norms(model)
     if not norms:
         return model

@@ -16,7 +16,8 @@ from torch.optim.swa_utils import update_bn
 from torch.testing import assert_close
 
 from normzoo import layers
-from normzoo.surgery import convert, freeze, unfreeze
+from normzoo.errors import UsageError
+from normzoo.surgery import convert, freeze, recalibrate, unfreeze
 
 from . import own
 from .published import each_published
@@ -270,3 +271,12 @@ def test_a_norm_whose_train_is_somebodys_is_frozen_and_gets_it_back() -> None:
     assert norm.running_mean.equal(before)
     unfreeze(model)
     assert norm.train is theirs
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+@pytest.mark.parametrize("change", [freeze, lambda model: recalibrate(model, [torch.randn(4, 3)])])
+def test_scripted_norms_are_refused(change: Any) -> None:
+    """They would stay as they are without a word."""
+    with pytest.raises(UsageError, match=r"^(freeze|recalibrate): the model has scripted norms; \1, then script it$"):
+        change(torch.jit.script(nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))))
+    change(nn.Sequential(torch.jit.script(nn.Linear(3, 3)), nn.BatchNorm1d(3)))

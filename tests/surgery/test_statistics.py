@@ -336,3 +336,9 @@ def test_statistics_of_channels_last() -> None:
     recalibrate(norm, [x], forward=lambda batch: norm(batch, mask))
     recalibrate(other, [x], forward=lambda batch: other(batch.movedim(-1, 1), mask))
     assert_close(dict(norm.state_dict()), dict(other.state_dict()))
+
+
+def test_a_tensor_is_no_batches() -> None:
+    """Each of its samples would be one."""
+    with pytest.raises(UsageError, match=r"^recalibrate: batches must be several, got a tensor; pass \[batch\], or a"):
+        recalibrate(nn.BatchNorm1d(3), torch.randn(4, 3))
