@@ -172,6 +172,11 @@ def _build(
             raise DataError(f"{source}: x_train holds one sample; at least 2 are needed, as a part is held out")
         task.prepare(source, given)  # what is wrong is said of the arrays as they were given
         strata = task.strata(raw.y_train)
+        if isinstance(task, Classification) and len(np.unique(strata)) == len(strata):
+            raise DataError(
+                f"{source}: a single sample of each class is there to train on, and a part is held out for validation; "
+                "give more of each, or a validation set"
+            )
         kept, held = hold_out(strata)
         notes += hold_out_notes(strata, held)
         indices = {"train": kept, "val": held}

@@ -242,3 +242,13 @@ def test_how_far_an_array_reaches_beyond_its_longest_sequence_makes_no_differenc
     assert exact.checksum == padded.checksum
     for mine, other in zip((exact.train, exact.test), (padded.train, padded.test), strict=True):
         assert np.array_equal(mine.inputs.numpy(), other.inputs.numpy(), equal_nan=True)
+
+
+def test_a_single_sample_of_each_class_is_refused(tmp_path: Path) -> None:
+    """As what is held out would be of a class that is not trained on; no fault of the labels."""
+    x, y = np.random.default_rng(0).normal(size=(3, 6, 5)), np.arange(3)
+    message = npz_refusal(write_npz(tmp_path, x_train=x, y_train=y, x_test=x, y_test=y))
+    assert (
+        "a single sample of each class is there to train on, and a part is held out for validation; give more"
+        in message
+    )
