@@ -1,10 +1,14 @@
-"""How much memory of the host is free, as far as the system tells, and what is refused as it needs more. Torch-free."""
+"""How much memory of the host is free, what is refused as it needs more, and how freed memory is kept. Torch-free."""
 
 import os
 import sys
 from pathlib import Path
 
 from normzoo.errors import DataError
+
+ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
+"""Makes glibc keep freed memory. Otherwise each large tensor's pages are fetched from the system again; in a process
+that trains, sometimes, by what lies at the end of the heap."""
 
 _MEMORY, _SIZES = Path("/proc/meminfo"), Path("/proc/self/statm")
 _CGROUPS, _OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from normzoo.bench.run import ALLOCATOR
 from normzoo.bench.spec import AUTO, EAGER, REFERENCE, Timing, as_command
 from normzoo.bench.summary import Aim, TableData, aims_table, machine, section, two_digits
 from normzoo.errors import NormzooError, UsageError
 from normzoo.experiment.config.execution import DeviceChoice
+from normzoo.memory import ALLOCATOR
 
 LOOP, PRODUCTS = "loop", "products"
 """The contender that is written out over torch.nn's layers, step by step; and what no LSTM can do without."""

@@ -10,11 +10,7 @@ from typing import Any
 
 from normzoo.bench.spec import Bench, BenchSpec, ColdStart, Measurement, incomplete
 from normzoo.errors import NormzooError, UsageError
-
-ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
-"""Make glibc keep freed memory, as it mostly does in a training process. Otherwise chance decides, by what lies at the
-end of the heap, which contender has to get its pages from the system again."""
-
+from normzoo.memory import ALLOCATOR
 
 COLD_STARTS = (1, 2)
 """The processes whose first calls are timed: with an empty cache, and with what the first left in it."""

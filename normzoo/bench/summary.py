@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from normzoo.bench.run import ALLOCATOR
 from normzoo.bench.spec import AUTO, EAGER, REFERENCE, Bench, Case, ColdStart, Measurement
+from normzoo.memory import ALLOCATOR
 
 MIB = 2**20
 LARGE_BYTES = 128 * MIB

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from normzoo.errors import StoreError, UnknownNameError, counted
+from normzoo.experiment.executor.local import CACHE_VARIABLE
 from normzoo.experiment.results.store import Store
 from normzoo.registry.backends import VARIABLE, checked_backend
 from normzoo.registry.datasets import at_home
@@ -27,7 +28,6 @@ PACKAGES = {
 }
 """The packages that have a line of their own, and by what name each is imported."""
 
-CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 
 _MNIST = [f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 _BATCHES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"]

@@ -15,11 +15,11 @@ from cyclopts import Parameter
 from packaging.requirements import Requirement
 
 from normzoo.cli import EXIT_FAILED_RUNS, EXIT_OK, _checks, _probe
-from normzoo.cli._checks import CACHE_VARIABLE, PACKAGES, Check
+from normzoo.cli._checks import PACKAGES, Check
 from normzoo.cli._console import plain_console
 from normzoo.cli._tables import facts, plain_table
 from normzoo.experiment.config.environment import describe_environment
-from normzoo.experiment.executor.local import WORKER_ENVIRONMENT, machine_has_gpus
+from normzoo.experiment.executor.local import CACHE_VARIABLE, WORKER_ENVIRONMENT, machine_has_gpus
 from normzoo.interrupts import signal_name
 from normzoo.memory import total_bytes
 from normzoo.registry.backends import VARIABLE

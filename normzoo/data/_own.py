@@ -14,6 +14,7 @@ from normzoo.data._dataset import DIMENSIONS, SHAPES, Array, Kind, RawArrays, ki
 from normzoo.data._mapped import room_for
 from normzoo.data.npz import NOTES, REQUIRED, wanted
 from normzoo.errors import DataError, error_line, nearest
+from normzoo.libraries import is_of_library
 
 _SPLITS = ("train", "val", "test")
 _SAID = ("kind", "vocabulary")
@@ -341,11 +342,8 @@ def _stacked(where: str, targets: Sequence[Array]) -> Array:
 def _place(error: BaseException) -> str:
     """Return where an item failed: the innermost line that is not an installed library's, if there is one."""
     frames = traceback.extract_tb(error.__traceback__)[1:]
-    own = [frame for frame in frames if not _INSTALLED & set(Path(frame.filename).parts)]
+    own = [frame for frame in frames if not is_of_library(Path(frame.filename))]
     return "".join(f" ({frame.filename}:{frame.lineno})" for frame in (own or frames)[-1:])
-
-
-_INSTALLED = {"site-packages", "dist-packages"}
 
 
 def _type(value: object) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from normzoo.data._dataset import Array
+from normzoo.errors import error_text
 
 FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's names of the types that are read, whatever a file's name says: those of torchvision's ``ImageFolder``.
@@ -145,7 +146,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise UnreadableError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels") from error
     except Exception as error:
-        text = getattr(error, "strerror", None) or " ".join(str(error).split())
+        text = getattr(error, "strerror", None) or error_text(error)
         raise UnreadableError(text or type(error).__name__) from error
 
 

@@ -16,7 +16,7 @@ from urllib.error import URLError
 import numpy as np
 
 from normzoo.data._dataset import Array, RawArrays
-from normzoo.errors import DataError
+from normzoo.errors import DataError, error_line
 from normzoo.registry.datasets import at_home
 
 
@@ -98,7 +98,7 @@ def torchvision_class(name: str, class_name: str) -> Any:
         return getattr(importlib.import_module("torchvision.datasets"), class_name)
     except (ImportError, RuntimeError, OSError) as error:
         raise DataError(
-            f"{name} needs torchvision, which does not import here ({_one_line(error)}); install the torchvision that "
+            f"{name} needs torchvision, which does not import here ({error_line(error)}); install the torchvision that "
             "matches your torch, or use digits or npz:PATH"
         ) from error
 
@@ -129,11 +129,11 @@ def load_torchvision(
     try:
         return _complete(dataset_class, folder, intact)
     except _UNFETCHED as error:
-        raise DataError(f"{name}: the download to '{folder}' failed ({_one_line(error)}); try again later") from error
+        raise DataError(f"{name}: the download to '{folder}' failed ({error_line(error)}); try again later") from error
     except OSError as error:
         raise DataError(
-            f"{name}: cannot write to the folder '{folder}' ({_one_line(error)}), where the dataset is to be unpacked; "
-            "copy it to a folder that can be written and name that one with --data-root"
+            f"{name}: cannot write to the folder '{folder}' ({error_line(error)}), where the dataset is to be "
+            "unpacked; copy it to a folder that can be written and name that one with --data-root"
         ) from error
 
 
@@ -180,7 +180,3 @@ def _read(dataset_class: Any, folder: Path, *, download: bool = False) -> RawArr
 def _numpy(values: Any) -> Array:
     """Return torchvision's tensor, array or list as an array."""
     return np.asarray(values)
-
-
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from normzoo.errors import ComponentError
+from normzoo.errors import ComponentError, error_line
 from normzoo.explain._pools import DIMENSIONS, Pools, Sizes
 from normzoo.explain._subject import Curve, Probe, written_shape
 from normzoo.layers import make_norm
@@ -98,8 +98,9 @@ def _called(layer: nn.Module, x: Tensor, spec: str) -> object:
         with torch.no_grad():
             return layer(x)
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ComponentError(f"norm '{spec}': it fails on shape {written_shape(x.shape)}: {reason}") from error
+        raise ComponentError(
+            f"norm '{spec}': it fails on shape {written_shape(x.shape)}: {error_line(error)}"
+        ) from error
 
 
 def _moves(layer: nn.Module, shape: tuple[int, ...], spec: str, *, training: bool = True) -> Tensor:

@@ -10,7 +10,6 @@ import copyreg
 import dis
 import hashlib
 import sys
-import sysconfig
 from collections import deque
 from collections.abc import Iterator
 from functools import cached_property, lru_cache, partial
@@ -29,12 +28,12 @@ from types import (
 from typing import Any
 from uuid import uuid4
 
+from normzoo.libraries import is_of_library
+
 _PLAIN = (type(None), bool, int, float, complex, str, type(Ellipsis))
 
-_STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib"))
-_INSTALLED = {"site-packages", "dist-packages"}
 _LIBRARIES = ("normzoo", "torch", "numpy")
-"""Where libraries lie, whose names say enough, and those that are one wherever they lie."""
+"""Libraries wherever they lie; names say enough of what is in a library."""
 
 _WITHOUT_IDENTITY = (tuple, frozenset, bytes, CodeType)
 """Whether two of these are one object depends on how Python came by them, and nothing else does."""
@@ -190,7 +189,7 @@ def _is_library(module: ModuleType) -> bool:
     if path is None:
         return module.__name__ in sys.builtin_module_names or module.__spec__ is not None
     is_known = module.__name__.partition(".")[0] in _LIBRARIES
-    return is_known or bool(_INSTALLED & {*Path(path).parts}) or any(map(Path(path).is_relative_to, _STANDARD))
+    return is_known or is_of_library(Path(path))
 
 
 def _named(code: CodeType, known: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from normzoo.errors import MAX_LISTED, DataError, nearest
+from normzoo.errors import MAX_LISTED, DataError, error_text, nearest
 from normzoo.registry.datasets import at_home
 from normzoo.tables._columns import Decimal
 
@@ -149,7 +149,7 @@ def read_rows(
             while (frame := _next(reader)) is not None:
                 yield frame[list(wanted)]
     except (ValueError, OSError) as error:
-        raise DataError(f"{source}: cannot be read ({_one_line(error)}); check its quotes") from error
+        raise DataError(f"{source}: cannot be read ({error_text(error)}); check its quotes") from error
 
 
 def _next(reader: Any) -> "pd.DataFrame | None":
@@ -301,7 +301,7 @@ def _parquet_names(source: str, file: Path) -> list[str]:
     try:
         schema = pq.read_schema(file)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{source}: cannot be read as Parquet ({_one_line(error)}); write it again") from error
+        raise DataError(f"{source}: cannot be read as Parquet ({error_text(error)}); write it again") from error
     columns = list(map(str, schema.names))
     try:
         kept = [each for each in (schema.pandas_metadata or {})["index_columns"] if isinstance(each, str)]
@@ -329,8 +329,4 @@ def _parquet_rows(source: str, file: Path, wanted: list[str], rows: int) -> "Ite
                 start += len(frame)
                 yield frame
     except (pa.ArrowException, ValueError, OSError) as error:
-        raise DataError(f"{source}: cannot be read as Parquet ({_one_line(error)}); write it again") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+        raise DataError(f"{source}: cannot be read as Parquet ({error_text(error)}); write it again") from error

@@ -6,7 +6,6 @@ What a norm accepts is found out by trying it once on each kind of input that a 
 """
 
 import copy
-import sysconfig
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
-import normzoo
 from normzoo.errors import ComponentError, error_line, error_text
 from normzoo.layers import NoNorm, Norm
 from normzoo.layers._make import NormFactory, contains_activation, needs_positions, takes_mask
+from normzoo.libraries import is_of_library
 
 Shape = tuple[int, ...]
 """Of a sample: (C, H, W) of images, (C, T) of sequences, (C, D, H, W) of volumes, (F,) of vectors, (T,) of tokens."""
@@ -39,9 +38,6 @@ LONGEST_REASON = 120
 """Characters of an error's text in a note."""
 
 _TORCH = Path(torch.__file__).parent
-_INSTALLED = {"site-packages", "dist-packages"}
-_OF_OTHERS = (Path(normzoo.__file__).parent, Path(sysconfig.get_path("stdlib")))
-"""Where the user's own code is not: in what is installed, in normzoo and in Python itself."""
 
 
 def kind_of(dimensions: int) -> Kind:
@@ -244,8 +240,7 @@ def place_of(error: BaseException) -> traceback.FrameSummary:
 def _is_of_user(filename: str) -> bool:
     file = Path(filename)
     is_compiled = not file.is_absolute()  # or generated
-    is_installed = not _INSTALLED.isdisjoint(file.parts)
-    return not (is_compiled or is_installed or any(file.is_relative_to(each) for each in _OF_OTHERS))
+    return not (is_compiled or is_of_library(file))
 
 
 def _short(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from normzoo.errors import error_text
 from normzoo.layers._noise import Noise
 from normzoo.templates._mapped import Mapped
 from normzoo.templates._random import StackedDraws
@@ -133,8 +134,8 @@ class RecordedSteps:
             recorder.record(lambda: self._step(*batch))
         except RuntimeError as error:
             self._is_unfit = True
-            reason = " ".join(str(error).split())
-            warnings.warn(f"training steps are not recorded, and take longer: {reason}", RuntimeWarning, stacklevel=2)
+            text = f"training steps are not recorded, and take longer: {error_text(error)}"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
         else:
             self._batch = batch
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sysconfig
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import normzoo
+from normzoo.libraries import is_installed, is_of_library
 from normzoo.visible import visible
 
 KEPT = 4_096
@@ -32,9 +31,6 @@ _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+) in ', re.MULTIL
 _THREAD = re.compile(r"^(?:Current thread .*|Thread .*|Stack) \(most recent call first\):\n", re.MULTILINE)
 _OVERDUE = "Timeout ("
 """Forms of ``faulthandler``."""
-
-_LIBRARIES = tuple(Path(each) for each in (Path(normzoo.__file__).parent, sysconfig.get_path("stdlib")))
-_INSTALLED = {"site-packages", "dist-packages"}
 
 
 class LastWords:
@@ -66,8 +62,9 @@ class LastWords:
     def place(self) -> str:
         """Where in the user's code it ended, in brackets; empty where that is not known."""
         frames = [(Path(each["file"]), each["line"]) for each in _FRAME.finditer(self._main_thread())]
-        others = [each for each in frames if not _is_of_a_library(each[0])]
-        own = [each for each in others if not _INSTALLED & set(each[0].parts)] or others
+        named = [each for each in frames if not str(each[0]).startswith("<")]  # that is of Python itself
+        own = [each for each in named if not is_of_library(each[0])]
+        own = own or [each for each in named if is_installed(each[0])]
         return f" ({own[0][0]}:{own[0][1]})" if own else ""
 
     @property
@@ -110,9 +107,3 @@ class LastWords:
                     del self._said[:-KEPT]
                 else:
                     self._dumped += chunk[: _DUMPED - len(self._dumped)]
-
-
-def _is_of_a_library(file: Path) -> bool:
-    if str(file).startswith("<"):  # of Python itself
-        return True
-    return not _INSTALLED & set(file.parts) and any(file.is_relative_to(each) for each in _LIBRARIES)

@@ -25,6 +25,7 @@ from normzoo.experiment.planning.groups import Group
 from normzoo.experiment.worker import process as worker_process
 from normzoo.experiment.worker.messages import TOO_LONG, Checked, Message, OnDevice, Task, TaskDone, WorkerDied
 from normzoo.interrupts import signal_name, terminal_blocked
+from normzoo.memory import ALLOCATOR
 from normzoo.registry.datasets import at_home
 
 SMALL_STEP = 2**18
@@ -33,9 +34,6 @@ SMALL_STEP = 2**18
 WORTH_SHARING = 60.0
 """Seconds of training on a GPU from which they do: workers take some ten seconds to be ready, and on one GPU they slow
 each other down."""
-
-ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
-"""Have glibc keep freed memory: otherwise each large tensor's pages are fetched from the system again."""
 
 CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 

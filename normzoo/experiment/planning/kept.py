@@ -24,6 +24,7 @@ from normzoo.experiment.config.environment import describe_environment
 from normzoo.experiment.config.execution import Execution
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts, Prepared
+from normzoo.libraries import is_of_library
 from normzoo.metric import Metric
 from normzoo.registry import DATASETS, Registry
 from normzoo.registry.datasets import at_home, paths_of
@@ -42,8 +43,6 @@ _BEGAN = time.time_ns()
 
 _ROOT = Path("/")
 _OURS = Path(normzoo.__file__).parent
-_STANDARD = Path(os.__file__).parent
-_INSTALLED = {"site-packages", "dist-packages"}
 
 _Stamp = tuple[int, int, int]
 """A file's size, and when it was written and its entry changed, in ns. The last cannot be set by hand."""
@@ -174,15 +173,9 @@ def own_modules(components: Iterable[tuple[Registry[Any], str]]) -> dict[str, st
     found = {
         name: file
         for name, file in loaded.items()
-        if name in named or file in defining or not _is_installed(Path(file))
+        if name in named or file in defining or not is_of_library(Path(file))
     }
     return found | {file: file for file in defining - set(found.values())}  # no import leads there: never recalled
-
-
-def _is_installed(path: Path) -> bool:
-    """Whether a file is normzoo's, Python's, or of a package that has its version on record."""
-    is_packaged = not _INSTALLED.isdisjoint(path.parts)
-    return is_packaged or path.is_relative_to(_OURS) or path.is_relative_to(_STANDARD)
 
 
 def _origin(name: str) -> str | None:
