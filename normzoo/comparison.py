@@ -31,7 +31,7 @@ from normzoo.experiment.planning.facts import data_lines
 from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
-from normzoo.experiment.results.tabular import Kind, Rows, flat_epochs, flat_run
+from normzoo.experiment.results.tabular import Rows, TableKind, flat_epochs, flat_run
 from normzoo.experiment.results.union import Numbers, read_comparison
 from normzoo.experiment.runner import Listener
 
@@ -280,7 +280,7 @@ class Comparison:
 
         return Group(*to_rich(sections(self.summary), width=width, depth=Depth.DETAILS if details else Depth.BRIEF))
 
-    def to_frame(self, kind: Kind = "summary") -> "pd.DataFrame":
+    def to_frame(self, kind: TableKind = "summary") -> "pd.DataFrame":
         """Return a data frame.
 
         Args:
@@ -291,7 +291,7 @@ class Comparison:
 
         return pd.DataFrame(list(self._rows(kind)))
 
-    def export(self, path: Path | str, kind: Kind = "summary", *, force: bool = False) -> None:
+    def export(self, path: Path | str, kind: TableKind = "summary", *, force: bool = False) -> None:
         """Write the rows of ``to_frame`` to a file: ``.csv``, ``.json``, or ``.parquet``, which needs pyarrow.
 
         Args:
@@ -307,7 +307,7 @@ class Comparison:
         path = Path(path)
         write_rows(self._rows(kind), path, format_of(path), force=force)
 
-    def _rows(self, kind: Kind) -> Rows:
+    def _rows(self, kind: TableKind) -> Rows:
         match kind:
             case "summary":
                 from normzoo.report import summary_rows

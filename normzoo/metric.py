@@ -6,7 +6,7 @@ from dataclasses import dataclass
 _FEW, _MANY = 1e-6, 1e7
 """Numbers below and from these are written with an exponent."""
 
-_MOST_DECIMALS = 20
+_MAX_DECIMALS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Metric:
     @property
     def is_sound(self) -> bool:
         """Whether values can be written with it."""
-        return 0 < abs(self.scale) < math.inf and (self.decimals is None or 0 <= self.decimals <= _MOST_DECIMALS)
+        return 0 < abs(self.scale) < math.inf and (self.decimals is None or 0 <= self.decimals <= _MAX_DECIMALS)
 
     def is_possible(self, value: float) -> bool:
         """Whether a value is within the bounds that there are."""

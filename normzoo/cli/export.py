@@ -14,7 +14,7 @@ from normzoo.cli._stores import all_flag, chosen_comparisons, comparisons_flag, 
 from normzoo.errors import ConfigError, counted
 from normzoo.experiment.results.lookup import find_comparison
 from normzoo.experiment.results.store import Store, StoredComparison
-from normzoo.experiment.results.tabular import Kind, Row, Rows, flat_epochs, flat_run
+from normzoo.experiment.results.tabular import Row, Rows, TableKind, flat_epochs, flat_run
 from normzoo.experiment.results.union import Numbers, read_comparison
 from normzoo.export.files import Format, format_of, to_csv, to_json, write_rows
 from normzoo.export.trackers import parse_target, tracked, write_runs
@@ -25,7 +25,7 @@ def export(
     *,
     store: Annotated[Path, Parameter(help="File in which results are kept.")] = Path("normzoo.sqlite"),
     kind: Annotated[
-        Kind | None,
+        TableKind | None,
         Parameter(help="A row for every run (the default), for every epoch of every run, or for every cell."),
     ] = None,
     format_: Annotated[

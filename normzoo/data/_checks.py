@@ -5,13 +5,18 @@ from pathlib import Path
 import numpy as np
 
 from normzoo.data import _part
-from normzoo.data._dataset import DIMENSIONS, SHAPES, Array, Kind, channels_last
+from normzoo.data._dataset import DIMENSIONS, SHAPES, Array, SampleKind, channels_last
 from normzoo.errors import DataError
 
-_AXES: dict[Kind, str] = {"vectors": "(F,)", "sequences": "(T, C)", "images": "(H, W, C)", "volumes": "(D, H, W, C)"}
+_AXES: dict[SampleKind, str] = {
+    "vectors": "(F,)",
+    "sequences": "(T, C)",
+    "images": "(H, W, C)",
+    "volumes": "(D, H, W, C)",
+}
 
 
-def check_inputs(source: str, values: Array, kind: Kind) -> None:
+def check_inputs(source: str, values: Array, kind: SampleKind) -> None:
     """Refuse what cannot be samples of a kind; ``source`` names the file and the array.
 
     Raises:
@@ -25,7 +30,7 @@ def check_inputs(source: str, values: Array, kind: Kind) -> None:
     _check_layout(source, values, kind)
 
 
-def _check_layout(source: str, values: Array, kind: Kind) -> None:
+def _check_layout(source: str, values: Array, kind: SampleKind) -> None:
     shape, layout = values.shape, f"{kind} are {SHAPES[kind]}"
     least = DIMENSIONS[kind] - (kind not in ("vectors", "tokens"))
     if not least <= values.ndim <= DIMENSIONS[kind]:
@@ -38,7 +43,7 @@ def _check_layout(source: str, values: Array, kind: Kind) -> None:
         )
 
 
-def check_same_shape(source: str, values: Array, reference: Array, kind: Kind) -> None:
+def check_same_shape(source: str, values: Array, reference: Array, kind: SampleKind) -> None:
     """Refuse samples of another shape than the training split's."""
     shape, expected = (channels_last(each, kind).shape[1:] for each in (values, reference))
     if shape != expected:
@@ -47,7 +52,7 @@ def check_same_shape(source: str, values: Array, reference: Array, kind: Kind) -
         raise DataError(f"{source} has {kind} of shape {shape} {axes}, but x_train's are {expected}; {way_out}")
 
 
-def check_count(source: str, targets: Array, *, samples: int, kind: Kind) -> None:
+def check_count(source: str, targets: Array, *, samples: int, kind: SampleKind) -> None:
     """Refuse another number of targets than of samples."""
     if targets.ndim == 0 or len(targets) != samples:
         held = f"{len(targets):,} targets" if targets.ndim else "a single value"

@@ -24,13 +24,13 @@ def tell_nobody(done: int, total: int) -> None:
     """Be told, and do nothing."""
 
 
-Kind = Literal["vectors", "sequences", "images", "volumes", "tokens"]
+SampleKind = Literal["vectors", "sequences", "images", "volumes", "tokens"]
 """Of samples: ``(F,)``, ``(C, T)``, ``(C, H, W)``, ``(C, D, H, W)``, and ``(T,)`` integers."""
 
-DIMENSIONS: Mapping[Kind, int] = {"vectors": 2, "sequences": 3, "images": 4, "volumes": 5, "tokens": 2}
+DIMENSIONS: Mapping[SampleKind, int] = {"vectors": 2, "sequences": 3, "images": 4, "volumes": 5, "tokens": 2}
 """Of an array of samples, channels last."""
 
-SHAPES: Mapping[Kind, str] = {
+SHAPES: Mapping[SampleKind, str] = {
     "vectors": "(N, F)",
     "sequences": "(N, T) or (N, T, C)",
     "images": "(N, H, W) or (N, H, W, C)",
@@ -85,7 +85,7 @@ class RawArrays:
     y_test: Array | None = None
     x_val: Any = None
     y_val: Array | None = None
-    kind: Kind | None = None
+    kind: SampleKind | None = None
     lengths_train: Array | None = None
     lengths_test: Array | None = None
     lengths_val: Array | None = None
@@ -104,7 +104,7 @@ class RawArrays:
         return replace(self, **{name: each[:, :longest] for name, each in inputs.items() if each is not None})
 
 
-def kind_of_arrays(raw: RawArrays) -> Kind:
+def kind_of_arrays(raw: RawArrays) -> SampleKind:
     """Return the kind of the samples of a dataset: what its loader says, or what their number of dimensions says."""
     if raw.kind is not None:
         return raw.kind
@@ -112,11 +112,11 @@ def kind_of_arrays(raw: RawArrays) -> Kind:
         return "vectors"
     if raw.lengths_train is not None:
         return "sequences"
-    kinds: Mapping[int, Kind] = {2: "vectors", 5: "volumes"}
+    kinds: Mapping[int, SampleKind] = {2: "vectors", 5: "volumes"}
     return kinds.get(np.ndim(raw.x_train), "images")
 
 
-def channels_last(values: Array, kind: Kind) -> Array:
+def channels_last(values: Array, kind: SampleKind) -> Array:
     """View samples of a kind with an axis of channels, if they have none."""
     is_without = kind not in ("vectors", "tokens") and values.ndim == DIMENSIONS[kind] - 1
     return values[..., np.newaxis] if is_without else values
@@ -193,7 +193,7 @@ class Dataset:
     outputs: int
     checksum: str
     scale: Scale = UNSCALED
-    kind: Kind = "images"
+    kind: SampleKind = "images"
     vocabulary: int | None = None
     ragged: int = 0
     notes: tuple[str, ...] = ()

@@ -21,9 +21,9 @@ from normzoo.data._dataset import (
     Array,
     Dataset,
     Encoder,
-    Kind,
     Progress,
     RawArrays,
+    SampleKind,
     Split,
     channels_last,
     kind_of_arrays,
@@ -129,7 +129,7 @@ def _read(spec: str, *, task: Task, root: Path | None, download: bool, progress:
     return raw_arrays(spec, raw)
 
 
-def _check(source: str, raw: RawArrays, kind: Kind) -> None:
+def _check(source: str, raw: RawArrays, kind: SampleKind) -> None:
     """Refuse what cannot be samples of a kind, or not as many targets; what targets may be is the task's to say."""
     for split in _SPLITS:
         values, targets, lengths = (getattr(raw, f"{name}_{split}") for name in ("x", "y", "lengths"))
@@ -234,7 +234,7 @@ def _build(
 def _parts(
     inputs: Mapping[str, tuple[Array, Array | None]],
     indices: Mapping[str, Array],
-    kind: Kind,
+    kind: SampleKind,
     files: tuple[MappedFile, ...],
 ) -> dict[str, Part]:
     """Return the samples of each split."""
@@ -254,7 +254,7 @@ def _encoded(source: str, encoder: Encoder, parts: Mapping[str, Part]) -> tuple[
 
 
 def _splits(
-    parts: Mapping[str, Part], targets: Targets, kind: Kind, resident_bytes: int | None
+    parts: Mapping[str, Part], targets: Targets, kind: SampleKind, resident_bytes: int | None
 ) -> tuple[list[Split], Array]:
     """Return the splits in their order, and which channels are constant in training."""
     statistics = None if kind == "tokens" else channel_statistics(parts["train"])
@@ -268,7 +268,7 @@ def _splits(
     return [Split(*each) for each in zip(inputs, learned, strict=True)], constant
 
 
-def _constant_note(is_constant: Array, kind: Kind, names: Sequence[str]) -> tuple[str, ...]:
+def _constant_note(is_constant: Array, kind: SampleKind, names: Sequence[str]) -> tuple[str, ...]:
     count, of, what = int(is_constant.sum()), len(is_constant), "features" if kind == "vectors" else "channels"
     if not count:
         return ()
@@ -279,7 +279,7 @@ def _constant_note(is_constant: Array, kind: Kind, names: Sequence[str]) -> tupl
     )
 
 
-def _layout_note(raw: RawArrays, kind: Kind) -> tuple[str, ...]:
+def _layout_note(raw: RawArrays, kind: SampleKind) -> tuple[str, ...]:
     """Say how samples were read that may have been meant otherwise, as their channels may stand first."""
     shape = np.shape(raw.x_train)
     if kind == "sequences" and len(shape) == 3 and shape[1] < shape[2]:

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor, bfloat16
 from torch.utils.data import DataLoader, IterableDataset
 
-from normzoo.data._dataset import DIMENSIONS, SHAPES, Array, Kind, RawArrays, kind_of_arrays
+from normzoo.data._dataset import DIMENSIONS, SHAPES, Array, RawArrays, SampleKind, kind_of_arrays
 from normzoo.data._mapped import room_for
 from normzoo.data.npz import NOTES, REQUIRED, wanted
 from normzoo.errors import DataError, error_line, nearest
@@ -178,7 +178,7 @@ class _Items(NamedTuple):
     targets: Array
 
 
-def _of_datasets(source: str, datasets: Mapping[str, Any], kind: Kind | None) -> RawArrays:
+def _of_datasets(source: str, datasets: Mapping[str, Any], kind: SampleKind | None) -> RawArrays:
     """Read every item of every Dataset."""
     items = {split: _read(source, split, dataset, kind) for split, dataset in datasets.items()}
     arrays: dict[str, Any] = {f"y_{split}": each.targets for split, each in items.items()}
@@ -199,7 +199,7 @@ def _of_datasets(source: str, datasets: Mapping[str, Any], kind: Kind | None) ->
     return RawArrays(**arrays)
 
 
-def _channels_last(inputs: Array, kind: Kind | None) -> Array:
+def _channels_last(inputs: Array, kind: SampleKind | None) -> Array:
     """Return inputs ``(N, C, *)`` as ``RawArrays`` has them; those without channels, ``(H, W)``, stay so."""
     if inputs.ndim == 1:
         return inputs[:, np.newaxis]
@@ -213,7 +213,7 @@ def _is_dataset(dataset: Any) -> bool:
     return not is_array and hasattr(dataset, "__getitem__") and not isinstance(dataset, Mapping)
 
 
-def _read(source: str, split: str, dataset: Any, kind: Kind | None) -> _Items:
+def _read(source: str, split: str, dataset: Any, kind: SampleKind | None) -> _Items:
     """Read every item once, in order, and the first ones again."""
     count = _count(f"{source}: {split}", dataset)
     targets: list[Array] = []
@@ -315,7 +315,7 @@ def _check_same(where: str, once: Sequence[Array], again: Sequence[Array]) -> No
             )
 
 
-def _check_shape(where: str, value: Array, other: str, first: Array, kind: Kind | None) -> None:
+def _check_shape(where: str, value: Array, other: str, first: Array, kind: SampleKind | None) -> None:
     """Refuse an input of another shape, unless they are sequences, of different lengths."""
     are_sequences = value.ndim == first.ndim == 2 and len(value) == len(first) and kind in (None, "sequences")
     if value.shape != first.shape and not are_sequences:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from normzoo.data._dataset import Array, Kind, channels_last
+from normzoo.data._dataset import Array, SampleKind, channels_last
 from normzoo.data._mapped import room_for
 from normzoo.data._part import Part
 from normzoo.errors import DataError
@@ -82,7 +82,7 @@ class Fold(NamedTuple):
 
 
 def fold_of(
-    source: str, task: Task, inputs: Inputs, targets: Mapping[str, Array], kind: Kind, folds: int, fold: int
+    source: str, task: Task, inputs: Inputs, targets: Mapping[str, Array], kind: SampleKind, folds: int, fold: int
 ) -> Fold:
     """Pool the samples of all splits, cut them into folds, and return one, whose part of them is the test set.
 
@@ -154,7 +154,7 @@ def _content(inputs: tuple[Array, Array | None], targets: Array, cuts: list[dict
     return [Part(values, lengths), targets, *([] if lengths is None else [lengths]), *indices]
 
 
-def _pooled(inputs: Inputs, kind: Kind) -> tuple[Array, Array | None]:
+def _pooled(inputs: Inputs, kind: SampleKind) -> tuple[Array, Array | None]:
     """Return the inputs of all splits, one split after the other, with their lengths."""
     arrays, lengths = zip(*inputs.values(), strict=True)
     together = _joined([channels_last(each, kind) for each in arrays])

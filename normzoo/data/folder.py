@@ -20,7 +20,7 @@ from normzoo.data._splitting import hold_out
 from normzoo.data.torchvision import torchvision_class
 from normzoo.errors import DataError, counted
 from normzoo.memory import free_bytes, require_memory
-from normzoo.registry.datasets import at_home
+from normzoo.registry.datasets import at_home, circular_link
 
 _SPLITS: Mapping[str, str] = {
     "train": "train",
@@ -215,11 +215,8 @@ def _other_files(source: str, folder: Path, endings: tuple[str, ...]) -> Counter
 
     found, start = Counter[str](), len(str(folder))
     for inside, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
-        for link in filter(Path.is_symlink, (Path(inside, name) for name in folders)):
-            target = link.resolve()
-            around = [each for each in link.parents if each.is_relative_to(folder)]
-            if any(each.resolve().is_relative_to(target) for each in around):
-                raise DataError(f"{source}: the link '{link}' leads to a folder that holds it; remove it")
+        if link := circular_link(Path(inside), folders, folder):
+            raise DataError(f"{source}: the link '{link}' leads to a folder that holds it; remove it")
         if _is_hidden(inside[start:]):
             continue
         for name in files:

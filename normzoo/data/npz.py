@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from normzoo.data._checks import no_file
-from normzoo.data._dataset import Array, Kind, RawArrays
+from normzoo.data._dataset import Array, RawArrays, SampleKind
 from normzoo.data._mapped import MappedFile, check_sizes, map_member
 from normzoo.errors import DataError
 from normzoo.memory import require_memory
@@ -36,7 +36,7 @@ _CLOSE = 0.85
 """How alike a name must be to be suggested: x_test and y_test are 0.83 alike."""
 
 
-def load(*, root: Path | None, download: bool, argument: str, kind: Kind | None = None) -> RawArrays:
+def load(*, root: Path | None, download: bool, argument: str, kind: SampleKind | None = None) -> RawArrays:
     """Read the ``.npz`` file at the path ``argument``.
 
     It holds ``x_train``, ``y_train``, ``x_test``, ``y_test`` and optionally ``x_val`` and ``y_val``; other

@@ -15,7 +15,7 @@ ALL_OF: Final = 8
 """Up to how many positions along a dimension are shown; of more, ``SOME_OF``."""
 
 SOME_OF: Final = 2
-LEAST: Final = 3
+MIN_EXTENT: Final = 3
 """Of how many samples or channels something is shown at least: first, gap and last."""
 
 Shown = tuple[int | None, ...]
@@ -88,7 +88,7 @@ def lay_out(subject: Subject, *, width: int = 80, height: int = ROWS, spaced: bo
     room = width - max(len(sample_name(each)) for each in kept_samples) - 1
     # Where neighbours share a pool, its border is worth more than positions.
     has_borders = any(pools.blocks and 1 < pools.extent[1] < channels for pools in subject.parts.values())
-    otherwise = 1 if has_borders or LEAST * cell(SOME_OF) > room + 1 else SOME_OF
+    otherwise = 1 if has_borders or MIN_EXTENT * cell(SOME_OF) > room + 1 else SOME_OF
     column_cap = next((cap for cap in caps if channels * cell(cap) <= room + 1), otherwise)
     shown = [*(_some(size, row_cap) for size in heights), _some(columns, column_cap)]
     kept_channels = _ends(channels, (room + 1) // cell(column_cap))
@@ -132,7 +132,7 @@ def _some(size: int, cap: int) -> int:
 
 def _ends(size: int, fit: int) -> Shown:
     """Return the first and the last indices, two thirds and one third of as many as fit beside the gap."""
-    fit = max(fit, LEAST)
+    fit = max(fit, MIN_EXTENT)
     if size <= fit:
         return tuple(range(size))
     last = (fit - 1) // 3 or 1

@@ -14,7 +14,7 @@ from normzoo.registry._explanation import UP_TO, name_of_block
 LINES: Final = 2
 """How many a sentence takes at most where little is said."""
 
-LEAST_ROOM: Final = 20
+MIN_ROOM: Final = 20
 """Characters of a line beside a heading, however narrow the terminal is."""
 
 PRECISION: Final = (
@@ -66,7 +66,7 @@ def brief(subject: Subject, *, width: int = 80) -> list[Section]:
     about = subject.about
     if about is None:
         return [*_found(subject), *_uses(subject, in_lines=True)]
-    room = max(width - len("to compare  "), LEAST_ROOM)
+    room = max(width - len("to compare  "), MIN_ROOM)
     return [
         Section("formula", (formula(subject),)),
         Section("fits", (_in_short(about.fits, room),)),

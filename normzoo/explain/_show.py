@@ -13,10 +13,10 @@ from rich.text import Text
 
 from normzoo.explain._picture import INKS, ROWS, Layout, axes, channel_name, lay_out, plot, sample_name
 from normzoo.explain._pools import Pools
-from normzoo.explain._sections import LEAST_ROOM, LINES, Section, brief, likeness, sections, summary
+from normzoo.explain._sections import LINES, MIN_ROOM, Section, brief, likeness, sections, summary
 from normzoo.explain._subject import Subject
 
-LEAST_COLUMNS: Final = 48
+MIN_COLUMNS: Final = 48
 """Of a picture beside others, for its sentences."""
 
 SCREEN: Final = 23
@@ -36,7 +36,7 @@ def to_rich(subjects: Sequence[Subject], *, width: int = 80) -> list[RenderableT
     pictures = []
     for each in subjects:
         layout = lay_out(each, width=width)
-        own = width if len(subjects) == 1 else max(layout.width, LEAST_COLUMNS)
+        own = width if len(subjects) == 1 else max(layout.width, MIN_COLUMNS)
         pictures.append(picture_to_rich(each, layout, width=own))
     shown: list[RenderableType] = [Columns(pictures, padding=(0, BESIDE))]
     for each in subjects:
@@ -65,7 +65,7 @@ def _said(said: Sequence[Section], width: int) -> list[Text]:
     for section in said:
         heading = section.heading.ljust(indented)
         for sentence in section.lines:
-            for part in textwrap.wrap(sentence, max(width - indented, LEAST_ROOM), max_lines=LINES, placeholder=" ..."):
+            for part in textwrap.wrap(sentence, max(width - indented, MIN_ROOM), max_lines=LINES, placeholder=" ..."):
                 lines.append(Text(heading, style="bold").append(part, style="not bold"))
                 heading = " " * indented
     return lines

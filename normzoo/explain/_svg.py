@@ -27,7 +27,7 @@ LINE: Final = 18
 CHARACTER: Final = 6.4
 """The width that a character of text takes at most, on average."""
 
-LEAST_PIXELS: Final = 560
+MIN_PIXELS: Final = 560
 PLOT: Final = (420, 160)
 """The size of a curve."""
 
@@ -70,7 +70,7 @@ class _Picture:
     def width(self) -> int:
         """The width without margins."""
         cells = len(self._layout.channels) * (self._cell + GAP) - GAP
-        return max(LEAST_PIXELS, self._left - MARGIN + cells)
+        return max(MIN_PIXELS, self._left - MARGIN + cells)
 
     def draw(self, root: Element, y: int, width: int) -> int:
         """Draw it below ``y``, and return where it ends."""

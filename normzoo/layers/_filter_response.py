@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from normzoo.layers._formula import FormulaNorm, counted, mean_square, per_channel, positions
 
-_LEAST_EPS = 1e-12
+_MIN_EPS = 1e-12
 """What is added to a learned one, whose absolute value can reach zero."""
 
 
@@ -82,7 +82,7 @@ class FilterResponseNorm(FormulaNorm):
         if self.learned_eps is None:
             self._refuse_few_values(counted(x, dims, mask), x.shape, statistics="a root mean square needs")
         else:
-            eps = self.learned_eps.abs().to(x.dtype) + _LEAST_EPS
+            eps = self.learned_eps.abs().to(x.dtype) + _MIN_EPS
         y = self._scale_and_shift(x * torch.rsqrt(mean_square(x, dims, mask) + eps))
         return y if self.tau is None else torch.maximum(y, per_channel(self.tau, y))
 

@@ -234,7 +234,7 @@ class ProgressState:
         if result is not None:
             group.scores.append(result)
         elif record.status.is_final:
-            self.failures.append(record.trouble)
+            self.failures.append(record.failure_message)
         return group
 
     def _count(self, record: RunRecord) -> float | None:

@@ -4,7 +4,7 @@ Torch-free, so that names are listed and checked fast.
 """
 
 from normzoo.registry._component import Entry, Registry, Spec, find, is_of_session, load, session_specs, spec_of
-from normzoo.registry._explanation import CHANNELS, Explanation, HeldTensor, Line, NormEntry, Paper, Pooling
+from normzoo.registry._explanation import CHANNELS, Explanation, HeldTensor, InputKind, Line, NormEntry, Paper, Pooling
 from normzoo.registry._options import Option, first_parameter, written
 from normzoo.registry.datasets import DATASETS
 from normzoo.registry.entries import AUGMENTATIONS, OPTIMIZERS, SCHEDULES, TASKS, TEMPLATES
@@ -24,6 +24,7 @@ __all__ = [
     "Entry",
     "Explanation",
     "HeldTensor",
+    "InputKind",
     "Line",
     "NormEntry",
     "Option",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 from normzoo.registry._component import Entry
 from normzoo.registry._options import Option
@@ -10,6 +10,9 @@ from normzoo.registry._options import Option
 CHANNELS = ("num_features", "num_channels", "normalized_shape", "channels", "dim", "features", "hidden_size", "size")
 """Names under which norms take their number of channels; one that has none of them takes it first. The earlier one of
 two is meant."""
+
+InputKind = Literal["volumes", "maps", "sequences", "vectors"]
+"""Of what a norm is given: ``(N, C, D, H, W)``, ``(N, C, H, W)``, ``(N, C, T)`` or ``(N, C)``."""
 
 Share = str
 """``each``: every index along a dimension for itself; ``all``: all of them together; ``up to size``: in as few parts of

@@ -1,6 +1,6 @@
 """The datasets that can be asked for by name, one entry each, and the paths in their specs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,3 +167,18 @@ def with_paths(spec: Spec, change: Callable[[str], str]) -> Spec:
     changed = {name: change(str(spec.options[name])) for name in DATASETS.entry(spec).files if name in spec.options}
     kept = {name: value for name, value in {**spec.options, **changed}.items() if value != ""}
     return spec._replace(argument=change(spec.argument), options=kept)
+
+
+def circular_link(inside: Path, folders: Sequence[str], top: Path) -> Path | None:
+    """Return a link that leads to a folder that holds it, or None: below it, ``os.walk`` would never end.
+
+    Args:
+        inside: a folder.
+        folders: the names of those in it.
+        top: where the walk began.
+    """
+    for link in filter(Path.is_symlink, (inside / name for name in folders)):
+        target = link.resolve()
+        if any(each.resolve().is_relative_to(target) for each in link.parents if each.is_relative_to(top)):
+            return link
+    return None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-Kind = Literal["numbers", "categories"]
+ColumnKind = Literal["numbers", "categories"]
 """Of features: numbers, or texts."""
 
 Decimal = Literal["point", "comma"]
@@ -89,7 +89,7 @@ class Column:
         self._lacks_numbers = False
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ColumnKind:
         """What it holds; where all is missing what it holds in training, and there numbers."""
         if self._trained is not None and not self._kinds:
             return self._trained.kind

@@ -203,7 +203,7 @@ def _refuse_one_column(source: str, header: str) -> None:
 
 def _checked(source: str, names: list[str], first: int = 1) -> list[str]:
     """Refuse names that are numbers as in a row, that are none, or that are the same."""
-    numbers = [name for name in names if _is_number(name)]
+    numbers = [name for name in names if _has_digits(name)]
     if numbers and (len(numbers) == len(names) or any("." in name for name in numbers)):
         raise DataError(
             f"{source}: its first line holds numbers, such as '{numbers[0]}', where the names of the columns are "
@@ -220,10 +220,10 @@ def _checked(source: str, names: list[str], first: int = 1) -> list[str]:
     return names
 
 
-def _is_number(text: str) -> bool:
-    """Whether a text is written in digits.
+def _has_digits(text: str) -> bool:
+    """Whether a text is a number that is written in digits.
 
-    >>> _is_number("-5.1"), _is_number("nan"), _is_number("x2")
+    >>> _has_digits("-5.1"), _has_digits("nan"), _has_digits("x2")
     (True, False, False)
     """
     try:

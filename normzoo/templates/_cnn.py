@@ -10,7 +10,8 @@ from torch.autograd import Function
 
 from normzoo.layers._kernels.torch_internals import must_be_traceable
 from normzoo.layers._make import NormFactory
-from normzoo.templates._norm_slots import Kind, Shape, left_out, norm_act
+from normzoo.registry import InputKind
+from normzoo.templates._norm_slots import Shape, left_out, norm_act
 
 CONVERSION_REPAYS_AFTER = 20_000
 """Values from which on max pooling takes longer than max pooling channels-last and the way there and back."""
@@ -66,10 +67,10 @@ class Cnn(nn.Module):
         if sites == "maps" and not widths:
             raise ValueError("Cnn: sites=maps needs convolutions, got no widths; use sites=vectors")
         layers: list[nn.Module] = []
-        slots: list[tuple[str, int, Kind]] = []
+        slots: list[tuple[str, int, InputKind]] = []
         self.places: dict[str, str] = {}
 
-        def add_slot(where: str, features: int, kind: Kind) -> None:
+        def add_slot(where: str, features: int, kind: InputKind) -> None:
             """Append an activation, and the norm if it is to stand here."""
             parts: list[nn.Module] = [nn.ReLU()]
             if sites in ("all", "vectors" if kind == "vectors" else "maps"):
@@ -134,7 +135,7 @@ class _PooledChannelsLast(Function):
         return torch.ops.aten.max_pool2d_with_indices_backward(grad.contiguous(), x, *given, highest), None
 
 
-_ALONG: Mapping[int, tuple[str, Kind, Any, Any]] = {
+_ALONG: Mapping[int, tuple[str, InputKind, Any, Any]] = {
     1: ("sequences", "sequences", nn.Conv1d, nn.MaxPool1d),
     2: ("images", "maps", nn.Conv2d, MaxPool),
     3: ("volumes", "volumes", nn.Conv3d, nn.MaxPool3d),

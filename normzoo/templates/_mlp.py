@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from normzoo.layers._make import NormFactory, needs_positions
-from normzoo.templates._norm_slots import Kind, build, left_out, norm_act
+from normzoo.registry import InputKind
+from normzoo.templates._norm_slots import build, left_out, norm_act
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -54,7 +55,7 @@ class Mlp(nn.Module):
         act = ACTIVATIONS[activation]
         chosen = {"all": range(len(widths)), "first": (0,), "last": (len(widths) - 1,)}[sites]
         layers: list[nn.Module] = [nn.Flatten()]
-        slots: list[tuple[str, int, Kind]] = []
+        slots: list[tuple[str, int, InputKind]] = []
         self.places: dict[str, str] = {}
         for index, (fan_in, fan_out) in enumerate(zip((prod(shape), *widths), widths, strict=False)):
             layers.append(nn.Linear(fan_in, fan_out))

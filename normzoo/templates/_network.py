@@ -14,11 +14,11 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from normzoo.errors import ComponentError, UsageError
 from normzoo.layers import NoNorm
 from normzoo.layers._make import NormFactory, marking, needs_positions
-from normzoo.registry import TEMPLATES
+from normzoo.registry import TEMPLATES, InputKind
 from normzoo.registry.entries import TemplateEntry
 from normzoo.surgery import convert, standardize_weights
 from normzoo.surgery._weights import standardized
-from normzoo.templates._norm_slots import Kind, Shape, accepts, kind_of, left_out, norm_act
+from normzoo.templates._norm_slots import Shape, accepts, kind_of, left_out, norm_act
 from normzoo.templates._padding import Unpadded
 
 SAMPLES = 2
@@ -177,10 +177,10 @@ class NormActMaker:
 
     def __init__(self, norm: NormFactory) -> None:
         self._norm = norm
-        self._slots: list[tuple[str, int, Kind]] = []
+        self._slots: list[tuple[str, int, InputKind]] = []
 
     def __call__(
-        self, features: int, kind: Kind = "maps", *, placement: str = "pre", activation: type[nn.Module] = nn.ReLU
+        self, features: int, kind: InputKind = "maps", *, placement: str = "pre", activation: type[nn.Module] = nn.ReLU
     ) -> nn.Sequential:
         """Return a norm before (``pre``) or after (``post``) an activation; see ``norm_act``.
 
@@ -208,10 +208,10 @@ class _Slot(NamedTuple):
     """
 
     channels: int
-    kind: Kind
+    kind: InputKind
     positions: int
 
-    def tried(self, norm: NormFactory) -> tuple[str, int, Kind]:
+    def tried(self, norm: NormFactory) -> tuple[str, int, InputKind]:
         """Return where it is in words, and what a norm must take there; see ``left_out``.
 
         Where there is one position, what needs positions can do with maps as little as with vectors.

@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +20,12 @@ from normzoo.errors import ComponentError, error_line, error_text
 from normzoo.layers import NoNorm, Norm
 from normzoo.layers._make import NormFactory, contains_activation, needs_positions, takes_mask
 from normzoo.libraries import is_of_library
+from normzoo.registry import InputKind
 
 Shape = tuple[int, ...]
 """Of a sample: (C, H, W) of images, (C, T) of sequences, (C, D, H, W) of volumes, (F,) of vectors, (T,) of tokens."""
 
-Kind = Literal["volumes", "maps", "sequences", "vectors"]
-
-_DIMENSIONS: Mapping[Kind, int] = {"vectors": 2, "sequences": 3, "maps": 4, "volumes": 5}
+_DIMENSIONS: Mapping[InputKind, int] = {"vectors": 2, "sequences": 3, "maps": 4, "volumes": 5}
 
 SAMPLES, POSITIONS = 4, 6
 """Of the inputs that a norm is tried on."""
@@ -40,7 +39,7 @@ LONGEST_REASON = 120
 _TORCH = Path(torch.__file__).parent
 
 
-def kind_of(dimensions: int) -> Kind:
+def kind_of(dimensions: int) -> InputKind:
     """Return the kind of an input with so many dimensions; of more than a volume has, it is maps."""
     return next((kind for kind, number in _DIMENSIONS.items() if number == dimensions), "maps")
 
@@ -72,7 +71,7 @@ def is_batch_independent(layer: nn.Module) -> bool:
     return bool(getattr(layer, "is_batch_independent", False))
 
 
-def accepts(layer: nn.Module, features: int, kind: Kind) -> bool:
+def accepts(layer: nn.Module, features: int, kind: InputKind) -> bool:
     """Whether a norm takes inputs of a kind, and returns them in their shape: found out by trying a copy of it."""
     return _refusal(layer, features, kind) is None
 
@@ -83,7 +82,7 @@ def masked(layer: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
     return y
 
 
-def fit_for_padding(layer: nn.Module, features: int, kind: Kind) -> None:
+def fit_for_padding(layer: nn.Module, features: int, kind: InputKind) -> None:
     """Have a norm tolerate single values, as where one sample or step is left; refuse one that padding would change.
 
     That is one that takes no mask, and in which what is beyond the end of a sequence changes what is before; whether it
@@ -119,7 +118,7 @@ def centers_positions(layer: nn.Module, features: int) -> bool:
 
 
 def norm_act(
-    norm: NormFactory, features: int, kind: Kind, *, placement: str = "post", activation: type[nn.Module] = nn.ReLU
+    norm: NormFactory, features: int, kind: InputKind, *, placement: str = "post", activation: type[nn.Module] = nn.ReLU
 ) -> list[nn.Module]:
     """Make an activation and a norm in their order; a norm that contains its activation stands alone.
 
@@ -140,7 +139,7 @@ def norm_act(
     return [activation(), layer] if placement == "post" else [layer, activation()]
 
 
-def left_out(norm: NormFactory, slots: Sequence[tuple[str, int, Kind]]) -> tuple[str, ...]:
+def left_out(norm: NormFactory, slots: Sequence[tuple[str, int, InputKind]]) -> tuple[str, ...]:
     """Return a note for each place of a template that a norm is left out of.
 
     Args:
@@ -165,7 +164,7 @@ def left_out(norm: NormFactory, slots: Sequence[tuple[str, int, Kind]]) -> tuple
     return tuple(dict.fromkeys(notes))
 
 
-def problem(layer: nn.Module, features: int, kind: Kind) -> str:
+def problem(layer: nn.Module, features: int, kind: InputKind) -> str:
     """Return why a norm does not take a kind of inputs; empty where it does."""
     refusal = _refusal(layer, features, kind)
     return "" if refusal is None else refusal.told
@@ -183,7 +182,7 @@ class _Refusal(NamedTuple):
     told: str
 
 
-def _refusal(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
+def _refusal(layer: nn.Module, features: int, kind: InputKind) -> _Refusal | None:
     """Return why a norm does not take a kind of inputs, from what it declares or by trying it; None: it does."""
     if kind == "vectors" and needs_positions(layer):
         return _Refusal(
@@ -192,13 +191,13 @@ def _refusal(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
     return None if _says_so(layer, kind) else _tried(layer, features, kind)
 
 
-def _says_so(layer: nn.Module, kind: Kind) -> bool:
+def _says_so(layer: nn.Module, kind: InputKind) -> bool:
     """Whether a norm is one of ours that is for any inputs, or for those with as many dimensions."""
     ranks = getattr(layer, "ranks", None)
     return isinstance(layer, Norm) and (ranks is None or _DIMENSIONS[kind] in ranks)
 
 
-def _tried(layer: nn.Module, features: int, kind: Kind) -> _Refusal | None:
+def _tried(layer: nn.Module, features: int, kind: InputKind) -> _Refusal | None:
     """Return what is wrong when a copy of a norm is tried on a kind of inputs; None: nothing."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.enable_grad():
         warnings.simplefilter("ignore")  # they come again where the norm is used
@@ -247,7 +246,7 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 3].rstrip()}..."
 
 
-def _example(features: int, kind: Kind) -> Tensor:
+def _example(features: int, kind: InputKind) -> Tensor:
     """Return an input with as many channels as no other dimension has, so that none is taken for the channels."""
     samples, positions = (size + (size == features) for size in (SAMPLES, POSITIONS))
     return torch.randn(samples, features, *(positions,) * (_DIMENSIONS[kind] - 2))

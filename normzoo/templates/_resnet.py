@@ -8,7 +8,8 @@ from torch.nn.functional import pad
 
 from normzoo.layers import NoNorm
 from normzoo.layers._make import NormFactory, contains_activation
-from normzoo.templates._norm_slots import Kind, Shape, build, left_out, norm_act
+from normzoo.registry import InputKind
+from normzoo.templates._norm_slots import Shape, build, left_out, norm_act
 
 STAGES = 3
 """Of blocks; each but the first halves the maps and doubles the channels."""
@@ -90,7 +91,7 @@ class ResNet(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(blocks[-1].width, outputs))
         self.places = {"stem": STEM}
-        slots: list[tuple[str, int, Kind]] = [] if sites == "blocks" else [(STEM, width, "maps")]
+        slots: list[tuple[str, int, InputKind]] = [] if sites == "blocks" else [(STEM, width, "maps")]
         for index, block in enumerate(blocks):
             self.places |= {f"blocks.{index}.{name}": where for name, where in block.places.items()}
             slots += [] if sites == "stem" else [(where, block.width, "maps") for where in block.places.values()]

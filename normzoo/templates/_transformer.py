@@ -24,8 +24,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm
 from normzoo.layers._make import NormFactory, contains_activation
+from normzoo.registry import InputKind
 from normzoo.templates._norm_slots import (
-    Kind,
     accepts,
     build,
     centers_positions,
@@ -108,7 +108,7 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         self.pool, self.ragged, self.per_step = pool, ragged, per_step
-        kind: Kind = "vectors" if per_step else "sequences"
+        kind: InputKind = "vectors" if per_step else "sequences"
         if heads < 1 or width % heads:
             raise ValueError(
                 f"Transformer: heads must divide width, got width={width}, heads={heads}; use one of {_divisors(width)}"
@@ -272,7 +272,7 @@ class TokenNorm(nn.Module):
         norm: NormFactory,
         channels: int,
         where: str,
-        kind: Kind = "sequences",
+        kind: InputKind = "sequences",
         *,
         is_averaged: bool = False,
         ragged: bool = False,

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from normzoo.layers._make import NormFactory
 from normzoo.layers._noise import Noise
+from normzoo.registry import InputKind
 from normzoo.templates._cnn import MaxPool
-from normzoo.templates._norm_slots import Kind, Shape, left_out, norm_act
+from normzoo.templates._norm_slots import Shape, left_out, norm_act
 
 CONVOLUTIONS: Mapping[int, Sequence[int]] = {
     11: (1, 1, 2, 2, 2),
@@ -76,10 +77,10 @@ class Vgg(nn.Module):
                 f"Vgg: images must be at least {SMALLEST}x{SMALLEST}, got {size[0]}x{size[1]}; use larger images"
             )
         layers: list[nn.Module] = []
-        slots: list[tuple[str, int, Kind]] = []
+        slots: list[tuple[str, int, InputKind]] = []
         self.places: dict[str, str] = {}
 
-        def add_slot(where: str, features: int, kind: Kind) -> None:
+        def add_slot(where: str, features: int, kind: InputKind) -> None:
             """Append an activation, and the norm with its noise if it is to stand here."""
             parts: list[nn.Module] = [nn.ReLU()]
             index = 0

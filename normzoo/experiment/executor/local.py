@@ -95,9 +95,9 @@ class _ForkingContext(ForkServerContext):
     def __init__(self) -> None:
         super().__init__()
         self._make_server()
-        os.register_at_fork(after_in_child=self._begin_anew)
+        os.register_at_fork(after_in_child=self._begin_again)
 
-    def _begin_anew(self) -> None:
+    def _begin_again(self) -> None:
         """Forget in a forked process what its parent was at: locks that it held, and workers that it was to start."""
         global _START, _TO_START, _starter
         _START, _TO_START, _starter = threading.Lock(), queue.SimpleQueue(), None

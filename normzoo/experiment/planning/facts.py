@@ -4,16 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.metric import Metric
-from normzoo.registry import DATASETS, values_per_statistic
-
-Kind = Literal["volumes", "maps", "sequences", "vectors"]
-"""Of what a norm is given: ``(N, C, D, H, W)``, ``(N, C, H, W)``, ``(N, C, T)`` or ``(N, C)``."""
+from normzoo.registry import DATASETS, InputKind, values_per_statistic
 
 Device = str
 """``cpu`` or the kind of an accelerator, as torch names it: ``cuda``, ``mps``, ``xpu``."""
@@ -68,7 +65,7 @@ class PlaceFacts:
     """
 
     where: str
-    kind: Kind
+    kind: InputKind
     channels: int
     positions: int
     rows: int = 1

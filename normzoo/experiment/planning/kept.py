@@ -27,7 +27,7 @@ from normzoo.experiment.planning.facts import DatasetFacts, Device, NetworkFacts
 from normzoo.libraries import is_of_library
 from normzoo.metric import Metric
 from normzoo.registry import DATASETS, Registry
-from normzoo.registry.datasets import at_home, paths_of
+from normzoo.registry.datasets import at_home, circular_link, paths_of
 
 OF_PLANNING_ALONE = frozenset({"seeds", "first_seed", "baseline", "target"})
 """Settings of the matrix that nothing is prepared by."""
@@ -213,10 +213,8 @@ def _all_below(folder: Path) -> list[Path] | None:
     """Return a file, or a folder and all below it, also by way of links; None where a link leads in a circle."""
     found = [folder]
     for inside, folders, files in os.walk(folder, followlinks=True):
-        for link in filter(Path.is_symlink, (Path(inside, name) for name in folders)):
-            target = link.resolve()
-            if any(each.resolve().is_relative_to(target) for each in link.parents if each.is_relative_to(folder)):
-                return None
+        if circular_link(Path(inside), folders, folder):
+            return None
         found += [Path(inside, name) for name in (*folders, *files)]
     return found
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from normzoo.experiment.config.spec import RunSpec
-from normzoo.experiment.planning.facts import Kind, PlaceFacts
+from normzoo.experiment.planning.facts import PlaceFacts
 from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric
+from normzoo.registry import InputKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,7 @@ class Status(StrEnum):
         return self is not Status.INTERRUPTED
 
 
-_MOST = 10**18
+_MAX_AMOUNT = 10**18
 """What no amount in a record exceeds."""
 
 
@@ -57,7 +58,7 @@ class EpochRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
-    epoch: int = Field(ge=0, le=_MOST)
+    epoch: int = Field(ge=0, le=_MAX_AMOUNT)
     train_loss: float
     validation: dict[str, float]
     test: dict[str, float]
@@ -90,7 +91,7 @@ class Place(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     where: str
-    kind: Kind
+    kind: InputKind
     channels: int
     positions: int
     has_norm: bool
@@ -168,16 +169,16 @@ class RunRecord(BaseModel):
     started_at: str
     seconds: float = Field(ge=0, allow_inf_nan=False)
     samples_per_second: float | None = None
-    peak_memory_bytes: int | None = Field(None, ge=0, le=_MOST)
+    peak_memory_bytes: int | None = Field(None, ge=0, le=_MAX_AMOUNT)
     metrics: tuple[Metric, ...] = (ACCURACY,)
     loss: Metric = CROSS_ENTROPY
-    members: int = Field(1, ge=0, le=_MOST)
+    members: int = Field(1, ge=0, le=_MAX_AMOUNT)
     compiled: bool = False
     contended: bool = False
     epoch_seconds_alone: float | None = Field(None, ge=0, allow_inf_nan=False)
-    train_samples: int | None = Field(None, ge=0, le=_MOST)
-    validation_samples: int | None = Field(None, ge=0, le=_MOST)
-    test_samples: int | None = Field(None, ge=0, le=_MOST)
+    train_samples: int | None = Field(None, ge=0, le=_MAX_AMOUNT)
+    validation_samples: int | None = Field(None, ge=0, le=_MAX_AMOUNT)
+    test_samples: int | None = Field(None, ge=0, le=_MAX_AMOUNT)
     constant_value: float | None = None
     test_hits: str | None = None
     eval_stats: dict[str, dict[str, float]] = {}
@@ -251,7 +252,7 @@ class RunRecord(BaseModel):
             return False
 
     @property
-    def trouble(self) -> str:
+    def failure_message(self) -> str:
         """What went wrong, in one line; of a diverged run with its learning rate."""
         rate = f", learning rate {self.spec.lr:g}" if self.status is Status.DIVERGED else ""
         reason = (self.error or "").strip().partition("\n")[0]

@@ -22,7 +22,7 @@ from normzoo.experiment.config.spec import PROTOCOL, MatrixSpec
 from normzoo.experiment.planning.facts import Timing
 from normzoo.experiment.planning.kept import Kept
 from normzoo.experiment.results.records import RunRecord, Status
-from normzoo.experiment.results.store_file import identity, is_shared, open_database, refusing, rescue, stamp
+from normzoo.experiment.results.store_file import as_store_errors, identity, is_shared, open_database, rescue, stamp
 from normzoo.visible import as_utf8
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -106,7 +106,7 @@ class Store:
     def __init__(self, path: Path, *, writable: bool = True) -> None:
         self.path, self.is_writable = path, writable
         self.passed_over: dict[str, str] = {}
-        with refusing(path):
+        with as_store_errors(path):
             self._read_as = None if writable or is_shared(path) else stamp(path)
         self._database = open_database(path, writable=writable, migrate=self._migrate)
         self._identity = identity(path)
@@ -173,11 +173,11 @@ class Store:
         if self._database.in_transaction:
             yield
             return
-        with refusing(self.path):
+        with as_store_errors(self.path):
             self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
-            with refusing(self.path):
+            with as_store_errors(self.path):
                 self._database.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.DatabaseError):  # SQLite may have rolled back by itself
@@ -201,7 +201,7 @@ class Store:
 
         Keys hold the version of the training procedure; that of an older record cannot be computed from it.
         """
-        with refusing(self.path):
+        with as_store_errors(self.path):
             self._database.execute(f"INSERT OR REPLACE INTO runs VALUES ({_PLACES})", _row(key, record))  # noqa: S608
         self._check_place()
 
@@ -234,19 +234,19 @@ class Store:
             _written(comparison.execution),
             json.dumps(list(comparison.keys)),
         )
-        with refusing(self.path):
+        with as_store_errors(self.path):
             query = "INSERT INTO sweeps (created_at, command, matrix, execution, keys) VALUES (?, ?, ?, ?, ?)"
             return int(self._database.execute(query, row).lastrowid or 0)
 
     def damage(self) -> list[str]:
         """Return what SQLite finds wrong with the file, at most ten things."""
-        with refusing(self.path):
+        with as_store_errors(self.path):
             found = [str(text) for (text,) in self._database.execute("PRAGMA quick_check(10)")]
         return [] if found == ["ok"] else found
 
     def statuses(self) -> dict[str, str]:
         """Return the status of every run by its key."""
-        with refusing(self.path):
+        with as_store_errors(self.path):
             rows = self._database.execute("SELECT key, status FROM runs ORDER BY key")
             return {key: status for key, status in rows if self._is_listable(Listed(key, status))}
 
@@ -257,7 +257,7 @@ class Store:
             f"SELECT key, status, template, norm, coalesce({began}, '') AS started_at FROM runs "  # noqa: S608
             "ORDER BY started_at, template, norm, batch_size, seed, key"
         )
-        with refusing(self.path):
+        with as_store_errors(self.path):
             return [row for row in map(Listed._make, self._database.execute(query)) if self._is_listable(row)]
 
     def _is_listable(self, row: Listed) -> bool:
@@ -273,14 +273,14 @@ class Store:
 
     def timings(self) -> dict[str, Timing]:
         """Return what was timed, by key."""
-        with refusing(self.path):
+        with as_store_errors(self.path):
             rows: list[tuple[str, str]] = self._database.execute("SELECT key, timing FROM timings").fetchall()
         timings = [self._read(Timing, text, f"timing {_shortened(key)}") for key, text in rows]
         return {timing.key: timing for timing in timings if timing is not None}
 
     def add_timing(self, timing: Timing) -> None:
         """Keep a timing, in place of an older one of the same."""
-        with refusing(self.path):
+        with as_store_errors(self.path):
             self._database.execute("INSERT OR REPLACE INTO timings VALUES (?, ?)", (timing.key, _written(timing)))
 
     def preparation(self, request: str) -> Kept | None:
@@ -294,7 +294,7 @@ class Store:
 
     def keep_preparation(self, kept: Kept) -> None:
         """Keep what was found out, in place of what was found out of the same request before."""
-        with refusing(self.path):
+        with as_store_errors(self.path):
             self._database.execute("INSERT OR REPLACE INTO preparations VALUES (?, ?, ?)", kept)
 
     def records(self, keys: Sequence[str]) -> dict[str, RunRecord]:
@@ -313,7 +313,7 @@ class Store:
         query = "SELECT key, record FROM runs WHERE key IN (SELECT value FROM json_each(?))"
         for start in range(0, len(keys), _AT_ONCE):
             wanted = keys[start : start + _AT_ONCE]
-            with refusing(self.path):
+            with as_store_errors(self.path):
                 found: dict[str, str] = dict(self._database.execute(query, (json.dumps(wanted),)))
             for key in wanted:
                 if key in found and (record := self._record(key, found[key])) is not None:
@@ -344,7 +344,7 @@ class Store:
 
     def _comparisons(self, database: sqlite3.Connection) -> list[StoredComparison]:
         query = "SELECT id, created_at, command, matrix, execution, keys FROM sweeps ORDER BY id"
-        with refusing(self.path):
+        with as_store_errors(self.path):
             rows: list[Any] = database.execute(query).fetchall()
         return [each for row in rows if (each := self._comparison(*row)) is not None]
 

@@ -67,14 +67,14 @@ def open_database(path: Path, *, writable: bool, migrate: Migration) -> sqlite3.
     Raises:
         StoreError: the file is no normzoo store, is from a newer version, or cannot be opened or written.
     """
-    with refusing(path):
+    with as_store_errors(path):
         if path.is_dir():
             raise StoreError(f"store: '{path}' is a folder; name a file in it, such as {path / 'normzoo.sqlite'}")
         if not writable and not path.exists():
             raise StoreError(f"store: there is no '{path}'; `normzoo compare` makes one, --store names another")
         database = _connect(path, _mode(path, writable))
     try:
-        with refusing(path):
+        with as_store_errors(path):
             is_new = _check(database, path)
             _check_schema(database, path, writable=writable)
             if writable:
@@ -132,7 +132,7 @@ def rescue(database: sqlite3.Connection, path: Path) -> tuple[sqlite3.Connection
     names = (f"{path.stem}-rescued{number}{path.suffix}" for number in numbers)
     fresh = folder / next(names)
     try:
-        with refusing(fresh):
+        with as_store_errors(fresh):
             while not _is_made(fresh):
                 fresh = folder / next(names)
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -182,7 +182,7 @@ _HINTS = {
 
 
 @contextmanager
-def refusing(path: Path) -> Iterator[None]:
+def as_store_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite refuses into a StoreError that names the file."""
     try:
         yield

@@ -7,7 +7,7 @@ from normzoo.experiment.results.records import RunRecord
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]
-Kind = Literal["summary", "runs", "epochs"]
+TableKind = Literal["summary", "runs", "epochs"]
 """Of what there is a row: of every cell of the tables, every run, or every epoch of every run."""
 
 

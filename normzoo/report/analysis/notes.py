@@ -274,7 +274,7 @@ def failure_lines(records: Mapping[str, RunRecord], *, shown: int = MAX_SHOWN) -
     Interrupted runs are merely unfinished, and are not among them.
     """
     ended = sorted(filter(diverged_or_failed, records.values()), key=lambda run: (not run.status.is_lost, _order(run)))
-    lines = [record.trouble for record in ended[:shown]]
+    lines = [record.failure_message for record in ended[:shown]]
     return lines if len(ended) <= shown else [*lines, f"and {len(ended) - shown} more"]
 
 
