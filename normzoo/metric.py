@@ -8,6 +8,20 @@ _FEW, _MANY = 1e-6, 1e7
 
 _MAX_DECIMALS = 20
 
+_LARGEST = 1e100
+
+_ROUNDING = 1e-6
+"""Of metrics that are computed in float32."""
+
+
+def is_comparable(value: float) -> bool:
+    """Whether a result can be compared with others: it is a number, and its square is one, too.
+
+    >>> is_comparable(-5.0), is_comparable(math.nan), is_comparable(1e200)
+    (True, False, False)
+    """
+    return abs(value) <= _LARGEST
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -54,9 +68,14 @@ class Metric:
         return 0 < abs(self.scale) < math.inf and (self.decimals is None or 0 <= self.decimals <= _MAX_DECIMALS)
 
     def is_possible(self, value: float) -> bool:
-        """Whether a value is within the bounds that there are."""
-        return not (self.lowest is not None and value < self.lowest) and not (
-            self.highest is not None and value > self.highest
+        """Whether a value is within the bounds that there are, but for rounding.
+
+        >>> share = Metric(name="f1", higher_is_better=True, lowest=0, highest=1)
+        >>> share.is_possible(1.0000001), share.is_possible(93.0)
+        (True, False)
+        """
+        return not (self.lowest is not None and value < self.lowest - _ROUNDING) and not (
+            self.highest is not None and value > self.highest + _ROUNDING
         )
 
     def write(self, value: float, *, like: float | None = None) -> str:

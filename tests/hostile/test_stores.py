@@ -109,6 +109,7 @@ FLAWS: list[tuple[tuple[Any, ...], Any, str]] = [
     (("epochs", 1, "test", "accuracy"), "NaN", "it is ok with a accuracy of nan"),
     (("epochs", 1, "test", "accuracy"), "Infinity", "it is ok with a accuracy of inf"),
     (("epochs", 1, "test", "accuracy"), 1e300, "it is ok with a accuracy of 1e+300"),
+    (("epochs", 1, "validation", "accuracy"), "NaN", "it is ok with a accuracy of nan"),
     (("epochs", 1, "test"), {"loss": 1.0}, "an epoch lacks one of accuracy, loss"),
     (("metrics",), [], "it is judged by no metric"),
     (("started_at",), "yesterday", "it does not say when it began"),

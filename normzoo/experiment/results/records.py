@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.planning.facts import PlaceFacts
-from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric
+from normzoo.metric import ACCURACY, CROSS_ENTROPY, Metric, is_comparable
 from normzoo.registry import InputKind
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Status(StrEnum):
 
     @property
     def has_result(self) -> bool:
-        """Whether the run was trained to its end, which may be that its loss was no longer finite."""
+        """Whether the run was trained to its end, which may be that its loss, or its metric, was no longer finite."""
         return self in (Status.OK, Status.DIVERGED)
 
     @property
@@ -232,9 +232,10 @@ class RunRecord(BaseModel):
             return "it is ok without an epoch"
         if not self._began_reads:
             return "it does not say when it began"
-        values = [epoch.test[self.metric.name] for epoch in self.epochs[-1:] if self.status is Status.OK]
-        if any(not self.metric.is_possible(value) or (self.metric.is_share and value != value) for value in values):
-            return f"it is ok with a {self.metric.name} of {values[0]:g}"
+        for epoch in self.epochs[-1:] if self.status is Status.OK else ():
+            for value in (epoch.test[self.metric.name], epoch.validation[self.metric.name]):
+                if not (is_comparable(value) and self.metric.is_possible(value)):
+                    return f"it is ok with a {self.metric.name} of {value:g}"
         return "" if self.test_hits is None or self._hits_read else "its test hits do not read"
 
     @property

@@ -24,7 +24,7 @@ from normzoo.experiment.worker.memory import is_out_of_memory, peak_memory_bytes
 from normzoo.experiment.worker.trainer import EpochRecorder, OnEpoch, is_finite, light_trainer
 from normzoo.layers import backend, norm_factory
 from normzoo.layers._make import NormFactory
-from normzoo.metric import Metric
+from normzoo.metric import Metric, is_comparable
 from normzoo.registry.backends import Backend, backend_of_process
 from normzoo.tasks import Task, make_task
 from normzoo.templates import CudaGraph, MemberMetrics, MemberModule, make_network, make_schedule
@@ -143,6 +143,8 @@ class _Training:
         epochs = self._callback.epochs[spec.key]
         if status is Status.OK and not is_finite(epochs[-1]):
             status, error = Status.DIVERGED, f"the loss is no longer finite in epoch {epochs[-1].epoch}"
+        elif status is Status.OK:
+            status, error = _judged(epochs[-1], common["metrics"][0])
         training_seconds = sum(epoch.seconds for epoch in epochs)
         samples = len(epochs) * (len(self._dataset.train) // spec.batch_size) * spec.batch_size
         return RunRecord(
@@ -201,7 +203,21 @@ def constant_value(task: Task, dataset: Dataset) -> float | None:
     for targets in torch.split(dataset.test.targets, EVALUATION_SAMPLES):
         steps = targets.shape[1:] if task.per_step else ()
         metrics.update(constant.float().expand(len(targets), 1, *steps, -1), targets)
-    return metrics.compute()[0][task.metrics[0].name]
+    value = metrics.compute()[0][task.metrics[0].name]
+    return value if is_comparable(value) else None  # a correlation with what is constant, for one
+
+
+def _judged(last: EpochRecord, metric: Metric) -> tuple[Status, str | None]:
+    """Return how a run ended whose losses are finite, by its metric: a perplexity can overflow where they do not."""
+    for name, values in (("test", last.test), ("validation", last.validation)):
+        value = values[metric.name]
+        if not is_comparable(value):
+            return Status.DIVERGED, f"its {metric.title} on the {name} set is {value:g} after the last epoch"
+        if not metric.is_possible(value):
+            is_low = metric.lowest is not None and value < metric.lowest
+            bound = f"less than {metric.lowest:g}" if is_low else f"more than {metric.highest:g}"
+            return Status.FAILED, f"its {metric.title} on the {name} set is {value:g}, {bound}, its bound by the task"
+    return Status.OK, None
 
 
 def build_network(spec: RunSpec, dataset: Dataset, norm: NormFactory | None = None) -> nn.Module:

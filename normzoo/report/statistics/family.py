@@ -8,7 +8,7 @@ value, 2^(1 - seeds), does not depend on how many differences there are.
 """
 
 from collections.abc import Container, Hashable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from normzoo.report.statistics.differences import LEVEL, PairedDifference, difference
+from normzoo.report.statistics.differences import PairedDifference, difference
 
 Key = TypeVar("Key", bound=Hashable)
 Array = NDArray[np.float64]
@@ -46,19 +46,19 @@ class Family:
     Attributes:
         size: how many there are.
         seeds: how many seeds they are over, together.
-        critical: what a statistic must reach that is tested against all others; None where nothing was tested.
+        maxima: for every flip the largest statistic of all; None where nothing was tested.
         prior: the squared spread that is common to the differences, and by how many seeds it counts.
     """
 
     size: int = 0
     seeds: int = 0
-    critical: float | None = None
+    maxima: Array | None = field(default=None, compare=False, repr=False)
     prior: tuple[float, float] = (0.0, 0.0)
 
     @property
     def is_tested(self) -> bool:
         """Whether there are p values."""
-        return self.critical is not None
+        return self.maxima is not None
 
     @property
     def least_p_value(self) -> float:
@@ -117,8 +117,7 @@ def joint_sign_flips(differences: Array) -> tuple[Array, Family]:
         flips += len(signs)
     p_values = np.empty_like(reached)
     p_values[ascending] = np.maximum.accumulate((reached / flips)[::-1])[::-1]
-    critical = float(np.quantile(np.concatenate(largest), 1 - LEVEL, method="higher"))
-    return p_values, Family(len(observed), len(values), critical, prior)
+    return p_values, Family(len(observed), len(values), np.concatenate(largest), prior)
 
 
 def largest_so_far(statistics: Array) -> Array:
