@@ -5,7 +5,6 @@
 >>> comparison.to_frame()  # doctest: +SKIP
 """
 
-import io
 import shlex
 import sys
 import threading
@@ -212,12 +211,6 @@ def _preparing() -> AbstractContextManager[Callable[[int, int], None]]:
     return preparing(SafeConsole(stderr=True, force_jupyter=False))
 
 
-def _as_png(figure: "Figure") -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
-
-
 class _Silent:
     """Shows nothing."""
 
@@ -235,10 +228,12 @@ class Comparison:
     Attributes:
         matrix: what was asked for.
         records: by key, every run.
-        earlier: the numbers of seeds at which the same comparison was looked at before.
+        earlier: the comparisons before that show some of the same.
     """
 
-    def __init__(self, matrix: MatrixSpec, records: Mapping[str, RunRecord], earlier: Sequence[int] = ()) -> None:
+    def __init__(
+        self, matrix: MatrixSpec, records: Mapping[str, RunRecord], earlier: Sequence[MatrixSpec] = ()
+    ) -> None:
         self.matrix, self.records, self.earlier = matrix, dict(records), tuple(earlier)
 
     @classmethod
@@ -329,10 +324,10 @@ class Comparison:
         Raises:
             UnknownNameError: there is no such plot of this comparison.
         """
-        from normzoo.report.plots import draw
+        from normzoo.report.plots import as_png, draw
 
         figure: Any = draw(self.summary, name)
-        figure._repr_png_ = lambda: _as_png(figure)  # a notebook shows figures by itself only with pyplot
+        figure._repr_png_ = lambda: as_png(figure)  # a notebook shows figures by itself only with pyplot
         return figure  # type: ignore[no-any-return]
 
     def report(

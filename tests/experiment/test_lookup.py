@@ -98,7 +98,15 @@ def look(**settings: object) -> StoredComparison:
 def test_an_earlier_comparison_of_some_of_the_same_is_a_look(settings: dict[str, object]) -> None:
     """Whatever else it compared, and however it was asked for."""
     earlier = look(**settings)
-    assert earlier_looks(look(seeds=10).matrix, [earlier]) == [earlier.matrix.seeds]
+    assert earlier_looks(look(seeds=10).matrix, [earlier]) == [earlier.matrix]
+
+
+def test_what_came_after_a_comparison_is_no_earlier_look() -> None:
+    """Nor is the comparison itself, however often it was repeated."""
+    first, second, third = look(seeds=12), look(), look(seeds=10)
+    known = [first, second, third, second]
+    assert earlier_looks(second.matrix, known) == [first.matrix]
+    assert earlier_looks(third.matrix, known) == [first.matrix, second.matrix]
 
 
 @pytest.mark.parametrize(

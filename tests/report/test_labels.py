@@ -64,8 +64,37 @@ def test_a_label_that_the_command_is_given_is_split_at_its_last_equals_sign() ->
 
 @pytest.mark.slow
 def test_seeds_that_were_added_after_a_look_are_said_to_be() -> None:
-    """Looks at fewer seeds than a test needs tested nothing, and the same number is the same look."""
-    summary = summarize(MATRIX, RECORDS, earlier=[3, 6, 8, 7, 6, 20])
-    assert "Look 3 at this comparison, with 6, 7 and 8 seeds, not planned" in " ".join(terminal(summary).split())
-    for earlier in ([], [5], [8], [9]):
-        assert "Look" not in terminal(summarize(MATRIX, RECORDS, earlier=earlier))
+    """Looks at fewer seeds than a test needs tested nothing, and the same seeds are the same look."""
+
+    def looked(*seeds: int, first: int = 0) -> list[MatrixSpec]:
+        return [MATRIX.model_copy(update={"seeds": each, "first_seed": first}) for each in seeds]
+
+    summary = summarize(MATRIX, RECORDS, earlier=[*looked(3, 6, 8, 7, 6), *looked(8, first=4), *looked(20)])
+    text = " ".join(terminal(summary).split())
+    assert "Look 5 at this comparison, with 6, 7, 8, 20 and 8 seeds, not planned" in text
+    for earlier in ([], [5], [8]):
+        assert "Look" not in terminal(summarize(MATRIX, RECORDS, earlier=looked(*earlier)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "number"),
+    [
+        ({}, 0),
+        ({"seeds": 5, "batch_sizes": (2, 8, 32, 64)}, 0),
+        ({"norms": (*MATRIX.norms, "rms"), "seeds": 6}, 1),
+        ({"norms": (*MATRIX.norms, "rms")}, 1),
+        ({"templates": (*MATRIX.templates, "vgg")}, 1),
+        ({"batch_sizes": (*MATRIX.batch_sizes, 64)}, 1),
+        ({"norms": MATRIX.norms[1:], "batch_sizes": (*MATRIX.batch_sizes, 64)}, 0),
+    ],
+)
+def test_a_part_of_what_was_tested_before_is_said_to_be_chosen(settings: dict[str, object], number: int) -> None:
+    """From how many: a part that was picked by what the whole showed claims far more than one in twenty."""
+    wider = MATRIX.model_copy(update=settings)
+    n_norms, sizes = len(wider.norms), len(wider.batch_sizes)
+    expected = number * len(wider.templates) * n_norms * (n_norms - 1) // 2 * (sizes + (sizes > 1))
+    summary = summarize(MATRIX, RECORDS, earlier=[wider])
+    assert summary.chosen_from == expected
+    said = f"An earlier comparison on these seeds tested {expected:,} differences, these {summary.family.size}"
+    assert (said in " ".join(terminal(summary).split())) == bool(number)

@@ -224,7 +224,7 @@ def test_another_target_is_another_look_at_nothing() -> None:
         def __init__(self, matrix: MatrixSpec) -> None:
             self.matrix = matrix
 
-    assert earlier_looks(MatrixSpec(seeds=10, target=0.9), [Known(MatrixSpec(seeds=8))]) == [8]  # type: ignore[list-item]
+    assert earlier_looks(MatrixSpec(seeds=10, target=0.9), [Known(MatrixSpec(seeds=8))]) == [MatrixSpec(seeds=8)]  # type: ignore[list-item]
 
 
 def test_the_legend_names_the_direction() -> None:

@@ -1,7 +1,7 @@
 """Finds what a user names in a store: a run by the beginning of its key, a comparison by its number. Torch-free."""
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from normzoo.errors import StoreError
@@ -92,13 +92,18 @@ _LOOKED_AT_ANYWAY = {
 """Settings in which two looks at the same may differ."""
 
 
-def earlier_looks(matrix: MatrixSpec, known: Iterable[StoredComparison]) -> list[int]:
-    """Return with how many seeds at least two of the norms were compared before, in the same network at the same size.
+def earlier_looks(matrix: MatrixSpec, known: Iterable[StoredComparison]) -> list[MatrixSpec]:
+    """Return what was compared before that shows at least two of the norms in the same network at the same size.
 
-    That is, by comparisons that share a template, a batch size, two norms and seeds with this one, and all that runs
-    are trained with.
+    That is, the comparisons before the first of this matrix that share a template, a batch size, two norms and seeds
+    with it, and all that runs are trained with.
+
+    Args:
+        matrix: this comparison.
+        known: those of its store, the oldest first.
     """
-    return [each.matrix.seeds for each in known if _is_look(each.matrix, matrix)]
+    before = takewhile(lambda each: each.matrix != matrix, known)
+    return [each.matrix for each in before if _is_look(each.matrix, matrix)]
 
 
 def _is_look(earlier: MatrixSpec, matrix: MatrixSpec) -> bool:

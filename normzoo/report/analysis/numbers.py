@@ -277,7 +277,8 @@ class Summary:
         loss: what the runs were trained by.
         labels: what norms and templates are called in the tables, where that is not their spec.
         title: what the comparison is called; empty for a name by its parts.
-        looks: the numbers of seeds at which the same was tested before.
+        looks: the numbers of seeds at which the same was tested before, in that order.
+        chosen_from: of how many differences that were tested together before these are a part; 0 if of none.
     """
 
     matrix: MatrixSpec
@@ -290,6 +291,7 @@ class Summary:
     labels: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
     looks: tuple[int, ...] = ()
+    chosen_from: int = 0
 
     @property
     def norms(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """From records to numbers: what a table, a plot and a finding say, before it is said."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from math import floor, log10
+from math import comb, floor, log10
 from statistics import median
 from typing import Any
 
@@ -38,7 +38,7 @@ def summarize(
     *,
     labels: Mapping[str, str] | None = None,
     title: str = "",
-    earlier: Collection[int] = (),
+    earlier: Sequence[MatrixSpec] = (),
 ) -> Summary:
     """Summarize the records of a matrix, by run key; planned runs without a record count as missing.
 
@@ -47,7 +47,7 @@ def summarize(
         records: what came of it.
         labels: what norms and templates are to be called, by their specs.
         title: what the comparison is to be called.
-        earlier: the numbers of seeds at which the same comparison was looked at before.
+        earlier: the comparisons before that show some of the same.
 
     Raises:
         UsageError: two records stand at the same place of the matrix, so they are not of one matrix; or a label is of
@@ -75,8 +75,35 @@ def summarize(
         loss=loss,
         labels=labels,
         title=title,
-        looks=tuple(sorted(seeds for seeds in set(earlier) if MIN_SEEDS <= seeds < matrix.seeds)),
+        looks=_looks(matrix, earlier),
+        chosen_from=_chosen_from(matrix, earlier),
     )
+
+
+def _looks(matrix: MatrixSpec, earlier: Sequence[MatrixSpec]) -> tuple[int, ...]:
+    """Return with how many seeds it was tested before, each time with others."""
+    seeds = {each.seed_range: each.seeds for each in earlier if each.seeds >= MIN_SEEDS}
+    return tuple(number for those, number in seeds.items() if those != matrix.seed_range)
+
+
+def _chosen_from(matrix: MatrixSpec, earlier: Sequence[MatrixSpec]) -> int:
+    """Return how many differences were tested before, at most, that are these and more; 0 where there is nothing so."""
+    own = _n_differences(matrix)
+    wider = (
+        _n_differences(each)
+        for each in earlier
+        if each.seeds >= MIN_SEEDS
+        and set(matrix.norms) <= set(each.norms)
+        and set(matrix.templates) <= set(each.templates)
+        and set(matrix.batch_sizes) <= set(each.batch_sizes)
+    )
+    return max((number for number in wider if number > own), default=0)
+
+
+def _n_differences(matrix: MatrixSpec) -> int:
+    """Return how many there are of every two norms, at every batch size and between their slopes."""
+    sizes = len(matrix.batch_sizes)
+    return sum(comb(len(matrix.norms_in(template)), 2) for template in matrix.templates) * (sizes + (sizes > 1))
 
 
 def _with_reference(matrix: MatrixSpec, selected: Mapping[CellKey, LrSelection]) -> MatrixSpec:

@@ -3,6 +3,7 @@
 Only in this folder is matplotlib imported; figures are of their own, and no global state is changed.
 """
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from normzoo.report.plots.lines import curves, error, seconds, values
 from normzoo.report.plots.rows import forest, gap
 from normzoo.report.render.illustrations import Plot, planned_plots
 
-__all__ = ["FIGURES", "draw", "plot_files"]
+__all__ = ["FIGURES", "as_png", "draw", "plot_files"]
 
 FIGURES: dict[str, Callable[[Summary], Figure]] = {
     "values": values,
@@ -37,6 +38,13 @@ def draw(summary: Summary, kind: str | None = None) -> Figure:
     kinds = {plot.kind: plot for plot in planned_plots(summary, "plot")}
     chosen = next(iter(kinds), "values") if kind is None else kind
     return FIGURES[find("plot", kinds, chosen).kind](summary)
+
+
+def as_png(figure: Figure) -> bytes:
+    """Return a figure as a picture."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 def plot_files(summary: Summary, plots: Sequence[Plot]) -> dict[Path, bytes]:

@@ -166,6 +166,8 @@ def legend(summary: Summary) -> str:
         parts.append(target_sentence(summary, summary.matrix.target))
     if summary.looks and summary.family.is_tested:
         parts.append(looks_sentence(summary))
+    if summary.chosen_from and summary.family.is_tested:
+        parts.append(choice_sentence(summary))
     return " ".join(parts)
 
 
@@ -196,6 +198,14 @@ def looks_sentence(summary: Summary) -> str:
         f"Look {len(looks)} at this comparison, with {enumerated(looks)} seeds, not planned: the level of {LEVEL:.0%} "
         "is that of one look, and all of them together claim too much more often."
     ).replace("%", " %")
+
+
+def choice_sentence(summary: Summary) -> str:
+    """Say that what is tested was part of more."""
+    return (
+        f"An earlier comparison on these seeds tested {summary.chosen_from:,} differences, these "
+        f"{summary.family.size:,} among them: if they were chosen by what it showed, the level of 5 % does not hold."
+    )
 
 
 def tested_with(family: Family) -> str:
