@@ -104,8 +104,9 @@ class GhostBatchNorm(BatchNorm):
 
     def _parts(self, x: Tensor, mask: Tensor | None) -> Iterable[tuple[Tensor, Tensor | None]]:
         """Return the parts of a batch, each with its part of the mask."""
-        parts = max(1, -(-x.shape[0] // self.size))
-        least, larger = divmod(x.shape[0], parts)
+        samples = int(x.shape[0])  # so that how many parts there are belongs to a graph
+        parts = max(1, -(-samples // self.size))
+        least, larger = samples // parts, samples % parts
         sizes = [least + (part < larger) for part in range(parts)]
         # Not by tensor_split, in whose gradient each part is as large as the batch.
         masks = [None] * parts if mask is None else torch.split(mask, sizes)

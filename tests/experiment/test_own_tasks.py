@@ -4,11 +4,12 @@ import math
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torchmetrics
 
 from normzoo.errors import UsageError
 from normzoo.experiment.comparison import carry_out
@@ -19,7 +20,10 @@ from normzoo.experiment.executor.local import LocalExecutor
 from normzoo.experiment.executor.protocol import Executor
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
+from normzoo.metric import Metric
+from normzoo.tasks import Classification
 
+from .conftest import Train
 from .scripted import Listening
 
 SIZE, SPREAD, MIDDLE = 90, 250.0, 1000.0
@@ -221,3 +225,38 @@ def test_a_task_that_does_not_work_is_refused(name: str, message: str, own_tasks
     assert str(refusal.value).startswith(
         f"task '{task}': given outputs of shape (90, 2) and targets of shape (90, 2), {message}"
     )
+
+
+class Odd(Classification):
+    """Is judged by a metric that is what the test says."""
+
+    metrics: ClassVar = (Metric(name="odd", higher_is_better=True, lowest=0, highest=1),)
+    value = 0.0
+
+    def torchmetric(self, name: str, outputs: int) -> torchmetrics.Metric:  # noqa: ARG002
+        metric = torchmetrics.MeanMetric(nan_strategy="disable")
+        update = metric.update
+        metric.update = lambda *_: update(self.value)  # type: ignore[method-assign]
+        return metric
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "said"),
+    [
+        (0.5, "ok", None),
+        (1.0000001, "ok", None),
+        (math.nan, "diverged", "its odd on the test set is nan after the last epoch"),
+        (-math.inf, "diverged", "its odd on the test set is -inf after the last epoch"),
+        (1e200, "diverged", "its odd on the test set is 1e+200 after the last epoch"),
+        (93.0, "failed", "its odd on the test set is 93, more than 1, its bound by the task"),
+        (-0.5, "failed", "its odd on the test set is -0.5, less than 0, its bound by the task"),
+    ],
+)
+def test_a_metric_that_cannot_be_compared_is_no_result(
+    train: Train, monkeypatch: pytest.MonkeyPatch, value: float, status: str, said: str | None
+) -> None:
+    """However finite the losses are; what is ok reads again."""
+    monkeypatch.setattr(Odd, "value", value)
+    record = train(task=f"{__name__}:Odd", epochs=1)
+    assert (record.status, record.error) == (status, said)
+    assert record.flaw == ""

@@ -4,11 +4,10 @@ import itertools
 import math
 import time
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
-import torchmetrics
 
 from normzoo.data import Dataset
 from normzoo.experiment.config.spec import RunSpec, Strategy
@@ -16,8 +15,6 @@ from normzoo.experiment.results.records import EpochRecord, RunRecord
 from normzoo.experiment.worker.train import train_group
 from normzoo.experiment.worker.trainer import is_finite
 from normzoo.layers._kernels.dispatch import backend_here
-from normzoo.metric import Metric
-from normzoo.tasks import Classification
 from normzoo.templates import MemberModule
 
 from . import troubled_norms
@@ -140,41 +137,6 @@ def test_divergence_is_a_status_with_its_epoch_and_ends_the_run(train: Train, st
     assert not all(math.isfinite(loss) for loss in (last.train_loss, last.validation["loss"], last.test["loss"]))
     assert record.traceback is None
     assert record.test_value is None
-
-
-class Odd(Classification):
-    """Is judged by a metric that is what the test says."""
-
-    metrics: ClassVar = (Metric(name="odd", higher_is_better=True, lowest=0, highest=1),)
-    value = 0.0
-
-    def torchmetric(self, name: str, outputs: int) -> torchmetrics.Metric:  # noqa: ARG002
-        metric = torchmetrics.MeanMetric(nan_strategy="disable")
-        update = metric.update
-        metric.update = lambda *_: update(self.value)  # type: ignore[method-assign]
-        return metric
-
-
-@pytest.mark.parametrize(
-    ("value", "status", "said"),
-    [
-        (0.5, "ok", None),
-        (1.0000001, "ok", None),
-        (math.nan, "diverged", "its odd on the test set is nan after the last epoch"),
-        (-math.inf, "diverged", "its odd on the test set is -inf after the last epoch"),
-        (1e200, "diverged", "its odd on the test set is 1e+200 after the last epoch"),
-        (93.0, "failed", "its odd on the test set is 93, more than 1, its bound by the task"),
-        (-0.5, "failed", "its odd on the test set is -0.5, less than 0, its bound by the task"),
-    ],
-)
-def test_a_metric_that_cannot_be_compared_is_no_result(
-    train: Train, monkeypatch: pytest.MonkeyPatch, value: float, status: str, said: str | None
-) -> None:
-    """However finite the losses are; what is ok reads again."""
-    monkeypatch.setattr(Odd, "value", value)
-    record = train(task=f"{__name__}:Odd", epochs=1)
-    assert (record.status, record.error) == (status, said)
-    assert record.flaw == ""
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

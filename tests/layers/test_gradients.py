@@ -78,3 +78,19 @@ def test_derivatives_under_a_mask(case: Case, training: bool) -> None:
     function, inputs = function_of_everything(case, training, masked=True)
     assert gradcheck(function, inputs, fast_mode=True)
     assert gradgradcheck(function, inputs, fast_mode=True)
+
+
+@pytest.mark.slow_but_one
+@every_mode
+@every_case
+def test_a_gradient_that_alone_is_wanted(case: Case, training: bool) -> None:
+    """Of each parameter, as where all others are frozen, it is what it is among all."""
+    function, inputs = function_of_everything(case, training, masked=False)
+    with backend("eager"):
+        y = function(*inputs)
+        cotangent = torch.randn_like(y)
+        expected = torch.autograd.grad(y, inputs, cotangent)
+        for alone, gradient in enumerate(expected):
+            given = [x.detach().requires_grad_(index == alone) for index, x in enumerate(inputs)]
+            found = torch.autograd.grad(function(*given), given[alone], cotangent)
+            assert_close(found[0], gradient, rtol=1e-9, atol=1e-9)

@@ -256,3 +256,15 @@ def test_a_converted_layer_says_which_norm_it_has() -> None:
     convert(nn.Sequential(layer), "layer", only="0.norm_ih_l0.0")
     assert layer.norm == "rms"
     assert "norm=rms" in repr(layer)
+
+
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU])
+@pytest.mark.parametrize("norm", ["layer", "none"])
+def test_an_input_of_another_type_than_the_weights_is_refused(kind: Any, norm: str) -> None:
+    """In a line that names both; autocast converts it."""
+    layer, x = kind(3, 4, norm=norm), torch.randn(5, 2, 3)
+    for dtype in (torch.float64, torch.bfloat16, torch.long):
+        with pytest.raises(InputError, match=rf"of the type of the weights, got {dtype} for torch.float32"):
+            layer(x.to(dtype))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layer(x.bfloat16())[0].shape == (5, 2, 4)

@@ -151,3 +151,17 @@ def test_a_ghost_batch_of_small_parts() -> None:
         assert ghost.num_batches_tracked == 1
     with pytest.raises(InputError, match=r"^GhostBatchNorm: .* min_values=5 values, got fewer"):
         make_norm("ghost:size=3,min_values=5", 3)(x)
+
+
+@pytest.mark.parametrize("kind", ["batch", "ghost", "extended"])
+def test_where_min_values_counts_in_evaluation(kind: str) -> None:
+    """Where a batch is then normalized by its own statistics; of the extended one in training alone."""
+    layer = make_norm(f"{kind}:min_values=20,track_running_stats=false", 3)
+    with pytest.raises(InputError, match="min_values=20"):
+        layer(torch.randn(2, 3, 4))
+    layer.eval()
+    if kind == "extended":
+        assert layer(torch.randn(2, 3, 4)).shape == (2, 3, 4)
+    else:
+        with pytest.raises(InputError, match="min_values=20"):
+            layer(torch.randn(2, 3, 4))

@@ -11,6 +11,7 @@ from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, stack_module_state, vjp, vmap
 from torch.testing import assert_close
 
+from normzoo import layers
 from normzoo.layers import backend
 from normzoo.registry.backends import Backend
 
@@ -253,4 +254,15 @@ def test_many_sizes_are_compiled_for_once(case: Case, training: bool) -> None:
         if extra == 2:
             settled = counter.frame_count
     assert counter.frame_count == settled <= 3
+    assert_close(twin.state_dict(), layer.state_dict())
+
+
+def test_a_ghost_batch_norm_is_compiled_for_each_batch_size() -> None:
+    """As how many parts there are belongs to what is compiled."""
+    layer = randomized(layers.GhostBatchNorm(2, size=3).double())
+    twin = copy.deepcopy(layer)
+    compiled: Any = torch.compile(twin, fullgraph=True, backend="aot_eager")
+    for samples in (6, 7, 8, 2, 6):
+        x = torch.randn(samples, 2, 3, dtype=torch.float64)
+        assert_close(compiled(x), layer(x))
     assert_close(twin.state_dict(), layer.state_dict())

@@ -267,7 +267,7 @@ def _by_given_gradients(
     rstd: Tensor,
 ) -> list[Tensor]:
     """Return the gradients for statistics that were given; that of a bias alone depends on none."""
-    over = (*range(spec.leading), *spec.positions(g))
+    over = (*range(spec.leading), *range(spec.channels, g.ndim))
     gradients = []
     if wanted[0]:
         gradients.append(g * (rstd if weight is None else rstd * spec.per_value(weight, g)))

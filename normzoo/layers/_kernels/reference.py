@@ -30,6 +30,7 @@ from normzoo.layers._kernels.moments import (
     product,
 )
 from normzoo.layers._kernels.spec import NormSpec, Running, Wanted, laid_out, widened
+from normzoo.layers._kernels.torch_internals import is_jit_tracing
 
 _MANY, _ROWS = 1024, 16
 """From how many rows on they are first summed in sets, and in sets of how many: these stay in a cache."""
@@ -122,9 +123,9 @@ def update_running(axes: tuple[int, ...], running: Running, statistics: Statisti
         return
     # Not by no_grad, an empty region of which torch.export cannot load again.
     count, mean, var = statistics.count, statistics.mean, statistics.var
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() or is_jit_tracing():  # which checks what it has traced without gradients
         mean, var = mean.detach(), var.detach()
-    share: Tensor | int = 1
+    share: Tensor | None = None
     if running.skipped is not None:
         is_finite = mean.isfinite().all() & var.isfinite().all()
         running.skipped.add_((~is_finite).to(running.skipped.dtype))
@@ -133,8 +134,9 @@ def update_running(axes: tuple[int, ...], running: Running, statistics: Statisti
         _update_from_counted(running, torch.as_tensor(count), mean, var, share, unbiased=unbiased)
         return
     if running.batches is not None:
-        running.batches.add_(share)
-    weight = running.weight_of_newest(mean.dtype) * share
+        running.batches.add_(1 if share is None else share)
+    weight = running.weight_of_newest(mean.dtype)
+    weight = weight if share is None else weight * share.to(mean.dtype)
     remembered = var * (count / (count - 1)) if unbiased else var
     for tracked, newest in ((running.mean, mean), (running.var, remembered)):
         newest = (newest if 0 in axes else newest.mean(0)).reshape(tracked.shape)
@@ -142,15 +144,16 @@ def update_running(axes: tuple[int, ...], running: Running, statistics: Statisti
 
 
 def _update_from_counted(
-    running: Running, count: Tensor, mean: Tensor, var: Tensor, share: Tensor | int, *, unbiased: bool
+    running: Running, count: Tensor, mean: Tensor, var: Tensor, share: Tensor | None, *, unbiased: bool
 ) -> None:
     """Do the same from pools that hold unequally many values; those that have no variance, below two, have no say."""
     has_variance = (count > 1).to(mean.dtype)
     weight_of_sample = has_variance / has_variance.sum(0).clamp(min=1)
     if running.batches is not None:
-        running.batches.add_((has_variance.sum() > 0).to(running.batches.dtype) * share)
+        has_any = (has_variance.sum() > 0).to(running.batches.dtype)
+        running.batches.add_(has_any if share is None else has_any * share)
     present = has_variance.amax(0)
-    weight = running.weight_of_newest(mean.dtype) * present * share
+    weight = running.weight_of_newest(mean.dtype) * (present if share is None else present * share.to(mean.dtype))
     remembered = var * bessel(count) if unbiased else var
     if running.mean is None or running.var is None:
         return

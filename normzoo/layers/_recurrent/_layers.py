@@ -207,6 +207,12 @@ class _Normalized(nn.RNNBase):
                 f"{name}: the input must be a sequence (T, I) or a batch of them, I being input_size, got "
                 f"{len(shape)} dimensions, the last of {shape[-1]}, and input_size={self.input_size}; reshape it"
             )
+        dtype, is_computed = self.weight_ih_l0.dtype, given.x.device.type != "meta"
+        if given.x.dtype != dtype and not (is_computed and torch.is_autocast_enabled(given.x.device.type)):
+            raise InputError(
+                f"{name}: the input must be of the type of the weights, got {given.x.dtype} for {dtype}; convert one "
+                "of them, or use torch.autocast"
+            )
         if not shape[0]:
             raise InputError(f"{name}: the input must hold a step, got none; leave such batches out")
         sizes = [self.proj_size or self.hidden_size, self.hidden_size]
