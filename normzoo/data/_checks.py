@@ -1,7 +1,5 @@
 """What is refused of a dataset's inputs, and how many targets they need. What targets may be is the task's to say."""
 
-from pathlib import Path
-
 import numpy as np
 
 from normzoo.data import _part
@@ -111,10 +109,3 @@ def check_finite(source: str, part: "_part.Part") -> None:
             f"{source} holds {values} finite in float32, the first ({part.values[first]}) at index {first}; "
             "remove those samples or replace the values"
         )
-
-
-def no_file(source: str, path: Path) -> DataError:
-    """Return the error of a path at which there is no file."""
-    if path.is_dir():
-        return DataError(f"{source}: it is a folder; for a folder of pictures write folder:{path}")
-    return DataError(f"{source}: no such file; check the path '{path.absolute()}'")

@@ -20,7 +20,7 @@ from normzoo.data._splitting import hold_out
 from normzoo.data.torchvision import torchvision_class
 from normzoo.errors import DataError, counted
 from normzoo.memory import free_bytes, require_memory
-from normzoo.registry.datasets import at_home, circular_link
+from normzoo.registry.datasets import at_home, circular_link, not_there
 
 _SPLITS: Mapping[str, str] = {
     "train": "train",
@@ -122,8 +122,7 @@ def _size(source: str, size: int | str | None) -> tuple[int, int] | None:
 def _find(source: str, root: Path) -> tuple[dict[str, list[_Picture]], list[str]]:
     """Return the pictures of each part, and what is to be said of what is not read."""
     if not root.exists():
-        options = "; options are size=, channels= and corrupt=" if ":" in root.name else ""
-        raise DataError(f"{source}: no such folder; check the path '{root.absolute()}'{options}")
+        raise not_there(source, "folder", root)
     if not root.is_dir():
         raise DataError(f"{source}: it is a file; unpack it if it is an archive, and name the folder")
     names = _folders(source, root)

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays, SampleKind
 from normzoo.data._mapped import MappedFile, check_sizes, map_member
 from normzoo.errors import DataError
 from normzoo.memory import require_memory
-from normzoo.registry.datasets import at_home
+from normzoo.registry.datasets import at_home, not_there
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 NOTES = "normzoo_notes"
@@ -84,7 +83,7 @@ def _size(source: str, vocabulary: Array) -> int:
 def _read(source: str, path: Path, further: Sequence[str]) -> dict[str, Any]:
     """Map the inputs of the splits and read the other arrays, by name, and further ones; and the file they are in."""
     if not path.is_file():
-        raise no_file(source, path)
+        raise not_there(source, "npz", path)
     if not zipfile.is_zipfile(path):
         raise DataError(f"{source}: not an .npz file; write one with numpy.savez('{path.name}', x_train=..., ...)")
     try:

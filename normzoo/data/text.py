@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError, counted
 from normzoo.memory import require_memory
-from normzoo.registry.datasets import at_home
+from normzoo.registry.datasets import at_home, not_there
 
 _HELD_OUT = 0.1
 """Shares of the text that are the validation and the test set, at its end."""
@@ -68,7 +67,7 @@ def load(*, argument: str, length: int = 64) -> RawArrays:
 
 def _read(source: str, path: Path) -> str:
     if not path.is_file():
-        raise no_file(source, path)
+        raise not_there(source, "text", path)
     try:
         require_memory(2 * path.stat().st_size, source, "give a part of the text")
         content = path.read_bytes()

@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from normzoo.data._checks import no_file
 from normzoo.data._dataset import Array, RawArrays
 from normzoo.errors import DataError, counted
 from normzoo.memory import require_memory
-from normzoo.registry.datasets import at_home
+from normzoo.registry.datasets import at_home, not_there
 
 _SHOWN, _LONGEST = 10, 40
 """Values that a message lists, and characters of a text that it shows."""
@@ -43,6 +42,8 @@ def load(*, argument: str, test: str | None = None) -> RawArrays:
     """
     source = f"ts '{argument}'"
     train_path = at_home(argument)
+    if not train_path.is_file():
+        raise not_there(source, "ts", train_path)
     if test is None and not train_path.name.endswith(_TRAIN):
         raise DataError(f"{source}: its name does not end in {_TRAIN}, so say which file the test set is: test=PATH")
     test_path = at_home(test) if test else train_path.with_name(train_path.name.removesuffix(_TRAIN) + _TEST)
@@ -69,7 +70,7 @@ def load(*, argument: str, test: str | None = None) -> RawArrays:
 
 def _read(source: str, path: Path) -> _Cases:
     if not path.is_file():
-        raise no_file(source, path)
+        raise not_there(source, "ts", path)
     where = f"{source}: {path.name}"
     try:
         require_memory(2 * path.stat().st_size, where, "give fewer cases")

@@ -156,6 +156,8 @@ class Registry(Mapping[str, AnyEntry], Generic[AnyEntry]):
             key, equals, value = (part.strip() for part in item.partition("="))
             if not equals or not key.isidentifier() or not value:
                 raise ComponentError(f"{self.kind} '{text}': expected options of the form key=value, got '{item}'")
+            if key in read:
+                raise ComponentError(f"{self.kind} '{text}': it says {key} more than once; say it once")
             read[key] = scalar(value)
         return read
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from normzoo.errors import UsageError
+from normzoo.errors import DataError, UsageError, nearest
 from normzoo.registry._component import Entry, Registry, Spec
 
 
@@ -182,3 +182,30 @@ def circular_link(inside: Path, folders: Sequence[str], top: Path) -> Path | Non
         if any(each.resolve().is_relative_to(target) for each in link.parents if each.is_relative_to(top)):
             return link
     return None
+
+
+def not_there(source: str, name: str, path: Path) -> DataError:
+    """Return the error of a path at which there is nothing: an option that does not read is a part of it.
+
+    Args:
+        source: what messages call the data.
+        name: that of the dataset whose argument it is.
+        path: where the data are looked for.
+    """
+    what = "folder" if name == "folder" else "file"
+    named, _, options = str(path).rpartition(":")
+    if not named or not (Path(named).is_dir() if what == "folder" else Path(named).is_file()):
+        if path.is_dir():
+            return DataError(f"{source}: it is a folder; for a folder of pictures write folder:{path}")
+        return DataError(f"{source}: no such {what}; check the path '{path.absolute()}'")
+    known = DATASETS[name].options
+    keys = [each.partition("=")[0].strip() for each in options.split(",")]
+    wrong = next((each for each in keys if each and each not in known), None)
+    if wrong is None:
+        return DataError(
+            f"{name} '{named}': its options '{options}' do not read; write them as key=value,key=value, where no value "
+            "has a comma, a colon or an equality sign"
+        )
+    return DataError(
+        f"{name} '{named}': it has no option '{wrong}'{nearest(wrong, known)} (it takes: {', '.join(known)})"
+    )

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from normzoo.errors import MAX_LISTED, DataError, error_text, nearest
-from normzoo.registry.datasets import at_home
+from normzoo.errors import MAX_LISTED, DataError, error_text
+from normzoo.registry.datasets import at_home, not_there
 from normzoo.tables._columns import Decimal
 
 if TYPE_CHECKING:
@@ -30,11 +30,6 @@ _LONGEST = 2**26
 
 _NAMELESS = re.compile(r"__index_level_\d+__")
 """What pandas calls an index without a name in Parquet."""
-
-_OPTIONS = {
-    "csv": ("target", "test", "drop", "missing", "sep", "decimal"),
-    "parquet": ("target", "test", "drop", "missing"),
-}
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,7 @@ def column_names(path: str, layout: Layout) -> list[str]:
     """
     source, file = layout.source(path), at_home(path)
     if not file.is_file():
-        raise _not_there(source, path, layout)
+        raise not_there(source, layout.format, file)
     if layout.format == "parquet":
         names = _parquet_names(source, file)
         return _checked(source, names)
@@ -170,26 +165,6 @@ def check_rows(path: str, layout: Layout) -> None:
     if layout.format == "csv":
         for _ in _rows(layout.source(path), at_home(path), layout):
             pass
-
-
-def _not_there(source: str, path: str, layout: Layout) -> DataError:
-    """Say that there is no such file, or which option is none, which is read as a part of the path."""
-    named, _, options = path.rpartition(":")
-    if not named or not at_home(named).is_file():
-        if at_home(path).is_dir():
-            return DataError(f"{source}: it is a folder; for a folder of pictures write folder:{path}")
-        return DataError(f"{source}: no such file; check the path '{at_home(path).absolute()}'")
-    known = _OPTIONS[layout.format]
-    keys = [each.partition("=")[0].strip() for each in options.split(",")]
-    wrong = next((each for each in keys if each and each not in known), None)
-    if wrong is None:
-        return DataError(
-            f"{layout.source(named)}: its options '{options}' do not read; write them as key=value,key=value, where no "
-            "value has a comma, a colon or an equality sign"
-        )
-    return DataError(
-        f"{layout.source(named)}: it has no option '{wrong}'{nearest(wrong, known)} (it takes: {', '.join(known)})"
-    )
 
 
 def _refuse_one_column(source: str, header: str) -> None:

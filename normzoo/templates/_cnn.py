@@ -11,7 +11,7 @@ from torch.autograd import Function
 from normzoo.layers._kernels.torch_internals import must_be_traceable
 from normzoo.layers._make import NormFactory
 from normzoo.registry import InputKind
-from normzoo.templates._norm_slots import Shape, left_out, norm_act
+from normzoo.templates._norm_slots import Shape, check_sizes, left_out, norm_act
 
 CONVERSION_REPAYS_AFTER = 20_000
 """Values from which on max pooling takes longer than max pooling channels-last and the way there and back."""
@@ -55,6 +55,7 @@ class Cnn(nn.Module):
         sites: Literal["all", "maps", "vectors"] = "all",
     ) -> None:
         super().__init__()
+        check_sizes("Cnn", widths=widths, hidden=hidden)
         channels, *sizes = shape
         shrunk = [size >> len(widths) for size in sizes]
         what, kind, convolution, pool = _ALONG[len(sizes)]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from normzoo.errors import ComponentError
 from normzoo.layers._make import NormFactory, contains_activation
 from normzoo.layers._recurrent import StepNorms, lstm, transform
-from normzoo.templates._norm_slots import Shape, accepts, build, fit_for_padding, masked, problem
+from normzoo.templates._norm_slots import Shape, accepts, build, check_sizes, fit_for_padding, masked, problem
 from normzoo.templates._padding import last_steps, without_padding
 
 
@@ -51,6 +51,7 @@ class Lstm(nn.Module):
         hidden: int = 64,
     ) -> None:
         super().__init__()
+        check_sizes("Lstm", hidden=hidden)
         self.ragged, self.per_step, self.is_of_rows = ragged, per_step, len(shape) == 3
         self.embedding = None if vocabulary is None else nn.Embedding(vocabulary, hidden)
         steps = shape[-1] if len(shape) < 3 else shape[1]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from normzoo.layers._make import NormFactory, needs_positions
 from normzoo.registry import InputKind
-from normzoo.templates._norm_slots import build, left_out, norm_act
+from normzoo.templates._norm_slots import build, check_sizes, left_out, norm_act
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -52,6 +52,7 @@ class Mlp(nn.Module):
         super().__init__()
         if not widths:
             raise ValueError("Mlp: norms stand at hidden layers, got no widths; use for example widths=64")
+        check_sizes("Mlp", widths=widths)
         act = ACTIVATIONS[activation]
         chosen = {"all": range(len(widths)), "first": (0,), "last": (len(widths) - 1,)}[sites]
         layers: list[nn.Module] = [nn.Flatten()]

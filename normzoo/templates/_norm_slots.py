@@ -39,6 +39,19 @@ LONGEST_REASON = 120
 _TORCH = Path(torch.__file__).parent
 
 
+def check_sizes(template: str, **sizes: int | Sequence[int]) -> None:
+    """Refuse a width or a depth below one, by which nothing that is learned could depend on the input.
+
+    Raises:
+        ValueError: there is one; the message names it.
+    """
+    for name, size in sizes.items():
+        each = size if isinstance(size, Sequence) else [size]
+        if any(number < 1 for number in each):
+            written = "-".join(map(str, each))
+            raise ValueError(f"{template}: {name} must be at least 1, got {name}={written}; use for example {name}=8")
+
+
 def kind_of(dimensions: int) -> InputKind:
     """Return the kind of an input with so many dimensions; of more than a volume has, it is maps."""
     return next((kind for kind, number in _DIMENSIONS.items() if number == dimensions), "maps")

@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 from normzoo.layers import NoNorm
 from normzoo.layers._make import NormFactory, contains_activation
 from normzoo.registry import InputKind
-from normzoo.templates._norm_slots import Shape, build, left_out, norm_act
+from normzoo.templates._norm_slots import Shape, build, check_sizes, left_out, norm_act
 
 STAGES = 3
 """Of blocks; each but the first halves the maps and doubles the channels."""
@@ -70,6 +70,7 @@ class ResNet(nn.Module):
         sites: Literal["all", "stem", "blocks"] = "all",
     ) -> None:
         super().__init__()
+        check_sizes("ResNet", width=width)
         channels, height, across = shape
         per_stage, rest = divmod(depth - 2, 2 * STAGES)
         if rest or per_stage < 1:

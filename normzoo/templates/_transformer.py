@@ -29,6 +29,7 @@ from normzoo.templates._norm_slots import (
     accepts,
     build,
     centers_positions,
+    check_sizes,
     fit_for_padding,
     is_batch_independent,
     left_out,
@@ -109,13 +110,12 @@ class Transformer(nn.Module):
         super().__init__()
         self.pool, self.ragged, self.per_step = pool, ragged, per_step
         kind: InputKind = "vectors" if per_step else "sequences"
+        check_sizes("Transformer", width=width)
         if heads < 1 or width % heads:
             raise ValueError(
                 f"Transformer: heads must divide width, got width={width}, heads={heads}; use one of {_divisors(width)}"
             )
-        for name, number in (("depth", depth), ("mlp_ratio", mlp_ratio)):
-            if number < 1:
-                raise ValueError(f"Transformer: {name} must be at least 1, got {name}={number}")
+        check_sizes("Transformer", depth=depth, mlp_ratio=mlp_ratio)
 
         def norms(where: str, *, wanted: bool, channels: int = width, last: bool = False) -> list[nn.Module]:
             if not wanted:

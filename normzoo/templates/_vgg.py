@@ -9,7 +9,7 @@ from normzoo.layers._make import NormFactory
 from normzoo.layers._noise import Noise
 from normzoo.registry import InputKind
 from normzoo.templates._cnn import MaxPool
-from normzoo.templates._norm_slots import Shape, left_out, norm_act
+from normzoo.templates._norm_slots import Shape, check_sizes, left_out, norm_act
 
 CONVOLUTIONS: Mapping[int, Sequence[int]] = {
     11: (1, 1, 2, 2, 2),
@@ -71,6 +71,7 @@ class Vgg(nn.Module):
         noise: float = 0.0,
     ) -> None:
         super().__init__()
+        check_sizes("Vgg", width=width, hidden=hidden)
         channels, *size = shape
         if min(size) < SMALLEST:
             raise ValueError(

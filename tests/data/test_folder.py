@@ -389,7 +389,7 @@ def test_names_that_are_no_text_are_escaped(tmp_path: Path) -> None:
         ("size=1.5", "size must be pixels, or width x height, such as 64 or 64x48, got '1.5'"),
         ("channels=2", "channels must be 1 (grayscale) or 3 (RGB), got 2"),
         ("corrupt=keep", "corrupt must be one of refuse, skip, got 'keep'"),
-        ("sise=8", "options are size=, channels= and corrupt="),
+        ("sise=8", "it has no option 'sise'; did you mean 'size'? (it takes: size, channels, corrupt)"),
     ],
 )
 def test_options_are_checked(options: str, message: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from normzoo.data import Dataset, load_dataset
 from normzoo.data.text import load
-from normzoo.errors import DataError
+from normzoo.errors import DataError, UsageError
 from normzoo.tasks import NextToken
 
 TEXT = "the quick brown fox jumps over the lazy dog\n" * 30
@@ -112,6 +112,25 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     for path, told in ((tmp_path / "none.txt", "no such file; check the path"), (tmp_path, "it is a folder")):
         with pytest.raises(DataError, match=told):
             load_dataset(f"text:{path}", task=NextToken())
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("text:BOOK:lenght=10", "text 'BOOK': it has no option 'lenght'; did you mean 'length'? (it takes: length)"),
+        ("text:BOOK:length=16,foo=3", "text 'BOOK': it has no option 'foo' (it takes: length)"),
+        ("npz:BOOK:kin=images", "npz 'BOOK': it has no option 'kin'; did you mean 'kind'? (it takes: kind)"),
+        ("ts:BOOK:tset=b", "ts 'BOOK': it has no option 'tset'; did you mean 'test'? (it takes: test)"),
+        ("text:BOOK:8", "text 'BOOK': it has no option '8' (it takes: length)"),
+    ],
+)
+def test_an_option_that_does_not_read_is_no_missing_file(tmp_path: Path, spec: str, message: str) -> None:
+    """Of whatever is a file: the option is named, and those that there are."""
+    book = tmp_path / "book.txt"
+    book.write_text("abc" * 300)
+    with pytest.raises(UsageError) as refused:
+        load_dataset(spec.replace("BOOK", str(book)), task=NextToken())
+    assert str(refused.value).startswith(message.replace("BOOK", str(book)))
 
 
 def test_nine_tenths_of_the_least_text_is_enough(tmp_path: Path) -> None:

@@ -228,8 +228,13 @@ def test_a_few_lines_that_stand_for_billions_are_refused(tmp_path: Path) -> None
             "settings: they ask for 60,000,000,000 runs, and a comparison has at most 1,000,000; ask for fewer seeds, "
             "norms, templates, batch sizes or learning rates",
         ),
+        (
+            {"first_seed": "1073741820"},
+            "settings: their seeds begin at 1,073,741,820; beyond 1,073,741,823 runs would draw the same random "
+            "numbers as those of smaller seeds",
+        ),
     ],
-    ids=["seeds", "epochs", "timeout", "runs"],
+    ids=["seeds", "epochs", "timeout", "runs", "first seed"],
 )
 def test_more_than_anybody_could_wait_for_is_refused_at_once(flags: dict[str, str], message: str) -> None:
     """Before it is planned."""

@@ -52,6 +52,8 @@ def test_two_names_of_the_same_thing_are_refused(setting: dict[str, Any], messag
     ("setting", "message"),
     [
         ({"norms": ("bach",)}, "unknown norm 'bach'; did you mean 'batch'?"),
+        ({"norms": ("group:groups=2,groups=4",)}, "it says groups more than once; say it once"),
+        ({"templates": ("resnet:depth=8,depth=14",)}, "it says depth more than once; say it once"),
         ({"norms": ("group:groups=",)}, "expected options of the form key=value, got 'groups='"),
         ({"norms": ()}, "at least 1 item"),
         ({"templates": ("cn",)}, "unknown template 'cn'; did you mean 'cnn'?"),

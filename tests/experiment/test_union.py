@@ -139,6 +139,15 @@ def test_what_one_part_left_out_another_may_have(tmp_path: Path) -> None:
     assert (matrix.norms, matrix.optional) == (("batch", "none", "layer"), ("batch", "none"))
 
 
+def test_seeds_far_apart_are_no_parts_of_one(tmp_path: Path) -> None:
+    """Where more are left out than there are, whatever their order; a date for a seed is far from others."""
+    parts = tuple(({"first_seed": first, "seeds": 3}, ()) for first in (20261128, 0, 1))
+    assert refusal(tmp_path, *parts) == (
+        "these comparisons are not parts of one: their seeds, 0 to 2, 1 to 3, 20261128 to 20261130, leave out more "
+        "than they have; report them one by one"
+    )
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings_must_agree(tmp_path: Path, name: str) -> None:
     """The message names the setting, the values, which comparisons have them, and the way out."""

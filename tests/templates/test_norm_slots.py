@@ -14,7 +14,7 @@ from normzoo.errors import ComponentError
 from normzoo.layers import NoNorm, make_norm, norm_factory
 from normzoo.layers._make import contains_activation, needs_positions
 from normzoo.registry import NORMS
-from normzoo.templates import Cnn, Lstm
+from normzoo.templates import Cnn, Lstm, make_network
 from normzoo.templates._norm_slots import accepts, build, left_out, norm_act, place_of, problem
 
 from .own_norms import Dicing, Positional, Rolling
@@ -286,3 +286,22 @@ def test_an_error_is_of_the_line_of_the_users_own_code() -> None:
         own()
     place = place_of(caught.value)
     assert (place.filename, place.name) == (__file__, "own")
+
+
+@pytest.mark.parametrize(
+    ("template", "named"),
+    [
+        ("mlp:widths=8-0", "Mlp: widths must be at least 1, got widths=8-0"),
+        ("cnn:widths=0-4", "Cnn: widths must be at least 1, got widths=0-4"),
+        ("cnn:hidden=0", "Cnn: hidden must be at least 1, got hidden=0"),
+        ("lstm:hidden=0", "Lstm: hidden must be at least 1, got hidden=0"),
+        ("vgg:width=-3", "Vgg: width must be at least 1, got width=-3"),
+        ("vgg:hidden=0", "Vgg: hidden must be at least 1, got hidden=0"),
+        ("resnet:depth=8,width=0", "ResNet: width must be at least 1, got width=0"),
+        ("transformer:width=0", "Transformer: width must be at least 1, got width=0"),
+    ],
+)
+def test_a_layer_of_no_width_is_refused(template: str, named: str) -> None:
+    """Its output could not depend on the input; torch would make it with a warning, or fail."""
+    with pytest.raises(ValueError, match=named):
+        make_network(template, norm_factory("none"), shape=(1, 32, 32), outputs=2)

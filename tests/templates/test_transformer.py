@@ -188,8 +188,8 @@ def test_norms_that_do_not_fit_are_refused(norm: NormFactory, message: str) -> N
     ("options", "message"),
     [
         ({"heads": 3}, "Transformer: heads must divide width, got width=8, heads=3; use one of 1, 2, 4, 8"),
-        ({"depth": 0}, "Transformer: depth must be at least 1, got depth=0"),
-        ({"mlp_ratio": 0}, "Transformer: mlp_ratio must be at least 1, got mlp_ratio=0"),
+        ({"depth": 0}, "Transformer: depth must be at least 1, got depth=0; use for example depth=8"),
+        ({"mlp_ratio": 0}, "Transformer: mlp_ratio must be at least 1, got mlp_ratio=0; use for example mlp_ratio=8"),
         (
             {"shape": (1, 28, 12), "patch": 3},
             "Transformer: patch must divide height and width of the images, got patch=3 for 28x12; use one of 1, 2, 4",

@@ -62,6 +62,10 @@ OPTION_OF: dict[str, tuple[str, str, Registry[Any]]] = {
 MAX_RUNS = 1_000_000
 """How many runs a comparison may have; a plan of more takes longer than anybody waits for it."""
 
+SEEDS = 2**30
+"""Seeds are below it: from there on a run draws what the augmentation of a smaller seed draws, and torch's generators
+know a seed by its last 32 bits."""
+
 KEYS = (
     *(key for model in _MODELS for key, field in model.model_fields.items() if field.description),
     *Shorthands.model_fields,
@@ -161,6 +165,11 @@ def resolve(files: Sequence[Path], assignments: Sequence[str], flags: Mapping[st
         raise ConfigError(
             f"settings: they ask for {runs:,} runs, and a comparison has at most {MAX_RUNS:,}; ask for fewer seeds, "
             "norms, templates, batch sizes or learning rates"
+        )
+    if configuration.matrix.seed_range.stop > SEEDS:
+        raise ConfigError(
+            f"settings: their seeds begin at {configuration.matrix.first_seed:,}; beyond {SEEDS - 1:,} runs would draw "
+            "the same random numbers as those of smaller seeds"
         )
     return configuration
 

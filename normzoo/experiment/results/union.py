@@ -89,7 +89,7 @@ def together(comparisons: Sequence[StoredComparison], records: Mapping[str, RunR
             f"these comparisons are not parts of one: {named}{more}; choose some that agree (`normzoo runs` lists them)"
         )
     matrices = [comparison.matrix for comparison in comparisons]
-    first_seed = min(matrix.seed_range.start for matrix in matrices)
+    seeds = _all_seeds(matrices)
     axes: dict[str, Any] = {
         name: tuple(dict.fromkeys(value for matrix in matrices for value in getattr(matrix, name)))
         for name in ("norms", "templates", "batch_sizes")
@@ -100,11 +100,33 @@ def together(comparisons: Sequence[StoredComparison], records: Mapping[str, RunR
             **axes,
             "optional": _optional(matrices, axes["norms"]),
             "left_out": _left_out(matrices),
-            "first_seed": first_seed,
-            "seeds": max(matrix.seed_range.stop for matrix in matrices) - first_seed,
+            "first_seed": seeds.start,
+            "seeds": len(seeds),
             **{name: _common([getattr(matrix, name) for matrix in matrices]) for name in ("baseline", "target")},
         }
     )
+
+
+def _all_seeds(matrices: Sequence[MatrixSpec]) -> range:
+    """Return the seeds from the first to the last; at least half of them must be there.
+
+    Raises:
+        StoreError: they are not.
+    """
+    ranges = sorted({matrix.seed_range for matrix in matrices}, key=lambda seeds: (seeds.start, seeds.stop))
+    found = range(ranges[0].start, max(seeds.stop for seeds in ranges))
+    there, reached = 0, found.start
+    for seeds in ranges:
+        there += max(0, seeds.stop - max(reached, seeds.start))
+        reached = max(reached, seeds.stop)
+    if 2 * there < len(found):
+        named = ", ".join(f"{seeds.start} to {seeds.stop - 1}" for seeds in ranges[:_NAMED])
+        more = f" and {len(ranges) - _NAMED} more" if len(ranges) > _NAMED else ""
+        raise StoreError(
+            f"these comparisons are not parts of one: their seeds, {named}{more}, leave out more than they have; "
+            "report them one by one"
+        )
+    return found
 
 
 def _optional(matrices: Sequence[MatrixSpec], norms: Sequence[str]) -> tuple[str, ...]:
