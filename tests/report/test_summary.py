@@ -294,3 +294,22 @@ def test_what_the_test_samples_leave_is_not_said_where_it_is_written_as_nothing(
 
     assert said(slice(0)) is None
     assert "widest interval over both would still be about \u00b1" in str(said(slice(5)))
+
+
+def test_an_interval_over_test_samples_is_of_all_seeds_or_none() -> None:
+    """Of fewer seeds than the difference beside it, it could be narrower."""
+
+    def interval(known: int) -> object:
+        matrix, records = column({"batch": (0.75,) * 4, "none": (0.75,) * 4})
+        random = np.random.default_rng(0)
+        shared = {
+            key: record.model_copy(update={"test_hits": pack_hits(random.random(40) < 0.75), "test_samples": 40})
+            if record.spec.seed < known
+            else record
+            for key, record in records.items()
+        }
+        versus = summarize(matrix, shared).tables[0].rows[0].cells[0].vs_reference
+        return versus and versus.with_samples
+
+    assert interval(4) is not None
+    assert interval(3) is None

@@ -320,7 +320,8 @@ def _vs_reference(
 def _with_samples(own: Sequence[RunRecord], other: Sequence[RunRecord]) -> TwoWay | None:
     """Return how sure a difference is over seeds and test samples, by which samples were right in both.
 
-    None where there are folds, over which a seed has test samples of its own.
+    None where there are folds, over which a seed has test samples of its own, and unless that is known of all seeds
+    that both have.
     """
     if any(record.spec.folds > 1 for record in own):
         return None
@@ -328,7 +329,8 @@ def _with_samples(own: Sequence[RunRecord], other: Sequence[RunRecord]) -> TwoWa
         {record.spec.seed: record.hits for record in records if record.hits is not None} for records in (own, other)
     )
     seeds = sorted(left.keys() & right.keys())
-    if len(seeds) < 2 or len({len(hits) for hits in (*left.values(), *right.values())}) != 1:
+    paired = values_by_seed(own).keys() & values_by_seed(other).keys()
+    if len(seeds) < max(2, len(paired)) or len({len(hits) for hits in (*left.values(), *right.values())}) != 1:
         return None
     return two_way(np.array([left[seed].astype(np.int8) - right[seed] for seed in seeds]))
 

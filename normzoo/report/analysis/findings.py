@@ -73,9 +73,9 @@ def _standings(summary: Summary, results: Results, n_norms: int) -> str:
     elif not cell.is_partial and any(
         metric.sign * ((other.mean or 0.0) - (cell.mean or 0.0)) > 0 for _, other in results if other.is_partial
     ):
-        highest += " of those with all of their runs"
+        highest += " of those without failed or diverged runs"
     if cell.is_partial:
-        return f"no norm has all of its runs; over completed runs only, {highest}"
+        return f"every norm has failed or diverged runs; over completed runs only, {highest}"
     if not is_tested:
         if len(level) == len(results):
             return f"all norms have the same mean; {NEEDED}"

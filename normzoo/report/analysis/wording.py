@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from math import ceil
 
 from normzoo.metric import Metric
 from normzoo.report.statistics.differences import LEVEL, PairedDifference
@@ -151,13 +152,15 @@ def _rounded(p_value: float) -> float:
 def at_most(p_values: Sequence[float]) -> str:
     """Write the highest of several p values.
 
-    >>> at_most([0.047]), at_most([0.008, 0.047]), at_most([0.0001, 0.0002])
-    ('= 0.047', '≤ 0.047', '< 0.001')
+    >>> at_most([0.047]), at_most([0.008, 0.03125]), at_most([0.0001, 0.0002])
+    ('= 0.047', '≤ 0.032', '< 0.001')
     """
     highest = max(p_values)
     if highest < MIN_P:
         return f"< {MIN_P}"
-    return f"{'=' if len(p_values) == 1 else AT_MOST} {_rounded(highest):.3f}"
+    if len(p_values) == 1:
+        return f"= {_rounded(highest):.3f}"
+    return f"{AT_MOST} {ceil(round(1000 * highest, 6)) / 1000:.3f}"
 
 
 def enumerated(names: Sequence[str]) -> str:

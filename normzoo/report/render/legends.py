@@ -1,5 +1,6 @@
 """What stands around a table: its title, how the runs were trained, and what its numbers and signs are."""
 
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from normzoo.errors import counted
@@ -7,7 +8,7 @@ from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.metric import Metric
 from normzoo.registry import DATASETS, TEMPLATES
 from normzoo.registry.datasets import with_paths
-from normzoo.report.analysis.numbers import Summary, Table
+from normzoo.report.analysis.numbers import CellSummary, Summary, Table
 from normzoo.report.analysis.wording import (
     MIN_P,
     PLUS_MINUS,
@@ -30,7 +31,7 @@ from normzoo.report.render.cells import (
     target_header,
 )
 from normzoo.report.statistics.differences import LEVEL
-from normzoo.report.statistics.family import MAX_EXACT, MIN_SEEDS, RANDOM_FLIPS, Family
+from normzoo.report.statistics.family import MIN_SEEDS, Family
 from normzoo.report.statistics.power import MAX_SEEDS
 
 
@@ -147,12 +148,12 @@ def legend(summary: Summary) -> str:
     if "best" in marks:
         parts.append(
             f"{BEST} {'highest' if metric.higher_is_better else 'lowest'} mean, {TIED} not significantly "
-            f"different from it, by {tested_with(summary.family)}."
+            f"different from it, by {tested_with(summary.family)}{_among(summary)}."
         )
     if any(cell.is_partial for cell in cells):
         parts.append(
             f"{PARTIAL} completed runs only: runs that diverged or failed have no {metric.title}; such a norm is not "
-            f"marked {BEST} beside one with all of its runs, and what leaves runs out is not tested."
+            f"marked {BEST} beside one without such runs, and what leaves runs out is not tested."
         )
     if any(cell.stands_nowhere for cell in cells):
         parts.append(
@@ -169,6 +170,19 @@ def legend(summary: Summary) -> str:
     if summary.chosen_from and summary.family.is_tested:
         parts.append(choice_sentence(summary))
     return " ".join(parts)
+
+
+def _among(summary: Summary) -> str:
+    """Say among which norms the best is, where another has a better mean; of partial ones that is said beside it."""
+    sign = summary.metric.sign
+
+    def is_passed(cells: Sequence[CellSummary]) -> bool:
+        whole = [cell for cell in cells if cell.mean is not None and not cell.is_partial]
+        best = [sign * cell.mean for cell in whole if cell.mark == "best" and cell.mean is not None]
+        return bool(best) and any(sign * (cell.mean or 0.0) > best[0] for cell in whole)
+
+    blocks = (list(each) for table in summary.tables for each in zip(*(row.cells for row in table.rows), strict=True))
+    return f"; best of those with {MIN_SEEDS} seeds or more that are not behind" if any(map(is_passed, blocks)) else ""
 
 
 def target_sentence(summary: Summary, target: float) -> str:
@@ -214,26 +228,12 @@ def tested_with(family: Family) -> str:
     return f"{what} at {LEVEL:.0%}".replace("%", " %")
 
 
-def how_tested(family: Family) -> str:
-    """Say what was tested, and how."""
-    flips = (
-        f"all {2 ** (family.seeds - 1):,} flips that differ"
-        if family.seeds <= MAX_EXACT
-        else f"{RANDOM_FLIPS:,} random flips"
-    )
-    return (
-        f"{counted(family.size, 'difference')} of one family: every two norms at every batch size, and the slopes of "
-        f"every two norms, over all templates. Joint sign flips of the seeds ({flips}), step-down over the "
-        f"largest, on a scale moderated over the family; two-sided, level {LEVEL:g} for all together."
-    )
-
-
 def _values(metric: Metric, matrix: MatrixSpec, *, is_whole: bool) -> str:
     what = f"Test {metric.title}{in_unit(metric.unit)} after {counted(matrix.epochs, 'epoch')}"
     what += "" if metric.higher_is_better else f" ({direction(metric)})"
     if matrix.seeds == 1:
         return f"{what}, of a single seed."
-    fewer = "" if is_whole else ", fewer where the cell says so"
+    fewer = "" if is_whole else ", fewer where the cell says so,"
     over = "" if matrix.folds == 1 else f" over {matrix.folds} folds"
     return f"{what}: mean of {matrix.seeds} seeds{over}{fewer} {PLUS_MINUS} 95 % interval, each for itself."
 
@@ -313,20 +313,21 @@ def effect_legend(summary: Summary) -> str:
 
 def power_sentence(summary: Summary, table: Table) -> str | None:
     """Say what this number of seeds can detect against the reference, and how many a small difference would need."""
-    if not table.powers:
-        return None
     metric = summary.metric
-    found = [f"{_amount(metric, power.detectable, summary)} at batch size {power.batch_size}" for power in table.powers]
+    powers = [each for each in table.powers if float(metric.write(each.detectable, like=each.detectable))]
+    if not powers:  # seeds hardly differ
+        return None
+    found = [f"{_amount(metric, power.detectable, summary)} at batch size {power.batch_size}" for power in powers]
     text = f"Minimum detectable difference vs {summary.reference} (80 % power): {enumerated(found)}."
     lacking = [
         f"{'over' if power.seeds_for_target >= MAX_SEEDS else 'about'} {power.seeds_for_target:,} seeds at batch size "
         f"{power.batch_size}"
-        for power in table.powers
+        for power in powers
         if power.seeds_for_target is not None
     ]
     if not lacking:
         return text
-    return f"{text} Detecting {_target(metric, table.powers[0].target)} would take {enumerated(lacking)}."
+    return f"{text} Detecting {_target(metric, powers[0].target)} would take {enumerated(lacking)}."
 
 
 def samples_sentence(summary: Summary, table: Table) -> str | None:

@@ -10,8 +10,9 @@ from normzoo.registry import ALL, OPTIMIZERS, SCHEDULES, TASKS
 from normzoo.report.analysis.notes import Provenance
 from normzoo.report.analysis.numbers import Summary
 from normzoo.report.analysis.wording import enumerated, value_text, with_unit
-from normzoo.report.render.legends import dataset, how_tested, placement, selection
-from normzoo.report.statistics.differences import share_interval
+from normzoo.report.render.legends import dataset, placement, selection
+from normzoo.report.statistics.differences import LEVEL, share_interval
+from normzoo.report.statistics.family import MAX_EXACT, MIN_SEEDS, RANDOM_FLIPS
 
 RULES = {
     "linear": "scaled linearly with the batch size",
@@ -45,7 +46,7 @@ def method(summary: Summary, provenance: Provenance) -> Iterator[str]:
         f"have the same {of_folds}initial weights where they share them, and see the data in the same order."
     )
     if summary.family.is_tested:
-        yield f"Tests: {how_tested(summary.family)}"
+        yield f"Tests: {_how_tested(summary)}"
     yield "Seconds per epoch: training alone, of a run, timed while nothing else was trained; over the batch sizes."
     yield (
         "Diverged runs rank last and count as worse than all others; means and differences are over the seeds that "
@@ -186,6 +187,26 @@ def schedule(text: str) -> str:
     return f" Over the steps it {told}." if told else ""
 
 
+def _how_tested(summary: Summary) -> str:
+    """Say what was tested, and how."""
+    family = summary.family
+    flips = (
+        f"all {2 ** (family.seeds - 1):,} flips that differ"
+        if family.seeds <= MAX_EXACT
+        else f"{RANDOM_FLIPS:,} random flips"
+    )
+    what = "every two norms at every batch size"
+    if len(summary.matrix.batch_sizes) > 1:
+        what += ", and the slopes of every two norms, over all templates"
+    if any(cell.ok < cell.planned for cell in summary.cells):
+        what += f", but for those that lost runs or have fewer than {MIN_SEEDS} seeds in common"
+    return (
+        f"{counted(family.size, 'difference')} of one family: {what}. Joint sign flips of the seeds ({flips}), "
+        "step-down over the largest, on a scale moderated over the family; two-sided, level "
+        f"{LEVEL:g} for all together."
+    )
+
+
 def limitations(summary: Summary) -> Iterator[str]:
     """Say what the numbers do not show."""
     matrix = summary.matrix
@@ -199,7 +220,8 @@ def limitations(summary: Summary) -> Iterator[str]:
     else:
         yield (
             "The learning rate was picked on the validation set by the same seeds, among those tried; a finer or a "
-            "wider choice may change the order."
+            "wider choice may change the order. Where norms got different rates, a difference may be that of the "
+            "rates: seeds do not vary the choice, and neither the level of the tests nor the intervals cover it."
         )
     if matrix.lrs and matrix.folds > 1:
         yield "That rate serves all folds, and validation samples of one fold are test samples of another."
@@ -216,6 +238,12 @@ def limitations(summary: Summary) -> Iterator[str]:
             "A test asks whether the differences over seeds are symmetric about zero. Where a norm collapses on some "
             "seeds, it may find a difference between distributions whose means are alike."
         )
+        if not any(cell.n_collapsed for cell in summary.cells):
+            yield (
+                f"That no norm collapsed on these {matrix.seeds} seeds leaves open that one does on up to "
+                f"{100 * (1 - LEVEL ** (1 / matrix.seeds)):.0f} % of others (95 %), of which bounds and intervals know "
+                "nothing."
+            )
     if len(matrix.batch_sizes) > 1:
         yield f"With equal epochs a batch size also changes {_follows(matrix)}."
     if len(matrix.batch_sizes) > 2:
