@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from normzoo.errors import ConfigError
@@ -102,7 +103,8 @@ def write_outputs(files: Mapping[Path, bytes | Iterable[bytes]], what: str, *, f
             raise _unwritable(path, what, error) from error
         finally:
             for part in parts.values():
-                part.unlink(missing_ok=True)
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
 
 
 def is_ours(path: Path) -> bool:

@@ -67,7 +67,7 @@ def check_normzoo(version: str, commit: str | None, requirements: Sequence[str] 
         return Check("normzoo", found)
     problem = "normzoo is not installed, so that nobody knows which versions of its packages it takes"
     return Check(
-        "normzoo", f"{found}, not installed", problem, "pip install normzoo, or pip install -e . in a checkout"
+        "normzoo", f"{found}, not installed", problem, "run `pip install normzoo`, or `pip install -e .` in a checkout"
     )
 
 
@@ -108,14 +108,14 @@ def check_packages(
 def check_package(requirement: Requirement, version: str | None, failure: str = "") -> Check:
     """Check a package that is required; ``failure`` is what it raises when it is imported."""
     name, bounds = requirement.name, _in_order(requirement.specifier)
-    install = f"pip install '{name}{bounds}'"
+    install = f"run `pip install '{name}{bounds}'`"
     if version is None:
         return Check(name, f"not installed, needed is {bounds or 'any'}", f"{name} is not installed", install)
     found = _with_bounds(version, bounds)
     if not requirement.specifier.contains(version, prereleases=True):
         return Check(name, found, f"{name} {version} is outside {bounds}", install)
     if failure:
-        way_out = f"pip install --force-reinstall '{name}{bounds}', together with what it is built on"
+        way_out = f"run `pip install --force-reinstall '{name}{bounds}'`, together with what it is built on"
         return Check(name, f"{version}, does not import", f"{name} {version} does not import ({failure})", way_out)
     return Check(name, found)
 
@@ -294,8 +294,9 @@ def check_datasets(root: Path) -> Check:
         "datasets",
         f"{found}; in parts: {names}",
         f"of {names} some files are missing in '{root}'",
-        "; ".join(
-            f"normzoo compare --dataset {name} --download --data-root {shlex.quote(str(root))}" for name in parts
+        "run "
+        + "; ".join(
+            f"`normzoo compare --dataset {name} --download --data-root {shlex.quote(str(root))}`" for name in parts
         ),
     )
 

@@ -130,6 +130,8 @@ class BenchFiles:
         self._markdown, self._report, self._force = markdown, report, force
         self._paths = [] if json is None else [json]
         self._kept: str | None = None
+        if force and report is None and json is None:
+            raise ConfigError("--force: writes over a file; name one with --report or --json")
         if report is not None:
             check_report_path(report, suffixes=(MARKDOWN,), force=force)
             check_output(report.with_suffix(".json"), "report", force=force)

@@ -75,6 +75,8 @@ def compare(
     backend_of_process()  # before workers are started that would refuse it
     if html and report is None:
         raise ConfigError("html: --html writes a report as a page; name one with --report PATH.md")
+    if force and report is None:
+        raise ConfigError("force: --force writes a report over a file; name one with --report PATH.md")
     if dry_run:
         return _preview(configuration, rerun)
     return _Comparison(configuration, rerun, report, html=html, force=force, details=details).run()

@@ -44,6 +44,8 @@ def explain(
     subjects = [subject(name, sizes) for name in names]
     if svg is not None:
         _write(svg, to_svg(subjects), force=force)
+    elif force:
+        raise UsageError("--force: writes over a file; name one with --svg")
     console = stdout_console()
     shown = to_rich(subjects, width=console.width) if details else _briefly(subjects, console.width)
     for part in shown:

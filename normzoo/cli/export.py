@@ -48,8 +48,12 @@ def export(
         for flag, value in (("--kind", kind), ("--format", format_), ("--output", output)):
             if value is not None:
                 raise ConfigError(f"{flag}: is for files, and --to for trackers; use one")
+        if force:
+            raise ConfigError("--force: is for files; a tracker's run is replaced where it has changed")
         return _to_tracker(to, store, numbers)
     chosen = _format(format_, output)
+    if output is None and force:
+        raise ConfigError("--force: writes over a file; name one with --output")
     if output is not None:
         check_output(output, "output", force=force)
     with Store(store, writable=False) as opened:
@@ -86,7 +90,7 @@ def _to_tracker(to: str, store: Path, numbers: Numbers) -> int:
 def _format(asked: Format | None, output: Path | None) -> Format:
     """Return the format asked for, or the one that the file's name says."""
     if asked == "parquet" and output is None:
-        raise ConfigError("--format parquet is not for a terminal; name a file with --output")
+        raise ConfigError("--format parquet needs a file; name one with --output")
     if asked is not None:
         return asked
     return "csv" if output is None else format_of(output)

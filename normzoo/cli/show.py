@@ -154,8 +154,8 @@ def _show_again(key: str, record: RunRecord, comparisons: Sequence[StoredCompari
         console.print("  data or settings that the store does not name.")
         return
     console.print(f"  {command}", soft_wrap=True)
-    if record.spec.seed or record.spec.folds > 1:
-        last = max(record.spec.seed, record.spec.folds - 1)
-        console.print(f"  (seeds are counted from 0: this trains the seeds 0 to {last})")
+    if record.spec.folds > 1:
+        last = record.spec.seed + record.spec.folds - 1
+        console.print(f"  (each fold needs a seed: this trains the seeds {record.spec.seed} to {last})")
     if any(not source.startswith(REVISION) for source in record.spec.sources.values()):
         console.print("  (it is the same run only if your code and published networks are unchanged)")

@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from normzoo.errors import ConfigError
+from normzoo.errors import ConfigError, error_text
 from normzoo.experiment.results.records import RunRecord, Status
 from normzoo.experiment.results.tabular import flat
 from normzoo.registry import find
@@ -130,6 +130,10 @@ def write_runs(name: str, place: str, runs: Iterable[TrackedRun]) -> Iterator[bo
         raise ConfigError(f"--to: '{name}:{place}' cannot be written: {error.strerror or error}") from error
 
 
+_LONGEST_NAME = 200
+"""Bytes of a run's name in that of its folder; a file's name has at most 255."""
+
+
 def to_tensorboard(runs: Iterable[TrackedRun], place: str) -> Iterator[bool]:
     """Write runs to a log directory, each to a folder of its own with one file of events.
 
@@ -140,7 +144,7 @@ def to_tensorboard(runs: Iterable[TrackedRun], place: str) -> Iterator[bool]:
     from tensorboard.summary.writer.record_writer import RecordWriter
 
     for run in runs:
-        name = re.sub(r"[^-\w.,:=+ ]", "_", run.name)
+        name = re.sub(r"[^-\w.,:=+ ]", "_", run.name).encode()[:_LONGEST_NAME].decode(errors="ignore")
         folder = at_home(place) / f"{name}, {run.key}"
         finished = folder / f"events.out.tfevents.{run.began:.0f}.normzoo.{run.fingerprint(with_tags=True)}"
         if finished.exists():
@@ -295,8 +299,11 @@ def to_wandb(runs: Iterable[TrackedRun], place: str) -> Iterator[bool]:
 
     A run has our key for its id: Weights & Biases puts it in the place of an older one, so that each is written.
     """
-    import wandb
-    from wandb.errors import Error
+    try:
+        import wandb
+        from wandb.errors import Error
+    except ValueError as error:  # as it reads its settings from the environment
+        raise ConfigError(f"--to: Weights & Biases refuses its settings: {error_text(error)}") from error
 
     entity, _, project = place.rpartition("/")
     try:

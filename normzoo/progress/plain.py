@@ -8,6 +8,7 @@ from typing import Self
 
 from rich.console import Console
 
+from normzoo.errors import counted
 from normzoo.experiment.config.spec import RunSpec
 from normzoo.experiment.results.records import EpochRecord, RunRecord
 from normzoo.progress.state import ProgressState
@@ -24,7 +25,7 @@ class PlainProgress:
         self._last_line_at = time.monotonic()
 
     def __enter__(self) -> Self:
-        self._print(f"{self._state.n_runs} runs to train, {self._state.time_left}")
+        self._print(f"{counted(self._state.n_runs, 'run')} to train, {self._state.time_left}")
         return self
 
     def __exit__(

@@ -142,7 +142,7 @@ AUGMENTATIONS = Registry(
     {
         "flip": Entry(
             target="normzoo.data.augmentation:Flip",
-            summary="mirrors left and right, every second image",
+            summary="mirrors left and right, each image with a probability of one half",
             source="-",
         ),
         "crop": Entry(

@@ -6,6 +6,7 @@ it says by how much every rate is multiplied. Before it, a linear warm-up over a
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from inspect import signature
 from typing import Any, Literal
 
 import torch
@@ -36,13 +37,13 @@ def make_optimizer(
         lr: the learning rate.
         weight_decay: as the optimizer understands it; 0 for none, also where it has another by default.
         without_decay: those of the parameters that it leaves alone.
-        capturable: whether its steps will be recorded on a GPU; of normzoo's own alone.
+        capturable: whether its steps will be recorded on a GPU; for those of normzoo's own that take it.
 
     Raises:
         ComponentError: it cannot be made, is no optimizer, or does not take the options or a weight decay.
     """
     target, options = OPTIMIZERS.load(spec)
-    if not OPTIMIZERS.parse(spec).is_own:
+    if not OPTIMIZERS.parse(spec).is_own and "capturable" in signature(target).parameters:
         options["capturable"] = capturable
     given: Any = list(parameters)
     if weight_decay:
@@ -66,7 +67,7 @@ def make_optimizer(
     return optimizer
 
 
-def sgd(params: Any, *, lr: float, capturable: bool = False, momentum: float = 0.9, nesterov: bool = False) -> SGD:  # noqa: ARG001
+def sgd(params: Any, *, lr: float, momentum: float = 0.9, nesterov: bool = False) -> SGD:
     """Make ``torch.optim.SGD``: one kernel for all parameters."""
     optimizer = SGD(params, lr=lr, momentum=momentum, nesterov=nesterov, fused=True)
     if momentum:  # torch's kernel fails if some parameters have had a gradient before and others have not

@@ -126,6 +126,7 @@ def test_what_is_wrong_is_found_and_has_a_way_out(name: str, tmp_path: Path) -> 
     check = look(tmp_path)
     assert problem in check.problem
     assert way_out in check.way_out
+    assert not check.way_out.startswith(("pip ", "normzoo ")), "shown with a capital letter, it is no command"
     assert check.found
 
 

@@ -228,7 +228,7 @@ def test_an_empty_store_makes_a_file_without_rows(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--format parquet", "--format parquet is not for a terminal; name a file with --output"),
+        ("--format parquet", "--format parquet needs a file; name one with --output"),
         ("-o x.txt", "output: 'x.txt' does not say its format; end it in .csv, .json or .parquet"),
         (
             "-o s.sqlite --format csv",
@@ -279,3 +279,34 @@ def test_ten_thousand_runs_are_exported_in_seconds(capsys: pytest.CaptureFixture
     taken = time.process_time() - start
     assert taken < 10, f"took {taken:.1f} s"
     assert text.count("\n") == 40_001
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("export --store s.sqlite --force", "--force: writes over a file; name one with --output"),
+        ("export --store s.sqlite --to tensorboard:a --force", "--force: is for files; a tracker's run is replaced"),
+        ("explain batch --force", "--force: writes over a file; name one with --svg"),
+        ("bench layers --force", "--force: writes over a file; name one with --report or --json"),
+        ("compare --force", "--force writes a report over a file; name one with --report PATH.md"),
+    ],
+)
+def test_force_without_a_file_is_refused(capsys: pytest.CaptureFixture[str], command: str, message: str) -> None:
+    """It would do nothing."""
+    outcome = call(capsys, *command.split())
+    assert outcome.code == 2
+    assert message in outcome.stderr
+
+
+@pytest.mark.filterwarnings("default")  # theirs
+def test_a_long_label_is_shortened_in_the_name_of_a_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file's name has at most 255 bytes; the key tells the runs apart."""
+    pytest.importorskip("tensorboard")
+    monkeypatch.chdir(tmp_path)
+    norm = f"{'my_package_with_a_long_name.' * 8}module:{'Ä' * 60}Norm"
+    fill(Path("s.sqlite"), *(run_record(run_spec(norm=norm, seed=seed, sources={"norm": "abc"})) for seed in (0, 1)))
+    outcome = call(capsys, "export", "--store", "s.sqlite", "--to", "tensorboard:tb")
+    assert (outcome.code, outcome.stdout) == (0, "written: tensorboard:tb (2 runs)\n")
+    assert len(list(Path("tb").iterdir())) == 2

@@ -1,9 +1,14 @@
 """Does a report hold what the store holds?"""
 
+import os
 from pathlib import Path
+
+import pytest
 
 from .command import CNN, LSTM
 from .growth import Growth
+from .in_process import call, fill
+from .synthetic import run_record, run_spec
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PLOTS = ("forest", "gap")
@@ -94,3 +99,22 @@ def test_all_comparisons_are_reported_as_one(growth: Growth) -> None:
     assert growth.ambiguous.code == 2
     assert growth.ambiguous.stderr == ("normzoo: error: --all: stands beside --comparison, which names some; use one\n")
     assert not (growth.folder / "ambiguous.md").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["run%20final", "50%41 ü", "with space", os.fsdecode(b"r\xff")])
+def test_a_report_may_have_any_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """One that looks quoted, and one of bytes that are no text: the page shows the plots of the markdown."""
+    monkeypatch.chdir(tmp_path)
+    records = [
+        run_record(run_spec(norm=norm, seed=seed), losses=(1.0 + 0.1 * seed, 0.5))
+        for norm in ("batch", "none")
+        for seed in range(2)
+    ]
+    store = fill(tmp_path / "s.sqlite", *records)
+    outcome = call(capsys, "report", "--store", store, "-o", f"{name}.md", "--html")
+    assert outcome.code == 0, outcome
+    assert "<svg" in Path(f"{name}.html").read_text(encoding="utf-8")
+    assert list(tmp_path.glob("*.png"))

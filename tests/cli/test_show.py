@@ -123,13 +123,14 @@ def test_the_command_trains_the_runs_cell(capsys: pytest.CaptureFixture[str], tm
         "--norms": "my.module:Norm",
         "--templates": "cnn",
         "--dataset": "npz:my data.npz",
-        "--seeds": "4",
+        "--seeds": "1",
+        "--first-seed": "3",
         "--strategy": "stacked",
         "--compile": "never",
         "--device": "cpu",
         "--store": "again.sqlite",
     }
-    assert "(seeds are counted from 0: this trains the seeds 0 to 3)" in outcome.stdout
+    assert "each fold needs a seed" not in outcome.stdout
     assert "only if your code and published networks are unchanged" in outcome.stdout
 
 

@@ -63,13 +63,14 @@ def trained_by(command: str, spec: RunSpec) -> tuple[list[RunSpec], Any]:
     ],
 )
 def test_the_command_has_the_run_in_it(changes: dict[str, Any], dataset: str) -> None:
-    """Up to the last digit of its learning rate, beside the smaller seeds of its cell and nothing else."""
+    """Up to the last digit of its learning rate, and nothing else; of folds, as many seeds as there are."""
     spec = run_spec(**changes)
     record = run_record(spec, environment={"device": "cuda:1"})
     command = command_for(spec.key, record, dataset)
     assert command is not None
     runs, execution = trained_by(command, spec)
-    assert runs == [run_spec(**{**changes, "seed": seed}) for seed in range(spec.seed + 1)]
+    seeds = range(spec.seed, spec.seed + spec.folds)
+    assert runs == [run_spec(**{**changes, "seed": seed}) for seed in seeds]
     assert execution.device == "cuda"
     assert str(execution.store) == "again.sqlite"
 

@@ -1,5 +1,7 @@
 """Does a command ever write over a file that normzoo did not write? Over a store, never, whatever its name is."""
 
+import errno
+import os
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -230,3 +232,17 @@ def test_what_can_be_no_file_is_refused_in_a_line(tmp_path: Path, name: str) -> 
     with pytest.raises(ConfigError, match="cannot be written: ") as refused:
         check_output(tmp_path / name, "output")
     assert "\n" not in str(refused.value)
+
+
+def test_where_nothing_can_be_written_it_is_the_file_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A medium that is only read refuses to remove what is not there, too."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ConfigError, match=r"a\.csv' cannot be written: Read-only file system"):
+        write_outputs({tmp_path / "a.csv": b"x"}, "output")

@@ -7,7 +7,9 @@ import pytest
 from normzoo.cli.report import _label
 from normzoo.errors import ConfigError, UsageError
 from normzoo.experiment.config.spec import MatrixSpec
+from normzoo.registry import SCHEDULES, Entry
 from normzoo.report import findings, heading, planned_plots, sections, summarize, summary_rows, to_markdown
+from normzoo.report.render.method import schedule
 
 from .synthetic import filled, terminal
 
@@ -98,3 +100,11 @@ def test_a_part_of_what_was_tested_before_is_said_to_be_chosen(settings: dict[st
     assert summary.chosen_from == expected
     said = f"An earlier comparison on these seeds tested {expected:,} differences, these {summary.family.size}"
     assert (said in " ".join(terminal(summary).split())) == bool(number)
+
+
+def test_a_schedule_without_a_sentence_of_its_own_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that has just been added to the registry, with options of its own."""
+    added = {**SCHEDULES, "triangle": Entry(target="builtins:max", options={"peak": 0.5}, summary="", source="")}
+    monkeypatch.setattr(SCHEDULES, "_entries", added)
+    assert schedule("triangle:peak=0.2") == " Over the steps it follows triangle:peak=0.2."
+    assert schedule("constant") == ""

@@ -17,7 +17,7 @@ _FRESH_STORE = "again.sqlite"
 def command_for(key: str, record: RunRecord, dataset: str) -> str | None:
     """Return a command that trains the run in a store of its own, in the same way, or None where none trains it.
 
-    It trains the run's cell up to its seed, since seeds are counted from 0; of folds, a seed for each at least.
+    It trains the run alone; of folds, a seed for each, as many as there must be, from that of the run on.
 
     Args:
         key: of the run in its store: another than its specification has now, where it was trained by another
@@ -63,7 +63,8 @@ def _matrix(spec: RunSpec, dataset: str) -> MatrixSpec:
         "strategy": spec.strategy,
         "compile": "always" if spec.compile else "never",
         "batch_sizes": (spec.batch_size,),
-        "seeds": max(spec.seed + 1, spec.folds),
+        "first_seed": spec.seed,
+        "seeds": spec.folds,
         "folds": spec.folds,
         "epochs": spec.epochs,
         "optimizer": spec.optimizer,

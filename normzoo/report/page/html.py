@@ -1,5 +1,6 @@
 """The report as one page that needs nothing else, made from its markdown, so that both say the same."""
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import unescape
@@ -7,7 +8,7 @@ from importlib.resources import files
 from itertools import pairwise
 from string import Template
 from typing import Final, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -193,7 +194,7 @@ def to_html(markdown: str, *, images: Mapping[str, str]) -> str:
 
     Args:
         markdown: the report; its first heading is also the title of the page.
-        images: the text of SVG files, by their paths as the markdown has them.
+        images: the text of SVG files, by their names, which are quoted in the markdown as in a URL.
 
     Raises:
         ValueError: an image does not occur in the markdown, or is no SVG.
@@ -233,21 +234,21 @@ class _Drawing:
     """Draws images, each with a number of its own, and knows in the end which were not asked for."""
 
     def __init__(self, images: Mapping[str, str]) -> None:
-        self._images = {unquote(path): svg for path, svg in images.items()}
-        self._drawn: list[str] = []
+        self._images = {os.fsencode(path): svg for path, svg in images.items()}
+        self._drawn: list[bytes] = []
 
     def __call__(self, image: Token) -> str | None:
-        path = unquote(str(image.attrGet("src")))
+        path = unquote_to_bytes(str(image.attrGet("src")))
         if path not in self._images:
             return None
         self._drawn.append(path)
         # The dots keep its ids apart from the anchors of headings, which have none.
         prefix = f"figure.{len(self._drawn)}."
-        svg = inlined(self._images[path], name=path, prefix=prefix, label=label_of(image))
+        svg = inlined(self._images[path], name=os.fsdecode(path), prefix=prefix, label=label_of(image))
         return f'<span class="figure box" tabindex="0">{svg}</span>'
 
     def check(self) -> None:
-        if lacking := [repr(path) for path in self._images if path not in self._drawn]:
+        if lacking := [repr(os.fsdecode(path)) for path in self._images if path not in self._drawn]:
             raise ValueError(f"to_html: the markdown does not show the images {', '.join(lacking)}")
 
 

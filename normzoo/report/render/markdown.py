@@ -1,5 +1,6 @@
 """The sections in markdown, for a code host. The same records give the same text."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
@@ -102,7 +103,7 @@ def _pipe_row(texts: Sequence[str]) -> str:
 
 
 def _image(plot: Plot) -> str:
-    return f"![{escaped(plot.text)}]({quote(plot.png.name)})"
+    return f"![{escaped(plot.text)}]({quote(os.fsencode(plot.png.name))})"
 
 
 def _fenced(text: str, language: str) -> str:

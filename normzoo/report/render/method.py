@@ -169,8 +169,8 @@ def schedule(text: str) -> str:
     if spec.is_own:
         return f" Over the steps it follows {text}."
     options: Mapping[str, Any] = {**SCHEDULES[spec.target].options, **spec.options}
-    warmup = f"{100 * options['warmup']:g} %"
-    rise = f"rises in even parts to this (first {warmup})" if options["warmup"] else ""
+    warmup = f"{100 * options.get('warmup', 0.0):g} %"
+    rise = f"rises in even parts to this (first {warmup})" if options.get("warmup") else ""
     match spec.target:
         case "cosine":
             then = f"falls along half a cosine to {options['final']:g}{' of this' if options['final'] else ''}"
@@ -181,8 +181,10 @@ def schedule(text: str) -> str:
             along = "along half cosines" if options["anneal_strategy"] == "cos" else "in straight lines"
             rise = f"goes up to this from 1/{options['div_factor']:g} of it (first {warmup})"
             then = f"down to 1/{options['final_div_factor']:g} of where it began, {along}"
-        case _:
+        case "constant":
             then = ""
+        case _:
+            then = f"follows {text}"
     told = ", then ".join(filter(None, (rise, then)))
     return f" Over the steps it {told}." if told else ""
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -47,7 +48,7 @@ def of_the_repository() -> Given:
 
 
 def image_paths(markdown: str) -> list[str]:
-    return re.findall(r"!\[[^]]*\]\(([^)]*)\)", markdown)
+    return [unquote(path) for path in re.findall(r"!\[[^]]*\]\(([^)]*)\)", markdown)]
 
 
 LONG = "my_company.research.normalization.experimental:RecentredNorm:mode=everything_at_once,momentum=0.125"
@@ -80,4 +81,4 @@ def far_too_wide() -> Given:
             "See the [records](digits.sqlite) and [the paper](https://arxiv.org/abs/1502.03167).\n",
         ]
     )
-    return Given(text, {"one.svg": plot("layer"), "plots/a%20wide%20one.svg": plot("batch", panels=3)})
+    return Given(text, {"one.svg": plot("layer"), "plots/a wide one.svg": plot("batch", panels=3)})
