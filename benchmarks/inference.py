@@ -334,16 +334,6 @@ def to_markdown(measured: Mapping[str, Any]) -> str:
             "| :-- | --: |",
             *rows,
             "",
-            f"## No norm differs, each has the best of {RATES} learning rates: share that claim a difference, in %",
-            "",
-            "What a rate does is the same under every norm. It is picked on the validation set, by all seeds together: "
-            "where norms get different ones, every seed has the difference. Such claims are of rates, and more seeds "
-            "do not help.",
-            "",
-            "| comparisons | claims |",
-            "| :-- | --: |",
-            *(f"| {name} | {100 * share:.0f} |" for name, share in measured["picked rates"].items()),
-            "",
             "## Some differ: share of comparisons that claim a difference between those that do not, in %",
             "",
             "| values | false claims |",
@@ -358,6 +348,16 @@ def to_markdown(measured: Mapping[str, Any]) -> str:
             "| seeds | claims |",
             "| :-- | --: |",
             *(f"| {name} | {100 * share:.0f} |" for name, share in measured["equal means"].items()),
+            "",
+            f"## No norm differs, each has the best of {RATES} learning rates: share that claim a difference, in %",
+            "",
+            "What a rate does is the same under every norm. It is picked on the validation set, by all seeds together: "
+            "where norms get different ones, every seed has the difference. Such claims are of rates, and more seeds "
+            "do not help.",
+            "",
+            "| comparisons | claims |",
+            "| :-- | --: |",
+            *(f"| {name} | {100 * share:.0f} |" for name, share in measured["picked rates"].items()),
             "",
             "## Power: how often a norm's difference from the reference is found, in %",
             "",
