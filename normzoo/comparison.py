@@ -31,7 +31,7 @@ from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.records import RunRecord
 from normzoo.experiment.results.store import Store
 from normzoo.experiment.results.tabular import Rows, TableKind, flat_epochs, flat_run
-from normzoo.experiment.results.union import Numbers, read_comparison
+from normzoo.experiment.results.union import Numbers, parts_of, read_comparison
 from normzoo.experiment.runner import Listener
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class Comparison:
         """
         with Store(Path(store), writable=False) as opened:
             matrix, records = read_comparison(opened, plain(numbers))
-            return cls(matrix, records, earlier_looks(matrix, opened.comparisons()))
+            return cls(matrix, records, earlier_looks(matrix, opened.comparisons(), parts_of(opened, plain(numbers))))
 
     @cached_property
     def summary(self) -> "Summary":

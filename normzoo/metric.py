@@ -10,8 +10,10 @@ _MAX_DECIMALS = 20
 
 _LARGEST = 1e100
 
-_ROUNDING = 1e-6
-"""Of metrics that are computed in float32."""
+
+def _rounding(bound: float) -> float:
+    """Return how far beyond a bound a metric may lie that is computed in float32."""
+    return 1e-5 * max(1.0, abs(bound))
 
 
 def is_comparable(value: float) -> bool:
@@ -71,11 +73,12 @@ class Metric:
         """Whether a value is within the bounds that there are, but for rounding.
 
         >>> share = Metric(name="f1", higher_is_better=True, lowest=0, highest=1)
-        >>> share.is_possible(1.0000001), share.is_possible(93.0)
-        (True, False)
+        >>> percent = Metric(name="percent", higher_is_better=True, highest=100)
+        >>> share.is_possible(1.0000001), share.is_possible(93.0), percent.is_possible(100.00003)
+        (True, False, True)
         """
-        return not (self.lowest is not None and value < self.lowest - _ROUNDING) and not (
-            self.highest is not None and value > self.highest + _ROUNDING
+        return not (self.lowest is not None and value < self.lowest - _rounding(self.lowest)) and not (
+            self.highest is not None and value > self.highest + _rounding(self.highest)
         )
 
     def write(self, value: float, *, like: float | None = None) -> str:

@@ -20,6 +20,7 @@ ROOT = Path(normzoo.__file__).parent
 FLOORS = {
     "errors": 0,
     "interrupts": 0,
+    "libraries": 0,
     "metric": 0,
     "visible": 0,
     "outputs": 1,

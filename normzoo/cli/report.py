@@ -13,7 +13,7 @@ from normzoo.errors import ConfigError
 from normzoo.experiment.config.spec import MatrixSpec
 from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.store import Store
-from normzoo.experiment.results.union import read_comparison
+from normzoo.experiment.results.union import parts_of, read_comparison
 
 
 def report(
@@ -51,7 +51,7 @@ def report(
     numbers = chosen_comparisons(comparison, all_)
     with Store(store, writable=False) as opened:
         matrix, records = read_comparison(opened, numbers)
-        earlier = earlier_looks(matrix, opened.comparisons())
+        earlier = earlier_looks(matrix, opened.comparisons(), parts_of(opened, numbers))
     matrix = _looked_at(matrix, baseline=baseline, target=target)
     named = dict(map(_label, labels or ()))
     summary = summarize(matrix, records, labels=named, title=title, earlier=earlier)

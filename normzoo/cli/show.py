@@ -157,5 +157,7 @@ def _show_again(key: str, record: RunRecord, comparisons: Sequence[StoredCompari
     if record.spec.folds > 1:
         last = record.spec.seed + record.spec.folds - 1
         console.print(f"  (each fold needs a seed: this trains the seeds {record.spec.seed} to {last})")
+    if record.members > 1:
+        console.print(f"  (it was trained beside {record.members - 1} others, so that the last digits may differ)")
     if any(not source.startswith(REVISION) for source in record.spec.sources.values()):
         console.print("  (it is the same run only if your code and published networks are unchanged)")

@@ -61,6 +61,8 @@ def raw_arrays(source: str, given: Any) -> RawArrays:
             f"them; {_FORMS}"
         )
     elif isinstance(given, tuple | list) and len(given) in (2, 3):
+        if any(hasattr(each, "to_csv") for each in given):
+            raise DataError(f"{source}: these are tables; write them with their to_csv, and give csv:PATH:test=PATH")
         names = _SPLITS if len(given) == len(_SPLITS) else ("train", "test")
         raw = _of_datasets(source, dict(zip(names, given, strict=True)), None)
     elif isinstance(given, tuple | list) and len(given) == len(REQUIRED):
@@ -112,6 +114,7 @@ def _of_mapping(source: str, given: Mapping[str, Any]) -> RawArrays:
 def _with_arrays(source: str, raw: RawArrays) -> RawArrays:
     """Make arrays of all that are to be arrays."""
     _check_fields(source, raw)
+    _check_columns(source, raw)
     arrays: dict[str, Any] = {}
     for name in [each.name for each in fields(raw)]:
         if name.startswith(("x_", "y_", "lengths_")) and (value := getattr(raw, name)) is not None:
@@ -124,6 +127,20 @@ def _with_arrays(source: str, raw: RawArrays) -> RawArrays:
                     "different lengths padded, with their lengths"
                 ) from error
     return replace(raw, **arrays)
+
+
+def _check_columns(source: str, raw: RawArrays) -> None:
+    """Refuse frames whose columns are others than those of training, or in another order: arrays have no names."""
+    names = {
+        name: list(getattr(x, "columns", ()))
+        for name in ("x_train", "x_val", "x_test")
+        if (x := getattr(raw, name)) is not None
+    }
+    first = names.pop("x_train")
+    for name, each in names.items():
+        if first and each and each != first:
+            what = "its columns in another order" if set(each) == set(first) else "other columns"
+            raise DataError(f"{source}: {name} has {what} than x_train; give {name}[list(x_train.columns)]")
 
 
 def _check_fields(source: str, raw: RawArrays) -> None:

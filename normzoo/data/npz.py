@@ -117,6 +117,12 @@ def wanted(source: str, present: list[str]) -> list[str]:
         names += [name for name, x in zip(_LENGTHS, ("x_train", "x_test", "x_val"), strict=True) if x in names]
     missing = [name for name in names if name not in present]
     if not missing:
+        optional = [name for name in (*_VALIDATION, *_LENGTHS) if name not in names]
+        longer = [(name, each) for name in optional for each in present if each.lower().startswith(name)]
+        meant = longer or [(name, near) for name in optional for near in _alike(name, names, present)]
+        if meant:
+            renames = ", ".join(f"'{near}' to '{name}'" for name, near in meant)
+            raise DataError(f"{source}: some of what it holds would not be read; rename {renames}, or leave it out")
         return names
     nearest = {name: _alike(name, names, present) for name in missing}
     renames = ", ".join(f"'{near}' to '{name}'" for name, found in nearest.items() for near in found)

@@ -16,7 +16,7 @@ from normzoo.data._mapped import mapped
 from normzoo.data._part import Part
 from normzoo.data._splitting import hold_out
 from normzoo.errors import DataError, counted
-from normzoo.tables import Layout, Table, Target, read_table, row
+from normzoo.tables import Column, Layout, Table, Target, read_table, row
 from normzoo.tasks import Classification, Regression, Task
 
 TEST_FRACTION = 0.2
@@ -105,7 +105,7 @@ def _load(layout: Layout, path: str, test_path: str | None, task: Task | None, m
         if each is not None:
             _check_missing(each, missing)
     targets = _targets(table, task)
-    notes = [*table.notes, table.target.note, *_notes_on(table)]
+    notes = [*table.notes, table.target.note, *_notes_on(table), *_notes_on_test(table, tested)]
     categories = {
         each.name: list(latest.places) if each.kind == "categories" else None
         for each, latest in zip(table.columns, (tested or table).columns, strict=True)
@@ -247,13 +247,26 @@ def _notes_on(table: Table) -> list[str]:
     for column in table.columns:
         name, categories = column.name, len(column.places)
         if column.missing:
-            done = "the median of training takes its place" if column.kind == "numbers" else "a category of its own"
-            notes.append(f"'{name}' is missing in {counted(column.missing, 'row')}: {done}")
+            notes.append(f"'{name}' is missing in {counted(column.missing, 'row')}: {_instead(column)}")
         if categories >= _MANY:
             notes.append(f"'{name}' has {categories:,} categories, each of which becomes a feature")
         if column.kind == "numbers" and column.counts_rows:
             notes.append(f"'{name}' counts the rows, and is taken for a number; drop={name} leaves it out")
     return notes
+
+
+def _notes_on_test(table: Table, tested: Table | None) -> list[str]:
+    """Say what is done about values that are missing in the test set alone."""
+    pairs = zip(table.columns, tested.columns, strict=True) if tested is not None else ()
+    return [
+        f"'{column.name}' is missing in {counted(other.missing, 'row')} of the test set: {_instead(column)}"
+        for column, other in pairs
+        if other.missing and not column.missing
+    ]
+
+
+def _instead(column: Column) -> str:
+    return "the median of training takes its place" if column.kind == "numbers" else "a category of its own"
 
 
 def _targets(table: Table, task: Task) -> Array:
@@ -262,9 +275,11 @@ def _targets(table: Table, task: Task) -> Array:
     where = f"{table.source}: the target '{target.name}'"
     if isinstance(task, Classification):
         if target.kind == "numbers":
-            first = (target.values % 1 != 0).argmax()
+            not_whole = target.values % 1 != 0
+            what = "not whole" if not_whole.any() else "beyond 2^53"
+            first = not_whole.argmax() if not_whole.any() else np.abs(target.values).argmax()
             raise DataError(
-                f"{where} holds numbers that are not whole ({target.values[first]:g} in row {row(first)}), which "
+                f"{where} holds numbers that are {what} ({target.values[first]:g} in row {row(first)}), which "
                 "are no classes; use --task regression"
             )
         return _as_texts(target)

@@ -16,11 +16,13 @@ _UNFIT = object()
 def scalar(text: str) -> Option:
     """Read a number, ``true``, ``false`` or ``none``; anything else stays text.
 
-    >>> scalar("1e-3"), scalar("8"), scalar("None"), scalar("16-32")
-    (0.001, 8, None, '16-32')
+    >>> scalar("1e-3"), scalar("8"), scalar("None"), scalar("16-32"), scalar("007"), scalar("2020_01")
+    (0.001, 8, None, '16-32', '007', '2020_01')
     """
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
+    if "_" in text or (len(text) > 1 and text[0] == "0" and text.isdigit()):  # a name that is made of digits
+        return text
     try:
         return float(text) if "e" in text.lower() or "." in text else int(text)
     except ValueError:

@@ -91,7 +91,7 @@ class Column:
     @property
     def kind(self) -> ColumnKind:
         """What it holds; where all is missing what it holds in training, and there numbers."""
-        if self._trained is not None and not self._kinds:
+        if self._trained is not None and (not self._kinds or self._trained.kind == "categories"):
             return self._trained.kind
         return "categories" if self._kinds & {"truth", "text"} else "numbers"
 
@@ -122,12 +122,17 @@ class Column:
         kind = _kind_of(self.where, rows, self.way_out)
         self._kinds.add(kind)
         if self._trained is not None and self._trained.kind == "categories" and kind == "numbers":
-            return self._placed(rows.map(str, na_action="ignore"))
+            return self._placed(rows.map(self._written, na_action="ignore"))
         if kind == "numbers":
             return self._numbers(rows)
         if self._trained is not None and self._trained.kind == "numbers":
             raise self._no_numbers(rows.dropna(), self._trained.source)
         return self._placed(rows)
+
+    def _written(self, number: Any) -> str:
+        """Write a number as training has it: whole ones, which are 1.0 beside missing ones, as 1."""
+        text = str(number)
+        return text if text in self.places or number % 1 != 0 else str(int(number))
 
     def _numbers(self, rows: "pd.Series[Any]") -> Array:
         self._refuse_ids(rows)
@@ -173,6 +178,8 @@ class Column:
         placed: Array = np.full(len(values) + 1, np.nan)  # the last is that of missing values, whose code is -1
         for code, value in enumerate(values):
             text = str(value).strip()
+            if self._trained is not None and self._trained.is_truth and text.title() in ("True", "False"):
+                text = text.title()  # as pandas reads them where all rows are true or false
             if text not in self.places:
                 if limit is not None and len(self.places) >= limit and _is_number(text):
                     self._lacks_numbers = True  # as it is refused, for which those that are kept and the others will do
@@ -271,7 +278,7 @@ class Target:
 
     Attributes:
         name: of the column.
-        kind: ``text``, ``truth``, ``whole`` numbers, or ``numbers``.
+        kind: ``text``, ``truth``, ``whole`` numbers, or ``numbers``, which are not all whole, or beyond 2^53.
         values: ``(N,)``, numbers as float64; of texts, their places.
         texts: the different ones.
         is_named: somebody said that it is this one; else it is the last.
@@ -298,7 +305,7 @@ class Target:
             "text": f"{different} texts",
             "truth": "true or false",
             "whole": f"{different} whole numbers",
-            "numbers": "numbers that are not all whole",
+            "numbers": "numbers that are not all whole" if (self.values % 1 != 0).any() else "numbers beyond 2^53",
         }[self.kind]
         last = "" if self.is_named else ", the last column"
         return f"target '{self.name}'{last}: {values}, so {self.task} unless --task says otherwise"
@@ -329,7 +336,8 @@ def target(column: Column, values: Array, *, is_named: bool, of_test: bool = Fal
         raise DataError(f"{where} is {_short(first)} in every row, so there is nothing to learn; {way_out}")
     if not texts:
         column.check_numbers()
-        return Target(column.name, "whole" if (values % 1 == 0).all() else "numbers", values, (), is_named)
+        is_whole = (values % 1 == 0).all() and np.abs(values).max() <= _MAX_WHOLE
+        return Target(column.name, "whole" if is_whole else "numbers", values, (), is_named)
     column.check_texts()
     if is_judged and len(texts) == len(values):
         raise DataError(

@@ -89,7 +89,7 @@ def column_names(path: str, layout: Layout) -> list[str]:
         raise not_there(source, layout.format, file)
     if layout.format == "parquet":
         names = _parquet_names(source, file)
-        return _checked(source, names)
+        return _checked(source, names, are_in_rows=False)
     rows = _rows(source, file, layout)
     header = next(rows, None)
     if header is None:
@@ -176,9 +176,9 @@ def _refuse_one_column(source: str, header: str) -> None:
     raise DataError(f"{source}: a single column is read, '{shown}', and one is the target; {way_out}")
 
 
-def _checked(source: str, names: list[str], first: int = 1) -> list[str]:
+def _checked(source: str, names: list[str], first: int = 1, *, are_in_rows: bool = True) -> list[str]:
     """Refuse names that are numbers as in a row, that are none, or that are the same."""
-    numbers = [name for name in names if _has_digits(name)]
+    numbers = [name for name in names if _has_digits(name)] if are_in_rows else []
     if numbers and (len(numbers) == len(names) or any("." in name for name in numbers)):
         raise DataError(
             f"{source}: its first line holds numbers, such as '{numbers[0]}', where the names of the columns are "

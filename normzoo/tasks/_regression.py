@@ -39,13 +39,19 @@ class Regression(Task):
                 raise DataError(
                     f"{source}: y_{split} holds one sample; R2 needs at least two, so give more, or an x_val and y_val"
                 )
-        mean, std = train.mean(0), train.std(0)
+        with np.errstate(over="ignore"):
+            mean, std = train.mean(0), train.std(0)
         constant = np.flatnonzero(train.min(0) == train.max(0))  # of which the deviation may be a rounded zero
         if len(constant) == train.shape[1]:
             raise DataError(f"{source}: y_train is constant; there is nothing to learn")
         if len(constant):
             raise DataError(
                 f"{source}: y_train is constant in column {constant[0]}; there is nothing to learn, so leave it out"
+            )
+        if not ((std > 0) & np.isfinite(std)).all():
+            raise DataError(
+                f"{source}: y_train holds values that are too small or too large: float64 has no square of them; give "
+                "them in another unit"
             )
         standardized = {split: ((values - mean) / std).astype(np.float32) for split, values in numbers.items()}
         return Targets(standardized, train.shape[1], Scale(tuple(mean.tolist()), tuple(std.tolist())))

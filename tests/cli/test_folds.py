@@ -107,7 +107,7 @@ def test_the_report_says_how_samples_were_split(folded: Folded) -> None:
 def test_a_run_knows_its_fold(folded: Folded) -> None:
     """And how to be trained again."""
     assert {("folds", "2"), ("fold", "1")} <= {tuple(line.split()) for line in folded.shown.stdout.splitlines()}
-    assert "--seeds 4 --folds 2" in folded.shown.stdout
+    assert "--seeds 2 --first-seed 3 --folds 2" in folded.shown.stdout
     assert folded.apart.code == 0
     assert "seed" in folded.apart.stdout
 

@@ -5,14 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from normzoo.data import _part, load_dataset
 from normzoo.data._dataset import Array
+from normzoo.data._own import raw_arrays
 from normzoo.data._part import Part, channel_statistics, checksum
 from normzoo.data._splitting import hold_out
 from normzoo.data._stored import StoredInputs
+from normzoo.data.npz import wanted
+from normzoo.errors import DataError
 
 from .fakes import write_npz
 
@@ -169,3 +173,36 @@ def test_samples_are_read_few_times(
     dataset = load_dataset(f"npz:{write_npz(tmp_path, **arrays, y_test=np.arange(10) % 2)}")
     of_training, others = times
     assert Counter(found.values()) == {of_training: len(dataset.train), others: 50 - len(dataset.train)}
+
+
+FRAME = pd.DataFrame(np.random.default_rng(0).standard_normal((30, 3)), columns=["u", "v", "w"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["w", "v", "u"], "x_test has its columns in another order than x_train; give x_test[list(x_train.columns)]"),
+        (["u", "v", "x"], "x_test has other columns than x_train; give x_test[list(x_train.columns)]"),
+    ],
+)
+def test_frames_must_have_the_columns_of_training(columns: list[str], message: str) -> None:
+    """An array of them would mix them up without a word."""
+    test = FRAME[:10].set_axis(columns, axis=1)
+    y = np.arange(30) % 3
+    given = {"x_train": FRAME, "y_train": y, "x_test": test, "y_test": y[:10]}
+    with pytest.raises(DataError) as caught:
+        raw_arrays("here", given)
+    assert str(caught.value) == f"here: {message}"
+    assert raw_arrays("here", {**given, "x_test": FRAME[:10]}).x_test.shape == (10, 3)
+    with pytest.raises(DataError, match="these are tables; write them with their to_csv"):
+        raw_arrays("here", (FRAME, test))
+
+
+@pytest.mark.parametrize("name", ["x_valid", "x_vall", "X_val", "x_validation"])
+def test_an_array_that_would_not_be_read_is_named(name: str) -> None:
+    """A validation set of another name would be left out, and a part of training held out instead."""
+    arrays = {"x_train": 1, "y_train": 1, name: 1, "y_val": 1, "x_test": 1, "y_test": 1}
+    del arrays["y_val"]
+    with pytest.raises(DataError, match=f"would not be read; rename '{name}' to 'x_val', or leave it out"):
+        wanted("here", list(arrays))
+    assert wanted("here", ["x_train", "y_train", "x_test", "y_test", "names", "extra"])

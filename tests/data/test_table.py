@@ -243,3 +243,64 @@ def test_codes_that_parquet_keeps_as_text_are_categories(tmp_path: Path) -> None
     zips = np.resize(["01067", "10115"], ROWS)
     frame().assign(zip=zips, kind=pd.Categorical(zips))[["age", "zip", "kind", "class"]].to_parquet(path)
     assert "5 features: age, zip (2 categories), kind (2 categories)" in load(path).notes
+
+
+def parts(folder: Path, ending: str, train: pd.DataFrame, test: pd.DataFrame) -> tuple[Path, str]:
+    """Write a training and a test file, and return the one with the option that names the other."""
+    paths = [folder / f"{name}.{ending}" for name in ("train", "test")]
+    for path, table in zip(paths, (train, test), strict=True):
+        table.to_parquet(path) if ending == "parquet" else table.to_csv(path, index=False)
+    return paths[0], f"test={paths[1]}"
+
+
+def unseen(dataset: Dataset) -> list[str]:
+    return [note for note in dataset.notes if "categories that training does not have" in note]
+
+
+@pytest.mark.parametrize("categories", ["text", "categories"])
+def test_whole_numbers_beside_missing_ones_are_the_categories_of_training(tmp_path: Path, categories: str) -> None:
+    """In Parquet they come as 1.0; a missing one is a category of its own."""
+    pytest.importorskip("pyarrow")
+    table = pd.DataFrame({"code": list("123") * 20, "a": np.arange(60.0), "y": list("uv") * 30})
+    if categories == "categories":
+        table["code"] = table["code"].astype("category")
+    test = table[:20].assign(code=pd.array([1, 2, None, 3] * 5, dtype="Int64"))
+    (note,) = unseen(load(*parts(tmp_path, "parquet", table, test)))
+    assert "'code'" in note
+    assert "5 of the test set" in note
+
+
+def test_true_and_false_stay_so_beside_another_text(tmp_path: Path) -> None:
+    """However pandas reads a column of them alone."""
+    table = pd.DataFrame({"flag": ["true", "false"] * 30, "a": np.arange(60.0), "y": list("uvw") * 20})
+    test = table[:20].assign(flag=["true"] * 9 + ["false"] * 10 + ["unknown"])
+    (note,) = unseen(load(*parts(tmp_path, "csv", table, test)))
+    assert "1 of the test set" in note
+
+
+def test_what_is_missing_in_the_test_file_alone_is_noted(tmp_path: Path) -> None:
+    """As it is of training."""
+    table = pd.DataFrame({"a": np.arange(60.0), "b": np.arange(60.0) ** 2, "y": list("uv") * 30})
+    test = table[:20].assign(b=[None] * 16 + [1.0] * 4)
+    path, option = parts(tmp_path, "csv", table, test)
+    notes = load(path, f"{option},missing=median").notes
+    assert "'b' is missing in 16 rows of the test set: the median of training takes its place" in notes
+
+
+def test_columns_of_parquet_may_be_numbers(tmp_path: Path) -> None:
+    """As those of a frame without names are; there is no line that could be a row."""
+    pytest.importorskip("pyarrow")
+    table = pd.DataFrame(np.random.default_rng(0).standard_normal((60, 3)))
+    table.columns = table.columns.map(str)
+    table.to_parquet(tmp_path / "n.parquet")
+    assert load(tmp_path / "n.parquet", "target=1", Regression()).shape == (2,)
+
+
+@pytest.mark.parametrize("size", [1e19, 1e20, 1e30])
+def test_large_targets_keep_their_values(tmp_path: Path, size: float) -> None:
+    """Beyond 2^63 they are no whole numbers that an int64 could hold."""
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"a": random.standard_normal(60), "y": random.lognormal(0, 1, 60) * size})
+    scale = load(write(tmp_path, table), task=Regression()).scale
+    assert scale.mean[0] == pytest.approx(table["y"].mean(), rel=0.5)
+    assert scale.mean[0] > 0

@@ -153,11 +153,11 @@ def test_runs_of_any_fold_are_timed_on_the_first() -> None:
 
 
 def test_the_command_that_trains_a_run_again_has_its_folds() -> None:
-    """And a seed for each of them, even for a run of the first."""
+    """And a seed for each of them, from that of the run on."""
     record = run_record(run_spec(folds=3, seed=1, norm="none"))
     command = command_for(record.spec.key, record, "digits")
     assert command is not None
-    assert "--seeds 3 --folds 3 " in command
+    assert "--seeds 3 --first-seed 1 --folds 3 " in command
     assert "--folds 2" in reproducing_command(MatrixSpec(folds=2))
     assert "folds" not in reproducing_command(MatrixSpec())
 

@@ -101,12 +101,24 @@ def test_an_earlier_comparison_of_some_of_the_same_is_a_look(settings: dict[str,
     assert earlier_looks(look(seeds=10).matrix, [earlier]) == [earlier.matrix]
 
 
+def at(day: int, number: int, **settings: object) -> StoredComparison:
+    return replace(look(**settings), id=number, created_at=f"2026-01-{day:02}T00:00:00")
+
+
 def test_what_came_after_a_comparison_is_no_earlier_look() -> None:
-    """Nor is the comparison itself, however often it was repeated."""
-    first, second, third = look(seeds=12), look(), look(seeds=10)
-    known = [first, second, third, second]
+    """By when it was made, as a merged store has other numbers; nor is the comparison itself, repeated."""
+    first, second, third = at(1, 3, seeds=12), at(2, 1), at(3, 2, seeds=10)
+    known = [second, third, first, at(4, 4, baseline="batch")]
     assert earlier_looks(second.matrix, known) == [first.matrix]
+    assert earlier_looks(known[-1].matrix, known) == [first.matrix]
     assert earlier_looks(third.matrix, known) == [first.matrix, second.matrix]
+
+
+def test_parts_of_a_comparison_are_no_looks_at_it() -> None:
+    """Nor is what came after the first of them."""
+    before, *parts, after = at(1, 1), at(2, 2, first_seed=8), at(3, 3), at(4, 4, norms="batch,layer,none,rms")
+    whole = look(seeds=16).matrix
+    assert earlier_looks(whole, [before, *parts, after], parts=[2, 3]) == [before.matrix]
 
 
 @pytest.mark.parametrize(

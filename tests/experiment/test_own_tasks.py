@@ -244,7 +244,7 @@ class Odd(Classification):
     ("value", "status", "said"),
     [
         (0.5, "ok", None),
-        (1.0000001, "ok", None),
+        (1.000001, "ok", None),
         (math.nan, "diverged", "its odd on the test set is nan after the last epoch"),
         (-math.inf, "diverged", "its odd on the test set is -inf after the last epoch"),
         (1e200, "diverged", "its odd on the test set is 1e+200 after the last epoch"),

@@ -143,8 +143,8 @@ def test_seeds_far_apart_are_no_parts_of_one(tmp_path: Path) -> None:
     """Where more are left out than there are, whatever their order; a date for a seed is far from others."""
     parts = tuple(({"first_seed": first, "seeds": 3}, ()) for first in (20261128, 0, 1))
     assert refusal(tmp_path, *parts) == (
-        "these comparisons are not parts of one: their seeds, 0 to 2, 1 to 3, 20261128 to 20261130, leave out more "
-        "than they have; report them one by one"
+        "these comparisons are not parts of one: their seeds, 0 to 2, 1 to 3, 20261128 to 20261130, cover less "
+        "than half of their range; report them one by one"
     )
 
 

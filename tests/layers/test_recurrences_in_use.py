@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call, stack_module_state, vmap
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize
 from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
@@ -268,3 +268,21 @@ def test_an_input_of_another_type_than_the_weights_is_refused(kind: Any, norm: s
             layer(x.to(dtype))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert layer(x.bfloat16())[0].shape == (5, 2, 4)
+        with pytest.raises(InputError, match="of the type of the weights"):
+            layer(x.double())
+
+
+def test_a_parametrized_weight_is_made_once_a_step() -> None:
+    """A spectral norm would iterate twice, and a dropout of weights draw twice."""
+    calls = []
+
+    class Noted(nn.Module):
+        def forward(self, weight: Tensor) -> Tensor:
+            calls.append(weight)
+            return weight
+
+    layer = layers.LSTM(3, 4, norm="layer")
+    parametrize.register_parametrization(layer, "weight_ih_l0", Noted())
+    calls.clear()
+    layer(torch.randn(5, 2, 3))
+    assert len(calls) == 1

@@ -13,7 +13,7 @@ from normzoo.experiment.config.resolve import Configuration, reproducing_command
 from normzoo.experiment.config.spec import MatrixSpec, check_target
 from normzoo.experiment.results.lookup import earlier_looks
 from normzoo.experiment.results.records import RunRecord
-from normzoo.experiment.results.store import Store
+from normzoo.experiment.results.store import Store, StoredComparison
 from normzoo.metric import ACCURACY, Metric
 from normzoo.report import Summary, summarize, summary_rows
 from normzoo.report.analysis.numbers import ToTarget, to_target
@@ -219,12 +219,8 @@ def test_a_report_refuses_what_cannot_be(
 
 def test_another_target_is_another_look_at_nothing() -> None:
     """Seeds that are added later are counted as a look, whatever the target was."""
-
-    class Known:
-        def __init__(self, matrix: MatrixSpec) -> None:
-            self.matrix = matrix
-
-    assert earlier_looks(MatrixSpec(seeds=10, target=0.9), [Known(MatrixSpec(seeds=8))]) == [MatrixSpec(seeds=8)]  # type: ignore[list-item]
+    before = StoredComparison(1, "2026-01-01T00:00:00", "normzoo compare", MatrixSpec(seeds=8), Execution(), ())
+    assert earlier_looks(MatrixSpec(seeds=10, target=0.9), [before]) == [MatrixSpec(seeds=8)]
 
 
 def test_the_legend_names_the_direction() -> None:

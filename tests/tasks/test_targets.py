@@ -270,6 +270,18 @@ REFUSED: list[tuple[Task, Mapping[str, Array], str]] = [
     (Regression(), splits(np.full(12, 0.1)), "here: y_train is constant; there is nothing to learn"),
     (
         Regression(),
+        splits(1e-200 * NUMBERS),
+        "here: y_train holds values that are too small or too large: float64 has no square of them; give them in "
+        "another unit",
+    ),
+    (
+        Regression(),
+        splits(1e200 * NUMBERS),
+        "here: y_train holds values that are too small or too large: float64 has no square of them; give them in "
+        "another unit",
+    ),
+    (
+        Regression(),
         splits(NUMBERS, NUMBERS, NUMBERS[:1]),
         "here: y_val holds one sample; R2 needs at least two, so give more, or an x_val and y_val",
     ),

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise, takewhile
 from pathlib import Path
+from typing import Any
 
 from normzoo.errors import StoreError
 from normzoo.experiment.config.spec import MatrixSpec
@@ -92,18 +93,30 @@ _LOOKED_AT_ANYWAY = {
 """Settings in which two looks at the same may differ."""
 
 
-def earlier_looks(matrix: MatrixSpec, known: Iterable[StoredComparison]) -> list[MatrixSpec]:
+def earlier_looks(
+    matrix: MatrixSpec, known: Iterable[StoredComparison], parts: Collection[int] = ()
+) -> list[MatrixSpec]:
     """Return what was compared before that shows at least two of the norms in the same network at the same size.
 
-    That is, the comparisons before the first of this matrix that share a template, a batch size, two norms and seeds
-    with it, and all that runs are trained with.
+    That is, the comparisons before this one that share a template, a batch size, two norms and seeds with it, and all
+    that runs are trained with.
 
     Args:
         matrix: this comparison.
-        known: those of its store, the oldest first.
+        known: those of its store. A merged store has them in another order than that in which they were made.
+        parts: the numbers of those that this one is made of.
     """
-    before = takewhile(lambda each: each.matrix != matrix, known)
+
+    def is_this(each: StoredComparison) -> bool:
+        return each.id in parts or _as_asked(each.matrix) == _as_asked(matrix)
+
+    before = takewhile(lambda each: not is_this(each), sorted(known, key=lambda each: (each.created_at, each.id)))
     return [each.matrix for each in before if _is_look(each.matrix, matrix)]
+
+
+def _as_asked(matrix: MatrixSpec) -> dict[str, Any]:
+    """Return a matrix without what only says how it is looked at."""
+    return matrix.model_dump(exclude={"baseline", "target"})
 
 
 def _is_look(earlier: MatrixSpec, matrix: MatrixSpec) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from normzoo.experiment.config.resolve import reproducing_command
+from normzoo.experiment.config.resolve import SEEDS, reproducing_command
 from normzoo.experiment.config.spec import MatrixSpec, RunSpec
 from normzoo.experiment.planning.facts import DatasetFacts, NetworkFacts
 from normzoo.experiment.planning.groups import expand
@@ -26,6 +26,8 @@ def command_for(key: str, record: RunRecord, dataset: str) -> str | None:
         dataset: as ``compare`` names it; of the user's own data with its path.
     """
     spec = record.spec
+    if spec.seed + spec.folds > SEEDS:
+        return None
     try:
         matrix = _matrix(spec, dataset)
     except ValidationError:

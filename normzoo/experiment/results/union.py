@@ -38,6 +38,11 @@ def read_comparison(store: Store, numbers: Numbers = None) -> tuple[MatrixSpec, 
     return together(chosen, records), records
 
 
+def parts_of(store: Store, numbers: Numbers = None) -> list[int]:
+    """Return the numbers of the comparisons that ``read_comparison`` reads."""
+    return [each.id for each in _chosen(store, numbers)]
+
+
 def _chosen(store: Store, numbers: Numbers) -> list[StoredComparison]:
     known, asked = store.comparisons(), _asked(numbers)
     for number in asked:
@@ -123,7 +128,7 @@ def _all_seeds(matrices: Sequence[MatrixSpec]) -> range:
         named = ", ".join(f"{seeds.start} to {seeds.stop - 1}" for seeds in ranges[:_NAMED])
         more = f" and {len(ranges) - _NAMED} more" if len(ranges) > _NAMED else ""
         raise StoreError(
-            f"these comparisons are not parts of one: their seeds, {named}{more}, leave out more than they have; "
+            f"these comparisons are not parts of one: their seeds, {named}{more}, cover less than half of their range; "
             "report them one by one"
         )
     return found

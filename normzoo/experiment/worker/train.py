@@ -216,7 +216,7 @@ def _judged(last: EpochRecord, metric: Metric) -> tuple[Status, str | None]:
         if not metric.is_possible(value):
             is_low = metric.lowest is not None and value < metric.lowest
             bound = f"less than {metric.lowest:g}" if is_low else f"more than {metric.highest:g}"
-            return Status.FAILED, f"its {metric.title} on the {name} set is {value:g}, {bound}, its bound by the task"
+            return Status.FAILED, f"its {metric.title} on the {name} set is {value:.9g}, {bound}, its bound by the task"
     return Status.OK, None
 
 

@@ -23,6 +23,9 @@ from normzoo.layers._recurrent._lstm import lstm
 from normzoo.layers._recurrent._steps import StepNorms, has_buffers, why_not_in_steps
 from normzoo.layers._torch_tools import as_torch_layer
 
+_CONVERTED = (torch.float32, torch.float16, torch.bfloat16)
+"""Types that autocast makes one of."""
+
 
 class _Sequences(NamedTuple):
     """What a layer of a recurrent network reads.
@@ -207,8 +210,9 @@ class _Normalized(nn.RNNBase):
                 f"{name}: the input must be a sequence (T, I) or a batch of them, I being input_size, got "
                 f"{len(shape)} dimensions, the last of {shape[-1]}, and input_size={self.input_size}; reshape it"
             )
-        dtype, is_computed = self.weight_ih_l0.dtype, given.x.device.type != "meta"
-        if given.x.dtype != dtype and not (is_computed and torch.is_autocast_enabled(given.x.device.type)):
+        dtype, device = next(self.parameters()).dtype, given.x.device.type  # not of a weight that is made at each look
+        is_converted = device != "meta" and torch.is_autocast_enabled(device) and given.x.dtype in _CONVERTED
+        if given.x.dtype != dtype and not is_converted:
             raise InputError(
                 f"{name}: the input must be of the type of the weights, got {given.x.dtype} for {dtype}; convert one "
                 "of them, or use torch.autocast"

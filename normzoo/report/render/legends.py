@@ -147,8 +147,8 @@ def legend(summary: Summary) -> str:
     parts = [_values(metric, summary.matrix, is_whole=all(cell.ok == cell.planned for cell in cells))]
     if "best" in marks:
         parts.append(
-            f"{BEST} {'highest' if metric.higher_is_better else 'lowest'} mean, {TIED} not significantly "
-            f"different from it, by {tested_with(summary.family)}{_among(summary)}."
+            f"{BEST} {'highest' if metric.higher_is_better else 'lowest'} mean{_among(summary)}, {TIED} not "
+            f"significantly different from it, by {tested_with(summary.family)}."
         )
     if any(cell.is_partial for cell in cells):
         parts.append(
@@ -182,7 +182,9 @@ def _among(summary: Summary) -> str:
         return bool(best) and any(sign * (cell.mean or 0.0) > best[0] for cell in whole)
 
     blocks = (list(each) for table in summary.tables for each in zip(*(row.cells for row in table.rows), strict=True))
-    return f"; best of those with {MIN_SEEDS} seeds or more that are not behind" if any(map(is_passed, blocks)) else ""
+    if not any(map(is_passed, blocks)):
+        return ""
+    return f" among norms with at least {MIN_SEEDS} seeds that are not significantly behind another"
 
 
 def target_sentence(summary: Summary, target: float) -> str:
@@ -217,8 +219,8 @@ def looks_sentence(summary: Summary) -> str:
 def choice_sentence(summary: Summary) -> str:
     """Say that what is tested was part of more."""
     return (
-        f"An earlier comparison on these seeds tested {summary.chosen_from:,} differences, these "
-        f"{summary.family.size:,} among them: if they were chosen by what it showed, the level of 5 % does not hold."
+        f"An earlier comparison on some of these seeds had up to {summary.chosen_from:,} differences: if these "
+        f"{summary.family.size:,} were chosen by what it showed, the level of 5 % does not hold."
     )
 
 

@@ -241,9 +241,10 @@ def limitations(summary: Summary) -> Iterator[str]:
             "seeds, it may find a difference between distributions whose means are alike."
         )
         if not any(cell.n_collapsed for cell in summary.cells):
+            seeds = min(cell.ok for cell in summary.cells if cell.ok)
             yield (
-                f"That no norm collapsed on these {matrix.seeds} seeds leaves open that one does on up to "
-                f"{100 * (1 - LEVEL ** (1 / matrix.seeds)):.0f} % of others (95 %), of which bounds and intervals know "
+                f"That no norm collapsed on {seeds} seeds leaves open that one does on up to "
+                f"{100 * (1 - LEVEL ** (1 / seeds)):.0f} % of others (95 %), of which bounds and intervals know "
                 "nothing."
             )
     if len(matrix.batch_sizes) > 1:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from normzoo.report.statistics.differences import PairedDifference, difference
+from normzoo.report.statistics.differences import LEVEL, PairedDifference, difference
 
 Key = TypeVar("Key", bound=Hashable)
 Array = NDArray[np.float64]
@@ -46,7 +46,7 @@ class Family:
     Attributes:
         size: how many there are.
         seeds: how many seeds they are over, together.
-        maxima: for every flip the largest statistic of all; None where nothing was tested.
+        maxima: for every flip the largest statistic of those that are not significant; None where nothing was tested.
         prior: the squared spread that is common to the differences, and by how many seeds it counts.
     """
 
@@ -108,16 +108,18 @@ def joint_sign_flips(differences: Array) -> tuple[Array, Family]:
     scale = np.where(spreads > 0, spreads, 1.0)
     observed = np.round(np.abs(values.sum(axis=0)) / scale, DIGITS)
     ascending = np.argsort(observed, kind="stable")
-    reached, largest, flips = np.zeros(len(observed)), list[Array](), 0
+    reached, largest, flips = np.zeros(len(observed)), list[NDArray[np.float32]](), 0
     for signs in _blocks_of_flips(*values.shape):
         statistics = np.round(np.abs(signs @ values) / scale, DIGITS)[:, ascending]
         maxima = largest_so_far(statistics)
         reached += (maxima >= observed[ascending]).sum(axis=0)
-        largest.append(maxima[:, -1])
+        largest.append(maxima.astype(np.float32))
         flips += len(signs)
     p_values = np.empty_like(reached)
     p_values[ascending] = np.maximum.accumulate((reached / flips)[::-1])[::-1]
-    return p_values, Family(len(observed), len(values), np.concatenate(largest), prior)
+    others = int((p_values > LEVEL).sum())  # the first of ascending ones
+    of_others = np.concatenate([maxima[:, others - 1] if others else np.zeros(len(maxima)) for maxima in largest])
+    return p_values, Family(len(observed), len(values), of_others.astype(np.float64), prior)
 
 
 def largest_so_far(statistics: Array) -> Array:

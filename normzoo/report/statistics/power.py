@@ -61,10 +61,12 @@ def detectable(spread: float, pairs: int, family: Family) -> float | None:
     """Return the least difference that is found four times in five when it is tested with the family.
 
     By simulated normal differences of that spread, on the family's moderated scale: each is tested by the flips of
-    itself and of the family together, as it would be were it part of it. None where none is found so often.
+    itself and of those of the family that are not significant, as the last steps of its test do. None where none is
+    found so often.
     """
     if family.maxima is None or pairs < MIN_SEEDS:
         return None
+    pairs = min(pairs, family.seeds)  # what lost runs is not tested, and may have more than anything that is
     generator = np.random.default_rng(pairs)
     noise = spread * generator.standard_normal((DRAWS, pairs))
     signs, maxima = sign_flips(family.seeds)[:, :pairs], family.maxima

@@ -153,7 +153,15 @@ def test_the_family_keeps_the_largest_statistic_of_every_flip() -> None:
     squares, counts = (values**2).mean(0), np.full(7, 9.0)
     scale = np.sqrt(counts * moderated(squares, counts, family.prior))
     largest = (np.abs(sign_flips(9) @ values) / scale).max(1)
-    assert family.maxima == pytest.approx(largest)
+    assert family.maxima == pytest.approx(largest, rel=1e-6)
+    shifted = values.copy()
+    shifted[:, 2] += 50 * np.abs(values).max()
+    p_values, family = joint_sign_flips(shifted)
+    is_other = p_values > 0.05
+    assert not is_other[2]
+    scale = np.sqrt(counts * moderated((shifted**2).mean(0), counts, family.prior))
+    others = (np.abs(sign_flips(9) @ shifted) / scale)[:, is_other].max(1)
+    assert family.maxima == pytest.approx(others, rel=1e-6), "of those that are not significant"
 
 
 def sample(value: float, seeds: int) -> dict[int, float]:

@@ -31,6 +31,28 @@ def test_the_detectable_difference_is_found_four_times_in_five(seeds: int, colum
     assert found / count == pytest.approx(0.8, abs=3 * math.sqrt(0.16 / count) + 0.02)
 
 
+def test_a_sample_may_have_more_pairs_than_all_that_is_tested() -> None:
+    """As where a norm lost a run at a batch size, and the others were interrupted: as many count as were tested."""
+    family = noise(7)
+    assert detectable(0.01, 9, family) == detectable(0.01, 7, family)
+
+
+@pytest.mark.slow
+def test_what_is_detectable_among_differences_that_are_there() -> None:
+    """Those that are significant stand in no other's way, as the test is step-down."""
+    generator, found, families, of_each = np.random.default_rng(6), 0, 20, 10
+    shifts = 0.1 * (np.arange(20) < 10)
+    for _ in range(families):
+        least = detectable(0.01, 8, joint_sign_flips(generator.normal(shifts, 0.01, (8, 20)))[1])
+        assert least is not None
+        for _ in range(of_each):
+            values = generator.normal(shifts, 0.01, (8, 20))
+            values[:, -1] += least
+            found += joint_sign_flips(values)[0][-1] <= 0.05
+    count = families * of_each
+    assert found / count == pytest.approx(0.8, abs=3 * math.sqrt(0.16 / count) + 0.02)
+
+
 def test_more_seeds_detect_less() -> None:
     found = [detectable(0.01, seeds, noise(seeds)) for seeds in (6, 8, 12, 20)]
     assert None not in found
