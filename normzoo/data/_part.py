@@ -148,7 +148,8 @@ def channel_statistics(part: Part) -> ChannelStatistics:
     for _, block in part.blocks():
         squares += sum_(np.square(block - mean.reshape(shape)), axis=axes)
     std = np.sqrt(squares / per_channel)
-    return ChannelStatistics(mean, np.where(std > 0, std, 1.0), low == high)
+    is_constant = (low == high) | (std == 0)  # also where float64 has no square of the deviations
+    return ChannelStatistics(mean, np.where(std > 0, std, 1.0), is_constant)
 
 
 def fill(out: Array, part: Part, statistics: ChannelStatistics | None) -> None:

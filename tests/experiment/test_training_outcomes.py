@@ -351,6 +351,7 @@ def test_what_cannot_be_compiled_is_trained_without(
     specs = [tiny_spec(seed=seed, strategy=strategy, compile=True) for seed in range(2)]
     records = train_all(specs)
     assert [(record.status, record.spec.compile, record.compiled) for record in records] == [("ok", True, False)] * 2
+    assert all("trained without compiling, as that failed" in record.notes for record in records)
     first = [("start", 0)] if strategy == "sequential" else [("start", 0), ("start", 1)]
     plain = [tiny_spec(seed=seed, strategy=strategy) for seed in range(2)]
     assert heard_of(specs, digits) == [*first, *heard_of(plain, digits)]

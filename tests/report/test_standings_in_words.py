@@ -86,3 +86,16 @@ def test_a_difference_that_is_written_as_nothing_is_not_called_detectable() -> N
         }
         summary = summarize(*column(values))
         assert bool(power_sentence(summary, summary.tables[0])) == is_said
+
+
+def test_the_only_norm_with_enough_seeds_is_not_called_lowest() -> None:
+    """Of six seeds, beside a better one of five: nothing is tested."""
+    (said,) = findings(summarize(*column({"batch": ((0.99,) * 5 + (None,)), "none": SIX})))[:1]
+    assert "none is highest of those with enough seeds; not tested" in said
+
+
+def test_where_nothing_could_be_tested_no_test_is_named() -> None:
+    """As with two norms of which one lost a run."""
+    said = legend(summarize(*column({"batch": (*SIX[:5], "failed"), "none": SIX})))
+    assert "highest mean; there is nothing to test." in said
+    assert "comparisons at 5 %" not in said

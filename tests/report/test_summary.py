@@ -77,6 +77,16 @@ def test_seconds_are_the_median_over_runs_of_the_mean_over_epochs() -> None:
     assert cell(summarize(matrix, by_key(*runs, slow)), "batch", 2).seconds_per_epoch == 5.0
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [((9.0, 1.0, 3.0), 2.0), ((9.0,), None)])
+def test_seconds_are_without_the_epoch_in_which_a_step_was_compiled(
+    seconds: tuple[float, ...], expected: float | None
+) -> None:
+    """A single epoch says nothing of others."""
+    matrix = MatrixSpec(norms="batch", templates="cnn", batch_sizes="2", seeds=1, epochs=len(seconds))
+    record = run(0.9, seconds=seconds).model_copy(update={"compiled": True})
+    assert cell(summarize(matrix, by_key(record)), "batch", 2).seconds_per_epoch == expected
+
+
 def test_the_change_is_the_smallest_minus_the_largest_batch_size_paired_by_seed() -> None:
     accuracies: dict[int, tuple[Outcome, ...]] = {2: (0.50, 0.60, 0.40), 8: (0.1, 0.1, 0.1), 32: (0.90, 0.95, "failed")}
     matrix = MatrixSpec(norms="batch", templates="cnn", seeds=3)

@@ -216,7 +216,8 @@ class _Worker:
                 if self._is_unwanted:
                     self._process.kill()
         except (OSError, EOFError) as error:
-            self._problem = str(error) or "what it is forked from is gone"
+            gone = "what it is forked from is gone, as where memory is short"
+            self._problem = gone if isinstance(error, EOFError) else str(error)
             self._killed_by = FORK_SERVER if isinstance(error, EOFError | ConnectionError) else None
         finally:
             self._was_tried.set()

@@ -12,6 +12,7 @@ import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -110,6 +111,11 @@ def load() -> None:
     gc.disable()  # looking for garbage among what is imported takes a sixth of the time
     import normzoo.experiment.worker.serve  # noqa: F401
 
+    if find_spec("tqdm"):
+        from tqdm import tqdm  # type: ignore[import-untyped]
+
+        # torch's compiler has a bar of it, whose lock between processes Python would miss when a worker is killed.
+        tqdm.set_lock(threading.RLock())
     gc.freeze()
     gc.enable()
     # Of operations that torch maps one member at a time, such as attention: nothing that a user could change.

@@ -107,6 +107,8 @@ class _Training:
             constant = constant_value(task, self._dataset)
             networks = [build_network(spec, self._dataset) for spec in self._specs]
             notes = tuple(getattr(networks[0], "notes", ()))
+            if self._specs[0].compile and not self._compiled:
+                notes = (*notes, "trained without compiling, as that failed")
             with backend(norm_backend()):
                 self._fit(networks)
         except DataError:

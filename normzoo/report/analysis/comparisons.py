@@ -343,4 +343,7 @@ def _seconds_per_epoch(records: Sequence[RunRecord]) -> float | None:
 
 
 def _seconds_alone(record: RunRecord) -> float | None:
-    return record.epoch_seconds_alone if record.contended else fmean(epoch.seconds for epoch in record.epochs)
+    if record.contended:
+        return record.epoch_seconds_alone
+    seconds = [epoch.seconds for epoch in record.epochs[record.compiled :]]  # the step is compiled in the first
+    return fmean(seconds) if seconds else None

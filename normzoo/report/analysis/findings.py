@@ -81,6 +81,8 @@ def _standings(summary: Summary, results: Results, n_norms: int) -> str:
             return f"all norms have the same mean; {NEEDED}"
         _, least = min(results, key=lambda entry: metric.sign * (entry[1].mean or 0.0))
         worst = [name for name, other in results if _is_level(other, least, is_tested=False)]
+        if norm in worst:  # which is the highest of some
+            return f"{highest}; {NEEDED}"
         lowest = f"{enumerated(worst)} {'lowest' if metric.higher_is_better else 'highest'}"
         return f"{highest}, {lowest}; {NEEDED}"
     others = [(name, other) for name, other in results if name != norm]

@@ -145,7 +145,9 @@ def legend(summary: Summary) -> str:
     metric, cells = summary.metric, list(summary.cells)
     marks = {cell.mark for cell in cells}
     parts = [_values(metric, summary.matrix, is_whole=all(cell.ok == cell.planned for cell in cells))]
-    if "best" in marks:
+    if "best" in marks and not summary.family.size:
+        parts.append(f"{BEST} {'highest' if metric.higher_is_better else 'lowest'} mean; there is nothing to test.")
+    elif "best" in marks:
         parts.append(
             f"{BEST} {'highest' if metric.higher_is_better else 'lowest'} mean{_among(summary)}, {TIED} not "
             f"significantly different from it, by {tested_with(summary.family)}."
