@@ -102,6 +102,13 @@ def test_a_part_of_what_was_tested_before_is_said_to_be_chosen(settings: dict[st
     assert (said in " ".join(terminal(summary).split())) == bool(number)
 
 
+def test_a_single_difference_is_one() -> None:
+    """Not "these 1"."""
+    one = MATRIX.model_copy(update={"norms": MATRIX.norms[:2], "templates": ("cnn",), "batch_sizes": (2,)})
+    said = " ".join(terminal(summarize(one, RECORDS, earlier=[MATRIX])).split())
+    assert "had up to 18 differences: if this one was chosen by what it showed" in said
+
+
 def test_a_schedule_without_a_sentence_of_its_own_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """As one that has just been added to the registry, with options of its own."""
     added = {**SCHEDULES, "triangle": Entry(target="builtins:max", options={"peak": 0.5}, summary="", source="")}

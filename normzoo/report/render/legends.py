@@ -220,9 +220,11 @@ def looks_sentence(summary: Summary) -> str:
 
 def choice_sentence(summary: Summary) -> str:
     """Say that what is tested was part of more."""
+    size = summary.family.size
+    chosen = "this one was" if size == 1 else f"these {size:,} were"
     return (
-        f"An earlier comparison on some of these seeds had up to {summary.chosen_from:,} differences: if these "
-        f"{summary.family.size:,} were chosen by what it showed, the level of 5 % does not hold."
+        f"An earlier comparison on some of these seeds had up to {summary.chosen_from:,} differences: if {chosen} "
+        "chosen by what it showed, the level of 5 % does not hold."
     )
 
 
